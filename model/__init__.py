@@ -1,0 +1,1 @@
+"""Everything about a model, nothing about a pipeline: bundles, recipes, training, evaluation."""

@@ -1,0 +1,287 @@
+"""Load and save model bundles; the only module that knows a bundle's files.
+
+A bundle is a folder::
+
+    model.keras     the network (Keras 3): segments in, logits out
+    bundle.json     labels, features, calibration, vote, training and metrics
+    README.md       the model card
+
+``bundle.json`` can be read without TensorFlow; the network is loaded on demand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+BUNDLE_FORMAT = 1
+DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
+
+_NETWORK_FILE = "model.keras"
+_FACTS_FILE = "bundle.json"
+_CARD_FILE = "README.md"
+
+
+class BundleError(Exception):
+    """A folder that cannot be used as a model bundle."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(str(path), reason)
+        self.path = str(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """How audio becomes the network's input; travels inside the bundle.
+
+    A short-time Fourier transform gives one *frame* every ``hop_length`` samples.
+    The network sees every ``frame_step``-th of them only: kept frame ``k`` is STFT
+    frame ``floor(frame_step * k + frame_offset)``. A *segment* is ``segment_frames``
+    kept frames in a row.
+
+    Parameters
+    ----------
+    sample_rate_hz : int
+        Rate that audio is resampled to before the transform.
+    n_fft, hop_length : int
+        Window and hop of the transform, in samples at ``sample_rate_hz``.
+    n_mels : int
+        Mel bands (Slaney scale and norm) from 0 Hz to half the sample rate.
+    top_db : float
+        Range below the track's loudest value that is kept, in dB.
+    frame_step, frame_offset : float
+        Which STFT frames are kept (see above).
+    segment_frames : int
+        Kept frames in a segment.
+    """
+
+    sample_rate_hz: int = 22050
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 128
+    top_db: float = 80.0
+    frame_step: float = 1.0
+    frame_offset: float = 0.0
+    segment_frames: int = 64
+
+    def stft_frame(self, kept: int) -> int:
+        """STFT frame of kept frame number `kept`."""
+        return math.floor(self.frame_step * kept + self.frame_offset)
+
+    def count_frames(self, n_samples: int) -> int:
+        """Kept frames of a track of `n_samples` samples at ``sample_rate_hz``."""
+        n_stft = 1 + n_samples // self.hop_length
+        kept = max(0, math.ceil((n_stft - self.frame_offset) / self.frame_step) + 1)
+        while kept and self.stft_frame(kept - 1) >= n_stft:
+            kept -= 1
+        return kept
+
+    def segment_starts(self, n_frames: int, n_segments: int | None = None) -> list[int]:
+        """First kept frame of each segment heard of a track.
+
+        Parameters
+        ----------
+        n_frames : int
+            Kept frames of the whole track.
+        n_segments : int, optional
+            Segments to spread evenly over the track; by default, and where the track
+            has no more, every whole segment, one after the other.
+
+        Returns
+        -------
+        list of int
+            ``[0]`` for a track shorter than one segment.
+        """
+        whole = n_frames // self.segment_frames
+        if n_segments is None or n_segments >= whole:
+            return [index * self.segment_frames for index in range(max(1, whole))]
+        room = n_frames - self.segment_frames
+        return [
+            min(max(0, round((i + 0.5) / n_segments * n_frames - self.segment_frames / 2)), room)
+            for i in range(n_segments)
+        ]
+
+    @property
+    def segment_seconds(self) -> float:
+        """Length of audio under one segment, in s."""
+        span = (self.segment_frames - 1) * self.frame_step * self.hop_length + self.n_fft
+        return span / self.sample_rate_hz
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with all that is needed to use it.
+
+    Parameters
+    ----------
+    path : str
+        Folder that it was loaded from.
+    name, version : str
+        Name of the model; hash of its network and settings.
+    labels, genres : tuple of str
+        Class names of the training data, and the genre names to write, in the
+        order of the network's outputs.
+    features : FeatureSpec
+    temperature : float
+        Logits are divided by it before the softmax, so that confidences are honest.
+    vote : str
+        ``mean`` or ``majority``.
+    n_segments : int
+        Segments heard of each track by default.
+    min_confidence : float
+        Tracks below it are refused by default.
+    training, metrics : dict
+        What it was trained on and how it did, for the model card.
+    """
+
+    path: str
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    genres: tuple[str, ...]
+    features: FeatureSpec
+    temperature: float = 1.0
+    vote: str = "mean"
+    n_segments: int = 8
+    min_confidence: float = 0.0
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def load_network(self) -> keras.Model:
+        """Load the Keras network; the first call in a process imports TensorFlow.
+
+        Returns
+        -------
+        keras.Model
+            Maps ``(n, n_mels, segment_frames) float32`` to ``(n, n_classes)`` logits.
+
+        Raises
+        ------
+        BundleError
+            If the network cannot be loaded or does not fit the bundle's facts.
+        """
+        import keras
+
+        try:
+            network = keras.saving.load_model(Path(self.path) / _NETWORK_FILE, compile=False)
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            raise BundleError(self.path, f"the network cannot be loaded: {error}") from error
+        expected = (None, self.features.n_mels, self.features.segment_frames)
+        if tuple(network.input_shape) != expected or network.output_shape[-1] != len(self.labels):
+            raise BundleError(
+                self.path,
+                f"the network maps {network.input_shape} to {network.output_shape}, "
+                f"the bundle says {expected} to {len(self.labels)} labels",
+            )
+        return network
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Read a bundle's facts and check that its files belong together.
+
+    Parameters
+    ----------
+    path : str or Path
+        The bundle's folder.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    BundleError
+        If the folder is no bundle, is of a newer format, or its network is not the
+        one that ``bundle.json`` was written for.
+    """
+    folder = Path(path)
+    try:
+        facts = json.loads((folder / _FACTS_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(folder, f"not a model bundle (no {_FACTS_FILE})") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(folder, f"{_FACTS_FILE} cannot be read: {error}") from error
+    if not isinstance(facts, dict) or facts.get("format") != BUNDLE_FORMAT:
+        found = facts.get("format") if isinstance(facts, dict) else None
+        raise BundleError(folder, f"bundle format {found!r} is not {BUNDLE_FORMAT}")
+    try:
+        version = facts.pop("version")
+        found = _version(folder / _NETWORK_FILE, facts)
+        facts.pop("format")
+        features = FeatureSpec(**facts.pop("features"))
+        labels, genres = tuple(facts.pop("labels")), tuple(facts.pop("genres"))
+        bundle = Bundle(
+            path=str(folder),
+            version=version,
+            labels=labels,
+            genres=genres,
+            features=features,
+            **facts,
+        )
+    except (KeyError, TypeError) as error:
+        raise BundleError(folder, f"{_FACTS_FILE} is not complete: {error}") from error
+    except OSError as error:
+        raise BundleError(folder, f"{_NETWORK_FILE} cannot be read: {error.strerror}") from error
+    if len(labels) != len(genres) or not labels:
+        raise BundleError(folder, "labels and genres differ in number")
+    if version != found:
+        raise BundleError(folder, f"files do not belong together (version {version}, is {found})")
+    return bundle
+
+
+def save_bundle(bundle: Bundle, network: keras.Model, folder: str | Path, card: str) -> Bundle:
+    """Write a bundle's files.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Its ``path`` and ``version`` are replaced by what is written.
+    network : keras.Model
+        From ``(n, n_mels, segment_frames)`` to logits.
+    folder : str or Path
+        Made where it is missing; a bundle in it is replaced.
+    card : str
+        Markdown of the model card; ``{version}`` in it is filled in.
+
+    Returns
+    -------
+    Bundle
+        The bundle as saved.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    network.save(folder / _NETWORK_FILE)
+    return _write_facts(bundle, folder, card)
+
+
+def _write_facts(bundle: Bundle, folder: Path, card: str) -> Bundle:
+    facts = dataclasses.asdict(bundle)
+    del facts["path"], facts["version"]
+    facts = {"format": BUNDLE_FORMAT, **facts}
+    # What JSON gives back is what the version is computed from when loading.
+    facts = json.loads(json.dumps(facts))
+    version = _version(folder / _NETWORK_FILE, facts)
+    text = json.dumps({**facts, "version": version}, indent=2, ensure_ascii=False)
+    (folder / _FACTS_FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / _CARD_FILE).write_text(card.replace("{version}", version), encoding="utf-8")
+    return dataclasses.replace(bundle, path=str(folder), version=version)
+
+
+def _version(network_file: Path, facts: dict[str, Any]) -> str:
+    """Hash of the network and of every fact that changes what a track is tagged with."""
+    digest = hashlib.sha256(network_file.read_bytes())
+    deciding = {k: v for k, v in facts.items() if k not in ("version", "training", "metrics")}
+    digest.update(json.dumps(deciding, sort_keys=True).encode())
+    return digest.hexdigest()[:12]

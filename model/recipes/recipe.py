@@ -1,0 +1,56 @@
+"""What a recipe is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from model.bundle import FeatureSpec
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An architecture with its features and training settings.
+
+    Parameters
+    ----------
+    name : str
+        What ``--recipe`` takes.
+    features : FeatureSpec
+    build : callable
+        ``build(features, n_classes)`` returns an uncompiled Keras model from
+        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
+    epochs, patience : int
+        Most epochs, and epochs without a better validation loss before stopping.
+    batch_size : int
+    learning_rate, weight_decay : float
+        Of AdamW, with a cosine decay over all epochs.
+    mixup : float
+        Parameter of the Beta distribution that mixes pairs of segments; 0 is off.
+    mask_bands, mask_frames : int
+        Widest stripe that SpecAugment blanks, in mel bands and in frames; 0 is off.
+    tilt_db : float
+        Largest random spectral tilt, in dB from the lowest to the highest band.
+    label_smoothing : float
+    n_segments : int
+        Segments heard of each track when tagging.
+    """
+
+    name: str
+    features: FeatureSpec
+    build: Callable[[FeatureSpec, int], keras.Model]
+    epochs: int = 80
+    patience: int = 20
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    mixup: float = 0.0
+    mask_bands: int = 0
+    mask_frames: int = 0
+    tilt_db: float = 0.0
+    label_smoothing: float = 0.0
+    n_segments: int = 8

@@ -1,0 +1,269 @@
+"""Every option of the tagging job, once, with its default, its help and its check.
+
+Nothing here imports Beam, so that ``--help`` answers at once; ``tagging.TaggingOptions``
+hands the same options to Beam.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model.bundle import Bundle
+
+# Plain `DirectRunner` would first try to download another runner.
+LOCAL_RUNNER = "FnApiRunner"
+DEFAULT_REPORT = "genre-report"
+
+
+class UsageError(Exception):
+    """Something that the user asked for and that cannot be; told in one line."""
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return value
+
+
+def _segments(text: str) -> int | None:
+    return None if text == "all" else _count(text)
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    from transforms.formats import FORMATS
+
+    wanted = tuple(name.strip().lower().lstrip(".") for name in text.split(",") if name.strip())
+    unknown = [name for name in wanted if name not in FORMATS]
+    if unknown or not wanted:
+        known = ", ".join(sorted(FORMATS))
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(unknown) or text!r}: unknown format; known are {known}"
+        )
+    return wanted
+
+
+def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the tagging job.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        default=DEFAULT_REPORT,
+        help="home of all reports over this library; each run adds a folder "
+        "(default: ./%(default)s)",
+    )
+    parser.add_argument(
+        "--existing",
+        choices=("keep", "merge", "replace"),
+        default="keep",
+        help="a genre that a file has already: keep it and do not listen, add ours to it, "
+        "or replace it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write nothing into the library; the report says what would be written",
+    )
+    parser.add_argument(
+        "--top-k",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="most genres a track gets (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-confidence",
+        type=_probability,
+        default=None,
+        metavar="P",
+        help="refuse a track whose best genre is less probable than this, from 0 to 1 "
+        "(default: the model's own)",
+    )
+    parser.add_argument(
+        "--vote",
+        choices=("mean", "majority"),
+        default=None,
+        help="how a track's segments decide: mean probability, or more than half of the votes "
+        "(default: the model's own)",
+    )
+    parser.add_argument(
+        "--segments",
+        type=_segments,
+        default=-1,
+        metavar="N|all",
+        help="segments of each track to listen to, spread evenly (default: the model's own)",
+    )
+    parser.add_argument(
+        "--formats",
+        type=_formats,
+        default=None,
+        metavar="LIST",
+        help="only these file types, such as mp3,flac (default: all that can be decoded)",
+    )
+    parser.add_argument(
+        "--bundle",
+        metavar="DIR",
+        default=None,
+        help="folder of the model to use (default: the one that comes with genrebeam)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="processes that decode (default: one per CPU)",
+    )
+
+
+@dataclass(frozen=True)
+class TaggingJob:
+    """A tagging run, checked: everything that the graph needs to know.
+
+    Parameters
+    ----------
+    library : str
+        Absolute path of a folder or a file.
+    report : str
+        Absolute path of the reports' home.
+    bundle : Bundle
+    formats : tuple of str
+    existing : {"keep", "merge", "replace"}
+    dry_run : bool
+    top_k : int
+    min_confidence : float
+    vote : {"mean", "majority"}
+    n_segments : int or None
+        None listens to all.
+    processes : int
+    """
+
+    library: str
+    report: str
+    bundle: Bundle
+    formats: tuple[str, ...]
+    existing: str
+    dry_run: bool
+    top_k: int
+    min_confidence: float
+    vote: str
+    n_segments: int | None
+    processes: int
+
+    @property
+    def settings(self) -> str:
+        """Fingerprint of all that decides what a file's genre becomes."""
+        deciding = [
+            self.bundle.version,
+            self.existing,
+            self.top_k,
+            self.min_confidence,
+            self.vote,
+            self.n_segments,
+        ]
+        return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:12]
+
+
+def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
+    """Check everything before any work is done.
+
+    Parameters
+    ----------
+    library : str
+    arguments : argparse.Namespace
+        With the options of `add_tagging_arguments`.
+
+    Returns
+    -------
+    TaggingJob
+
+    Raises
+    ------
+    UsageError
+        With the one line that the user is told.
+    """
+    from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
+    from transforms.formats import FORMATS, format_of
+    from transforms.pool import default_processes
+
+    formats = arguments.formats or tuple(sorted(FORMATS))
+    if "://" in library:
+        raise UsageError(f"{library}: only local libraries can be tagged so far")
+    library = os.path.abspath(library)
+    if not os.path.exists(library):
+        raise UsageError(f"{library}: no such file or folder")
+    if os.path.isdir(library):
+        if not os.access(library, os.R_OK | os.X_OK):
+            raise UsageError(f"{library}: no permission to read this folder")
+    elif format_of(library) not in formats:
+        raise UsageError(f"{library}: not one of the formats {', '.join(formats)}")
+    report = os.path.abspath(arguments.report)
+    if os.path.exists(report) and not os.path.isdir(report):
+        raise UsageError(f"{report}: not a folder, reports cannot go there")
+    try:
+        bundle = load_bundle(arguments.bundle or DEFAULT_BUNDLE)
+    except BundleError as error:
+        raise UsageError(str(error)) from error
+    minimum, vote, segments = arguments.min_confidence, arguments.vote, arguments.segments
+    return TaggingJob(
+        library=library,
+        report=report,
+        bundle=bundle,
+        formats=formats,
+        existing=arguments.existing,
+        dry_run=arguments.dry_run,
+        top_k=arguments.top_k,
+        min_confidence=bundle.min_confidence if minimum is None else minimum,
+        vote=vote or bundle.vote,
+        n_segments=bundle.n_segments if segments == -1 else segments,
+        processes=arguments.processes or default_processes(),
+    )
+
+
+def check_runner_arguments(arguments: Sequence[str]) -> None:
+    """Refuse options that neither we nor Beam know, instead of dropping them.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What our own parser did not know.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not arguments:
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for options in PipelineOptions.__subclasses__():
+        if options.__module__.startswith("apache_beam.") and "_add_argparse_args" in vars(options):
+            options._add_argparse_args(parser)
+    _, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        raise UsageError(f"unknown option or argument: {' '.join(unknown)}")

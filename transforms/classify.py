@@ -1,0 +1,204 @@
+"""Classify: features become class probabilities, batched over tracks, by the model's process.
+
+Beam's `RunInference` with our own `ModelHandler`: Beam's TensorFlow handlers need
+tensorflow_hub and do not load Keras 3 models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.ml.inference.base import ModelHandler
+
+from model.bundle import Bundle
+from transforms.records import Features, Outcome, Prediction, reason_of
+
+# Segments that the network sees at once: every call has this shape, the last is padded.
+BATCH_SEGMENTS = 64
+# Tracks whose segments are put together; eight of eight segments fill one batch.
+BATCH_TRACKS = 8
+
+_log = logging.getLogger(__name__)
+
+
+class Classifier:
+    """A bundle's network, compiled for one batch shape.
+
+    The network is loaded by the first call, so that a run with nothing to hear never
+    imports TensorFlow.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    batch_segments : int
+    """
+
+    def __init__(self, bundle: Bundle, batch_segments: int = BATCH_SEGMENTS) -> None:
+        self.bundle = bundle
+        self.batch_segments = batch_segments
+        self._network = None
+        self._compiled = None
+
+    def __call__(self, segments: np.ndarray) -> np.ndarray:
+        """Probabilities of segments.
+
+        Parameters
+        ----------
+        segments : np.ndarray
+            ``(n, n_mels, segment_frames) float16`` or float32.
+
+        Returns
+        -------
+        np.ndarray
+            ``(n, n_classes) float32``, calibrated.
+        """
+        while True:
+            try:
+                return self._classify(segments)
+            except Exception as error:
+                # Named, not imported: TensorFlow is loaded inside.
+                if type(error).__name__ != "ResourceExhaustedError" or self.batch_segments == 1:
+                    raise
+                self.batch_segments //= 2
+                self._compiled = None
+                _log.warning("out of memory: batches of %d segments now", self.batch_segments)
+
+    def _classify(self, segments: np.ndarray) -> np.ndarray:
+        if self._compiled is None:
+            self._compiled = self._compile()
+        size = self.batch_segments
+        found = []
+        for first in range(0, len(segments), size):
+            batch = segments[first : first + size].astype(np.float32)
+            padding = size - len(batch)
+            if padding:
+                batch = np.concatenate([batch, np.zeros((padding, *batch.shape[1:]), np.float32)])
+            found.append(self._compiled(batch).numpy()[: size - padding])
+        return np.concatenate(found)
+
+    def _compile(self) -> Any:
+        with _native_noise_silenced():
+            import tensorflow as tf
+
+            self._network = self._network or self.bundle.load_network()
+        for gpu in tf.config.list_physical_devices("GPU"):
+            try:
+                tf.config.experimental.set_memory_growth(gpu, True)
+            except RuntimeError:  # TensorFlow is already running on it
+                break
+        network, temperature = self._network, self.bundle.temperature
+        spec = self.bundle.features
+        shape = (self.batch_segments, spec.n_mels, spec.segment_frames)
+
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
+        def probabilities(batch):
+            return tf.nn.softmax(network(batch, training=False) / temperature)
+
+        return probabilities
+
+
+@contextlib.contextmanager
+def _native_noise_silenced() -> Iterator[None]:
+    """TensorFlow's libraries greet on descriptor 2, before any setting of theirs applies."""
+    if _log.isEnabledFor(logging.INFO):
+        yield
+        return
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
+    """Classifies batches of tracks for Beam's `RunInference`.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__()
+        self.bundle = bundle
+
+    def load_model(self) -> Classifier:
+        return Classifier(self.bundle)
+
+    def run_inference(
+        self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
+    ) -> Iterable[Prediction]:
+        """Classify several tracks at once, and one by one where that fails."""
+        started = time.perf_counter()
+        try:
+            found = model(np.concatenate([features.log_mel for features in batch]))
+        except Exception as error:
+            if len(batch) == 1:
+                _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
+                return [_unclassified(batch[0], error)]
+            return [
+                prediction
+                for features in batch
+                for prediction in self.run_inference([features], model)
+            ]
+        per_segment = (time.perf_counter() - started) / len(found)
+        ends = np.cumsum([len(features.log_mel) for features in batch])
+        return [
+            Prediction(
+                track=features.track,
+                probabilities=probabilities,
+                hear_seconds=features.hear_seconds,
+                classify_seconds=per_segment * len(probabilities),
+            )
+            for features, probabilities in zip(batch, np.split(found, ends[:-1]), strict=True)
+        ]
+
+    def batch_elements_kwargs(self) -> dict[str, int]:
+        return {"min_batch_size": BATCH_TRACKS, "max_batch_size": BATCH_TRACKS}
+
+    def get_num_bytes(self, batch: Sequence[Features]) -> int:
+        # Beam's own way pickles the whole batch to count its bytes.
+        return sum(features.log_mel.nbytes for features in batch)
+
+    def get_metrics_namespace(self) -> str:
+        return "genrebeam"
+
+
+def _unclassified(features: Features, error: Exception) -> Prediction:
+    return Prediction(
+        track=features.track,
+        probabilities=np.zeros((0, 0), np.float32),
+        hear_seconds=features.hear_seconds,
+        classify_seconds=0.0,
+        error=(type(error).__name__, reason_of(error)),
+    )
+
+
+class SetFailuresApart(beam.DoFn):
+    """Predictions that could not be made become outcomes: Prediction -> Prediction."""
+
+    def process(self, prediction: Prediction) -> Iterator[Prediction | beam.pvalue.TaggedOutput]:
+        if prediction.error is None:
+            yield prediction
+            return
+        error_type, reason = prediction.error
+        outcome = Outcome(
+            track=prediction.track,
+            status="failed",
+            stage="classify",
+            reason=reason,
+            error_type=error_type,
+            genres_after=prediction.track.tags.genres,
+        )
+        yield beam.pvalue.TaggedOutput("outcomes", outcome)

@@ -1,0 +1,316 @@
+"""Decode: stretches of a file become mono samples.
+
+soundfile (libsndfile) reads most formats and seeks exactly; PyAV, whose wheel carries
+FFmpeg, reads the rest and what libsndfile refuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from transforms.records import TrackError
+
+_SOUNDFILE_FORMATS = frozenset(["mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff"])
+# Samples on each side of a stretch that the resampler's filter needs to settle.
+_RESAMPLER_MARGIN = 256
+
+
+class DecodeError(TrackError):
+    """Audio that cannot be decoded."""
+
+
+class AudioReader(Protocol):
+    """An open audio file.
+
+    Attributes
+    ----------
+    sample_rate_hz, channels : int
+    n_samples : int
+        Per channel; what the header promises, the file may hold less.
+    exact : bool
+        Whether `n_samples` is counted, not guessed from the size of the file (which
+        changes with its tags, so that the same audio would be heard at other places).
+    """
+
+    sample_rate_hz: int
+    channels: int
+    n_samples: int
+    exact: bool
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """Mono samples from `start`: ``(at most count,) float32``."""
+        ...
+
+
+@contextlib.contextmanager
+def open_audio(path: str, format: str, header_s: float | None = None) -> Iterator[AudioReader]:
+    """Open a file with the decoder that suits it.
+
+    Parameters
+    ----------
+    path : str
+    format : str
+        Its extension; decides which decoder is tried first.
+    header_s : float, optional
+        Duration by the file's header, in s, for formats whose decoder only guesses it.
+
+    Yields
+    ------
+    AudioReader
+
+    Raises
+    ------
+    DecodeError
+        If neither decoder can read it, or there is no audio in it.
+    OSError
+        If the file itself cannot be read.
+    """
+    with open(path, "rb"):  # a missing file or permission gets its own, clearer error
+        pass
+    openers = [_open_soundfile, _open_av]
+    if format not in _SOUNDFILE_FORMATS:
+        openers.reverse()
+    with contextlib.ExitStack() as stack:
+        reasons = []
+        for opener in openers:
+            try:
+                reader = stack.enter_context(opener(path))
+                break
+            except DecodeError as error:
+                reasons.append(error.reason)
+        else:
+            raise DecodeError(path, reasons[0])
+        if header_s and not reader.exact:
+            reader.n_samples = round(header_s * reader.sample_rate_hz)
+        if reader.n_samples <= 0:
+            raise DecodeError(path, "no audio in it")
+        yield reader
+
+
+def read_stretch(
+    reader: AudioReader, start: int, count: int, sample_rate_hz: int
+) -> tuple[np.ndarray, int]:
+    """Samples of a stretch at another sample rate.
+
+    Parameters
+    ----------
+    reader : AudioReader
+    start, count : int
+        In samples at `sample_rate_hz`; the stretch may reach beyond the track.
+    sample_rate_hz : int
+
+    Returns
+    -------
+    samples : np.ndarray
+        ``(count,) float32``; zero outside the track.
+    n_real : int
+        How many of them lie inside what could be decoded.
+    """
+    import soxr
+
+    rate = reader.sample_rate_hz
+    if rate == sample_rate_hz:
+        first = max(0, start)
+        decoded = reader.read(first, max(0, start + count - first))
+    else:
+        # Whole multiples of both rates' common step keep the two grids aligned.
+        step = math.gcd(rate, sample_rate_hz)
+        source_step, target_step = rate // step, sample_rate_hz // step
+        margin = math.ceil(_RESAMPLER_MARGIN / target_step)
+        block = max(0, start // target_step - margin)
+        first = block * target_step
+        end = math.ceil((start + count) * rate / sample_rate_hz) + _RESAMPLER_MARGIN
+        source = reader.read(block * source_step, max(0, end - block * source_step))
+        decoded = soxr.resample(source, rate, sample_rate_hz) if len(source) else source
+    samples = np.zeros(count, dtype=np.float32)
+    begin = max(start, first)
+    piece = decoded[begin - first : start + count - first]
+    samples[begin - start : begin - start + len(piece)] = piece
+    return samples, len(piece)
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """``(n, channels)`` to ``(n,)``; a matrix product, since `mean` takes as long as decoding."""
+    channels = samples.shape[1]
+    if channels == 1:
+        return samples[:, 0]
+    return samples @ np.full(channels, 1 / channels, dtype=np.float32)
+
+
+class _SoundFileReader:
+    def __init__(self, file) -> None:
+        self._file = file
+        self.sample_rate_hz = file.samplerate
+        self.channels = file.channels
+        self.n_samples = file.frames
+        self.exact = file.format != "MP3"
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        import soundfile
+
+        count = min(count, self.n_samples - start)
+        if count <= 0:
+            return np.zeros(0, dtype=np.float32)
+        try:
+            if self._file.tell() != start:
+                self._file.seek(start)
+            samples = self._file.read(count, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError:
+            # Damaged from here on: what was heard before still counts.
+            return np.zeros(0, dtype=np.float32)
+        return _finite(_mono(samples))
+
+
+def _finite(samples: np.ndarray) -> np.ndarray:
+    """Float files may hold NaN or infinity; one of them would spoil every segment."""
+    return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+@contextlib.contextmanager
+def _open_soundfile(path: str) -> Iterator[AudioReader]:
+    import soundfile
+
+    try:
+        # As bytes: a name may hold some that are no text.
+        file = soundfile.SoundFile(os.fsencode(path))
+    except (soundfile.SoundFileError, TypeError, ValueError) as error:
+        reason = getattr(error, "error_string", None) or str(error)
+        raise DecodeError(path, reason.rstrip(".")) from error
+    with file:
+        yield _SoundFileReader(file)
+
+
+class _AvReader:
+    """Reads forward; going back or far ahead seeks to the packet before the place."""
+
+    def __init__(self, path: str, container, stream) -> None:
+        self._path = path
+        self._container = container
+        self._stream = stream
+        self.sample_rate_hz = stream.codec_context.sample_rate
+        self.channels = stream.codec_context.channels
+        seconds = None
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            seconds = container.duration / 1e6
+        # Raw streams have no index: their length is a guess and seeking misses.
+        self._whole = None
+        self.exact = True
+        if seconds is None or container.format.name in ("aac", "mp3", "ac3"):
+            self._whole = self._decode_all()
+            self.n_samples = len(self._whole)
+        else:
+            self.n_samples = int(seconds * self.sample_rate_hz)
+        self._frames: Iterator | None = None
+        self._pending = np.zeros(0, dtype=np.float32)
+        self._pending_start = 0
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        if self._whole is not None:
+            return self._whole[start : start + count]
+        count = min(count, self.n_samples - start)
+        if count <= 0:
+            return np.zeros(0, dtype=np.float32)
+        ahead = start - self._pending_start
+        if self._frames is None or ahead < 0 or ahead > 5 * self.sample_rate_hz:
+            self._seek(start)
+        pieces, missing, place = [], count, start
+        while missing > 0:
+            offset = place - self._pending_start
+            if offset < len(self._pending):
+                # A gap in the stream (offset < 0) is skipped: the next sound counts.
+                piece = self._pending[max(0, offset) : max(0, offset) + missing]
+                pieces.append(piece)
+                missing -= len(piece)
+                place = max(place, self._pending_start) + len(piece)
+                continue
+            if not self._next_frame():
+                break
+        return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+
+    def _seek(self, start: int) -> None:
+        import av
+
+        base = self._stream.time_base
+        origin = self._stream.start_time or 0
+        target = max(0, start / self.sample_rate_hz - 0.2)
+        try:
+            self._container.seek(int(target / base) + origin, stream=self._stream)
+        except (av.FFmpegError, OSError):
+            self._container.seek(0)
+        self._frames = self._decoded()
+        self._pending = np.zeros(0, dtype=np.float32)
+        self._pending_start = 0
+
+    def _next_frame(self) -> bool:
+        assert self._frames is not None
+        end = self._pending_start + len(self._pending)
+        for start, samples in self._frames:
+            self._pending_start = end if start is None else start
+            self._pending = samples
+            return True
+        return False
+
+    def _decoded(self) -> Iterator[tuple[int | None, np.ndarray]]:
+        """Mono frames with their place in samples; stops where the stream is damaged."""
+        import av
+
+        origin = self._stream.start_time or 0
+        broken = 0
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                broken += 1
+                if broken > 100:
+                    return
+                continue
+            for frame in frames:
+                samples = _interleaved_float(frame)
+                place = None
+                if frame.pts is not None:
+                    seconds = float((frame.pts - origin) * frame.time_base)
+                    place = round(seconds * self.sample_rate_hz)
+                yield place, _finite(_mono(samples))
+
+    def _decode_all(self) -> np.ndarray:
+        pieces = [samples for _, samples in self._decoded()]
+        return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+
+
+def _interleaved_float(frame) -> np.ndarray:
+    """An FFmpeg frame as ``(n, channels) float32`` in -1..1."""
+    samples = frame.to_ndarray()
+    channels = len(frame.layout.channels)
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, channels)
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    if np.issubdtype(samples.dtype, np.integer):
+        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    return samples.astype(np.float32, copy=False)
+
+
+@contextlib.contextmanager
+def _open_av(path: str) -> Iterator[AudioReader]:
+    import av
+
+    with open(path, "rb") as file:
+        try:
+            container = av.open(file, metadata_errors="ignore")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise DecodeError(path, f"not audio that can be decoded ({reason})") from error
+        with container:
+            if not container.streams.audio:
+                raise DecodeError(path, "no audio in it")
+            try:
+                yield _AvReader(path, container, container.streams.audio[0])
+            except av.FFmpegError as error:
+                raise DecodeError(path, f"cannot be decoded ({error.strerror})") from error

@@ -1,0 +1,202 @@
+"""Features: what the network sees of a track.
+
+The one definition, for tagging, training and evaluation alike: log-mel segments whose
+parameters are the bundle's `FeatureSpec`. A track's segments are scaled together to 0..1,
+from the quietest to the loudest value, at most ``top_db`` apart, so gain does not matter.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.bundle import FeatureSpec
+from transforms.decode import DecodeError, open_audio, read_stretch
+from transforms.records import AudioFacts, Refusal
+
+# Less than this much of a segment is not judged.
+_LEAST_SHARE = 0.5
+# Peak below which a track counts as silent: less than one step of 24-bit audio.
+_SILENT_POWER = 1e-12
+
+
+class TooShort(Refusal):
+    """Less audio than can be judged."""
+
+
+class Silence(Refusal):
+    """Audio in which nothing sounds."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was heard of a file.
+
+    Parameters
+    ----------
+    log_mel : np.ndarray
+        ``(n_segments, n_mels, segment_frames) float16`` in 0..1.
+    audio : AudioFacts
+        As the decoder found them.
+    seconds : float
+        Time that it took, in s.
+    """
+
+    log_mel: np.ndarray
+    audio: AudioFacts
+    seconds: float
+
+
+def hear(
+    path: str,
+    format: str,
+    spec: FeatureSpec,
+    n_segments: int | None = None,
+    header_s: float | None = None,
+) -> Heard:
+    """Decode a file's segments and compute their features.
+
+    Parameters
+    ----------
+    path, format : str
+    spec : FeatureSpec
+    n_segments : int, optional
+        Segments spread evenly over the track; by default every one is heard.
+    header_s : float, optional
+        Duration by the file's header, in s (see `open_audio`).
+
+    Returns
+    -------
+    Heard
+
+    Raises
+    ------
+    DecodeError, OSError
+        If there is no audio that can be decoded.
+    TooShort, Silence
+        If there is nothing to judge.
+    """
+    started = time.perf_counter()
+    with open_audio(path, format, header_s) as reader:
+        n_samples = reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz
+        starts = spec.segment_starts(spec.count_frames(n_samples), n_segments)
+        segments = []
+        for first in starts:
+            start, count = _stretch(spec, first)
+            samples, n_real = read_stretch(reader, start, count, spec.sample_rate_hz)
+            if n_real >= _LEAST_SHARE * count:
+                segments.append(mel_power(samples, spec, first, n_real + max(0, -start)))
+        audio = AudioFacts(
+            duration_s=reader.n_samples / reader.sample_rate_hz,
+            sample_rate_hz=reader.sample_rate_hz,
+            channels=reader.channels,
+        )
+    if not segments:
+        least = _LEAST_SHARE * spec.segment_seconds
+        assert audio.duration_s is not None
+        if audio.duration_s < least:
+            raise TooShort(
+                path,
+                f"{audio.duration_s:.1f} s of audio, at least {least:.1f} s are needed to judge",
+            )
+        raise DecodeError(path, f"nothing of its {audio.duration_s:.0f} s can be decoded")
+    if max(segment.peak for segment in segments) <= _SILENT_POWER:
+        raise Silence(path, "silent from start to end")
+    return Heard(scale(segments, spec), audio, time.perf_counter() - started)
+
+
+def _stretch(spec: FeatureSpec, first: int) -> tuple[int, int]:
+    """First sample and number of samples under a segment, at the spec's rate."""
+    begin = spec.stft_frame(first) * spec.hop_length - spec.n_fft // 2
+    last = spec.stft_frame(first + spec.segment_frames - 1)
+    return begin, last * spec.hop_length + spec.n_fft // 2 - begin
+
+
+@dataclass(frozen=True)
+class MelPower:
+    """Mel power of one segment.
+
+    Parameters
+    ----------
+    kept : np.ndarray
+        ``(n_mels, segment_frames) float32``, the frames that the network sees.
+    peak, trough : float
+        Largest and smallest power over all STFT frames, kept or not.
+    """
+
+    kept: np.ndarray
+    peak: float
+    trough: float
+
+
+def mel_power(samples: np.ndarray, spec: FeatureSpec, first: int, n_real: int) -> MelPower:
+    """Mel power of one segment.
+
+    Parameters
+    ----------
+    samples : np.ndarray
+        ``(n,) float32`` at the spec's rate: the segment's frames from the first one's
+        beginning to the last one's end.
+    spec : FeatureSpec
+    first : int
+        The segment's first kept frame in its track; decides which STFT frames are kept.
+    n_real : int
+        Samples before the track's end. Frames centred after it are filled by
+        repeating those before, so that a short track is heard in a loop.
+
+    Returns
+    -------
+    MelPower
+    """
+    import librosa
+
+    power = librosa.feature.melspectrogram(
+        y=samples,
+        sr=spec.sample_rate_hz,
+        n_fft=spec.n_fft,
+        hop_length=spec.hop_length,
+        n_mels=spec.n_mels,
+        center=False,
+    )
+    inside = max(1, (n_real - spec.n_fft // 2) // spec.hop_length + 1)
+    power = power[:, :inside]
+    origin = spec.stft_frame(first)
+    columns = [spec.stft_frame(first + k) - origin for k in range(spec.segment_frames)]
+    columns = [column for column in columns if column < power.shape[1]]
+    kept = power[:, [columns[k % len(columns)] for k in range(spec.segment_frames)]]
+    return MelPower(kept, float(power.max()), float(power.min()))
+
+
+def scale(segments: Sequence[MelPower], spec: FeatureSpec) -> np.ndarray:
+    """Mel power of a track's segments as log-mel in 0..1.
+
+    Parameters
+    ----------
+    segments : sequence of MelPower
+        Not all silent.
+    spec : FeatureSpec
+
+    Returns
+    -------
+    np.ndarray
+        ``(n_segments, n_mels, segment_frames) float16``.
+
+    Notes
+    -----
+    ``power_to_db(ref=max, top_db)`` then min-max, as the GTZAN array was made. The power
+    is divided by its peak first, because `librosa.power_to_db` has an absolute floor
+    (``amin``), which would make the features of quiet tracks depend on gain.
+    """
+    import librosa
+
+    peak = max(segment.peak for segment in segments)
+    least = 10 ** (-spec.top_db / 10)
+    floor = max(least, min(segment.trough for segment in segments) / peak)
+    if floor > 1 - 1e-6:
+        floor = least
+    power = np.stack([segment.kept for segment in segments]) / peak
+    level = librosa.power_to_db(power, ref=1.0, amin=floor, top_db=None)
+    return (1 - level / (10 * np.log10(floor))).astype(np.float16)

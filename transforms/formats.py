@@ -1,0 +1,21 @@
+"""The file types that a library is searched for."""
+
+from __future__ import annotations
+
+import os
+
+# libsndfile decodes most of the first line, FFmpeg the second.
+_BY_LIBSNDFILE = ("mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff")
+_BY_FFMPEG = ("m4a", "aac", "wma", "ape", "wv", "mpc", "spx", "dsf", "tta")
+FORMATS = frozenset(_BY_LIBSNDFILE + _BY_FFMPEG)
+
+
+def format_of(path: str) -> str:
+    """Lower-case extension of a path without the dot, or the empty string.
+
+    Examples
+    --------
+    >>> format_of("/music/A.MP3")
+    'mp3'
+    """
+    return os.path.splitext(path)[1][1:].lower()

@@ -1,0 +1,130 @@
+"""Hear: decode tracks and compute their features in a pool of processes.
+
+Next to ``decode.py`` and ``features.py``, which know nothing of Beam or of processes: this
+step keeps several tracks in flight, so that the next ones are decoded while the current
+batch is classified.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from model.bundle import FeatureSpec
+from transforms import pool
+from transforms.features import Heard, hear
+from transforms.records import Features, Outcome, Track, TrackError, dropped
+
+# A file that takes longer than this hangs: hours of audio are decoded in less.
+TIMEOUT_S = 120.0
+# Tracks in flight per process: enough that none is idle while a batch is classified.
+_IN_FLIGHT = 8
+
+
+class DecoderTimeout(TrackError):
+    """A file whose decoding took too long and was stopped."""
+
+
+class DecoderCrash(TrackError):
+    """A file that took its decoder's process down."""
+
+
+class Hear(beam.DoFn):
+    """Decode and compute features: Track -> Features.
+
+    Elements come out in the order in which they are done, all in the global window.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+    n_segments : int or None
+        Segments of each track; None hears all.
+    processes : int
+    stopping : callable
+        Whether the run shall end early: tracks not yet decoded are dropped then.
+    timeout_s : float
+    """
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        n_segments: int | None,
+        processes: int,
+        stopping: Callable[[], bool],
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self.spec = spec
+        self.n_segments = n_segments
+        self.processes = processes
+        self.stopping = stopping
+        self.timeout_s = timeout_s
+
+    def start_bundle(self) -> None:
+        self._in_flight: dict[Future, Track] = {}
+
+    def process(self, track: Track) -> Iterator[Features | beam.pvalue.TaggedOutput]:
+        if self.stopping():
+            return
+        future = pool.submit(
+            hear,
+            (track.uri, track.format, self.spec, self.n_segments, track.audio.duration_s),
+            processes=self.processes,
+            timeout_s=self.timeout_s,
+        )
+        self._in_flight[future] = track
+        yield from self._done(self.processes * _IN_FLIGHT - 1)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        for element in self._done(0):
+            if isinstance(element, beam.pvalue.TaggedOutput):
+                yield beam.pvalue.TaggedOutput(element.tag, _in_global_window(element.value))
+            else:
+                yield _in_global_window(element)
+
+    def _done(self, most: int) -> Iterator[Features | beam.pvalue.TaggedOutput]:
+        """What is ready, waiting until at most `most` tracks are in flight."""
+        while self._in_flight:
+            if self.stopping():
+                for future in self._in_flight:
+                    future.cancel()
+                self._in_flight.clear()
+                return
+            patience = 0.2 if len(self._in_flight) > most else 0
+            ready, _ = wait(self._in_flight, timeout=patience, return_when=FIRST_COMPLETED)
+            for future in ready:
+                heard = _result(self._in_flight.pop(future), future, self.timeout_s)
+                if isinstance(heard, Outcome):
+                    yield beam.pvalue.TaggedOutput("outcomes", heard)
+                else:
+                    yield heard
+            if not ready and len(self._in_flight) <= most:
+                return
+
+
+def _result(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
+    from pebble import ProcessExpired
+
+    try:
+        heard: Heard = future.result()
+    except TimeoutError:
+        reason = f"not decoded within {timeout_s:.0f} s"
+        return dropped(track, "decode", DecoderTimeout(track.uri, reason))
+    except ProcessExpired as error:
+        reason = f"the decoder crashed (exit code {error.exitcode})"
+        return dropped(track, "decode", DecoderCrash(track.uri, reason))
+    except Exception as error:  # whatever a file does to its decoder is a row
+        return dropped(track, "decode", error)
+    known = {k: v for k, v in dataclasses.asdict(track.audio).items() if v is not None}
+    decoded = {k: v for k, v in dataclasses.asdict(heard.audio).items() if v is not None}
+    audio = dataclasses.replace(track.audio, **{**known, **decoded})
+    return Features(dataclasses.replace(track, audio=audio), heard.log_mel, heard.seconds)
+
+
+def _in_global_window(element: Features | Outcome) -> WindowedValue:
+    window = GlobalWindow()
+    return WindowedValue(element, window.max_timestamp(), (window,))

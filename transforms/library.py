@@ -1,0 +1,149 @@
+"""Walk: a library's files become tracks.
+
+An own walk, not Beam's file patterns, which cannot quote ``[ ] *``, common in album
+folders. Hidden files and unknown types are left out without a word; everything else that
+cannot be listed becomes a row. Symbolic links never lead out of the library or in circles.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Collection, Iterator
+
+import apache_beam as beam
+
+from transforms.formats import FORMATS, format_of
+from transforms.records import Outcome, Track, TrackError, dropped
+
+
+class ListingError(TrackError):
+    """A name in the library that is no readable file."""
+
+
+class SymlinkError(ListingError):
+    """A symbolic link that leads nowhere."""
+
+
+def walk(root: str, formats: Collection[str] = FORMATS) -> Iterator[Track | Outcome]:
+    """List a library.
+
+    Parameters
+    ----------
+    root : str
+        A folder, or one file.
+    formats : collection of str
+        Extensions to list.
+
+    Yields
+    ------
+    Track or Outcome
+        A file to work on, or the row of a name that is none. In order of names,
+        a folder's files before its subfolders'.
+    """
+    root = os.path.abspath(root)
+    if not os.path.isdir(root):
+        yield _track(root, lambda: os.stat(root))
+        return
+    real_root = os.path.realpath(root)
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            yield dropped(Track(folder, ""), "walk", error)
+            continue
+        subfolders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                yield from _follow(entry.path, real_root, formats)
+            elif entry.is_dir(follow_symlinks=False):
+                subfolders.append(entry.path)
+                if format_of(entry.name) in formats:
+                    error = ListingError(entry.path, "a folder with the name of an audio file")
+                    yield dropped(Track(entry.path, format_of(entry.name)), "walk", error)
+            elif format_of(entry.name) in formats:
+                yield _track(entry.path, entry.stat)
+        folders.extend(reversed(subfolders))
+
+
+def _track(path: str, look: Callable[[], os.stat_result]) -> Track | Outcome:
+    track = Track(path, format_of(path))
+    try:
+        facts = look()
+        if not stat.S_ISREG(facts.st_mode):
+            raise ListingError(path, "not a regular file")
+    except (OSError, ListingError) as error:
+        return dropped(track, "walk", error)
+    return Track(path, track.format, facts.st_size, facts.st_mtime_ns)
+
+
+def _follow(path: str, real_root: str, formats: Collection[str]) -> Iterator[Track | Outcome]:
+    """What a symbolic link stands for; folders behind links are never entered.
+
+    A folder inside the library is listed at its own place, and one outside of it does not
+    belong to it, so that no link has to be followed to find every file exactly once.
+    """
+    kind = format_of(path)
+    link = Track(path, kind)
+    try:
+        target = os.path.realpath(path, strict=True)
+        is_folder = os.path.isdir(target)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            yield dropped(link, "walk", SymlinkError(path, "symbolic link in a circle"))
+        elif kind in formats:
+            reason = "broken symbolic link" if error.errno == errno.ENOENT else str(error.strerror)
+            yield dropped(link, "walk", SymlinkError(path, reason))
+        return
+    if not is_folder and kind not in formats:
+        return
+    inside = os.path.relpath(target, real_root)
+    if inside == ".." or inside.startswith(".." + os.sep):
+        yield _refused(link, "symbolic link that leaves the library, not followed")
+    elif is_folder:
+        around = os.path.realpath(os.path.dirname(path))
+        circle = os.path.commonpath([around, target]) == target
+        reason = (
+            "symbolic link in a circle" if circle else "symbolic link to a folder listed itself"
+        )
+        yield _refused(link, f"{reason}, not followed")
+    elif any(part.startswith(".") for part in inside.split(os.sep)) or (
+        format_of(target) not in formats
+    ):
+        yield _track(path, lambda: os.stat(path))
+    else:
+        yield _refused(link, f"symbolic link to a file listed itself ({inside})")
+
+
+def _refused(track: Track, reason: str) -> Outcome:
+    return Outcome(track, status="refused", stage="walk", reason=reason)
+
+
+class Walk(beam.DoFn):
+    """List libraries: root -> tracks, and the outcomes of names that are none.
+
+    Parameters
+    ----------
+    formats : collection of str
+    stopping : callable
+        Whether the run shall end early.
+    """
+
+    def __init__(self, formats: Collection[str], stopping: Callable[[], bool]) -> None:
+        self.formats = formats
+        self.stopping = stopping
+
+    def process(self, root: str) -> Iterator[Track | beam.pvalue.TaggedOutput]:
+        for found in walk(root, self.formats):
+            if self.stopping():
+                return
+            if isinstance(found, Track):
+                yield found
+            else:
+                yield beam.pvalue.TaggedOutput("outcomes", found)

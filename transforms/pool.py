@@ -1,0 +1,85 @@
+"""A pool of processes for decoding and features, beside the process that owns the model.
+
+A file that hangs or crashes its decoder costs one track: pebble ends the process at a time
+limit and starts another. The processes start from a fork server that has the libraries
+loaded once. This module imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+_lock = threading.Lock()
+_pool: ProcessPool | None = None
+
+
+def default_processes() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def submit(function: Any, arguments: tuple, *, processes: int, timeout_s: float) -> Future:
+    """Run a function in the pool of this process; the first call starts it.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by name.
+    arguments : tuple
+    processes : int
+        Size of the pool; the first call decides.
+    timeout_s : float
+        Of the running time, in s.
+
+    Returns
+    -------
+    Future
+        Fails with `TimeoutError`, or `pebble.ProcessExpired` where the process died.
+    """
+    global _pool
+    with _lock:
+        if _pool is None or not _pool.active:
+            _pool = _start(processes)
+        return _pool.schedule(function, args=list(arguments), timeout=timeout_s)
+
+
+def stop() -> None:
+    """End the pool's processes now, whatever they do."""
+    global _pool
+    with _lock:
+        pool, _pool = _pool, None
+    if pool is not None:
+        pool.stop()
+        pool.join()
+
+
+def _start(processes: int) -> ProcessPool:
+    from pebble import ProcessPool
+
+    context = multiprocessing.get_context("forkserver")
+    # In this order: the first sets what must be set before numpy is loaded.
+    context.set_forkserver_preload(["transforms.single_threaded", "transforms.features"])
+    pool = ProcessPool(max_workers=processes, context=context, initializer=_settle)
+    atexit.register(stop)
+    return pool
+
+
+def _settle() -> None:
+    """In each process of the pool: Ctrl-C is the parent's business, noise is nobody's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # libmpg123 and FFmpeg write straight to the descriptor about every damaged frame.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, sys.__stderr__.fileno() if sys.__stderr__ else 2)
+    os.close(silence)

@@ -1,0 +1,247 @@
+"""The records that flow through the graph, and the errors that become rows.
+
+``Track -> Features -> Prediction -> Decision -> Outcome``; a track that drops out on the
+way becomes an `Outcome` at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# What can become of a file.
+STATUSES = ("tagged", "would_tag", "kept", "unchanged", "refused", "failed")
+
+
+class TrackError(Exception):
+    """A file that cannot be worked on, and why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Refusal(TrackError):
+    """A file that nothing is wrong with, but that gets no genre: refused, not failed."""
+
+
+@dataclass(frozen=True)
+class FileTags:
+    """The tags of a file that matter here.
+
+    Parameters
+    ----------
+    title, artist, album : str or None
+    genres : tuple of str
+        As a player would show them (numeric ID3 references resolved).
+    """
+
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    genres: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """What the header says of the audio.
+
+    Parameters
+    ----------
+    duration_s : float or None
+    sample_rate_hz, channels, bitrate_bps : int or None
+    """
+
+    duration_s: float | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    bitrate_bps: int | None = None
+
+
+@dataclass(frozen=True)
+class Track:
+    """One file of the library.
+
+    Parameters
+    ----------
+    uri : str
+        Local path; undecodable bytes as surrogates (see `os.fsdecode`).
+    format : str
+        Lower-case file name extension, such as ``mp3``.
+    size_bytes, mtime_ns : int
+        As listed, or after the genre was written.
+    tags : FileTags
+    audio : AudioFacts
+    """
+
+    uri: str
+    format: str
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    tags: FileTags = FileTags()
+    audio: AudioFacts = AudioFacts()
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the network will see of a track.
+
+    Parameters
+    ----------
+    track : Track
+    log_mel : np.ndarray
+        ``(n_segments, n_mels, n_frames) float16`` in 0..1.
+    hear_seconds : float
+        Time that decoding and features took, in s.
+    """
+
+    track: Track
+    log_mel: np.ndarray
+    hear_seconds: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network said of a track.
+
+    Parameters
+    ----------
+    track : Track
+    probabilities : np.ndarray
+        ``(n_segments, n_classes) float32``, calibrated; no rows where it failed.
+    hear_seconds, classify_seconds : float
+        In s.
+    error : tuple of str or None
+        Type and message where the network could not be run on this track.
+    """
+
+    track: Track
+    probabilities: np.ndarray
+    hear_seconds: float
+    classify_seconds: float
+    error: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The genres that a track shall have.
+
+    Parameters
+    ----------
+    track : Track
+    genres : tuple of str
+        Most probable first; empty where the vote was refused.
+    confidence : float
+        Calibrated probability of the first genre.
+    reason : str
+        How it was decided, or why it was refused.
+    probabilities : dict
+        Genre to mean probability.
+    votes : dict
+        Genre to number of segments.
+    segments_heard : int
+    hear_seconds, classify_seconds : float
+        In s.
+    """
+
+    track: Track
+    genres: tuple[str, ...]
+    confidence: float
+    reason: str
+    probabilities: dict[str, float]
+    votes: dict[str, int]
+    segments_heard: int
+    hear_seconds: float
+    classify_seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file: one row of the report.
+
+    Parameters
+    ----------
+    track : Track
+    status : str
+        One of `STATUSES`.
+    stage : str
+        The last step that the file reached, or that failed.
+    reason : str
+        Why it has this status, for a person to read.
+    error_type : str or None
+        Name of the error's class where the status is ``failed``.
+    genres_after : tuple of str
+        Genres in the file now, or (``would_tag``) as they would be.
+    decision : Decision or None
+        Where the track was heard.
+    write_seconds : float or None
+        Time that writing the tag took, in s.
+    """
+
+    track: Track
+    status: str
+    stage: str
+    reason: str
+    error_type: str | None = None
+    genres_after: tuple[str, ...] = ()
+    decision: Decision | None = field(default=None, repr=False)
+    write_seconds: float | None = None
+
+
+def dropped(track: Track, stage: str, error: BaseException) -> Outcome:
+    """The row of a file that goes no further.
+
+    Parameters
+    ----------
+    track : Track
+    stage : str
+        The step that failed.
+    error : BaseException
+
+    Returns
+    -------
+    Outcome
+        ``refused`` for a `Refusal`, else ``failed``.
+    """
+    refused = isinstance(error, Refusal)
+    return Outcome(
+        track=track,
+        status="refused" if refused else "failed",
+        stage=stage,
+        reason=reason_of(error),
+        error_type=None if refused else type(error).__name__,
+        genres_after=track.tags.genres,
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """One line that says what went wrong, without the path.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str
+    """
+    if isinstance(error, TrackError):
+        text = error.reason
+    elif isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    else:
+        text = str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def with_tags(track: Track, tags: FileTags, audio: AudioFacts) -> Track:
+    """A copy of `track` that knows what its header says."""
+    return dataclasses.replace(track, tags=tags, audio=audio)

@@ -1,0 +1,224 @@
+"""Report: outcomes become rows of Parquet, one per file, failures included.
+
+`SCHEMA` is the report's contract; its version is in the files' metadata. Rows are written
+as the run goes, so that a run that dies leaves what it had.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.metrics import Metrics
+
+from model.bundle import Bundle
+from transforms.records import Outcome
+
+SCHEMA_VERSION = 1
+SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("error_type", pa.string()),
+        pa.field("error_message", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("artist", pa.string()),
+        pa.field("album", pa.string()),
+        pa.field("format", pa.string(), nullable=False),
+        pa.field("duration_s", pa.float64()),
+        pa.field("sample_rate_hz", pa.int32()),
+        pa.field("channels", pa.int32()),
+        pa.field("bitrate_bps", pa.int32()),
+        pa.field("size_bytes", pa.int64(), nullable=False),
+        pa.field("mtime", pa.timestamp("us", tz="UTC"), nullable=False),
+        # Compared to find changed files; a timestamp of such precision is not for every reader.
+        pa.field("mtime_ns", pa.int64(), nullable=False),
+        pa.field("genres_before", pa.list_(pa.string()), nullable=False),
+        pa.field("genres_after", pa.list_(pa.string()), nullable=False),
+        pa.field("confidence", pa.float32()),
+        pa.field("probabilities", pa.map_(pa.string(), pa.float32())),
+        pa.field("votes", pa.map_(pa.string(), pa.int32())),
+        pa.field("segments_heard", pa.int32()),
+        pa.field("model_name", pa.string(), nullable=False),
+        pa.field("model_version", pa.string(), nullable=False),
+        pa.field("settings", pa.string(), nullable=False),
+        pa.field("hear_s", pa.float32()),
+        pa.field("classify_s", pa.float32()),
+        pa.field("write_s", pa.float32()),
+        pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ],
+    metadata={"genrebeam.schema_version": str(SCHEMA_VERSION)},
+)
+
+# A part is written after so many rows or seconds: what a run that dies can lose at most.
+_ROWS_PER_PART = 10_000
+_SECONDS_PER_PART = 60.0
+
+
+def printable(uri: str) -> str:
+    """A path as text that Parquet and terminals can hold.
+
+    Bytes that are no text appear as ``\\udcxx``, the rest as it is.
+
+    Examples
+    --------
+    >>> printable("caf\\udce9.mp3")
+    'caf\\\\udce9.mp3'
+    """
+    return uri.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
+    """An outcome as a row of `SCHEMA`.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    bundle : Bundle
+    settings : str
+        Fingerprint of what decided.
+
+    Returns
+    -------
+    dict
+    """
+    track, decision = outcome.track, outcome.decision
+    tags, audio = track.tags, track.audio
+    return {
+        "uri": printable(track.uri),
+        "status": outcome.status,
+        "stage": outcome.stage,
+        "reason": printable(outcome.reason),
+        "error_type": outcome.error_type,
+        "error_message": printable(outcome.reason) if outcome.error_type else None,
+        "title": _text(tags.title),
+        "artist": _text(tags.artist),
+        "album": _text(tags.album),
+        "format": track.format,
+        "duration_s": audio.duration_s,
+        "sample_rate_hz": _int32(audio.sample_rate_hz),
+        "channels": _int32(audio.channels),
+        "bitrate_bps": _int32(audio.bitrate_bps),
+        "size_bytes": track.size_bytes,
+        "mtime": track.mtime_ns // 1000,
+        "mtime_ns": track.mtime_ns,
+        "genres_before": [printable(genre) for genre in tags.genres],
+        "genres_after": [printable(genre) for genre in outcome.genres_after],
+        "confidence": decision.confidence if decision else None,
+        "probabilities": list(decision.probabilities.items()) if decision else None,
+        "votes": list(decision.votes.items()) if decision else None,
+        "segments_heard": decision.segments_heard if decision else None,
+        "model_name": bundle.name,
+        "model_version": bundle.version,
+        "settings": settings,
+        "hear_s": decision.hear_seconds if decision else None,
+        "classify_s": decision.classify_seconds if decision else None,
+        "write_s": outcome.write_seconds,
+        "finished_at": datetime.datetime.now(datetime.UTC),
+    }
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else printable(value)
+
+
+def _int32(value: float | None) -> int | None:
+    """Headers of damaged files promise anything."""
+    return int(value) if value is not None and 0 < value < 2**31 else None
+
+
+def write_part(rows: list[dict[str, Any]], folder: str) -> str:
+    """Write rows as one more part of a run's report.
+
+    Parameters
+    ----------
+    rows : list of dict
+        See `row`.
+    folder : str
+        The run's folder.
+
+    Returns
+    -------
+    str
+        Path of the part; it appears whole or not at all.
+    """
+    name = f"part-{uuid.uuid4().hex[:12]}.parquet"
+    # Readers of a data set leave names with a leading dot out.
+    unfinished, finished = os.path.join(folder, f".{name}"), os.path.join(folder, name)
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), unfinished, compression="zstd")
+    os.replace(unfinished, finished)
+    return finished
+
+
+class WriteReport(beam.DoFn):
+    """Write rows in parts, as the run goes: Outcome -> nothing.
+
+    Parameters
+    ----------
+    folder : str
+        The run's folder.
+    bundle : Bundle
+    settings : str
+    observe : callable
+        Called with each outcome, for whoever shows progress in this process.
+    """
+
+    def __init__(
+        self, folder: str, bundle: Bundle, settings: str, observe: Callable[[Outcome], None]
+    ) -> None:
+        self.folder = folder
+        self.bundle = bundle
+        self.settings = settings
+        self.observe = observe
+
+    def start_bundle(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self._since = time.monotonic()
+
+    def process(self, outcome: Outcome) -> Iterator[None]:
+        self._rows.append(row(outcome, self.bundle, self.settings))
+        self.observe(outcome)
+        Metrics.counter("genrebeam", outcome.status).inc()
+        old = time.monotonic() - self._since > _SECONDS_PER_PART
+        if old or len(self._rows) >= _ROWS_PER_PART:
+            self._flush()
+        return iter(())
+
+    def finish_bundle(self) -> None:
+        if self._rows:
+            self._flush()
+
+    def _flush(self) -> None:
+        write_part(self._rows, self.folder)
+        self._rows, self._since = [], time.monotonic()
+
+
+def statuses_of(folder: str) -> dict[str, int]:
+    """Rows by status of a run's report.
+
+    Parameters
+    ----------
+    folder : str
+        The run's folder.
+
+    Returns
+    -------
+    dict
+        Empty where no row was written.
+    """
+    parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
+    counts: dict[str, int] = {}
+    for name in parts:
+        table = pq.read_table(os.path.join(folder, name), columns=["status"], partitioning=None)
+        for entry in table["status"].value_counts().to_pylist():
+            counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
+    return counts
