@@ -163,7 +163,7 @@ def _summary(counts: dict[str, int], seconds: float) -> str:
 
     parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in STATUSES if counts.get(s)]
     total = sum(counts.values())
-    return f"{total:,} files in {seconds:.1f} s: {', '.join(parts) or 'no music found'}"
+    return f"{total:,} files in {seconds:.1f} s: {', '.join(parts) or 'none'}"
 
 
 def _train(arguments: argparse.Namespace, others: list[str]) -> int:
@@ -174,6 +174,7 @@ def _train(arguments: argparse.Namespace, others: list[str]) -> int:
         known = ", ".join(sorted(RECIPES))
         raise UsageError(f"unknown recipe {arguments.recipe!r}; known are {known}")
     music = _load_dataset(arguments)
+    _load_keras()
     from model.training import train
     from transforms.vote import vote
 
@@ -202,6 +203,7 @@ def _evaluate(arguments: argparse.Namespace, others: list[str]) -> int:
     music = _load_dataset(arguments)
     if music.labels != bundle.labels:
         raise UsageError(f"{arguments.bundle}: its labels are not those of {arguments.dataset}")
+    _load_keras()
     from model.evaluation import evaluate_logits, predict_logits
     from transforms.vote import vote
 
@@ -228,6 +230,13 @@ def _load_dataset(arguments: argparse.Namespace) -> Any:
         return load_gtzan_array(arguments.data)
     except DatasetError as error:
         raise UsageError(str(error)) from error
+
+
+def _load_keras() -> None:
+    from model import native_noise
+
+    with native_noise.silenced():
+        import keras  # noqa: F401
 
 
 def _no_others(others: list[str]) -> None:

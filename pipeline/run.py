@@ -3,7 +3,7 @@
 ::
 
     genre-report/
-        run=20261120T091500Z-3fa9/
+        run=20261120T091500.123Z-3fa9/
             run.json           options, versions, state, counts, timings
             journal.jsonl      one line per changed file, written before it changes
             part-*.parquet     one row per file seen (see transforms/report.py)
@@ -110,8 +110,9 @@ def start_run(report: str) -> Run:
     UsageError
         If it cannot be made.
     """
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    run = f"{now}-{secrets.token_hex(2)}"
+    now = datetime.datetime.now(datetime.UTC)
+    # Milliseconds, so that the names of runs sort as they followed each other.
+    run = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
     folder = os.path.join(report, _PREFIX + run)
     try:
         os.makedirs(folder)

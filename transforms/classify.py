@@ -6,9 +6,7 @@ tensorflow_hub and do not load Keras 3 models.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,6 +15,7 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
+from model import native_noise
 from model.bundle import Bundle
 from transforms.records import Features, Outcome, Prediction, reason_of
 
@@ -84,7 +83,7 @@ class Classifier:
         return np.concatenate(found)
 
     def _compile(self) -> Any:
-        with _native_noise_silenced():
+        with native_noise.silenced():
             import tensorflow as tf
 
             self._network = self._network or self.bundle.load_network()
@@ -102,23 +101,6 @@ class Classifier:
             return tf.nn.softmax(network(batch, training=False) / temperature)
 
         return probabilities
-
-
-@contextlib.contextmanager
-def _native_noise_silenced() -> Iterator[None]:
-    """TensorFlow's libraries greet on descriptor 2, before any setting of theirs applies."""
-    if _log.isEnabledFor(logging.INFO):
-        yield
-        return
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):

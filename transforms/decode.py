@@ -161,8 +161,10 @@ class _SoundFileReader:
             if self._file.tell() != start:
                 self._file.seek(start)
             samples = self._file.read(count, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError:
-            # Damaged from here on: what was heard before still counts.
+        except (soundfile.SoundFileError, ValueError):
+            # Damaged from here on, or the end that the header promised is not there: what
+            # was heard before still counts. (soundfile asks for a negative number of samples
+            # where libsndfile's guess of the length proves too short.)
             return np.zeros(0, dtype=np.float32)
         return _finite(_mono(samples))
 
@@ -208,6 +210,7 @@ class _AvReader:
             self.n_samples = len(self._whole)
         else:
             self.n_samples = int(seconds * self.sample_rate_hz)
+        self._tolerance = self.sample_rate_hz // 50
         self._frames: Iterator | None = None
         self._pending = np.zeros(0, dtype=np.float32)
         self._pending_start = 0
@@ -253,7 +256,9 @@ class _AvReader:
         assert self._frames is not None
         end = self._pending_start + len(self._pending)
         for start, samples in self._frames:
-            self._pending_start = end if start is None else start
+            # Some containers count in milliseconds: frames that nearly meet do meet.
+            meets = start is None or (end > 0 and abs(start - end) < self._tolerance)
+            self._pending_start = end if meets else start
             self._pending = samples
             return True
         return False

@@ -10,8 +10,6 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
-import signal
-import sys
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -69,17 +67,8 @@ def _start(processes: int) -> ProcessPool:
     from pebble import ProcessPool
 
     context = multiprocessing.get_context("forkserver")
-    # In this order: the first sets what must be set before numpy is loaded.
-    context.set_forkserver_preload(["transforms.single_threaded", "transforms.features"])
-    pool = ProcessPool(max_workers=processes, context=context, initializer=_settle)
+    # In this order: the first settles what must be settled before numpy is loaded.
+    context.set_forkserver_preload(["transforms.pool_process", "transforms.features"])
+    pool = ProcessPool(max_workers=processes, context=context)
     atexit.register(stop)
     return pool
-
-
-def _settle() -> None:
-    """In each process of the pool: Ctrl-C is the parent's business, noise is nobody's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # libmpg123 and FFmpeg write straight to the descriptor about every damaged frame.
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, sys.__stderr__.fileno() if sys.__stderr__ else 2)
-    os.close(silence)

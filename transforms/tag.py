@@ -21,7 +21,7 @@ from typing import Any
 import apache_beam as beam
 import mutagen
 from mutagen.aiff import AIFF
-from mutagen.apev2 import APEv2, APEv2File
+from mutagen.apev2 import APETextValue, APEv2, APEv2File
 from mutagen.asf import ASF
 from mutagen.dsf import DSF
 from mutagen.flac import FLAC, VCFLACDict
@@ -336,6 +336,8 @@ def _first_text(tags: Any, key: str) -> str | None:
     if value is None:
         return None
     values = getattr(value, "text", value)
+    if isinstance(values, APETextValue):
+        values = list(values)
     values = values if isinstance(values, list | tuple) else [values]
     text = str(values[0]).strip() if values else ""
     return text or None

@@ -1,0 +1,118 @@
+"""What many tests share: synthetic audio, a tiny bundle, real music where it is present."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from model.bundle import Bundle, FeatureSpec, save_bundle
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+GENRES = ("Blues", "Jazz", "Rock")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real music beside the checkout."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real music is not at hand ({SHARED_DATA} is missing)")
+    return SHARED_DATA
+
+
+def tone(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) -> np.ndarray:
+    """Some partials and noise: ``(n, channels) float64`` well below full scale."""
+    times = np.arange(int(seconds * rate)) / rate
+    noise = np.random.default_rng(seed).standard_normal(len(times))
+    signal = sum(np.sin(2 * np.pi * f * times) for f in (220, 440, 1234)) / 6 + 0.02 * noise
+    return np.repeat(signal[:, None] / 2, channels, axis=1)
+
+
+@pytest.fixture
+def write_tone(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tone into the test's folder; the name's extension decides the format."""
+
+    def write(name: str, seconds: float = 12, rate: int = 44100, channels: int = 2) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_audio(path, tone(seconds, rate, channels), rate)
+        return path
+
+    return write
+
+
+def write_audio(path: Path, samples: np.ndarray, rate: int) -> None:
+    """Encode with libsndfile, or with FFmpeg what it cannot write."""
+    codecs = {".m4a": "aac", ".wma": "wmav2", ".wv": "wavpack", ".aac": "aac", ".tta": "tta"}
+    if path.suffix == ".opus":
+        soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
+    elif path.suffix not in codecs:
+        soundfile.write(path, samples, rate)
+    else:
+        _encode_with_ffmpeg(path, samples, rate, codecs[path.suffix])
+
+
+def _encode_with_ffmpeg(path: Path, samples: np.ndarray, rate: int, codec: str) -> None:
+    import av
+
+    containers = {".m4a": "ipod", ".wma": "asf", ".wv": "wv", ".aac": "adts", ".tta": "tta"}
+    with av.open(str(path), "w", format=containers[path.suffix]) as container:
+        stream = container.add_stream(codec, rate=rate, bit_rate=128_000, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples.T, dtype=np.float32), format="fltp", layout="stereo"
+        )
+        frame.sample_rate = rate
+        stream.codec_context.open()
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format,
+            layout="stereo",
+            rate=rate,
+            frame_size=stream.codec_context.frame_size or 4096,
+        )
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of one dense layer with random weights: real files, no skill."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    spec = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
+    segments = keras.Input((spec.n_mels, spec.segment_frames))
+    logits = keras.layers.Dense(len(GENRES))(
+        keras.layers.GlobalAveragePooling1D(data_format="channels_first")(segments)
+    )
+    bundle = Bundle(
+        path="",
+        name="tiny",
+        version="",
+        labels=("blues", "jazz", "rock"),
+        genres=GENRES,
+        features=spec,
+        n_segments=3,
+    )
+    folder = tmp_path_factory.mktemp("bundle")
+    return save_bundle(bundle, keras.Model(segments, logits), folder, "card of {version}\n")
+
+
+def files_of(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and time of every file below a folder."""
+    return {
+        os.path.relpath(path, folder): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def read_rows(folder: Path) -> list[dict]:
+    """Rows of the reports below a folder: of one run, or of all."""
+    parts = sorted(folder.rglob("part-*.parquet"))
+    return [row for part in parts for row in pq.read_table(part, partitioning=None).to_pylist()]

@@ -1,0 +1,99 @@
+"""Bundles: what is saved is what is loaded, and what is no bundle is said to be none."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
+
+
+@pytest.fixture
+def copied(tiny_bundle, tmp_path):
+    return shutil.copytree(tiny_bundle.path, tmp_path / "bundle")
+
+
+def edit(folder, **changes):
+    path = folder / "bundle.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_loads_what_was_saved(tiny_bundle):
+    assert load_bundle(tiny_bundle.path) == tiny_bundle
+
+
+def test_card_names_the_version(tiny_bundle, copied):
+    assert (copied / "README.md").read_text() == f"card of {tiny_bundle.version}\n"
+
+
+def test_reading_the_facts_does_not_import_tensorflow(copied):
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; from model.bundle import load_bundle; load_bundle(sys.argv[1]);"
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
+    )
+    subprocess.run([sys.executable, "-c", program, str(copied)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"format": 99}, "bundle format 99"),
+        ({"temperature": 3.0}, "do not belong together"),
+        ({"labels": ["a"]}, "differ in number"),
+        ({"features": {"no_such": 1}}, "not complete"),
+        ({"surprise": 1}, "not complete"),
+    ],
+)
+def test_refuses_facts_that_do_not_fit(copied, change, reason):
+    edit(copied, **change)
+    with pytest.raises(BundleError, match=reason):
+        load_bundle(copied)
+
+
+def test_training_facts_do_not_change_the_version(copied, tiny_bundle):
+    edit(copied, training={"note": "retold"})
+    assert load_bundle(copied).version == tiny_bundle.version
+
+
+def test_refuses_another_network(copied):
+    with open(copied / "model.keras", "ab") as stream:
+        stream.write(b"!")
+    with pytest.raises(BundleError, match="do not belong together"):
+        load_bundle(copied)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{", '{"format": 1}'])
+def test_refuses_what_is_no_bundle(tmp_path, content):
+    if content is not None:
+        (tmp_path / "bundle.json").write_text(content)
+    with pytest.raises(BundleError):
+        load_bundle(tmp_path)
+
+
+def test_refuses_a_bundle_without_its_network(copied):
+    (copied / "model.keras").unlink()
+    with pytest.raises(BundleError, match=r"model\.keras cannot be read"):
+        load_bundle(copied)
+
+
+def test_refuses_a_network_that_is_none(copied):
+    from model.bundle import _version
+
+    (copied / "model.keras").write_bytes(b"no network")
+    facts = json.loads((copied / "bundle.json").read_text())
+    edit(copied, version=_version(copied / "model.keras", facts))
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        load_bundle(copied).load_network()
+
+
+def test_default_bundle_is_small_and_complete():
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    assert len(bundle.labels) >= 10
+    assert bundle.version in (DEFAULT_BUNDLE / "README.md").read_text()
+    assert sum(path.stat().st_size for path in DEFAULT_BUNDLE.iterdir()) < 10_000_000
+    logits = bundle.load_network()(np.zeros((2, 128, bundle.features.segment_frames)))
+    assert logits.shape == (2, len(bundle.labels))

@@ -1,0 +1,170 @@
+"""The command line: everything is checked before any work, and said in one line."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import options
+from pipeline.cli import main
+from pipeline.progress import line
+from tests.conftest import read_rows, tone, write_audio
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, **options)
+
+
+@pytest.fixture
+def library(tmp_path):
+    folder = tmp_path / "library"
+    folder.mkdir()
+    write_audio(folder / "a.wav", tone(8), 22050)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["tag"], "LIBRARY"),
+        (["tag", "{library}/none"], "no such file or folder"),
+        (["tag", "{library}/cover.jpg"], "not one of the formats"),
+        (["tag", "gs://bucket/music"], "only local libraries"),
+        (["tag", "{library}", "--top-k", "0"], "not a whole number from 1 up"),
+        (["tag", "{library}", "--top-k", "two"], "not a whole number from 1 up"),
+        (["tag", "{library}", "--segments", "0"], "not a whole number from 1 up"),
+        (["tag", "{library}", "--processes", "0"], "not a whole number from 1 up"),
+        (["tag", "{library}", "--min-confidence", "1.5"], "not a number from 0 to 1"),
+        (["tag", "{library}", "--min-confidence", "nan"], "not a number from 0 to 1"),
+        (["tag", "{library}", "--existing", "drop"], "invalid choice: 'drop'"),
+        (["tag", "{library}", "--formats", "mp3,xyz"], "'xyz': unknown format"),
+        (["tag", "{library}", "--formats", ""], "unknown format"),
+        (["tag", "{library}", "--bundle", "{library}"], "not a model bundle"),
+        (["tag", "{library}", "--report", "{library}/a.wav"], "not a folder"),
+        (["tag", "{library}", "--report", "{library}/a.wav/b"], "cannot be written"),
+        (["tag", "{library}", "--topk", "3"], "unknown option or argument: --topk 3"),
+        (["tag", "{library}", "{library}"], "unknown option or argument"),
+        (["train", "--data", "{library}", "--out", "x"], "logmel.npz is missing"),
+        (["train", "--data", "x", "--out", "x", "--recipe", "none"], "unknown recipe 'none'"),
+        (["evaluate", "{library}", "--data", "x"], "not a model bundle"),
+        (["sing"], "invalid choice: 'sing'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(library, arguments, complaint, capsys):
+    (library / "cover.jpg").touch()
+    before = sorted(library.rglob("*"))
+    try:
+        code = main([argument.format(library=library) for argument in arguments])
+    except SystemExit as error:  # argparse
+        code = error.code
+    shown = capsys.readouterr()
+    assert code == 2
+    assert complaint in shown.err.splitlines()[-1]
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+    assert sorted(library.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_an_unreadable_library_is_wrong_usage(library, capsys):
+    library.chmod(0)
+    assert main(["tag", str(library)]) == 2
+    library.chmod(stat.S_IRWXU)
+    assert "no permission to read" in capsys.readouterr().err
+
+
+def test_no_command_explains_itself():
+    result = run()
+    assert result.returncode == 2
+    assert "tag a library" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tag", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments):
+    program = (
+        "import sys; from pipeline.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'apache_beam', 'numpy', 'librosa', 'pyarrow'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", program, *arguments], check=True, cwd=REPOSITORY)
+
+
+def test_a_run_with_nothing_to_hear_does_not_import_tensorflow(library, tiny_bundle, tmp_path):
+    program = (
+        "import sys; from pipeline.cli import main\n"
+        "code = main(sys.argv[1:])\n"
+        "sys.exit(code or 'tensorflow' in sys.modules)"
+    )
+    (library / "a.wav").unlink()
+    arguments = ["tag", str(library), "--bundle", tiny_bundle.path, "--report", str(tmp_path / "r")]
+    subprocess.run([sys.executable, "-c", program, *arguments], check=True, cwd=REPOSITORY)
+
+
+def test_prints_counts_and_where_the_report_is(library, tiny_bundle, tmp_path):
+    reports = tmp_path / "reports"
+    result = run(
+        "tag", str(library), "--bundle", tiny_bundle.path, "--report", str(reports), "--dry-run"
+    )
+    assert result.returncode == 0
+    assert result.stderr == ""
+    summary, where = result.stdout.splitlines()
+    assert summary.startswith("1 files in ")
+    assert summary.endswith("1 would tag")
+    assert where == f"report: {next(reports.iterdir())}"
+
+
+def test_every_option_is_declared_once_and_known_to_beam():
+    import argparse
+
+    from pipeline.tagging import TaggingOptions
+
+    declared = argparse.ArgumentParser()
+    options.add_tagging_arguments(declared)
+    known = TaggingOptions(["--top-k=2", "--segments=all", "--existing=merge"])
+    assert {action.dest for action in declared._actions} - {"help"} <= set(known.get_all_options())
+    assert (known.top_k, known.segments, known.existing) == (2, None, "merge")
+
+
+def test_line_of_progress_without_any_rate_yet():
+    assert line(0, 10, 0, 0.0) == "genrebeam: 0 of 10 files, 0.0 files/s, ? left, 0 failed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_leaves_a_valid_report(library, tmp_path, number):
+    for index in range(400):
+        shutil.copy(library / "a.wav", library / f"copy {index}.wav")
+    reports = tmp_path / "reports"
+    command = [sys.executable, "-m", "pipeline.cli", "tag", str(library)]
+    process = subprocess.Popen(
+        [*command, "--report", str(reports), "--processes", "1"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    journal = None
+    while process.poll() is None and not (journal and journal.stat().st_size):
+        time.sleep(0.05)
+        journal = next(reports.glob("run=*/journal.jsonl"), None)
+    os.killpg(process.pid, number)  # as a terminal does
+    shown, complaints = process.communicate(timeout=60)
+    assert process.returncode == 3, complaints
+    assert "Traceback" not in complaints
+    rows = read_rows(reports)
+    changed = journal.read_text().count("\n")
+    assert 0 < changed < 401
+    assert len([row for row in rows if row["status"] == "tagged"]) == changed
+    assert f"{len(rows):,} files in" in shown
+    assert not list(library.glob(".genrebeam*"))

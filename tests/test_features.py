@@ -1,0 +1,141 @@
+"""Features: one definition, equal to the training array, blind to gain and to tags."""
+
+import dataclasses
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.bundle import FeatureSpec
+from model.recipes.genre_cnn import FEATURES
+from tests.conftest import tone
+from transforms.features import Silence, TooShort, hear
+
+PLAIN = FeatureSpec(segment_frames=100)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_flac(samples, rate=22050, name="a.flac"):
+        soundfile.write(tmp_path / name, samples, rate, subtype="PCM_24")
+        return str(tmp_path / name)
+
+    return write_flac
+
+
+def test_equals_librosa_on_the_whole_track(write):
+    samples = tone(10).astype(np.float32)
+    spec = dataclasses.replace(PLAIN, segment_frames=1 + 220500 // 512)
+    heard = hear(write(samples), "flac", spec)
+    power = librosa.feature.melspectrogram(y=samples[:, 0], sr=22050)
+    level = librosa.power_to_db(power, ref=np.max, top_db=80)
+    expected = (level - level.min()) / (level.max() - level.min())
+    assert heard.log_mel.shape == (1, *expected.shape)
+    assert np.abs(heard.log_mel[0] - expected).max() < 1e-3  # float16, 24 bits of audio
+
+
+def test_segments_are_the_whole_track_cut_up(write):
+    path = write(tone(20))
+    whole = hear(path, "flac", dataclasses.replace(PLAIN, segment_frames=800)).log_mel[0]
+    pieces = hear(path, "flac", PLAIN).log_mel
+    assert pieces.shape == (8, 128, 100)
+    # The track's loudest and quietest frames may lie behind the last whole segment.
+    np.testing.assert_allclose(np.concatenate(list(pieces), axis=1), whole, atol=2e-3)
+
+
+def test_gtzan_clips_equal_the_array(shared_data):
+    """Mean absolute difference at most 0.2 dB on each of the ten clips."""
+    with np.load(shared_data / "gtzan" / "logmel.npz") as arrays:
+        position = {str(track): index for index, track in enumerate(arrays["track"])}
+        pictures = arrays["mel"]
+    clips = sorted((shared_data / "gtzan" / "audio").glob("*.flac"))
+    assert len(clips) == 10
+    for clip in clips:
+        # The array always has 387 columns: clips with a few more frames were squeezed.
+        squeeze = (1 + soundfile.info(clip).frames // 512) / 1293
+        spec = dataclasses.replace(
+            FEATURES,
+            segment_frames=387,
+            frame_step=FEATURES.frame_step * squeeze,
+            frame_offset=FEATURES.frame_offset * squeeze,
+        )
+        heard = hear(str(clip), "flac", spec).log_mel[0].astype(np.float64)
+        difference = np.abs(heard - pictures[position[clip.stem]] / 255) * FEATURES.top_db
+        assert difference.mean() <= 0.2, clip.stem
+
+
+def test_does_not_depend_on_gain(write):
+    loud = tone(12)
+    heard = [hear(write(loud * gain), "flac", FEATURES, 2).log_mel for gain in (1.0, 0.05)]
+    assert np.abs(heard[0].astype(float) - heard[1]).mean() < 0.005
+
+
+def test_does_not_depend_on_the_sample_rate_beyond_the_resampler(write):
+    times = np.arange(12 * 88200) / 88200
+    fine = 0.3 * np.sin(2 * np.pi * (300 + 20 * times) * times) + 0.2 * np.sin(4000 * times)
+    heard = [
+        hear(write(fine[::step], 88200 // step), "flac", FEATURES, 2).log_mel[:, :60]
+        for step in (1, 2, 4)
+    ]
+    assert np.abs(heard[0].astype(float) - heard[2]).mean() < 0.02
+    assert np.abs(heard[1].astype(float) - heard[2]).mean() < 0.02
+
+
+def test_hears_so_many_segments_spread_over_the_track(write):
+    samples = np.concatenate([tone(10) * gain for gain in (1, 0.01, 1, 0.01)])
+    heard = hear(write(samples), "flac", FEATURES, 4).log_mel
+    assert heard.shape == (4, 128, 64)
+    loudness = heard.astype(float).mean(axis=(1, 2))
+    assert (loudness[[0, 2]] > loudness[[1, 3]].max()).all()
+
+
+def test_a_short_track_is_heard_in_a_loop(write):
+    heard = hear(write(tone(3)), "flac", FEATURES).log_mel
+    assert heard.shape == (1, 128, 64)
+    n_real = FEATURES.count_frames(3 * 22050)
+    np.testing.assert_array_equal(heard[0, :, n_real:], heard[0, :, : 64 - n_real])
+
+
+def test_too_little_is_not_judged(write):
+    with pytest.raises(TooShort, match=r"1\.0 s of audio"):
+        hear(write(tone(1)), "flac", FEATURES)
+
+
+def test_silence_is_not_judged(write):
+    with pytest.raises(Silence):
+        hear(write(np.zeros(22050 * 8)), "flac", FEATURES)
+
+
+def test_one_constant_tone_of_a_test_signal_is_no_error(write):
+    assert np.isfinite(hear(write(np.full(22050 * 8, 0.5)), "flac", FEATURES).log_mel).all()
+
+
+specs = st.builds(
+    FeatureSpec,
+    frame_step=st.floats(1, 8),
+    frame_offset=st.floats(0, 5),
+    segment_frames=st.integers(1, 200),
+)
+
+
+@given(specs, st.integers(0, 10_000), st.integers(1, 50))
+def test_segments_lie_inside_the_track_and_do_not_overlap_needlessly(spec, n_frames, n_segments):
+    starts = spec.segment_starts(n_frames, n_segments)
+    assert starts == sorted(starts)
+    assert len(starts) == max(1, min(n_segments, n_frames // spec.segment_frames))
+    if n_frames >= spec.segment_frames:
+        assert starts[0] >= 0
+        assert starts[-1] + spec.segment_frames <= n_frames
+        gaps = np.diff(starts)
+        assert (gaps >= spec.segment_frames - 1).all()
+
+
+@given(specs, st.integers(0, 5_000_000))
+def test_counts_just_the_frames_that_the_track_has(spec, n_samples):
+    kept = spec.count_frames(n_samples)
+    n_stft = 1 + n_samples // spec.hop_length
+    assert kept == 0 or spec.stft_frame(kept - 1) < n_stft
+    assert spec.stft_frame(kept) >= n_stft

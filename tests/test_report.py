@@ -1,0 +1,105 @@
+"""Report: the schema is a contract, every outcome is a row, parts appear whole."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from transforms import report
+from transforms.records import AudioFacts, Decision, FileTags, Outcome, Track, TrackError, dropped
+from transforms.report import SCHEMA, printable, row, statuses_of, write_part
+
+GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
+TRACK = Track(
+    "/music/a.mp3",
+    "mp3",
+    size_bytes=1000,
+    mtime_ns=1_700_000_000_123_456_789,
+    tags=FileTags("Title", "Artist", None, ("Folk",)),
+    audio=AudioFacts(12.5, 44100, 2, 128_000),
+)
+DECISION = Decision(
+    TRACK, ("Jazz",), 0.75, "mean of 4 segments", {"Jazz": 0.75, "Rock": 0.25}, {"Jazz": 4}, 4, 1, 2
+)
+
+
+def test_schema_is_the_one_that_was_promised():
+    found = {field.name: [str(field.type), field.nullable] for field in SCHEMA}
+    assert found == json.loads(GOLDEN.read_text()), "a change needs a new SCHEMA_VERSION"
+
+
+@pytest.fixture
+def written(tiny_bundle, tmp_path):
+    def write(*outcomes):
+        rows = [row(outcome, tiny_bundle, "settings") for outcome in outcomes]
+        write_part(rows, str(tmp_path))
+        (part,) = tmp_path.glob("part-*.parquet")
+        schema = pq.read_schema(part)
+        assert schema.equals(SCHEMA)
+        assert schema.metadata == {b"genrebeam.schema_version": b"1"}
+        return pq.read_table(part).to_pylist()
+
+    return write
+
+
+def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
+    outcome = Outcome(
+        TRACK, "tagged", "tag", DECISION.reason, None, ("Jazz",), DECISION, write_seconds=0.5
+    )
+    (found,) = written(outcome)
+    assert found["genres_before"] == ["Folk"]
+    assert found["genres_after"] == ["Jazz"]
+    assert found["probabilities"] == [("Jazz", 0.75), ("Rock", 0.25)]
+    assert found["votes"] == [("Jazz", 4)]
+    assert (found["title"], found["artist"], found["album"]) == ("Title", "Artist", None)
+    assert (found["duration_s"], found["bitrate_bps"]) == (12.5, 128_000)
+    assert found["mtime_ns"] == TRACK.mtime_ns
+    assert found["mtime"].isoformat() == "2023-11-14T22:13:20.123456+00:00"
+    assert found["model_version"] == tiny_bundle.version
+    assert (found["hear_s"], found["classify_s"], found["write_s"]) == (1, 2, 0.5)
+    assert (found["error_type"], found["error_message"]) == (None, None)
+
+
+def test_a_failure_carries_stage_type_and_message(written):
+    outcome = dropped(Track("/a.mp3", "mp3"), "decode", TrackError("/a.mp3", "all\nbroken"))
+    (found,) = written(outcome)
+    assert (found["status"], found["stage"]) == ("failed", "decode")
+    assert (found["error_type"], found["error_message"]) == ("TrackError", "all broken")
+    assert found["reason"] == "all broken"
+
+
+def test_names_that_are_no_text_can_be_written(written):
+    (found,) = written(Outcome(Track("/caf\udce9\n.mp3", "mp3"), "kept", "read_tags", "has one"))
+    assert found["uri"] == "/caf\\udce9\n.mp3"
+
+
+def test_headers_that_lie_can_be_written(written):
+    audio = AudioFacts(1e9, 2**40, -1, 2**31)
+    (found,) = written(Outcome(Track("/a", "mp3", audio=audio), "kept", "read_tags", "has one"))
+    assert (found["sample_rate_hz"], found["channels"], found["bitrate_bps"]) == (None,) * 3
+
+
+@pytest.mark.parametrize("text", ["plain", "日本", "new\nline", ""])
+def test_printable_leaves_text_as_it_is(text):
+    assert printable(text) == text
+
+
+def test_parts_are_compressed_and_add_up(tiny_bundle, tmp_path):
+    outcome = Outcome(TRACK, "kept", "read_tags", "has one")
+    for _ in range(2):
+        part = write_part([row(outcome, tiny_bundle, "")] * 3, str(tmp_path))
+    assert pq.ParquetFile(part).metadata.row_group(0).column(0).compression == "ZSTD"
+    assert statuses_of(str(tmp_path)) == {"kept": 6}
+
+
+def test_a_part_that_cannot_be_finished_is_not_seen(tiny_bundle, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(report.os, "replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        write_part([row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "")], str(tmp_path))
+    assert statuses_of(str(tmp_path)) == {}
+    assert all(name.startswith(".") for name in os.listdir(tmp_path))

@@ -1,0 +1,95 @@
+"""A run's folder: names that sort by time, a manifest that is true whatever happens."""
+
+import json
+import time
+
+import pytest
+
+from pipeline.options import TaggingJob
+from pipeline.run import Journal, earlier_runs, record_run, start_run
+
+
+@pytest.fixture
+def job(tiny_bundle, tmp_path) -> TaggingJob:
+    return TaggingJob(
+        library="/music",
+        report=str(tmp_path),
+        bundle=tiny_bundle,
+        formats=("mp3",),
+        existing="keep",
+        dry_run=False,
+        top_k=1,
+        min_confidence=0.0,
+        vote="mean",
+        n_segments=None,
+        processes=2,
+    )
+
+
+def test_later_runs_sort_after_earlier_ones(tmp_path):
+    runs = []
+    for _ in range(5):
+        runs.append(start_run(str(tmp_path)))
+        time.sleep(0.002)
+    assert [run.id for run in runs] == sorted(run.id for run in runs)
+    assert [id for _, id in earlier_runs(str(tmp_path), runs[4])] == [run.id for run in runs[:4]]
+
+
+def test_other_things_in_the_home_are_no_runs(tmp_path):
+    (tmp_path / "run=notes.txt").touch()
+    (tmp_path / "old").mkdir()
+    assert earlier_runs(str(tmp_path), start_run(str(tmp_path))) == []
+
+
+def manifest(run) -> dict:
+    with open(f"{run.folder}/run.json") as stream:
+        return json.load(stream)
+
+
+@pytest.mark.parametrize(("interrupted", "state"), [(False, "finished"), (True, "interrupted")])
+def test_manifest_tells_how_the_run_ended(job, interrupted, state):
+    run = start_run(job.report)
+    states = []
+    facts = record_run(run, job, lambda: states.append(manifest(run)["state"]), lambda: interrupted)
+    assert states == ["running"]
+    assert manifest(run) == facts
+    assert facts["state"] == state
+    assert facts["options"]["segments"] == "all"
+
+
+def test_manifest_of_a_run_that_raised_says_so(job):
+    run = start_run(job.report)
+    with pytest.raises(RuntimeError):
+        record_run(run, job, lambda: _raise(RuntimeError("broken")), lambda: False)
+    assert manifest(run)["state"] == "crashed"
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_settings_change_with_all_that_decides_and_nothing_else(job):
+    import dataclasses
+
+    other = [
+        dataclasses.replace(job, **change)
+        for change in (
+            {"existing": "merge"},
+            {"top_k": 2},
+            {"min_confidence": 0.5},
+            {"vote": "majority"},
+            {"n_segments": 3},
+            {"bundle": dataclasses.replace(job.bundle, version="other")},
+        )
+    ]
+    assert len({job.settings, *(changed.settings for changed in other)}) == 7
+    same = dataclasses.replace(job, processes=9, dry_run=True, library="/other", formats=())
+    assert same.settings == job.settings
+
+
+def test_journal_keeps_names_that_are_no_text(tmp_path):
+    journal = Journal(str(tmp_path / "journal.jsonl"))
+    journal({"path": "/caf\udce9\n.mp3", "genres_after": ["Škola"]})
+    journal({"path": "/b.mp3"})
+    lines = (tmp_path / "journal.jsonl").read_text(encoding="ascii").splitlines()
+    assert [json.loads(line)["path"] for line in lines] == ["/caf\udce9\n.mp3", "/b.mp3"]

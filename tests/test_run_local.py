@@ -1,0 +1,113 @@
+"""run_local.sh: sets up once, says what is missing, passes everything on."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A checkout without .venv, at a path with a space and an umlaut."""
+    folder = tmp_path / "müsic tools"
+    (folder / "requirements").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "run_local.sh", folder)
+    for name in ("runtime", "test"):
+        (folder / "requirements" / f"{name}.lock").write_text(f"# {name}\n")
+    return folder
+
+
+def script(path: Path, body: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def run(checkout: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(checkout / "run_local.sh"), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=checkout.parent,
+        env={"PATH": os.environ["PATH"], "HOME": str(checkout), **environment},
+    )
+
+
+def only(tmp_path: Path, **programs: str) -> str:
+    """A PATH with the basic tools and these programs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, body in programs.items():
+        script(folder / name.replace("_", "."), body)
+    for tool in ("bash", "sh", "dirname", "cmp", "cp", "env"):
+        (folder / tool).symlink_to(shutil.which(tool))
+    return str(folder)
+
+
+def test_too_old_a_python_is_said_to_be(checkout, tmp_path):
+    body = 'if [ "$1" = --version ]; then echo Python 3.8.1; else exit 1; fi'
+    result = run(checkout, "tag", "x", PATH=only(tmp_path, python3=body))
+    assert result.returncode == 2
+    expected = "run_local.sh: Python 3.11, 3.12 or 3.13 is needed, found Python 3.8.1; "
+    assert result.stderr == f"{expected}set PYTHON to one\n"
+
+
+def test_no_python_at_all_is_said(checkout, tmp_path):
+    result = run(checkout, "tag", "x", PATH=only(tmp_path))
+    assert result.returncode == 2
+    assert "found no python3" in result.stderr
+
+
+def test_a_python_without_venv_is_said_to_lack_it(checkout, tmp_path):
+    body = 'case "$2" in *ensurepip*) exit 1;; esac'
+    result = run(checkout, "tag", "x", PATH=only(tmp_path, python3_11=body))
+    assert result.returncode == 2
+    assert "this Python has no venv" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def installed(checkout: Path, *locks: str) -> Path:
+    """Pretend that .venv is set up."""
+    binaries = checkout / ".venv" / "bin"
+    script(binaries / "genrebeam", 'echo "genrebeam in $PWD:"; printf "<%s>" "$@"; exit 3')
+    script(binaries / "python", 'echo "python in $PWD:" "$@"')
+    for lock in locks:
+        shutil.copy(
+            checkout / "requirements" / f"{lock}.lock", checkout / ".venv" / f".installed-{lock}"
+        )
+    return binaries
+
+
+@pytest.mark.parametrize("lock", ["runtime", "test"])
+def test_passes_arguments_working_folder_and_exit_code_on(checkout, lock):
+    installed(checkout, lock)
+    result = run(checkout, "tag", "my music", "--top-k", "2", "ü *")
+    assert result.stdout == f"genrebeam in {checkout.parent}:\n<tag><my music><--top-k><2><ü *>"
+    assert (result.stderr, result.returncode) == ("", 3)
+
+
+def test_a_changed_lock_is_installed_again(checkout):
+    installed(checkout, "runtime")
+    (checkout / "requirements" / "runtime.lock").write_text("# newer\n")
+    result = run(checkout, "tag", "x")
+    assert "Bringing" in result.stderr
+    assert "pip install" in result.stderr
+    assert (checkout / ".venv" / ".installed-runtime").read_text() == "# newer\n"
+    assert run(checkout, "tag", "x").stderr == ""
+
+
+def test_further_arguments_of_test_go_to_pytest(checkout):
+    installed(checkout, "test")
+    result = run(checkout, "test", "-k", "tags or walk")
+    assert result.stdout.splitlines()[-1] == f"python in {checkout}: -m pytest -k tags or walk"
+
+
+def test_no_arguments_explain(checkout):
+    installed(checkout, "runtime")
+    assert run(checkout).stdout == f"genrebeam in {checkout.parent}:\n<>"

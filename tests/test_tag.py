@@ -1,0 +1,416 @@
+"""Tag: only the genre changes, in one step, or nothing does."""
+
+import errno
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import mutagen
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mutagen.flac import Picture
+from mutagen.id3 import APIC, COMM, ID3, POPM, TCON, TDRC, TIT2, TPE1, TXXX, TYER, USLT
+from mutagen.mp4 import MP4Cover, MP4FreeForm
+
+from tests.audio_bytes import audio_hash
+from tests.conftest import tone, write_audio
+from transforms import tag
+from transforms.records import Decision, Track
+from transforms.tag import (
+    HardLinked,
+    NoTagField,
+    TagPolicy,
+    TagReadError,
+    TagWriteError,
+    read_header,
+    write_genres,
+)
+
+ID3_FORMATS = ("mp3", "aiff", "wav", "tta")
+VORBIS_FORMATS = ("flac", "ogg", "opus")
+FORMATS = (*ID3_FORMATS, *VORBIS_FORMATS, "m4a", "wma", "wv")
+
+
+def fill(path: Path) -> None:
+    """Give a file many tags beside the genre."""
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    tags, format = file.tags, path.suffix[1:]
+    if format in ID3_FORMATS:
+        tags.add(TIT2(encoding=1, text="Für Elise ☂"))
+        tags.add(TPE1(encoding=3, text=["Ludwig", "van"]))
+        tags.add(COMM(encoding=3, lang="eng", desc="note", text="a comment"))
+        tags.add(COMM(encoding=3, lang="deu", desc="note", text="ein Kommentar"))
+        tags.add(USLT(encoding=3, lang="eng", text="words\n" * 100))
+        tags.add(TXXX(encoding=3, desc="replaygain_track_gain", text="-3 dB"))
+        tags.add(POPM(email="a@b", rating=200, count=7))
+        tags.add(APIC(encoding=0, mime="image/png", type=3, desc="front", data=bytes(5000)))
+    elif format in VORBIS_FORMATS:
+        tags["title"] = "Für Elise ☂"
+        tags["ARTIST"] = ["Ludwig", "van"]
+        tags["replaygain_track_gain"] = "-3 dB"
+        if format == "flac":
+            picture = Picture()
+            picture.data, picture.mime, picture.type = bytes(5000), "image/png", 3
+            file.add_picture(picture)
+    elif format == "m4a":
+        tags["\xa9nam"], tags["\xa9ART"] = "Für Elise ☂", ["Ludwig", "van"]
+        tags["covr"] = [MP4Cover(bytes(5000), MP4Cover.FORMAT_PNG)]
+        tags["trkn"] = [(3, 12)]
+        tags["----:com.apple.iTunes:MOOD"] = [MP4FreeForm(b"calm")]
+    elif format == "wma":
+        tags["Title"], tags["Author"] = "Für Elise ☂", ["Ludwig", "van"]
+        tags["WM/Year"] = "1810"
+    else:
+        tags["Title"], tags["Artist"] = "Für Elise ☂", ["Ludwig", "van"]
+    file.save()
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("originals")
+    for format in (*FORMATS, "aac"):
+        rate = 48000 if format == "opus" else 44100
+        write_audio(folder / f"a.{format}", tone(2, rate, 2), rate)
+    return {path.suffix[1:]: path for path in folder.iterdir()}
+
+
+@pytest.fixture
+def track_of(originals, tmp_path):
+    """A fresh copy of a format's file, as the walk and the header reading see it."""
+
+    def make(format: str, *, full: bool = True, genres: tuple[str, ...] = ()) -> Track:
+        path = Path(shutil.copy(originals[format], tmp_path / f"song.{format}"))
+        if full:
+            fill(path)
+        track = listed(path)
+        return write_genres(track, genres, [].append) if genres else track
+
+    return make
+
+
+def listed(path: Path) -> Track:
+    facts = path.stat()
+    track = Track(str(path), path.suffix[1:], facts.st_size, facts.st_mtime_ns)
+    return tag.with_tags(track, *read_header(str(path)))
+
+
+def others(path: str) -> object:
+    """All tags but the genre, as mutagen shows them."""
+    keys = ("TCON", "GENRE", "\xa9GEN", "WM/GENRE")
+    file = mutagen.File(path)
+    shown = sorted(
+        f"{key}={value!r}" for key, value in (file.tags or {}).items() if key.upper() not in keys
+    )
+    return shown, [picture.write() for picture in getattr(file, "pictures", [])]
+
+
+@pytest.mark.parametrize("genres", [("Jazz",), ("Hip-Hop", "Škola ☂", "R&B / Soul")])
+@pytest.mark.parametrize("full", [True, False], ids=["full", "empty"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_only_the_genre_changes(track_of, format, full, genres):
+    track = track_of(format, full=full)
+    before, sound = others(track.uri), audio_hash(Path(track.uri))
+    written = write_genres(track, genres, [].append)
+    assert read_header(track.uri)[0].genres == genres
+    assert others(track.uri) == before
+    assert audio_hash(Path(track.uri)) == sound
+    assert os.listdir(os.path.dirname(track.uri)) == [f"song.{format}"]
+    facts = os.stat(track.uri)
+    assert (written.size_bytes, written.mtime_ns) == (facts.st_size, facts.st_mtime_ns)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_reads_title_and_artist(track_of, format):
+    tags = track_of(format).tags
+    assert (tags.title, tags.artist, tags.album) == ("Für Elise ☂", "Ludwig", None)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_genre_is_replaced_not_added(track_of, format):
+    track = track_of(format, genres=("Old", "Older"))
+    write_genres(track, ("New",), [].append)
+    assert read_header(track.uri)[0].genres == ("New",)
+
+
+def test_a_container_without_tags_is_refused(originals):
+    with pytest.raises(NoTagField, match="AAC files have no place"):
+        read_header(str(originals["aac"]))
+
+
+# --- ID3 ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_id3_version_stays(track_of, version):
+    track = track_of("mp3", full=False)
+    tags = ID3()
+    tags.add(TIT2(encoding=0, text="x"))
+    tags.add(TYER(encoding=0, text="1999") if version == 3 else TDRC(encoding=0, text="1999-05"))
+    tags.save(track.uri, v2_version=version)
+    write_genres(listed(Path(track.uri)), ("Jazz", "Soul"), [].append)
+    found = ID3(track.uri, translate=False)
+    assert found.version == (2, version, 0)
+    assert found["TCON"].text == ["Jazz", "Soul"]
+    assert ("TYER" in found) == (version == 3)
+    assert str(found["TYER" if version == 3 else "TDRC"]) in ("1999", "1999-05")
+
+
+def test_id3v2_2_becomes_v2_3_with_all_its_values(track_of):
+    track = track_of("mp3", full=False)
+    frames = b"".join(
+        name + len(text).to_bytes(3, "big") + text
+        for name, text in ((b"TT2", b"\0Title"), (b"TP1", b"\0Artist"), (b"TYE", b"\x001999"))
+    )
+    with open(track.uri, "rb") as stream:
+        sound = stream.read()
+    with open(track.uri, "wb") as stream:
+        stream.write(b"ID3\x02\0\0\0\0\0" + bytes([len(frames)]) + frames + sound)
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    found = ID3(track.uri, translate=False)
+    assert found.version == (2, 3, 0)
+    assert [str(found[key]) for key in ("TIT2", "TPE1", "TYER")] == ["Title", "Artist", "1999"]
+
+
+@pytest.mark.parametrize(
+    ("text", "genres"),
+    [("17", ("Rock",)), ("(17)", ("Rock",)), ("(4)Eurodisco", ("Disco", "Eurodisco"))],
+)
+def test_numeric_id3_genres_are_read_by_name(track_of, text, genres):
+    track = track_of("mp3", full=False)
+    tags = ID3()
+    tags.add(TCON(encoding=0, text=text))
+    tags.save(track.uri)
+    assert read_header(track.uri)[0].genres == genres
+
+
+ID3V1 = b"TAG" + b"Other title".ljust(30, b"\0") + b"X".ljust(91, b" ")
+
+
+@pytest.mark.parametrize(("genre", "number"), [("Jazz", 8), ("Škola", 255)])
+def test_of_id3v1_only_the_genre_changes(track_of, genre, number):
+    track = track_of("mp3")
+    block = ID3V1.ljust(127, b"\0") + bytes([17])
+    with open(track.uri, "ab") as stream:
+        stream.write(block)
+    write_genres(listed(Path(track.uri)), (genre,), [].append)
+    with open(track.uri, "rb") as stream:
+        assert stream.read()[-128:] == block[:-1] + bytes([number])
+
+
+def test_id3v1_is_not_made(track_of):
+    track = track_of("mp3")
+    write_genres(track, ("Jazz",), [].append)
+    with open(track.uri, "rb") as stream:
+        assert stream.read()[-128:-125] != b"TAG"
+
+
+def test_what_only_id3v1_knew_is_still_known(track_of):
+    track = track_of("mp3", full=False)
+    with open(track.uri, "ab") as stream:
+        stream.write(ID3V1.ljust(127, b"\0") + bytes([255]))
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    assert read_header(track.uri)[0].title == "Other title"
+
+
+texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    version=st.sampled_from([3, 4]),
+    title=texts,
+    custom=st.dictionaries(st.text("abcXYZ", min_size=1, max_size=5), texts, max_size=4),
+    genres=st.lists(texts.filter(lambda t: t == t.strip()), min_size=1, max_size=3, unique=True),
+)
+def test_any_id3_content_survives(track_of, version, title, custom, genres):
+    track = track_of("mp3", full=False)
+    tags = ID3()
+    tags.add(TIT2(encoding=3, text=title))
+    for name, value in custom.items():
+        tags.add(TXXX(encoding=3, desc=name, text=value))
+    tags.save(track.uri, v2_version=version)
+    before, track = others(track.uri), listed(Path(track.uri))
+    try:
+        write_genres(track, genres, [].append)
+    except TagWriteError:
+        # What does not read back as it was written (a number, say, is a reference to a
+        # genre) is not written.
+        assert read_header(track.uri)[0].genres == ()
+    assert others(track.uri) == before
+
+
+# --- the file -------------------------------------------------------------------------
+
+
+def test_mode_stays_and_time_is_new(track_of):
+    track = track_of("mp3")
+    os.chmod(track.uri, 0o640)
+    os.utime(track.uri, ns=(10**18, 10**18))
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    facts = os.stat(track.uri)
+    assert stat.S_IMODE(facts.st_mode) == 0o640
+    assert facts.st_mtime_ns > 10**18
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes here")
+def test_extended_attributes_stay(track_of):
+    track = track_of("mp3")
+    try:
+        os.setxattr(track.uri, "user.mood", b"calm")
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    assert os.getxattr(track.uri, "user.mood") == b"calm"
+
+
+def test_a_file_that_changed_since_it_was_read_is_left_alone(track_of):
+    track = track_of("mp3")
+    with open(track.uri, "ab") as stream:
+        stream.write(b"more")
+    content = Path(track.uri).read_bytes()
+    with pytest.raises(TagWriteError, match="changed while it was being heard"):
+        write_genres(track, ("Jazz",), [].append)
+    assert Path(track.uri).read_bytes() == content
+
+
+def test_the_same_element_twice_ends_as_once(track_of):
+    track, journal = track_of("mp3"), []
+    first = write_genres(track, ("Jazz",), journal.append)
+    content = Path(track.uri).read_bytes()
+    assert write_genres(track, ("Jazz",), journal.append) == first
+    assert Path(track.uri).read_bytes() == content
+    assert len(journal) == 1
+
+
+def test_a_hard_linked_file_is_refused(track_of, tmp_path):
+    track = track_of("mp3")
+    os.link(track.uri, tmp_path / "other.mp3")
+    with pytest.raises(HardLinked, match="2 hard links"):
+        write_genres(track, ("Jazz",), [].append)
+
+
+def test_a_link_stays_a_link_and_its_file_is_tagged(track_of, tmp_path):
+    track = track_of("mp3")
+    link = tmp_path / "link.mp3"
+    link.symlink_to("song.mp3")
+    write_genres(listed(link), ("Jazz",), [].append)
+    assert link.is_symlink()
+    assert read_header(track.uri)[0].genres == ("Jazz",)
+
+
+def test_the_journal_knows_before_the_file_changes(track_of):
+    track = track_of("mp3", genres=("Old",))
+    seen = []
+
+    def journal(change):
+        seen.append((change, read_header(track.uri)[0].genres))
+
+    write_genres(track, ("New",), journal)
+    ((change, genres_then),) = seen
+    assert genres_then == ("Old",)
+    assert (change["genres_before"], change["genres_after"]) == (["Old"], ["New"])
+    json.dumps(change)
+
+
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfile", "journal"])
+def test_when_a_step_fails_the_file_is_as_before_and_nothing_is_left(track_of, monkeypatch, step):
+    track = track_of("flac")
+    content = Path(track.uri).read_bytes()
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if step != "journal":
+        monkeypatch.setattr(step, full)
+    with pytest.raises(OSError, match="No space left"):
+        write_genres(track, ("Jazz",), full if step == "journal" else [].append)
+    assert Path(track.uri).read_bytes() == content
+    assert os.listdir(os.path.dirname(track.uri)) == ["song.flac"]
+
+
+def test_a_writer_that_would_lose_other_tags_is_stopped(track_of, monkeypatch):
+    track = track_of("ogg")
+    content = Path(track.uri).read_bytes()
+    save = mutagen.oggvorbis.OggVorbis.save
+
+    def lose_title(file):
+        del file.tags["title"]
+        save(file)
+
+    monkeypatch.setattr(mutagen.oggvorbis.OggVorbis, "save", lose_title)
+    with pytest.raises(TagWriteError, match="other tags would not survive"):
+        write_genres(track, ("Jazz",), [].append)
+    assert Path(track.uri).read_bytes() == content
+
+
+# --- reading what is no music -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty file"), (b"just text\n" * 500, "MPEG frame")],
+)
+def test_what_is_no_audio_is_said_to_be_none(tmp_path, content, reason):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(content)
+    with pytest.raises(TagReadError, match=reason):
+        read_header(str(path))
+
+
+# --- policy ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("existing", "current", "planned"),
+    [
+        ("keep", (), ("Jazz", "Rock")),
+        ("keep", ("Folk",), ("Folk",)),
+        ("merge", ("Folk", "JAZZ"), ("Folk", "JAZZ", "Rock")),
+        ("merge", (), ("Jazz", "Rock")),
+        ("replace", ("Folk",), ("Jazz", "Rock")),
+    ],
+)
+def test_what_happens_to_a_genre_that_is_there(existing, current, planned):
+    assert TagPolicy(existing).plan(current, ("Jazz", "Rock")) == planned
+
+
+def decision(track: Track, *genres: str) -> Decision:
+    return Decision(track, genres, 0.9, "mean of 3 segments", {}, {}, 3, 0.1, 0.1)
+
+
+def test_dry_run_says_what_it_would_write_and_writes_nothing(track_of):
+    track = track_of("mp3")
+    content = Path(track.uri).read_bytes()
+    outcome = tag.tag(decision(track, "Jazz"), TagPolicy(dry_run=True), pytest.fail)
+    assert (outcome.status, outcome.genres_after) == ("would_tag", ("Jazz",))
+    assert Path(track.uri).read_bytes() == content
+
+
+def test_nothing_is_written_where_nothing_would_change(track_of):
+    track = track_of("mp3", genres=("Jazz",))
+    track = listed(Path(track.uri))
+    facts = os.stat(track.uri)
+    outcome = tag.tag(decision(track, "Jazz"), TagPolicy("replace"), pytest.fail)
+    assert outcome.status == "unchanged"
+    assert os.stat(track.uri) == facts
+
+
+def test_a_refused_vote_writes_nothing(track_of):
+    outcome = tag.tag(decision(track_of("mp3")), TagPolicy(), pytest.fail)
+    assert (outcome.status, outcome.stage) == ("refused", "vote")
+
+
+def test_a_failed_write_is_an_outcome(track_of):
+    track = track_of("mp3")
+    os.unlink(track.uri)
+    outcome = tag.tag(decision(track, "Jazz"), TagPolicy(), pytest.fail)
+    assert (outcome.status, outcome.stage) == ("failed", "tag")
+    assert (outcome.error_type, outcome.reason) == (
+        "FileNotFoundError",
+        "No such file or directory",
+    )

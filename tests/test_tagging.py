@@ -1,0 +1,254 @@
+"""The main job, whole: a library in, tags and a report out."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.cli import main
+from tests.audio_bytes import audio_hash
+from tests.conftest import GENRES, files_of, read_rows, tone, write_audio
+from transforms import pool
+from transforms.records import Track
+from transforms.tag import read_header, write_genres
+
+
+class Library:
+    """A folder of music with a home for its reports, and what the last run said."""
+
+    def __init__(self, folder: Path, bundle: str) -> None:
+        self.folder = folder
+        self.reports = folder.parent / "reports"
+        self.bundle = bundle
+        folder.mkdir()
+
+    def add(self, name: str, genre: str | None = None, seconds: float = 8) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rate = 48000 if name.endswith("opus") else 44100
+        write_audio(path, tone(seconds, rate, 2), rate)
+        if genre:
+            facts = path.stat()
+            track = Track(str(path), path.suffix[1:], facts.st_size, facts.st_mtime_ns)
+            write_genres(track, [genre], [].append)
+        return path
+
+    def tag(self, *options: str) -> int:
+        arguments = ["--bundle", self.bundle, "--report", str(self.reports), *options]
+        return main(["tag", str(self.folder), *arguments])
+
+    @property
+    def run(self) -> Path:
+        return max(self.reports.iterdir())
+
+    @property
+    def rows(self) -> dict[str, dict]:
+        rows = read_rows(self.run)
+        found = {os.path.relpath(row["uri"], self.folder): row for row in rows}
+        assert len(found) == len(rows)
+        return found
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {name: row["status"] for name, row in self.rows.items()}
+
+    def genres(self, name: str) -> tuple[str, ...]:
+        return read_header(str(self.folder / name))[0].genres
+
+
+@pytest.fixture
+def library(tmp_path, tiny_bundle) -> Library:
+    return Library(tmp_path / "my müsic [1] *", tiny_bundle.path)
+
+
+@pytest.fixture
+def no_decoding(monkeypatch):
+    monkeypatch.setattr(pool, "submit", lambda *a, **k: pytest.fail("something was decoded"))
+
+
+ALL_FORMATS = ("mp3", "flac", "ogg", "opus", "wav", "aiff", "m4a", "wma", "wv", "tta")
+
+
+def test_tags_every_format_and_reports_it(library):
+    sounds = {}
+    for format in ALL_FORMATS:
+        path = library.add(f"album/{format}/song.{format}")
+        sounds[path] = audio_hash(path)
+    assert library.tag() == 0
+    assert set(library.statuses.values()) == {"tagged"}
+    assert len(library.rows) == len(ALL_FORMATS)
+    for path, sound in sounds.items():
+        row = library.rows[os.path.relpath(path, library.folder)]
+        assert library.genres(path) == tuple(row["genres_after"])
+        assert row["genres_after"][0] in GENRES
+        assert row["genres_before"] == []
+        assert row["segments_heard"] == 1
+        assert row["confidence"] == pytest.approx(max(dict(row["probabilities"]).values()))
+        assert sum(dict(row["votes"]).values()) == 1
+        assert row["duration_s"] == pytest.approx(8, abs=0.2)
+        assert row["channels"] == 2
+        assert audio_hash(path) == sound
+        facts = path.stat()
+        assert (row["size_bytes"], row["mtime_ns"]) == (facts.st_size, facts.st_mtime_ns)
+
+
+def test_leaves_manifest_and_journal(library, tiny_bundle):
+    library.add("a.mp3")
+    library.add("b.flac", "Folk")
+    assert library.tag("--existing", "merge") == 0
+    manifest = json.loads((library.run / "run.json").read_text())
+    assert manifest["state"] == "finished"
+    assert manifest["counts"] == {"tagged": 2}
+    assert manifest["options"]["existing"] == "merge"
+    assert manifest["model"] == {"name": "tiny", "version": tiny_bundle.version}
+    assert {"genrebeam", "mutagen", "tensorflow"} <= set(manifest["versions"])
+    lines = [json.loads(line) for line in (library.run / "journal.jsonl").open()]
+    changes = {os.path.basename(line["path"]): line for line in lines}
+    assert changes["a.mp3"]["genres_before"] == []
+    assert changes["b.flac"]["genres_before"] == ["Folk"]
+    assert changes["b.flac"]["genres_after"][0] == "Folk"
+
+
+def test_a_kept_file_is_not_decoded_nor_touched(library, no_decoding):
+    library.add("a.mp3", "Folk")
+    before = files_of(library.folder)
+    assert library.tag() == 0
+    row = library.rows["a.mp3"]
+    assert (row["status"], row["genres_before"], row["genres_after"]) == (
+        "kept",
+        ["Folk"],
+        ["Folk"],
+    )
+    assert files_of(library.folder) == before
+
+
+def test_existing_genre_can_be_merged_or_replaced(library):
+    library.add("a.mp3", "Folk")
+    assert library.tag("--existing", "merge") == 0
+    merged = library.genres("a.mp3")
+    assert merged[0] == "Folk"
+    assert len(merged) == 2
+    assert library.tag("--existing", "replace") == 0
+    assert library.genres("a.mp3") == merged[1:]
+
+
+def test_dry_run_writes_nothing_and_says_what_it_would(library):
+    library.add("a.mp3")
+    library.add("b.ogg", "Folk")
+    before = files_of(library.folder)
+    assert library.tag("--dry-run") == 0
+    assert library.statuses == {"a.mp3": "would_tag", "b.ogg": "kept"}
+    (promised,) = library.rows["a.mp3"]["genres_after"]
+    assert files_of(library.folder) == before
+    assert (library.run / "journal.jsonl").read_text() == ""
+    assert library.tag() == 0  # a dry run settles nothing
+    assert library.genres("a.mp3") == (promised,)
+
+
+def test_second_run_decodes_nothing(library, monkeypatch):
+    library.add("a.mp3")
+    library.add("b.ogg", "Folk")
+    library.add("c.flac")
+    assert library.tag("--existing", "replace") == 0
+    before = files_of(library.folder)
+    monkeypatch.setattr(pool, "submit", lambda *a, **k: pytest.fail("something was decoded"))
+    assert library.tag("--existing", "replace") == 0
+    assert set(library.statuses.values()) == {"unchanged"}
+    assert library.tag() == 0  # other options: the headers are read again
+    assert set(library.statuses.values()) == {"kept"}
+    assert files_of(library.folder) == before
+
+
+def test_a_file_added_later_is_heard_alone(library):
+    library.add("a.mp3")
+    library.tag()
+    library.add("b.mp3")
+    assert library.tag() == 0
+    assert library.statuses == {"a.mp3": "unchanged", "b.mp3": "tagged"}
+
+
+def test_replacing_by_the_same_genre_leaves_the_file_as_it_is(library):
+    library.add("a.mp3")
+    library.tag()
+    before = files_of(library.folder)
+    shutil.rmtree(library.reports)
+    assert library.tag("--existing", "replace") == 0
+    assert library.statuses == {"a.mp3": "unchanged"}
+    assert files_of(library.folder) == before
+
+
+def test_top_k_writes_so_many_genres(library):
+    library.add("a.mp3")
+    assert library.tag("--top-k", "3") == 0
+    assert sorted(library.genres("a.mp3")) == sorted(GENRES)
+
+
+def test_an_unsure_track_is_refused(library):
+    library.add("a.mp3")
+    before = files_of(library.folder)
+    assert library.tag("--min-confidence", "1") == 0
+    row = library.rows["a.mp3"]
+    assert (row["status"], row["stage"]) == ("refused", "vote")
+    assert "below the minimum confidence of 1.00" in row["reason"]
+    assert row["confidence"] < 1
+    assert files_of(library.folder) == before
+
+
+def test_segments_can_be_few_or_all(library):
+    library.add("a.mp3", seconds=30)
+    for asked, heard in (("1", 1), ("2", 2), ("all", 6)):
+        assert library.tag("--dry-run", "--segments", asked) == 0
+        assert library.rows["a.mp3"]["segments_heard"] == heard
+
+
+def test_only_the_formats_asked_for_are_seen(library):
+    library.add("a.mp3")
+    library.add("b.wav")
+    assert library.tag("--formats", "wav,flac", "--dry-run") == 0
+    assert list(library.rows) == ["b.wav"]
+
+
+def test_an_empty_library_is_fine(library, capsys):
+    assert library.tag() == 0
+    assert "0 files" in capsys.readouterr().out
+    assert json.loads((library.run / "run.json").read_text())["counts"] == {}
+
+
+def test_one_file_is_a_library(library, tiny_bundle):
+    path = library.add("a.mp3")
+    reports = str(library.reports)
+    arguments = ["--bundle", tiny_bundle.path, "--report", reports]
+    assert main(["tag", str(path), *arguments]) == 0
+    assert library.statuses == {"a.mp3": "tagged"}
+
+
+def test_all_runs_are_one_data_set(library):
+    library.add("a.mp3")
+    library.tag("--dry-run")
+    library.tag()
+    found = duckdb.sql(f"select status, run from '{library.reports}/*/*.parquet' order by run")
+    (first, first_run), (second, second_run) = found.fetchall()
+    assert (first, second) == ("would_tag", "tagged")
+    assert first_run < second_run
+
+
+def test_real_music_is_tagged_and_its_sound_stays(library, shared_data):
+    originals = [p for p in (shared_data / "songs").iterdir() if p.suffix in (".mp3", ".ogg")]
+    for folder in sorted((shared_data / "magnatune").iterdir()):
+        originals += sorted(folder.glob("*.mp3"))[:3]
+    assert len(originals) == 17
+    sounds = {}
+    for number, original in enumerate(originals):
+        copy = library.folder / f"{number} {original.name}"
+        copy.write_bytes(original.read_bytes())
+        sounds[copy] = audio_hash(copy)
+    arguments = ["--report", str(library.reports), "--existing", "replace"]
+    assert main(["tag", str(library.folder), *arguments]) == 0  # the bundle that is shipped
+    assert set(library.statuses.values()) <= {"tagged", "unchanged"}
+    assert len(library.rows) == len(sounds)
+    assert {path: audio_hash(path) for path in sounds} == sounds
+    for name, row in library.rows.items():
+        assert library.genres(name) == tuple(row["genres_after"])

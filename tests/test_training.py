@@ -1,0 +1,156 @@
+"""Training: a recipe learns what can be learned, calibrated, the same with the same seed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from model.bundle import DEFAULT_BUNDLE, FeatureSpec, load_bundle
+from model.calibration import expected_calibration_error, fit_temperature
+from model.datasets import Clips, DatasetError, LabelledMusic, load_gtzan_array
+from model.evaluation import evaluate_logits, predict_logits
+from model.recipes import RECIPES, Recipe
+from model.training import augment, train
+from transforms.vote import vote
+
+FEATURES = FeatureSpec(n_mels=16, segment_frames=8)
+
+
+def build(features: FeatureSpec, n_classes: int):
+    import keras
+
+    segments = keras.Input((features.n_mels, features.segment_frames))
+    return keras.Model(segments, keras.layers.Dense(n_classes)(keras.layers.Flatten()(segments)))
+
+
+RECIPE = Recipe("dense", FEATURES, build, epochs=15, learning_rate=0.01, batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def music() -> LabelledMusic:
+    """Two classes: sound in the lower bands, and in the upper ones."""
+    rng = np.random.default_rng(0)
+    splits = {}
+    for split, n in (("train", 24), ("valid", 12), ("test", 12)):
+        targets = np.arange(n) % 2
+        clips = rng.random((n, 16, 40)) * 0.5
+        for clip, target in zip(clips, targets, strict=True):
+            clip[8 * target : 8 * target + 8] += 0.3
+        names = tuple(f"{split}{i}" for i in range(n))
+        splits[split] = Clips(names, tuple(clips.astype(np.float16)), targets)
+    return LabelledMusic("bands", ("low", "high"), ("Low", "High"), splits)
+
+
+@pytest.fixture(scope="module")
+def trained(music, tmp_path_factory):
+    return train(
+        RECIPE, music, tmp_path_factory.mktemp("trained"), name="bands", vote=vote, log=_nowhere
+    )
+
+
+def _nowhere(line: str) -> None:
+    pass
+
+
+def test_learns_what_can_be_learned(trained):
+    assert trained.metrics["test"]["track_accuracy"] == 1.0
+    assert trained.metrics["test"]["confusion"] == [[6, 0], [0, 6]]
+
+
+def test_bundle_says_what_it_was_trained_on(trained):
+    assert trained.training["clips"] == {"train": 24, "valid": 12, "test": 12}
+    assert trained.training["dataset"] == "bands"
+    assert load_bundle(trained.path) == trained
+
+
+def test_saved_network_gives_the_measured_figures(trained, music):
+    clips = music.splits["test"]
+    logits = predict_logits(trained.load_network(), trained.features, clips)
+    figures = evaluate_logits(logits, clips.targets, temperature=trained.temperature, vote=vote)
+    assert figures == trained.metrics["test"]
+
+
+def test_same_seed_same_network(music, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=2, mixup=0.3, mask_bands=4, tilt_db=6.0)
+    weights = []
+    for seed in (1, 1, 2):
+        bundle = train(recipe, music, tmp_path, name="x", vote=vote, seed=seed, log=_nowhere)
+        weights.append(bundle.load_network().get_weights()[0])
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert np.abs(weights[0] - weights[2]).max() > 0
+
+
+def test_augmentation_keeps_shape_and_sum_of_targets():
+    rng = np.random.default_rng(0)
+    segments = rng.random((8, 16, 8)).astype(np.float32)
+    targets = np.eye(2, dtype=np.float32)[rng.integers(0, 2, 8)]
+    recipe = dataclasses.replace(RECIPE, mixup=0.5, mask_bands=6, mask_frames=4, tilt_db=12.0)
+    changed, mixed = augment(segments, targets, recipe, rng)
+    assert changed.shape == segments.shape
+    assert np.isfinite(changed).all()
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_no_augmentation_changes_nothing():
+    segments, targets = np.ones((2, 16, 8), np.float32), np.eye(2, dtype=np.float32)
+    changed, same = augment(segments, targets, RECIPE, np.random.default_rng(0))
+    np.testing.assert_array_equal(changed, segments)
+    np.testing.assert_array_equal(same, targets)
+
+
+def test_temperature_finds_what_made_logits_too_sure():
+    rng = np.random.default_rng(0)
+    honest = rng.normal(size=(4000, 1, 3))
+    chances = np.exp(honest[:, 0]) / np.exp(honest[:, 0]).sum(axis=1, keepdims=True)
+    targets = np.array([rng.choice(3, p=chance) for chance in chances])
+    assert fit_temperature(list(honest * 3), targets) == pytest.approx(3, rel=0.1)
+
+
+def test_calibration_error_of_honest_and_of_boastful_confidences():
+    correct = np.array([True, False] * 50)
+    assert expected_calibration_error(np.full(100, 0.5), correct) == 0
+    assert expected_calibration_error(np.full(100, 1.0), correct) == 0.5
+
+
+def test_a_refused_track_is_not_right():
+    split = np.array([[5.0, 0.0], [0.0, 5.0]])
+    figures = evaluate_logits([split] * 4, np.zeros(4, int), temperature=1.0, vote=vote)
+    assert figures["majority_refused"] == 1.0
+    assert figures["majority_accuracy"] == 0.0
+    assert figures["segment_accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=str)
+def test_every_recipe_builds_a_network_for_its_features(recipe):
+    network = recipe.build(recipe.features, 7)
+    assert network.input_shape == (None, recipe.features.n_mels, recipe.features.segment_frames)
+    assert network.output_shape == (None, 7)
+
+
+def test_gtzan_array_has_the_fault_filtered_split(shared_data):
+    music = load_gtzan_array(shared_data / "gtzan")
+    assert {split: len(clips) for split, clips in music.splits.items()} == {
+        "train": 442,
+        "valid": 197,
+        "test": 290,
+    }
+    assert music.left_out == ("jazz.00054",)
+    names = [name for clips in music.splits.values() for name in clips.names]
+    assert len(names) == len(set(names))
+
+
+def test_a_folder_without_the_array_is_said_to_lack_it(tmp_path):
+    with pytest.raises(DatasetError, match=r"logmel\.npz is missing"):
+        load_gtzan_array(tmp_path)
+
+
+def test_default_bundle_is_as_good_as_its_card_says(shared_data):
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    clips = load_gtzan_array(shared_data / "gtzan").splits["test"]
+    logits = predict_logits(bundle.load_network(), bundle.features, clips)
+    figures = evaluate_logits(logits, clips.targets, temperature=bundle.temperature, vote=vote)
+    promised = bundle.metrics["test"]["track_accuracy"]
+    # Processors round differently: a track on the edge may fall to the other side.
+    assert figures["track_accuracy"] == pytest.approx(promised, abs=0.01)
+    assert f"{promised:.1%}" in (DEFAULT_BUNDLE / "README.md").read_text()
+    assert promised > 0.5

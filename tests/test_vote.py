@@ -1,0 +1,72 @@
+"""Vote: two rules, and what is given or refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tests.conftest import GENRES
+from transforms.records import Prediction, Track
+from transforms.vote import VotePolicy, decide, vote
+
+TRACK = Track("/a.mp3", "mp3")
+
+
+def prediction(*rows):
+    return Prediction(TRACK, np.array(rows, dtype=np.float32), 0.1, 0.2)
+
+
+def test_mean_takes_the_most_probable():
+    decision = decide(prediction([0.6, 0.4, 0.0], [0.1, 0.7, 0.2]), GENRES, VotePolicy())
+    assert decision.genres == ("Jazz",)
+    assert decision.confidence == pytest.approx(0.55)
+    assert decision.votes == {"Blues": 1, "Jazz": 1, "Rock": 0}
+    assert decision.probabilities == pytest.approx({"Blues": 0.35, "Jazz": 0.55, "Rock": 0.1})
+    assert decision.segments_heard == 2
+
+
+def test_majority_needs_more_than_half_of_all_votes():
+    half = prediction([0.9, 0.1, 0.0], [0.1, 0.9, 0.0])
+    refused = decide(half, GENRES, VotePolicy("majority"))
+    assert refused.genres == ()
+    assert refused.reason == "no majority: Blues leads with 1 of 2 segments"
+    more = prediction([0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.2, 0.5, 0.3])
+    assert decide(more, GENRES, VotePolicy("majority")).genres == ("Jazz",)
+
+
+def test_below_the_minimum_confidence_is_refused():
+    decision = decide(prediction([0.5, 0.3, 0.2]), GENRES, VotePolicy(min_confidence=0.51))
+    assert decision.genres == ()
+    assert decision.reason == "Blues at 0.50 is below the minimum confidence of 0.51"
+
+
+def test_at_the_minimum_confidence_is_given():
+    decision = decide(prediction([0.5, 0.25, 0.25]), GENRES, VotePolicy(min_confidence=0.5))
+    assert decision.genres == ("Blues",)
+
+
+def test_top_k_gives_more_genres_most_probable_first():
+    decision = decide(prediction([0.2, 0.3, 0.5]), GENRES, VotePolicy(top_k=2))
+    assert decision.genres == ("Rock", "Jazz")
+
+
+def test_top_k_leaves_out_what_is_below_the_minimum_confidence():
+    policy = VotePolicy(top_k=3, min_confidence=0.25)
+    assert decide(prediction([0.2, 0.3, 0.5]), GENRES, policy).genres == ("Rock", "Jazz")
+
+
+def test_unknown_rule_is_an_error():
+    with pytest.raises(ValueError, match="loudest"):
+        vote(np.ones((1, 3)), "loudest")
+
+
+@given(hnp.arrays(np.float64, st.tuples(st.integers(1, 20), st.just(3)), elements=st.floats(0, 1)))
+def test_a_majority_is_never_shared(probabilities):
+    winner, confidence = vote(probabilities, "majority")
+    ballots = probabilities.argmax(axis=1)
+    if winner is None:
+        assert max((ballots == k).sum() for k in range(3)) * 2 <= len(ballots)
+    else:
+        assert (ballots == winner).sum() * 2 > len(ballots)
+    assert 0 <= confidence <= 1
