@@ -109,6 +109,22 @@ def test_silence_is_not_judged(write):
         hear(write(np.zeros(22050 * 8)), "flac", FEATURES)
 
 
+def test_the_dither_of_16_bits_is_silence(write):
+    dither = (np.random.default_rng(0).random(22050 * 8) - 0.5) * 2 / 2**15
+    with pytest.raises(Silence):
+        hear(write(dither), "flac", FEATURES)
+
+
+@pytest.mark.parametrize("n_segments", [4, None])
+@pytest.mark.parametrize("promised_s", [100, 1e12])
+def test_a_header_that_promises_too_much_does_not_hide_what_is_there(
+    tmp_path, n_segments, promised_s
+):
+    soundfile.write(tmp_path / "a.mp3", tone(9), 22050)
+    heard = hear(str(tmp_path / "a.mp3"), "mp3", FEATURES, n_segments, header_s=promised_s)
+    assert 1 <= len(heard.log_mel) <= 2
+
+
 def test_one_constant_tone_of_a_test_signal_is_no_error(write):
     assert np.isfinite(hear(write(np.full(22050 * 8, 0.5)), "flac", FEATURES).log_mel).all()
 

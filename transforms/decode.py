@@ -85,7 +85,7 @@ def open_audio(path: str, format: str, header_s: float | None = None) -> Iterato
             except DecodeError as error:
                 reasons.append(error.reason)
         else:
-            raise DecodeError(path, reasons[0])
+            raise DecodeError(path, "; ".join(reasons))
         if header_s and not reader.exact:
             reader.n_samples = round(header_s * reader.sample_rate_hz)
         if reader.n_samples <= 0:
@@ -183,7 +183,7 @@ def _open_soundfile(path: str) -> Iterator[AudioReader]:
         file = soundfile.SoundFile(os.fsencode(path))
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", None) or str(error)
-        raise DecodeError(path, reason.rstrip(".")) from error
+        raise DecodeError(path, f"libsndfile: {reason.rstrip('.')}") from error
     with file:
         yield _SoundFileReader(file)
 
@@ -311,11 +311,11 @@ def _open_av(path: str) -> Iterator[AudioReader]:
             container = av.open(file, metadata_errors="ignore")
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise DecodeError(path, f"not audio that can be decoded ({reason})") from error
+            raise DecodeError(path, f"FFmpeg: {reason}") from error
         with container:
             if not container.streams.audio:
-                raise DecodeError(path, "no audio in it")
+                raise DecodeError(path, "FFmpeg: no audio in it")
             try:
                 yield _AvReader(path, container, container.streams.audio[0])
             except av.FFmpegError as error:
-                raise DecodeError(path, f"cannot be decoded ({error.strerror})") from error
+                raise DecodeError(path, f"FFmpeg: {error.strerror}") from error

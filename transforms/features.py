@@ -7,6 +7,7 @@ from the quietest to the loudest value, at most ``top_db`` apart, so gain does n
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.bundle import FeatureSpec
-from transforms.decode import DecodeError, open_audio, read_stretch
+from transforms.decode import AudioReader, DecodeError, open_audio, read_stretch
 from transforms.records import AudioFacts, Refusal
 
 # Less than this much of a segment is not judged.
 _LEAST_SHARE = 0.5
-# Peak below which a track counts as silent: less than one step of 24-bit audio.
-_SILENT_POWER = 1e-12
+# Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
+# the dither of 16 bits has.
+_SILENT_POWER = 1e-5
+# So many segments without a sample one after the other, and the track has ended.
+_MOST_EMPTY = 20
+# No codec stores a second of sound in less; headers that promise more are wrong.
+_LEAST_BYTES_PER_SECOND = 1
 
 
 class TooShort(Refusal):
@@ -81,31 +87,43 @@ def hear(
     """
     started = time.perf_counter()
     with open_audio(path, format, header_s) as reader:
-        n_samples = reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz
-        starts = spec.segment_starts(spec.count_frames(n_samples), n_segments)
-        segments = []
-        for first in starts:
-            start, count = _stretch(spec, first)
-            samples, n_real = read_stretch(reader, start, count, spec.sample_rate_hz)
-            if n_real >= _LEAST_SHARE * count:
-                segments.append(mel_power(samples, spec, first, n_real + max(0, -start)))
-        audio = AudioFacts(
-            duration_s=reader.n_samples / reader.sample_rate_hz,
-            sample_rate_hz=reader.sample_rate_hz,
-            channels=reader.channels,
-        )
+        longest = os.path.getsize(path) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
+        promised = min(reader.n_samples, longest)
+        n_frames = spec.count_frames(promised * spec.sample_rate_hz // reader.sample_rate_hz)
+        segments = _segments(reader, spec, spec.segment_starts(n_frames, n_segments))
+        if not segments:
+            # The header promised more than there is: take what comes from the start.
+            first = [i * spec.segment_frames for i in range(n_segments or 1)]
+            segments = _segments(reader, spec, first)
+    audio = AudioFacts(
+        duration_s=promised / reader.sample_rate_hz,
+        sample_rate_hz=reader.sample_rate_hz,
+        channels=reader.channels,
+    )
     if not segments:
         least = _LEAST_SHARE * spec.segment_seconds
-        assert audio.duration_s is not None
         if audio.duration_s < least:
-            raise TooShort(
-                path,
-                f"{audio.duration_s:.1f} s of audio, at least {least:.1f} s are needed to judge",
-            )
+            reason = f"{audio.duration_s:.1f} s of audio, at least {least:.1f} s are needed"
+            raise TooShort(path, f"{reason} to judge")
         raise DecodeError(path, f"nothing of its {audio.duration_s:.0f} s can be decoded")
     if max(segment.peak for segment in segments) <= _SILENT_POWER:
         raise Silence(path, "silent from start to end")
     return Heard(scale(segments, spec), audio, time.perf_counter() - started)
+
+
+def _segments(reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]) -> list[MelPower]:
+    """Those of the segments that there is enough sound for."""
+    segments = []
+    n_empty = 0
+    for first in starts:
+        if n_empty == _MOST_EMPTY:
+            break
+        start, count = _stretch(spec, first)
+        samples, n_real = read_stretch(reader, start, count, spec.sample_rate_hz)
+        if n_real >= _LEAST_SHARE * count:
+            segments.append(mel_power(samples, spec, first, n_real + max(0, -start)))
+        n_empty = 0 if n_real else n_empty + 1
+    return segments
 
 
 def _stretch(spec: FeatureSpec, first: int) -> tuple[int, int]:

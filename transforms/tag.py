@@ -317,14 +317,15 @@ def _open(path: str) -> Any:
     try:
         file = mutagen.File(path)
     except mutagen.MutagenError as error:
-        raise TagReadError(path, _reason(error)) from error
+        raise TagReadError(path, _reason(error, path)) from error
     if file is None:
         raise TagReadError(path, "not an audio file of a known format")
     return file
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _reason(error: Exception, path: str) -> str:
+    """mutagen's message, without the path that some of them begin with."""
+    return str(error).replace(repr(path), "").strip() or type(error).__name__
 
 
 def _positive(value: float | None) -> Any:
@@ -469,7 +470,7 @@ def _set_genres(path: str, copy: str, genres: Sequence[str]) -> list[str]:
         if family.set_genres is _id3_set_genres:
             written, _ = _open_id3(copy, type(written))
     except mutagen.MutagenError as error:
-        raise TagWriteError(path, _reason(error)) from error
+        raise TagWriteError(path, _reason(error, copy)) from error
     if tuple(family.genres(written.tags)) != tuple(genres):
         raise TagWriteError(path, f"{family.genres(written.tags)} was read back as its genre")
     if family.others(written) != others:
