@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
+from model.errors import PathError
+
 BUNDLE_FORMAT = 1
 DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
 
@@ -30,16 +32,8 @@ _FACTS_FILE = "bundle.json"
 _CARD_FILE = "README.md"
 
 
-class BundleError(Exception):
+class BundleError(PathError):
     """A folder that cannot be used as a model bundle."""
-
-    def __init__(self, path: str | Path, reason: str) -> None:
-        super().__init__(str(path), reason)
-        self.path = str(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 @dataclass(frozen=True)

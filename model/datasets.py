@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from model.errors import PathError
+
 SPLITS = ("train", "valid", "test")
 
 # Genre names as ID3v1 spells them (https://id3.org/ID3v2.3.0, appendix A).
@@ -28,16 +30,8 @@ GTZAN_GENRES = {
 }
 
 
-class DatasetError(Exception):
+class DatasetError(PathError):
     """A data set that cannot be read."""
-
-    def __init__(self, path: str | Path, reason: str) -> None:
-        super().__init__(str(path), reason)
-        self.path = str(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from model.errors import PathError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -17,16 +19,8 @@ if TYPE_CHECKING:
 STATUSES = ("tagged", "would_tag", "kept", "unchanged", "refused", "failed")
 
 
-class TrackError(Exception):
+class TrackError(PathError):
     """A file that cannot be worked on, and why."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 class Refusal(TrackError):
