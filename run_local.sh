@@ -5,7 +5,12 @@
 #   run_local.sh COMMAND ...     any other genrebeam command
 set -eu
 
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do # called through a link: its checkout counts
+    target=$(readlink -- "$script")
+    case $target in /*) script=$target ;; *) script=$(dirname -- "$script")/$target ;; esac
+done
+here=$(CDPATH='' cd -- "$(dirname -- "$script")" && pwd -P)
 venv=$here/.venv
 
 die() {
@@ -25,32 +30,60 @@ find_python() {
     die "Python 3.11, 3.12 or 3.13 is needed, found $found; set PYTHON to one"
 }
 
-# set_up LOCK: make .venv hold what the lock file says; at once where it does already.
+# The stamp of a finished set-up names the lock file's content and the place of the checkout,
+# which a virtual environment does not survive a change of.
+stamp_of() {
+    printf '%s\n' "$here"
+    cat "$here/requirements/$1.lock"
+}
+
+is_set_up() {
+    [ -x "$venv/bin/genrebeam" ] && stamp_of "$1" | cmp -s - "$venv/.installed-$1"
+}
+
+# set_up LOCK: make .venv hold what the lock file says.
 set_up() {
-    lock=$here/requirements/$1.lock
-    stamp=$venv/.installed-$1
-    if [ -f "$stamp" ] && cmp -s "$lock" "$stamp" && [ -x "$venv/bin/genrebeam" ]; then
-        return
+    if [ -d "$venv" ] && ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+        rm -rf "$venv" # from a set-up that was cut off, or moved
     fi
-    if ! [ -x "$venv/bin/python" ]; then
+    if [ -d "$venv" ]; then
+        echo "Bringing $venv up to date ..." >&2
+    else
         python=$(find_python)
         "$python" -c 'import ensurepip, venv' 2>/dev/null ||
             die "this Python has no venv; on Debian and Ubuntu: apt install python3-venv"
         echo "Setting up $venv (once, some minutes) ..." >&2
         "$python" -m venv "$venv"
-    else
-        echo "Bringing $venv up to date ..." >&2
     fi
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --require-hashes -r "$lock" >&2
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --require-hashes -r "$here/requirements/$1.lock" >&2
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall \
         --no-deps --no-build-isolation --editable "$here" >&2
-    cp "$lock" "$stamp"
+    stamp_of "$1" >"$venv/.installed-$1"
+}
+
+# One set-up at a time: a second call waits for the first.
+set_up_alone() {
+    guard=$here/.venv.guard
+    until mkdir "$guard" 2>/dev/null; do
+        owner=$(cat "$guard/owner" 2>/dev/null || true)
+        if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then
+            rm -rf "$guard" # its owner died
+        else
+            sleep 1
+        fi
+    done
+    echo "$$" >"$guard/owner"
+    trap 'rm -rf "$guard"' EXIT
+    trap 'exit 3' INT TERM
+    is_set_up "$1" || set_up "$1"
+    rm -rf "$guard"
+    trap - EXIT INT TERM
 }
 
 if [ "${1:-}" = test ]; then
     shift
-    set_up test
+    is_set_up test || set_up_alone test
     cd "$here"
     "$venv/bin/python" -m ruff check .
     "$venv/bin/python" -m ruff format --check .
@@ -58,7 +91,5 @@ if [ "${1:-}" = test ]; then
 fi
 
 # The test lock holds the runtime's too, at the same versions.
-if ! [ -f "$venv/.installed-test" ] || ! cmp -s "$here/requirements/test.lock" "$venv/.installed-test"; then
-    set_up runtime
-fi
+is_set_up runtime || is_set_up test || set_up_alone runtime
 exec "$venv/bin/genrebeam" "$@"

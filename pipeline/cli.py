@@ -7,12 +7,13 @@ Exit codes: 0 all fine, 1 some files failed, 2 wrong usage or unreadable library
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pipeline import __version__
 from pipeline.options import UsageError, add_tagging_arguments, check_job, check_runner_arguments
@@ -53,8 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{_last_line(error)} (--verbose shows more)", _SOME_FAILED)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="genrebeam",
         description="Listen to a music library, write genres into the files' tags, "
         "leave a Parquet report.",
@@ -136,6 +144,7 @@ def _tag(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     check_runner_arguments(runner_arguments)
     from pipeline import interruption, progress
     from pipeline.run import record_run, start_run
+    from transforms.records import printable
 
     run = start_run(job.report)
 
@@ -152,7 +161,7 @@ def _tag(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
         facts = record_run(run, job, execute, interruption.requested)
     counts = facts["counts"]
     print(_summary(counts, facts["seconds"]))
-    print(f"report: {run.folder}")
+    print(f"report: {printable(run.folder)}")
     if facts["state"] == "interrupted":
         return _complain("interrupted; the report has what was done", _INTERRUPTED)
     return _SOME_FAILED if counts.get("failed") else _OK
@@ -257,7 +266,14 @@ def _last_line(error: Exception) -> str:
 
 def _quieten(verbose: bool) -> None:
     """Libraries' logs are for developers; what a user must know is said by us."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names need not fit the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
+    own, handler = logging.getLogger("genrebeam"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("genrebeam: %(message)s"))
+    own.handlers, own.propagate = [handler], False
+    own.setLevel(logging.INFO if verbose else logging.WARNING)
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")

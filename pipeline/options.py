@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from transforms.records import EXISTING
+
 if TYPE_CHECKING:
     from model.bundle import Bundle
 
@@ -79,7 +81,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--existing",
-        choices=("keep", "merge", "replace"),
+        choices=EXISTING,
         default="keep",
         help="a genre that a file has already: keep it and do not listen, add ours to it, "
         "or replace it (default: %(default)s)",
@@ -222,6 +224,11 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     elif format_of(library) not in formats:
         raise UsageError(f"{library}: not one of the formats {', '.join(formats)}")
     report = os.path.abspath(arguments.report)
+    if arguments.dry_run and os.path.commonpath([library, report]) == library:
+        raise UsageError(
+            f"{report}: lies in the library, where a dry run writes nothing; "
+            "choose another place with --report"
+        )
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder, reports cannot go there")
     try:

@@ -48,6 +48,9 @@ def shown() -> Iterator[None]:
     global _counts
     _counts = _Counts()
     ended = threading.Event()
+    if sys.__stderr__ is None:  # closed by the caller
+        yield
+        return
     # An own descriptor: the usual one is silenced while TensorFlow is loaded.
     with os.fdopen(os.dup(sys.__stderr__.fileno()), "w", buffering=1) as stream:
         show = _bar if stream.isatty() else _lines

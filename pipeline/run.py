@@ -23,6 +23,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.options import TaggingJob, UsageError
+from transforms.records import printable
 
 _PREFIX = "run="
 _MANIFEST = "run.json"
@@ -58,6 +59,15 @@ class Run:
     def journal(self) -> Journal:
         """Where the run notes what it is about to change."""
         return Journal(os.path.join(self.folder, _JOURNAL))
+
+    def read_manifest(self) -> dict[str, Any] | None:
+        """``run.json``, or None where there is none that can be read."""
+        try:
+            with open(os.path.join(self.folder, _MANIFEST), encoding="utf-8") as stream:
+                facts = json.load(stream)
+        except (OSError, ValueError):
+            return None
+        return facts if isinstance(facts, dict) and "library" in facts else None
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write ``run.json``, whole or not at all."""
@@ -122,23 +132,35 @@ def start_run(report: str) -> Run:
     return Run(run, folder)
 
 
-def earlier_runs(report: str, run: Run) -> list[tuple[str, str]]:
-    """Folders and identifiers of the runs before this one.
+def earlier_runs(job: TaggingJob, run: Run) -> list[Run]:
+    """Runs that know the state of the library: back to the last that saw all of it.
+
+    A finished run has a row for every file, so that those before it add nothing: the cost of
+    skipping does not grow with the nights.
 
     Parameters
     ----------
-    report : str
-        The reports' home.
+    job : TaggingJob
     run : Run
+        The present one.
 
     Returns
     -------
-    list of (folder, id)
-        Oldest first.
+    list of Run
+        Newest first.
     """
-    names = sorted(name for name in os.listdir(report) if name.startswith(_PREFIX))
-    runs = [(os.path.join(report, name), name.removeprefix(_PREFIX)) for name in names]
-    return [(folder, id) for folder, id in runs if id != run.id and os.path.isdir(folder)]
+    names = sorted(name for name in os.listdir(job.report) if name.startswith(_PREFIX))
+    found = []
+    for name in reversed(names):
+        folder = os.path.join(job.report, name)
+        earlier = Run(name.removeprefix(_PREFIX), folder)
+        facts = earlier.read_manifest()
+        if earlier.id >= run.id or facts is None or facts["library"] != printable(job.library):
+            continue
+        found.append(earlier)
+        if facts["state"] == "finished" and set(facts["options"]["formats"]) >= set(job.formats):
+            break
+    return found
 
 
 def record_run(
@@ -161,7 +183,7 @@ def record_run(
         The manifest. ``state`` is ``finished`` or ``interrupted``; a run that died shows
         ``running``, one that raised shows ``crashed``.
     """
-    from transforms.report import SCHEMA_VERSION, printable, statuses_of
+    from transforms.report import SCHEMA_VERSION, statuses_of
 
     started = time.monotonic()
     facts: dict[str, Any] = {
@@ -189,6 +211,11 @@ def record_run(
     try:
         execute()
         state = "interrupted" if interrupted() else "finished"
+    except Exception:
+        # Ending early may break what is in the making; that is no news then.
+        if not interrupted():
+            raise
+        state = "interrupted"
     finally:
         facts |= {
             "state": state,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -45,14 +46,15 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
 
     walked = (
         pipeline
-        | "library" >> beam.Create([job.library])
-        # str
-        | "walk" >> _ends_or_goes_on(Walk(job.formats, stopping))
+        | "library" >> beam.Create([os.fsencode(job.library)])
+        # bytes
+        | "walk" >> _ends_or_goes_on(Walk(job.formats, not job.dry_run, stopping))
         # Track
     )
     earlier = (
         pipeline
-        | "earlier runs" >> beam.Create(earlier_runs(job.report, run))
+        | "earlier runs"
+        >> beam.Create([(os.fsencode(old.folder), old.id) for old in earlier_runs(job, run)])
         # (folder, run)
         | "read earlier" >> beam.ParDo(ReadEarlier())
         # (str, Earlier)

@@ -52,7 +52,7 @@ def write_audio(path: Path, samples: np.ndarray, rate: int) -> None:
     if path.suffix == ".opus":
         soundfile.write(path, samples, rate, format="OGG", subtype="OPUS")
     elif path.suffix not in codecs:
-        soundfile.write(path, samples, rate)
+        soundfile.write(os.fsencode(path), samples, rate)
     else:
         _encode_with_ffmpeg(path, samples, rate, codecs[path.suffix])
 

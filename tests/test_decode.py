@@ -73,9 +73,10 @@ def test_treats_what_is_no_number_as_silence(tmp_path):
     samples = tone(1)
     samples[100] = np.nan
     samples[101] = np.inf
+    samples[102] = 3e30
     soundfile.write(tmp_path / "a.wav", samples, 22050, subtype="FLOAT")
     with open_audio(str(tmp_path / "a.wav"), "wav") as reader:
-        assert np.isfinite(reader.read(0, 22050)).all()
+        assert np.abs(reader.read(0, 22050)).max() < 1
 
 
 def test_decodes_by_content_where_the_name_is_wrong(write_tone):

@@ -8,8 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from transforms import report
-from transforms.records import AudioFacts, Decision, FileTags, Outcome, Track, TrackError, dropped
-from transforms.report import SCHEMA, printable, row, statuses_of, write_part
+from transforms.records import (
+    AudioFacts,
+    Decision,
+    FileTags,
+    Outcome,
+    Track,
+    TrackError,
+    dropped,
+    printable,
+)
+from transforms.report import SCHEMA, row, statuses_of, write_part
 
 GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
 TRACK = Track(
@@ -46,7 +55,13 @@ def written(tiny_bundle, tmp_path):
 
 def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
     outcome = Outcome(
-        TRACK, "tagged", "tag", DECISION.reason, None, ("Jazz",), DECISION, write_seconds=0.5
+        TRACK,
+        "tagged",
+        "tag",
+        DECISION.reason,
+        genres_after=("Jazz",),
+        decision=DECISION,
+        write_seconds=0.5,
     )
     (found,) = written(outcome)
     assert found["genres_before"] == ["Folk"]

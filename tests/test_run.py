@@ -1,5 +1,6 @@
 """A run's folder: names that sort by time, a manifest that is true whatever happens."""
 
+import dataclasses
 import json
 import time
 
@@ -32,13 +33,51 @@ def test_later_runs_sort_after_earlier_ones(tmp_path):
         runs.append(start_run(str(tmp_path)))
         time.sleep(0.002)
     assert [run.id for run in runs] == sorted(run.id for run in runs)
-    assert [id for _, id in earlier_runs(str(tmp_path), runs[4])] == [run.id for run in runs[:4]]
 
 
-def test_other_things_in_the_home_are_no_runs(tmp_path):
+def past(job, *, interrupted=False, **changes):
+    """A run that was."""
+    run = start_run(job.report)
+    record_run(run, dataclasses.replace(job, **changes), lambda: None, lambda: interrupted)
+    time.sleep(0.002)
+    return run
+
+
+def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job):
+    past(job)
+    whole = past(job)
+    stopped = past(job, interrupted=True)
+    past(job, library="/other")
+    part = past(job, formats=("mp3",))
+    all_formats = dataclasses.replace(job, formats=("flac", "mp3"))
+    now = start_run(job.report)
+    assert earlier_runs(job, now) == [part]
+    assert earlier_runs(dataclasses.replace(job, library="/third"), now) == []
+    wide = past(all_formats)
+    now = start_run(job.report)
+    assert earlier_runs(all_formats, now) == [wide]
+    assert whole.id < stopped.id < part.id < wide.id
+
+
+def test_an_interrupted_run_does_not_hide_those_before_it(job):
+    whole = past(job)
+    stopped = past(job, interrupted=True)
+    assert earlier_runs(job, start_run(job.report)) == [stopped, whole]
+
+
+def test_other_things_in_the_home_are_no_runs(job, tmp_path):
     (tmp_path / "run=notes.txt").touch()
+    (tmp_path / "run=0").mkdir()
+    (tmp_path / "run=1").mkdir()
+    (tmp_path / "run=1" / "run.json").write_text("{")
     (tmp_path / "old").mkdir()
-    assert earlier_runs(str(tmp_path), start_run(str(tmp_path))) == []
+    assert earlier_runs(job, start_run(str(tmp_path))) == []
+
+
+def test_what_breaks_while_the_run_is_ended_early_is_no_crash(job):
+    run = start_run(job.report)
+    facts = record_run(run, job, lambda: _raise(RuntimeError("pool broken")), lambda: True)
+    assert facts["state"] == manifest(run)["state"] == "interrupted"
 
 
 def manifest(run) -> dict:
@@ -69,8 +108,6 @@ def _raise(error: Exception) -> None:
 
 
 def test_settings_change_with_all_that_decides_and_nothing_else(job):
-    import dataclasses
-
     other = [
         dataclasses.replace(job, **change)
         for change in (

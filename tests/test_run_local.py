@@ -45,7 +45,7 @@ def only(tmp_path: Path, **programs: str) -> str:
     folder.mkdir()
     for name, body in programs.items():
         script(folder / name.replace("_", "."), body)
-    for tool in ("bash", "sh", "dirname", "cmp", "cp", "env"):
+    for tool in ("bash", "sh", "dirname", "cmp", "cat", "mkdir", "rm", "env"):
         (folder / tool).symlink_to(shutil.which(tool))
     return str(folder)
 
@@ -78,9 +78,8 @@ def installed(checkout: Path, *locks: str) -> Path:
     script(binaries / "genrebeam", 'echo "genrebeam in $PWD:"; printf "<%s>" "$@"; exit 3')
     script(binaries / "python", 'echo "python in $PWD:" "$@"')
     for lock in locks:
-        shutil.copy(
-            checkout / "requirements" / f"{lock}.lock", checkout / ".venv" / f".installed-{lock}"
-        )
+        content = (checkout / "requirements" / f"{lock}.lock").read_text()
+        (checkout / ".venv" / f".installed-{lock}").write_text(f"{checkout}\n{content}")
     return binaries
 
 
@@ -98,8 +97,45 @@ def test_a_changed_lock_is_installed_again(checkout):
     result = run(checkout, "tag", "x")
     assert "Bringing" in result.stderr
     assert "pip install" in result.stderr
-    assert (checkout / ".venv" / ".installed-runtime").read_text() == "# newer\n"
     assert run(checkout, "tag", "x").stderr == ""
+
+
+def test_a_checkout_that_was_moved_is_installed_again(checkout):
+    installed(checkout, "runtime")
+    moved = checkout.rename(checkout.with_name("moved"))
+    assert "Bringing" in run(moved, "tag", "x").stderr
+    assert run(moved, "tag", "x").stderr == ""
+
+
+def test_a_set_up_that_was_cut_off_is_made_anew(checkout, tmp_path):
+    script(checkout / ".venv" / "bin" / "python", "exit 1")
+    body = """if [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; fi
+if [ "$3" = install ]; then cp "$0" "${0%python}genrebeam"; fi"""
+    result = run(checkout, "tag", "x", PYTHON=str(script(tmp_path / "python", body)))
+    assert "Setting up" in result.stderr
+    assert result.returncode == 0
+    assert not (checkout / ".venv.guard").exists()
+
+
+def test_a_guard_whose_owner_died_does_not_stop_anyone(checkout):
+    installed(checkout)
+    (checkout / ".venv.guard").mkdir()
+    (checkout / ".venv.guard" / "owner").write_text("999999999")
+    assert "Bringing" in run(checkout, "tag", "x").stderr
+
+
+def test_called_through_a_link_it_uses_its_own_checkout(checkout, tmp_path):
+    installed(checkout, "runtime")
+    (tmp_path / "link").symlink_to("müsic tools/run_local.sh")
+    result = subprocess.run(
+        [str(tmp_path / "link"), "x"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.stdout == f"genrebeam in {tmp_path}:\n<x>"
+
+
+def test_a_search_path_for_cd_does_not_confuse_it(checkout):
+    installed(checkout, "runtime")
+    assert run(checkout, "x", CDPATH=f".:{checkout.parent}").returncode == 3
 
 
 def test_further_arguments_of_test_go_to_pytest(checkout):

@@ -1,5 +1,6 @@
 """Tag: only the genre changes, in one step, or nothing does."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -11,6 +12,7 @@ import mutagen
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutagen.apev2 import APEv2
 from mutagen.flac import Picture
 from mutagen.id3 import APIC, COMM, ID3, POPM, TCON, TDRC, TIT2, TPE1, TXXX, TYER, USLT
 from mutagen.mp4 import MP4Cover, MP4FreeForm
@@ -18,16 +20,10 @@ from mutagen.mp4 import MP4Cover, MP4FreeForm
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from transforms import tag
+from transforms.fields import NoTagField, TagForm, TagReadError, TagWriteError, read_header
 from transforms.records import Decision, Track
-from transforms.tag import (
-    HardLinked,
-    NoTagField,
-    TagPolicy,
-    TagReadError,
-    TagWriteError,
-    read_header,
-    write_genres,
-)
+from transforms.rewrite import HardLinked
+from transforms.tag import CATCH_ALL, TagPolicy, write_genres
 
 ID3_FORMATS = ("mp3", "aiff", "wav", "tta")
 VORBIS_FORMATS = ("flac", "ogg", "opus")
@@ -160,20 +156,22 @@ def test_id3_version_stays(track_of, version):
     assert str(found["TYER" if version == 3 else "TDRC"]) in ("1999", "1999-05")
 
 
-def test_id3v2_2_becomes_v2_3_with_all_its_values(track_of):
+def test_id3v2_2_stays(track_of):
     track = track_of("mp3", full=False)
     frames = b"".join(
         name + len(text).to_bytes(3, "big") + text
-        for name, text in ((b"TT2", b"\0Title"), (b"TP1", b"\0Artist"), (b"TYE", b"\x001999"))
+        for name, text in ((b"TT2", b"\0Title"), (b"ZZZ", b"unknown"), (b"TYE", b"\x001999"))
     )
     with open(track.uri, "rb") as stream:
         sound = stream.read()
     with open(track.uri, "wb") as stream:
         stream.write(b"ID3\x02\0\0\0\0\0" + bytes([len(frames)]) + frames + sound)
     write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
-    found = ID3(track.uri, translate=False)
-    assert found.version == (2, 3, 0)
-    assert [str(found[key]) for key in ("TIT2", "TPE1", "TYER")] == ["Title", "Artist", "1999"]
+    with open(track.uri, "rb") as stream:
+        content = stream.read()
+    assert content[:4] == b"ID3\x02"
+    assert content[10:].startswith(frames + b"TCO\0\0\5\0Jazz\0")
+    assert read_header(track.uri)[0].title == "Title"
 
 
 @pytest.mark.parametrize(
@@ -215,6 +213,186 @@ def test_what_only_id3v1_knew_is_still_known(track_of):
         stream.write(ID3V1.ljust(127, b"\0") + bytes([255]))
     write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
     assert read_header(track.uri)[0].title == "Other title"
+
+
+def id3_tag(version: int, *frames: tuple[bytes, bytes], padding: int = 0, flags: int = 0) -> bytes:
+    """An ID3v2 tag of raw frames."""
+    body = b""
+    for name, data in frames:
+        if version == 2:
+            body += name + len(data).to_bytes(3, "big") + data
+        else:
+            body += name + len(data).to_bytes(4, "big") + b"\0\0" + data
+    size = len(body) + padding
+    sizes = bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127])
+    return b"ID3" + bytes([version, 0, flags]) + sizes + body + bytes(padding)
+
+
+JUNK = {
+    2: ((b"TT2", b"\0A"), (b"TT2", b"\0B"), (b"ZZZ", b"?"), (b"COM", b"\0"), (b"TP1", b"\x09x")),
+    3: (
+        (b"TIT2", b"\0A"),
+        (b"TIT2", b"\0B"),  # twice
+        (b"TPE1", b"\x09bad encoding"),
+        (b"COMM", b"\0en"),  # too short
+        (b"POPM", b"a@b\0\1"),
+        (b"POPM", b"a@b\0\2"),  # the same key
+        (b"XXXX", b"unknown"),
+        (b"APIC", b"\0"),
+        (b"TIT3", b"\1\xff\xfe\xe4\0"),
+    ),
+}
+JUNK[4] = JUNK[3]
+GENRE = {2: b"TCO", 3: b"TCON", 4: b"TCON"}
+
+
+@pytest.mark.parametrize("padding", [0, 200], ids=["tight", "padded"])
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_frames_that_nobody_understands_stay_in_their_place(track_of, version, padding):
+    track = track_of("mp3", full=False)
+    before = (*JUNK[version][:3], (GENRE[version], b"\0Old"), *JUNK[version][3:])
+    sound = Path(track.uri).read_bytes()
+    tag_before = id3_tag(version, *before, padding=padding)
+    Path(track.uri).write_bytes(tag_before + sound)
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    encoding = b"\3" if version == 4 else b"\0"
+    after = (*JUNK[version][:3], (GENRE[version], encoding + b"Jazz"), *JUNK[version][3:])
+    content = Path(track.uri).read_bytes()
+    assert content[10:].startswith(id3_tag(version, *after)[10:] + b"\0")
+    assert content.endswith(sound)
+    if padding:  # nothing had to move
+        assert len(content) == len(tag_before + sound)
+
+
+def test_unsynchronised_tags_stay_so(track_of):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    picture = b"\0image/png\0\3\0" + b"\xff\xe0" * 20
+    body = id3_tag(3, (b"APIC", picture))[10:].replace(b"\xff\xe0", b"\xff\0\xe0")
+    Path(track.uri).write_bytes(b"ID3\3\0\x80\0\0\0" + bytes([len(body)]) + body + sound)
+    before = others(track.uri)
+    write_genres(listed(Path(track.uri)), ("Škola",), [].append)
+    content = Path(track.uri).read_bytes()
+    assert content[5] == 0x80
+    assert body in content
+    assert others(track.uri) == before
+    assert read_header(track.uri)[0].genres == ("Škola",)
+
+
+def test_a_tag_with_a_checksum_is_left_alone(track_of):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    extended = (10).to_bytes(4, "big") + b"\x80\0" + bytes(4) + b"CRC!"
+    tag_bytes = id3_tag(3, (b"TIT2", b"\0A"))
+    size = len(tag_bytes) - 10 + len(extended)
+    content = b"ID3\3\0\x40\0\0\0" + bytes([size]) + extended + tag_bytes[10:] + sound
+    Path(track.uri).write_bytes(content)
+    with pytest.raises(TagWriteError, match="has a checksum"):
+        write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    assert Path(track.uri).read_bytes() == content
+
+
+@pytest.mark.parametrize(("asked", "version"), [("keep", 4), ("2.3", 3), ("2.4", 4)])
+def test_version_of_a_new_id3_tag(track_of, asked, version):
+    track = track_of("mp3", full=False)
+    policy = TagPolicy(form=TagForm(id3_version=asked))
+    write_genres(track, ("Jazz", "Škola"), [].append, policy)
+    assert ID3(track.uri).version == (2, version, 0)
+    assert read_header(track.uri)[0].genres == ("Jazz", "Škola")
+
+
+@pytest.mark.parametrize(("was", "asked"), [(4, "2.3"), (3, "2.4")])
+def test_version_is_changed_where_it_is_asked_for(track_of, was, asked):
+    track = track_of("mp3", full=False)
+    tags = ID3()
+    tags.add(TIT2(encoding=3, text="Für Elise"))
+    tags.add(TDRC(encoding=0, text="1999") if was == 4 else TYER(encoding=0, text="1999"))
+    tags.save(track.uri, v2_version=was)
+    policy = TagPolicy(form=TagForm(id3_version=asked))
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append, policy)
+    found = ID3(track.uri, translate=False)
+    assert found.version == (2, int(asked[-1]), 0)
+    assert (str(found["TIT2"]), str(found["TYER" if was == 4 else "TDRC"])) == ("Für Elise", "1999")
+
+
+def test_separator_joins_genres_before_id3v2_4(track_of):
+    track = track_of("mp3", full=False)
+    form = TagForm(id3_version="2.3", separator="; ")
+    write_genres(track, ("Jazz", "Soul"), [].append, TagPolicy(form=form))
+    assert ID3(track.uri)["TCON"].text == ["Jazz; Soul"]
+    assert read_header(track.uri, form)[0].genres == ("Jazz", "Soul")
+
+
+# --- second tags ------------------------------------------------------------------------
+
+
+def put_ape(path: str, **values: str) -> None:
+    tags = APEv2()
+    for key, value in values.items():
+        tags[key] = value
+    tags.save(path)
+
+
+def test_an_mp3_with_only_an_apev2_tag_gets_its_genre_there(track_of):
+    track = track_of("mp3", full=False)
+    put_ape(track.uri, Title="A", Artist="B")
+    track, sound = listed(Path(track.uri)), audio_hash(Path(track.uri))
+    assert (track.tags.title, track.tags.genres) == ("A", ())
+    write_genres(track, ("Jazz",), [].append)
+    assert dict(APEv2(track.uri)) == {"Title": "A", "Artist": "B", "Genre": "Jazz"}
+    assert not Path(track.uri).read_bytes().startswith(b"ID3")
+    assert audio_hash(Path(track.uri)) == sound
+
+
+def test_a_genre_in_a_second_tag_is_kept_too(track_of):
+    track = track_of("mp3")
+    put_ape(track.uri, Genre="Folk")
+    track = listed(Path(track.uri))
+    assert (track.tags.genres, track.tags.shadow) == ((), ("Folk",))
+    assert TagPolicy().existing_genres(track) == ("Folk",)
+    outcome = tag.kept(track)
+    assert outcome.genres_after == ("Folk",)
+    assert "a second tag, which some players show instead, says Folk" in outcome.reason
+
+
+def test_a_second_tag_is_reported_and_stays(track_of):
+    track = track_of("mp3", genres=("Old",))
+    put_ape(track.uri, Genre="Folk")
+    track = listed(Path(track.uri))
+    outcome = tag.tag(decision(track, "Jazz"), TagPolicy("replace"), [].append)
+    assert (outcome.status, outcome.genres_after) == ("tagged", ("Jazz",))
+    assert "says Folk" in outcome.reason
+    assert dict(APEv2(track.uri)) == {"Genre": "Folk"}
+
+
+@pytest.mark.parametrize("with_ape", [True, False])
+def test_id3v1_on_wavpack_stays_and_its_fields_are_taken_over(track_of, with_ape):
+    track = track_of("wv", full=with_ape)
+    if not with_ape:
+        mutagen.File(track.uri).delete()
+    block = ID3V1.ljust(127, b"\0") + bytes([17])
+    with open(track.uri, "ab") as stream:
+        stream.write(block)
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    assert Path(track.uri).read_bytes()[-128:] == block[:-1] + bytes([8])
+    title = "Für Elise ☂" if with_ape else "Other title"
+    assert read_header(track.uri)[0].title == title
+
+
+def test_riff_genre_of_a_wave_file_is_kept_and_updated(track_of):
+    track = track_of("wav", full=False)
+    content = bytearray(Path(track.uri).read_bytes())
+    info = b"INFO" + b"IART\2\0\0\0B\0" + b"IGNR\5\0\0\0Folk\0\0" + b"INAM\2\0\0\0A\0"
+    content += b"LIST" + len(info).to_bytes(4, "little") + info
+    content[4:8] = (len(content) - 8).to_bytes(4, "little")
+    Path(track.uri).write_bytes(content)
+    track = listed(Path(track.uri))
+    assert TagPolicy().existing_genres(track) == ("Folk",)
+    write_genres(track, ("Hip-Hop",), [].append)
+    content = Path(track.uri).read_bytes()
+    assert b"IART\2\0\0\0B\0IGNR\x08\0\0\0Hip-Hop\0INAM\2\0\0\0A\0" in content
+    assert read_header(track.uri)[0].genres == ("Hip-Hop",)
+    assert mutagen.File(track.uri).info.length == pytest.approx(2)
 
 
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1)
@@ -304,7 +482,7 @@ def test_a_link_stays_a_link_and_its_file_is_tagged(track_of, tmp_path):
 
 
 def test_the_journal_knows_before_the_file_changes(track_of):
-    track = track_of("mp3", genres=("Old",))
+    track = listed(Path(track_of("mp3", genres=("Old",)).uri))
     seen = []
 
     def journal(change):
@@ -381,6 +559,37 @@ def test_what_happens_to_a_genre_that_is_there(existing, current, planned):
 
 def decision(track: Track, *genres: str) -> Decision:
     return Decision(track, genres, 0.9, "mean of 3 segments", {}, {}, 3, 0.1, 0.1)
+
+
+def test_catch_all_genres_can_count_as_none(track_of):
+    track = listed(Path(track_of("mp3", genres=("OTHER", "Folk")).uri))
+    policy = TagPolicy("merge", treat_as_missing=CATCH_ALL)
+    assert policy.existing_genres(track) == ("Folk",)
+    assert policy.plan(policy.existing_genres(track), ("Jazz",)) == ("Folk", "Jazz")
+    only_other = listed(Path(track_of("flac", genres=("Other",)).uri))
+    outcome = tag.tag(decision(only_other, "Jazz"), policy, [].append)
+    assert (outcome.status, outcome.genres_after) == ("tagged", ("Jazz",))
+
+
+def test_most_genres_of_a_file():
+    assert TagPolicy("merge", max_genres=2).plan(("A", "B"), ("C",)) == ("A", "B")
+    assert TagPolicy("merge", max_genres=2).plan(("A",), ("B", "C")) == ("A", "B")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_confidence_and_model_are_written_where_they_are_asked_for(track_of, format):
+    track = track_of(format)
+    before = others(track.uri)
+    policy = TagPolicy(write_confidence=True, model="tiny 1")
+    outcome = tag.tag(decision(track, "Jazz"), policy, [].append)
+    assert outcome.status == "tagged", outcome.reason
+    tags = read_header(track.uri)[0]
+    assert dict(tags.custom) == {"GENREBEAM_CONFIDENCE": "0.900", "GENREBEAM_MODEL": "tiny 1"}
+    found, pictures = others(track.uri)
+    assert ([line for line in found if "GENREBEAM" not in line.upper()], pictures) == before
+    again = dataclasses.replace(policy, existing="replace")
+    second = tag.tag(decision(listed(Path(track.uri)), "Jazz"), again, pytest.fail)
+    assert second.status == "unchanged"
 
 
 def test_dry_run_says_what_it_would_write_and_writes_nothing(track_of):

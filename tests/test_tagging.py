@@ -11,9 +11,10 @@ import pytest
 from pipeline.cli import main
 from tests.audio_bytes import audio_hash
 from tests.conftest import GENRES, files_of, read_rows, tone, write_audio
-from transforms import pool
+from transforms import pool, rewrite
+from transforms.fields import read_header
 from transforms.records import Track
-from transforms.tag import read_header, write_genres
+from transforms.tag import write_genres
 
 
 class Library:
@@ -233,6 +234,73 @@ def test_all_runs_are_one_data_set(library):
     (first, first_run), (second, second_run) = found.fetchall()
     assert (first, second) == ("would_tag", "tagged")
     assert first_run < second_run
+
+
+def test_a_repeated_run_still_knows_its_tracks(library):
+    library.add("a.mp3")
+    library.tag()
+    first = library.rows["a.mp3"]
+    library.tag()
+    second = library.rows["a.mp3"]
+    assert (first["status"], second["status"]) == ("tagged", "unchanged")
+    for column in ("duration_s", "sample_rate_hz", "confidence", "genres_after", "size_bytes"):
+        assert second[column] == first[column], column
+
+
+def test_a_hard_link_that_is_gone_stands_in_no_way_any_more(library):
+    path = library.add("a.mp3")
+    os.link(path, library.folder / "b.mp3")
+    assert library.tag() == 0
+    assert set(library.statuses.values()) == {"refused"}
+    (library.folder / "b.mp3").unlink()
+    assert library.tag() == 0
+    assert library.statuses == {"a.mp3": "tagged"}
+
+
+def test_a_damaged_earlier_report_is_no_obstacle(library, capsys):
+    library.add("a.mp3")
+    library.tag()
+    next(library.run.glob("part-*.parquet")).write_bytes(b"")
+    assert library.tag() == 0
+    assert library.statuses == {"a.mp3": "kept"}
+    assert "cannot be read, left out" in capsys.readouterr().err
+
+
+def test_folders_whose_names_are_no_text(tmp_path, tiny_bundle):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    library = Library(folder / "music\udcff", tiny_bundle.path)
+    library.add("a.mp3")
+    (library.folder / "circle.\udcff").symlink_to("circle.\udcff")
+    assert library.tag() == 1
+    rows = read_rows(library.run)
+    assert {row["status"] for row in rows} == {"tagged", "failed"}
+    assert any("caf\\udce9/music\\udcff" in row["uri"] for row in rows)
+    assert library.tag() == 1
+    assert {row["status"] for row in read_rows(library.run)} == {"unchanged", "failed"}
+
+
+def test_temporary_files_of_a_run_that_died_are_removed(library):
+    library.add("a.mp3", "Folk")
+    node = rewrite._node()
+    dead = library.folder / f".genrebeam-{node}-999999999-x.mp3"
+    living = library.folder / f".genrebeam-{node}-{os.getpid()}-x.mp3"
+    elsewhere = library.folder / ".genrebeam-othernode-999999999-x.mp3"
+    for path in (dead, living, elsewhere):
+        path.touch()
+    assert library.tag("--dry-run") == 0
+    assert dead.exists()
+    assert library.tag() == 0
+    assert [path.exists() for path in (dead, living, elsewhere)] == [False, True, True]
+
+
+def test_dry_run_says_what_stands_in_the_way(library):
+    path = library.add("a.mp3")
+    os.link(path, library.folder.parent / "other.mp3")
+    assert library.tag("--dry-run") == 0
+    row = library.rows["a.mp3"]
+    assert row["status"] == "would_tag"
+    assert "but it could not be written: has 2 hard links" in row["reason"]
 
 
 def test_real_music_is_tagged_and_its_sound_stays(library, shared_data):

@@ -24,7 +24,7 @@ BATCH_SEGMENTS = 64
 # Tracks whose segments are put together; eight of eight segments fill one batch.
 BATCH_TRACKS = 8
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("genrebeam")
 
 
 class Classifier:

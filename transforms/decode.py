@@ -19,6 +19,8 @@ from transforms.records import TrackError
 _SOUNDFILE_FORMATS = frozenset(["mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff"])
 # Samples on each side of a stretch that the resampler's filter needs to settle.
 _RESAMPLER_MARGIN = 256
+# Float files may be scaled like integers, no louder.
+_LOUDEST = 2.0**32
 
 
 class DecodeError(TrackError):
@@ -170,8 +172,9 @@ class _SoundFileReader:
 
 
 def _finite(samples: np.ndarray) -> np.ndarray:
-    """Float files may hold NaN or infinity; one of them would spoil every segment."""
-    return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    """Damaged float files hold anything; one absurd sample would spoil every segment."""
+    sane = np.abs(samples) < _LOUDEST  # false for NaN
+    return samples if sane.all() else np.where(sane, samples, np.float32(0))
 
 
 @contextlib.contextmanager

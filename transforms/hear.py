@@ -96,6 +96,8 @@ class Hear(beam.DoFn):
                 return
             patience = 0.2 if len(self._in_flight) > most else 0
             ready, _ = wait(self._in_flight, timeout=patience, return_when=FIRST_COMPLETED)
+            if self.stopping():  # what has just died was asked to
+                continue
             for future in ready:
                 heard = _result(self._in_flight.pop(future), future, self.timeout_s)
                 if isinstance(heard, Outcome):

@@ -16,6 +16,7 @@ import apache_beam as beam
 
 from transforms.formats import FORMATS, format_of
 from transforms.records import Outcome, Track, TrackError, dropped
+from transforms.rewrite import clean_abandoned, is_temporary
 
 
 class ListingError(TrackError):
@@ -26,7 +27,9 @@ class SymlinkError(ListingError):
     """A symbolic link that leads nowhere."""
 
 
-def walk(root: str, formats: Collection[str] = FORMATS) -> Iterator[Track | Outcome]:
+def walk(
+    root: str, formats: Collection[str] = FORMATS, *, tidy: bool = False
+) -> Iterator[Track | Outcome]:
     """List a library.
 
     Parameters
@@ -35,6 +38,8 @@ def walk(root: str, formats: Collection[str] = FORMATS) -> Iterator[Track | Outc
         A folder, or one file.
     formats : collection of str
         Extensions to list.
+    tidy : bool
+        Remove the temporary files of runs that died.
 
     Yields
     ------
@@ -42,7 +47,6 @@ def walk(root: str, formats: Collection[str] = FORMATS) -> Iterator[Track | Outc
         A file to work on, or the row of a name that is none. In order of names,
         a folder's files before its subfolders'.
     """
-    root = os.path.abspath(root)
     if not os.path.isdir(root):
         yield _track(root, lambda: os.stat(root))
         return
@@ -59,6 +63,8 @@ def walk(root: str, formats: Collection[str] = FORMATS) -> Iterator[Track | Outc
         subfolders = []
         for entry in entries:
             if entry.name.startswith("."):
+                if tidy and is_temporary(entry.name):
+                    clean_abandoned(entry.path)
                 continue
             if entry.is_symlink():
                 yield from _follow(entry.path, real_root, formats)
@@ -89,7 +95,7 @@ def _follow(path: str, real_root: str, formats: Collection[str]) -> Iterator[Tra
     A folder inside the library is listed at its own place, and one outside of it does not
     belong to it, so that no link has to be followed to find every file exactly once.
     """
-    kind = format_of(path)
+    kind = format_of(path) if format_of(path) in formats else ""
     link = Track(path, kind)
     try:
         target = os.path.realpath(path, strict=True)
@@ -97,11 +103,11 @@ def _follow(path: str, real_root: str, formats: Collection[str]) -> Iterator[Tra
     except OSError as error:
         if error.errno == errno.ELOOP:
             yield dropped(link, "walk", SymlinkError(path, "symbolic link in a circle"))
-        elif kind in formats:
+        elif kind:
             reason = "broken symbolic link" if error.errno == errno.ENOENT else str(error.strerror)
             yield dropped(link, "walk", SymlinkError(path, reason))
         return
-    if not is_folder and kind not in formats:
+    if not is_folder and not kind:
         return
     inside = os.path.relpath(target, real_root)
     if inside == ".." or inside.startswith(".." + os.sep):
@@ -131,16 +137,19 @@ class Walk(beam.DoFn):
     Parameters
     ----------
     formats : collection of str
+    tidy : bool
+        Remove the temporary files of runs that died.
     stopping : callable
         Whether the run shall end early.
     """
 
-    def __init__(self, formats: Collection[str], stopping: Callable[[], bool]) -> None:
+    def __init__(self, formats: Collection[str], tidy: bool, stopping: Callable[[], bool]) -> None:
         self.formats = formats
+        self.tidy = tidy
         self.stopping = stopping
 
-    def process(self, root: str) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        for found in walk(root, self.formats):
+    def process(self, root: bytes) -> Iterator[Track | beam.pvalue.TaggedOutput]:
+        for found in walk(os.fsdecode(root), self.formats, tidy=self.tidy):
             if self.stopping():
                 return
             if isinstance(found, Track):

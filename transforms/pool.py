@@ -10,8 +10,10 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import Future
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,6 +71,12 @@ def _start(processes: int) -> ProcessPool:
     context = multiprocessing.get_context("forkserver")
     # In this order: the first settles what must be settled before numpy is loaded.
     context.set_forkserver_preload(["transforms.pool_process", "transforms.features"])
+    # Ctrl-C reaches the whole process group, also a server that has just begun to start.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     pool = ProcessPool(max_workers=processes, context=context)
     atexit.register(stop)
     return pool

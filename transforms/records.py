@@ -15,6 +15,8 @@ from model.errors import PathError
 if TYPE_CHECKING:
     import numpy as np
 
+# What can happen to a genre that a file has already.
+EXISTING = ("keep", "merge", "replace")
 # What can become of a file.
 STATUSES = ("tagged", "would_tag", "kept", "unchanged", "refused", "failed")
 
@@ -36,12 +38,18 @@ class FileTags:
     title, artist, album : str or None
     genres : tuple of str
         As a player would show them (numeric ID3 references resolved).
+    custom : tuple of (str, str)
+        Our own opt-in fields that are there.
+    shadow : tuple of str
+        Genres of a second tag (APEv2 on an mp3) that some players show instead.
     """
 
     title: str | None = None
     artist: str | None = None
     album: str | None = None
     genres: tuple[str, ...] = ()
+    custom: tuple[tuple[str, str], ...] = ()
+    shadow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,8 @@ class Outcome:
         Name of the error's class where the status is ``failed``.
     genres_after : tuple of str
         Genres in the file now, or (``would_tag``) as they would be.
+    confidence : float or None
+        Of an earlier run, where the track was not heard in this one.
     decision : Decision or None
         Where the track was heard.
     write_seconds : float or None
@@ -186,6 +196,7 @@ class Outcome:
     reason: str
     error_type: str | None = None
     genres_after: tuple[str, ...] = ()
+    confidence: float | None = None
     decision: Decision | None = field(default=None, repr=False)
     write_seconds: float | None = None
 
@@ -239,3 +250,16 @@ def reason_of(error: BaseException) -> str:
 def with_tags(track: Track, tags: FileTags, audio: AudioFacts) -> Track:
     """A copy of `track` that knows what its header says."""
     return dataclasses.replace(track, tags=tags, audio=audio)
+
+
+def printable(uri: str) -> str:
+    """A path as text that Parquet and terminals can hold.
+
+    Bytes that are no text appear as ``\\udcxx``, the rest as it is.
+
+    Examples
+    --------
+    >>> printable("caf\\udce9.mp3")
+    'caf\\\\udce9.mp3'
+    """
+    return uri.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 
 from model.bundle import Bundle
-from transforms.records import Outcome
+from transforms.records import Outcome, printable
 
 SCHEMA_VERSION = 1
 SCHEMA = pa.schema(
@@ -64,19 +64,6 @@ _ROWS_PER_PART = 10_000
 _SECONDS_PER_PART = 60.0
 
 
-def printable(uri: str) -> str:
-    """A path as text that Parquet and terminals can hold.
-
-    Bytes that are no text appear as ``\\udcxx``, the rest as it is.
-
-    Examples
-    --------
-    >>> printable("caf\\udce9.mp3")
-    'caf\\\\udce9.mp3'
-    """
-    return uri.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
     """An outcome as a row of `SCHEMA`.
 
@@ -103,7 +90,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "title": _text(tags.title),
         "artist": _text(tags.artist),
         "album": _text(tags.album),
-        "format": track.format,
+        "format": printable(track.format),
         "duration_s": audio.duration_s,
         "sample_rate_hz": _int32(audio.sample_rate_hz),
         "channels": _int32(audio.channels),
@@ -111,9 +98,9 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "size_bytes": track.size_bytes,
         "mtime": track.mtime_ns // 1000,
         "mtime_ns": track.mtime_ns,
-        "genres_before": [printable(genre) for genre in tags.genres],
+        "genres_before": [printable(genre) for genre in tags.genres or tags.shadow],
         "genres_after": [printable(genre) for genre in outcome.genres_after],
-        "confidence": decision.confidence if decision else None,
+        "confidence": decision.confidence if decision else outcome.confidence,
         "probabilities": list(decision.probabilities.items()) if decision else None,
         "votes": list(decision.votes.items()) if decision else None,
         "segments_heard": decision.segments_heard if decision else None,
@@ -154,7 +141,11 @@ def write_part(rows: list[dict[str, Any]], folder: str) -> str:
     name = f"part-{uuid.uuid4().hex[:12]}.parquet"
     # Readers of a data set leave names with a leading dot out.
     unfinished, finished = os.path.join(folder, f".{name}"), os.path.join(folder, name)
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), unfinished, compression="zstd")
+    # An open file, not a path: pyarrow takes none with bytes that are no text.
+    with open(unfinished, "wb") as stream:
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), stream, compression="zstd")
+        stream.flush()
+        os.fsync(stream.fileno())
     os.replace(unfinished, finished)
     return finished
 
@@ -218,7 +209,8 @@ def statuses_of(folder: str) -> dict[str, int]:
     parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
     counts: dict[str, int] = {}
     for name in parts:
-        table = pq.read_table(os.path.join(folder, name), columns=["status"], partitioning=None)
+        with open(os.path.join(folder, name), "rb") as stream:
+            table = pq.read_table(stream, columns=["status"])
         for entry in table["status"].value_counts().to_pylist():
             counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
     return counts

@@ -6,45 +6,77 @@ and how old the file was, and which model and options decided.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.records import FileTags, Outcome, Track
-from transforms.report import printable
+from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.
 _SETTLED = ("tagged", "kept", "unchanged", "refused")
+# Refused for what may change without the file: its permissions, its links.
+_PASSING_STAGES = ("walk", "tag")
+_COLUMNS = (
+    "uri",
+    "status",
+    "stage",
+    "size_bytes",
+    "mtime_ns",
+    "settings",
+    "genres_after",
+    "confidence",
+    *("title", "artist", "album"),
+    *("duration_s", "sample_rate_hz", "channels", "bitrate_bps"),
+)
+
+_log = logging.getLogger("genrebeam")
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """What the latest report says of a file.
+    """What a report says of a file.
 
     Parameters
     ----------
     run : str
         Identifier of that run; later runs sort after earlier ones.
-    status : str
+    status, stage : str
     size_bytes, mtime_ns : int
-    genres : tuple of str
     settings : str
         Fingerprint of what decided.
+    confidence : float or None
+    tags : FileTags
+        With the genres that the file had after that run.
+    audio : AudioFacts
     """
 
     run: str
     status: str
+    stage: str
     size_bytes: int
     mtime_ns: int
-    genres: tuple[str, ...]
     settings: str
+    confidence: float | None
+    tags: FileTags
+    audio: AudioFacts
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the file was as it shall be."""
+        if self.status == "refused":
+            return self.stage not in _PASSING_STAGES
+        return self.status in _SETTLED
 
 
 def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
     """Rows of an earlier run, keyed as `key_of` does.
+
+    A part that cannot be read is left out with a warning: its files are looked at again.
 
     Parameters
     ----------
@@ -57,15 +89,31 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
     ------
     tuple of str and Earlier
     """
-    columns = ["uri", "status", "size_bytes", "mtime_ns", "genres_after", "settings"]
     for name in sorted(os.listdir(folder)):
         if not (name.startswith("part-") and name.endswith(".parquet")):
             continue
-        table = pq.read_table(os.path.join(folder, name), columns=columns, partitioning=None)
-        for uri, status, size, mtime, genres, settings in zip(
-            *(column.to_pylist() for column in table.columns), strict=True
-        ):
-            yield uri, Earlier(run, status, size, mtime, tuple(genres), settings)
+        try:
+            with open(os.path.join(folder, name), "rb") as stream:
+                columns = pq.read_table(stream, columns=list(_COLUMNS)).select(_COLUMNS).columns
+        except (pa.ArrowException, OSError) as error:
+            _log.warning("%s in run %s cannot be read, left out: %s", name, run, reason_of(error))
+            continue
+        for values in zip(*(column.to_pylist() for column in columns), strict=True):
+            uri, status, stage, size, mtime, settings, genres, confidence = values[:8]
+            yield (
+                uri,
+                Earlier(
+                    run=run,
+                    status=status,
+                    stage=stage,
+                    size_bytes=size,
+                    mtime_ns=mtime,
+                    settings=settings,
+                    confidence=confidence,
+                    tags=FileTags(*values[8:11], genres=tuple(genres)),
+                    audio=AudioFacts(*values[11:]),
+                ),
+            )
 
 
 def key_of(track: Track) -> str:
@@ -93,25 +141,27 @@ def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcom
     latest = max(earlier, key=lambda row: row.run, default=None)
     if (
         latest is None
-        or latest.status not in _SETTLED
+        or not latest.is_settled
         or latest.settings != settings
         or (latest.size_bytes, latest.mtime_ns) != (track.size_bytes, track.mtime_ns)
     ):
         return None
     return Outcome(
-        track=Track(**{**vars(track), "tags": FileTags(genres=latest.genres)}),
+        track=with_tags(track, latest.tags, latest.audio),
         status="unchanged",
         stage="skip",
         reason=f"same size, time and settings as in run {latest.run}",
-        genres_after=latest.genres,
+        genres_after=latest.tags.genres,
+        confidence=latest.confidence,
     )
 
 
 class ReadEarlier(beam.DoFn):
     """Read earlier reports: (folder, run) -> (key, Earlier)."""
 
-    def process(self, element: tuple[str, str]) -> Iterator[tuple[str, Earlier]]:
-        return read_earlier(*element)
+    def process(self, element: tuple[bytes, str]) -> Iterator[tuple[str, Earlier]]:
+        folder, run = element
+        return read_earlier(os.fsdecode(folder), run)
 
 
 class SkipUnchanged(beam.DoFn):

@@ -1,0 +1,72 @@
+"""Patches: the old file comes back byte for byte, from a small record."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from transforms.patch import Patch, PatchError, make_patch
+
+SOUND = np.random.default_rng(0).bytes(300_000)
+
+
+def roundtrip(folder: Path, old: bytes, new: bytes) -> Patch:
+    (folder / "old").write_bytes(old)
+    (folder / "new").write_bytes(new)
+    patch = make_patch(str(folder / "old"), str(folder / "new"))
+    patch = Patch.from_json(json.loads(json.dumps(patch.to_json())))
+    restored = io.BytesIO()
+    patch.apply(io.BytesIO(new), restored)
+    assert restored.getvalue() == old
+    return patch
+
+
+def kept(patch: Patch) -> int:
+    return sum(len(piece) for piece in patch.pieces if isinstance(piece, bytes))
+
+
+blocks = st.lists(
+    st.one_of(
+        st.binary(max_size=50), st.sampled_from([SOUND[:9000], SOUND[9000:14_000], b"\0" * 5000])
+    )
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(old=blocks, new=blocks)
+def test_any_old_file_comes_back(tmp_path, old, new):
+    roundtrip(tmp_path, b"".join(old), b"".join(new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"", b""),
+        (b"", b"tag"),
+        (b"tag", b""),
+        (b"aaa", b"aaaa"),
+        (SOUND, b"new tag" + SOUND),
+        (b"old" + SOUND, SOUND),
+        (SOUND + b"old end", SOUND + b"other"),
+    ],
+)
+def test_corner_cases(tmp_path, old, new):
+    assert kept(roundtrip(tmp_path, old, new)) <= 10
+
+
+def test_a_picture_that_moved_is_not_kept_in_the_record(tmp_path):
+    picture = np.random.default_rng(1).bytes(100_000)
+    old = b"genre=A" + picture + bytes(3000) + SOUND
+    new = b"genre=Something longer" + picture + bytes(2000) + SOUND
+    assert kept(roundtrip(tmp_path, old, new)) < 10_000
+
+
+def test_another_file_is_refused(tmp_path):
+    patch = roundtrip(tmp_path, b"old" + SOUND, b"newer" + SOUND)
+    for other in (b"newest" + SOUND, b"nevel" + SOUND):
+        with pytest.raises(PatchError, match="changed since"):
+            patch.apply(io.BytesIO(other), io.BytesIO())

@@ -1,0 +1,537 @@
+"""Fields: where each format keeps its genre, and how it is read and written.
+
+One table, `_FAMILIES`, maps the genre, our own opt-in fields and what the report shows to each
+format's keys. mutagen reads and writes; the frames of ID3 are our own work, see ``id3.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import mutagen
+from mutagen._riff import RiffFile
+from mutagen.aiff import AIFF
+from mutagen.apev2 import APENoHeaderError, APETextValue, APEv2, APEv2File
+from mutagen.asf import ASF
+from mutagen.dsf import DSF
+from mutagen.flac import FLAC, VCFLACDict
+from mutagen.flac import Padding as FLACPadding
+from mutagen.id3 import ID3FileType, ID3Tags, ParseID3v1
+from mutagen.mp3 import MP3
+from mutagen.mp4 import MP4, MP4FreeForm
+from mutagen.ogg import OggFileType
+from mutagen.wave import WAVE
+
+from transforms import id3
+from transforms.records import AudioFacts, FileTags, Refusal, TrackError
+
+# Opt-in provenance.
+CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
+ID3_VERSIONS = ("keep", "2.3", "2.4")
+
+
+class TagReadError(TrackError):
+    """A file whose tags cannot be read."""
+
+
+class TagWriteError(TrackError):
+    """A file whose genre cannot be written; it is as it was before."""
+
+
+class NoTagField(Refusal):
+    """A container that has no place for a genre."""
+
+
+@dataclass(frozen=True)
+class TagForm:
+    """How ID3 tags are written where there is a choice.
+
+    Parameters
+    ----------
+    id3_version : {"keep", "2.3", "2.4"}
+        A file without a tag gets 2.4, or the version named.
+    separator : str
+        Between several genres before ID3v2.4, which has its own: the null character,
+        as most programs do it, or a text.
+    """
+
+    id3_version: str = "keep"
+    separator: str = "\0"
+
+
+@dataclass(frozen=True)
+class _Family:
+    """How a family of formats holds its tags.
+
+    Parameters
+    ----------
+    kinds : tuple of type
+        mutagen's classes.
+    text : tuple of str
+        Keys of title, artist, album.
+    read : callable
+        ``read(tags, form)`` gives the genres as the format's own rules read them.
+    custom : callable
+        ``custom(tags, name)`` gives the text of one of our own fields, or None.
+    write : callable
+        ``write(path, kind, genres, custom, form)`` changes these fields of a file.
+    others : callable
+        ``others(file)`` gives everything in its tags but these fields, to be compared.
+    """
+
+    kinds: tuple[type, ...]
+    text: tuple[str, str, str]
+    read: Callable[[Any, TagForm], list[str]]
+    custom: Callable[[Any, str], str | None]
+    write: Callable[[str, type, Sequence[str], Mapping[str, str], TagForm], None]
+    others: Callable[[Any], Any]
+
+
+# --- ID3: TCON, TXXX --------------------------------------------------------------------
+
+
+def _read_id3(tags: ID3Tags, form: TagForm) -> list[str]:
+    # `genres` resolves numbers, "(17)", "RX" and "CR".
+    genres = [genre for frame in tags.getall("TCON") for genre in frame.genres]
+    if form.separator != "\0" and tags.version[:2] != (2, 4):
+        genres = [part for genre in genres for part in genre.split(form.separator)]
+    return genres
+
+
+def _custom_id3(tags: ID3Tags, name: str) -> str | None:
+    frames = tags.getall(f"TXXX:{name}")
+    return str(frames[0]) if frames else None
+
+
+def _write_id3(
+    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+) -> None:
+    trailer = _id3v1(path) if issubclass(kind, ID3FileType) else b""
+    # translate=False: mutagen would bring every frame into its ID3v2.4 form.
+    file = kind(path, translate=False, load_v1=True)
+    found = file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None
+    version = found or 4
+    if form.id3_version != "keep":
+        version = int(form.id3_version[-1])
+    converted = found is not None and version != found
+    if found:
+        # Fields that ID3v1 alone has are taken over into a new ID3v2 tag only.
+        file = kind(path, translate=converted, v2_version=max(3, version), load_v1=False)
+    if file.tags is None:
+        file.add_tags()
+    tags = file.tags
+    texts = [id3.Text("genre", tuple(genres))]
+    texts += [id3.Text("custom", (value,), name) for name, value in custom.items()]
+    prepare = tags._prepare_data
+
+    def exchanged(fileobj: Any, start: int, available: int, *choices: Any) -> bytes:
+        fileobj.seek(start)
+        tag = fileobj.read(available)
+        if converted or not tag.startswith(b"ID3"):
+            tag = prepare(fileobj, start, available, *choices)
+            available = len(tag)
+        return id3.exchange(tag, texts, separator=form.separator, room=available)
+
+    # mutagen makes room in the container and writes what this gives.
+    tags._prepare_data = exchanged
+    file.save(v2_version=max(3, version), v23_sep=None)
+    if trailer:
+        # mutagen has written all of ID3v1 anew from ID3v2; only its genre may change.
+        with open(path, "r+b") as stream:
+            stream.seek(-len(trailer), 2)
+            stream.write(id3.restore_v1(trailer, genres))
+
+
+def _id3v1(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 128))
+        trailer = stream.read()
+    return trailer if len(trailer) == 128 and trailer.startswith(b"TAG") else b""
+
+
+def _others_id3(file: Any) -> Any:
+    return _frames(file.tags) if file.tags is not None else {}
+
+
+def _frames(tags: ID3Tags) -> dict[str, Any]:
+    """Frames by key; how a text is encoded is not what it says."""
+    return {
+        key: {
+            name: _frames(value) if isinstance(value, ID3Tags) else value
+            for name, value in vars(frame).items()
+            if name != "encoding"
+        }
+        for key, frame in tags.items()
+        if key != "TCON" and key not in _CUSTOM_FRAMES
+    }
+
+
+_CUSTOM_FRAMES = (f"TXXX:{CONFIDENCE}", f"TXXX:{MODEL}")
+
+
+def _write_wave(
+    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+) -> None:
+    """ID3, and the older genre field of RIFF where it is there already."""
+    _write_id3(path, kind, genres, custom, form)
+    with open(path, "r+b") as stream:
+        field = _riff_genre(stream)
+        if field is not None:
+            text = "; ".join(genres).encode("utf-8") + b"\0"
+            field.resize(len(text))
+            field.write(text)
+
+
+def _riff_genre(stream: BinaryIO) -> Any:
+    """The chunk of RIFF's own genre (``LIST/INFO/IGNR``), or None."""
+    for chunk in RiffFile(stream).root.subchunks():
+        if chunk.id == "LIST" and chunk.name == "INFO" and "IGNR" in chunk:
+            return chunk["IGNR"]
+    return None
+
+
+# --- the others: mappings of a key to a list of values -------------------------------------
+
+
+def _values(tags: Any, key: str) -> list[Any]:
+    value = tags.get(key)
+    if value is None:
+        return []
+    if isinstance(value, APETextValue | list | tuple):
+        return list(value)
+    return [value]
+
+
+def _text(value: Any) -> str:
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _mapping(
+    genre: str,
+    custom: str,
+    wrap: Callable[[str], Any],
+    others: Callable[[Any, set[str]], Any],
+    write: Callable[..., None] | None = None,
+) -> dict[str, Callable]:
+    """Reading and writing for formats whose tags map keys to values.
+
+    `custom` has our field's name in the place of ``{}``; `wrap` makes its value.
+    """
+
+    def write_mapped(
+        path: str, kind: type, genres: Sequence[str], fields: Mapping[str, str], form: TagForm
+    ) -> None:
+        file = kind(path)
+        if file.tags is None:
+            file.add_tags()
+        _write_mapped(file, genre, custom, wrap, genres, fields)
+        file.save()
+
+    ours = {genre.casefold(), *(custom.format(name).casefold() for name in (CONFIDENCE, MODEL))}
+
+    def read_custom(tags: Any, name: str) -> str | None:
+        values = _values(tags, custom.format(name))
+        return _text(values[0]) if values else None
+
+    return {
+        "read": lambda tags, form: [_text(value) for value in _values(tags, genre)],
+        "custom": read_custom,
+        "write": write or write_mapped,
+        "others": lambda file: others(file, ours),
+    }
+
+
+def _write_mapped(
+    file: Any,
+    genre: str,
+    custom: str,
+    wrap: Callable[[str], Any],
+    genres: Sequence[str],
+    fields: Mapping[str, str],
+) -> None:
+    put = _put_comment if isinstance(file, FLAC | OggFileType) else _put
+    put(file.tags, genre, list(genres))
+    for name, value in fields.items():
+        put(file.tags, custom.format(name), [wrap(value)])
+
+
+def _put(tags: Any, key: str, values: list[Any]) -> None:
+    tags[key] = values
+
+
+def _put_comment(tags: Any, key: str, values: list[str]) -> None:
+    """Vorbis comments are a list: keep the place and the spelling of the key."""
+    if any("\ufffd" in text for _, text in tags):
+        raise ValueError("comments that are not UTF-8 would not survive")
+    comments = list(tags)
+    places = [i for i, (found, _) in enumerate(comments) if found.casefold() == key.casefold()]
+    place, spelling = len(comments), key.upper()
+    if places:
+        place, spelling = places[0], comments[places[0]][0]
+    rest = [item for i, item in enumerate(comments) if i not in places]
+    tags[:] = [*rest[:place], *((spelling, value) for value in values), *rest[place:]]
+
+
+def _others_vorbis(file: Any, ours: set[str]) -> Any:
+    comments = [item for item in file.tags or [] if item[0].casefold() not in ours]
+    blocks = [
+        block.write()
+        for block in getattr(file, "metadata_blocks", [])
+        if not isinstance(block, VCFLACDict | FLACPadding)
+    ]
+    return comments, blocks
+
+
+def _others_mp4(file: Any, ours: set[str]) -> Any:
+    tags = file.tags or {}
+    failed = getattr(tags, "_failed_atoms", {})
+    return {key: value for key, value in tags.items() if key.casefold() not in ours}, failed
+
+
+def _others_asf(file: Any, ours: set[str]) -> Any:
+    return sorted(
+        (key, type(value).__name__, repr(value.value), value.language or 0, value.stream or 0)
+        for key, value in file.tags or []
+        if key.casefold() not in ours
+    )
+
+
+class _APEv2OnMP3(APEv2File):
+    """An mp3 whose only tag is APEv2: it gets its genre there, not a second tag."""
+
+
+def _write_ape(
+    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+) -> None:
+    trailer = _id3v1(path)
+    file = kind(path)
+    if file.tags is None:
+        file.add_tags()
+        for key, value in _from_id3v1(trailer).items():
+            file.tags[key] = value
+    _write_mapped(file, "Genre", "{}", str, genres, custom)
+    file.save()
+    if trailer:  # which mutagen takes off
+        with open(path, "ab") as stream:
+            stream.write(id3.restore_v1(trailer, genres))
+
+
+def _from_id3v1(trailer: bytes) -> dict[str, str]:
+    """What a new APEv2 tag takes over: players that find one no longer look at ID3v1."""
+    frames = (ParseID3v1(trailer) if trailer else None) or {}
+    return {_ID3V1_TO_APE[key]: str(frames[key]) for key in frames if key in _ID3V1_TO_APE}
+
+
+_ID3V1_TO_APE = {
+    "TIT2": "Title",
+    "TPE1": "Artist",
+    "TALB": "Album",
+    "TDRC": "Year",
+    "TRCK": "Track",
+    "COMM": "Comment",
+}
+
+
+def _others_ape(file: Any, ours: set[str]) -> Any:
+    if file.tags is None:
+        return {key: (0, value) for key, value in _from_id3v1(_id3v1(file.filename)).items()}
+    items = file.tags.items()
+    return {key: (value.kind, value.value) for key, value in items if key.casefold() not in ours}
+
+
+_ID3 = {"read": _read_id3, "custom": _custom_id3, "others": _others_id3}
+_ID3_TEXT = ("TIT2", "TPE1", "TALB")
+_FAMILIES = (
+    _Family((WAVE,), _ID3_TEXT, write=_write_wave, **_ID3),
+    _Family((ID3FileType, AIFF, DSF), _ID3_TEXT, write=_write_id3, **_ID3),
+    _Family(
+        (FLAC, OggFileType),
+        ("title", "artist", "album"),
+        **_mapping("genre", "{}", str, _others_vorbis),
+    ),
+    _Family(
+        (MP4,),
+        ("\xa9nam", "\xa9ART", "\xa9alb"),
+        **_mapping(
+            "\xa9gen",
+            "----:com.apple.iTunes:{}",
+            lambda text: MP4FreeForm(text.encode("utf-8")),
+            _others_mp4,
+        ),
+    ),
+    _Family(
+        (ASF,),
+        ("Title", "Author", "WM/AlbumTitle"),
+        **_mapping("WM/Genre", "{}", str, _others_asf),
+    ),
+    _Family(
+        (APEv2File,),
+        ("Title", "Artist", "Album"),
+        **_mapping("Genre", "{}", str, _others_ape, _write_ape),
+    ),
+)
+
+
+def _family_of(path: str, file: Any) -> _Family:
+    for family in _FAMILIES:
+        if isinstance(file, family.kinds):
+            return family
+    raise NoTagField(path, f"{type(file).__name__} files have no place for a genre")
+
+
+# --- reading ----------------------------------------------------------------------------
+
+
+def read_header(path: str, form: TagForm = TagForm()) -> tuple[FileTags, AudioFacts]:
+    """Read a file's tags and audio facts without decoding it.
+
+    Parameters
+    ----------
+    path : str
+    form : TagForm
+
+    Returns
+    -------
+    tags : FileTags
+    audio : AudioFacts
+
+    Raises
+    ------
+    TagReadError
+        If it is empty or no audio file that mutagen knows.
+    NoTagField
+        If its container holds no tags.
+    OSError
+        If it cannot be opened.
+    """
+    file = _open(path)
+    info = file.info
+    audio = AudioFacts(
+        duration_s=_positive(getattr(info, "length", None)),
+        sample_rate_hz=_positive(getattr(info, "sample_rate", None)),
+        channels=_positive(getattr(info, "channels", None)),
+        bitrate_bps=_positive(getattr(info, "bitrate", None)),
+    )
+    family = _family_of(path, file)
+    shadow = _shadow(path, file)
+    if file.tags is None:
+        return FileTags(shadow=shadow), audio
+    title, artist, album = (_first_text(file.tags, key) for key in family.text)
+    custom = {name: family.custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
+    tags = FileTags(
+        title=title,
+        artist=artist,
+        album=album,
+        genres=tuple(filter(None, (genre.strip() for genre in family.read(file.tags, form)))),
+        custom=tuple((name, text) for name, text in custom.items() if text is not None),
+        shadow=shadow,
+    )
+    return tags, audio
+
+
+def _open(path: str) -> Any:
+    with open(path, "rb") as stream:
+        if not stream.read(1):
+            raise TagReadError(path, "empty file")
+    try:
+        file = mutagen.File(path)
+        if isinstance(file, MP3) and (file.tags is None or file.tags.version[0] == 1):
+            with contextlib.suppress(APENoHeaderError):
+                APEv2(path)
+                info, file = file.info, _APEv2OnMP3(path)
+                file.info = info
+    except mutagen.MutagenError as error:
+        raise TagReadError(path, _reason(error, path)) from error
+    except (struct.error, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
+        raise TagReadError(path, f"damaged ({type(error).__name__}: {error})") from error
+    if file is None:
+        raise TagReadError(path, "not an audio file of a known format")
+    return file
+
+
+def _shadow(path: str, file: Any) -> tuple[str, ...]:
+    """Genres of a second tag, which some players show instead of the first."""
+    try:
+        if isinstance(file, MP3):
+            return tuple(_text(value) for value in _values(APEv2(path), "Genre"))
+        if isinstance(file, WAVE):
+            with open(path, "rb") as stream:
+                field = _riff_genre(stream)
+                text = field.read().rstrip(b"\0").decode("utf-8", "replace") if field else ""
+            return (text,) if text.strip() else ()
+    except (mutagen.MutagenError, ValueError):
+        pass
+    return ()
+
+
+def _reason(error: Exception, path: str) -> str:
+    """mutagen's message, without the path that some of them begin with."""
+    text = error.reason if isinstance(error, TrackError) else str(error)
+    return text.replace(repr(path), "").strip() or type(error).__name__
+
+
+def _positive(value: float | None) -> Any:
+    return value if value and value > 0 else None
+
+
+def _first_text(tags: Any, key: str) -> str | None:
+    value = tags.get(key)
+    values = list(value.text) if hasattr(value, "text") else _values(tags, key)
+    text = str(values[0]).strip() if values else ""
+    return text or None
+
+
+# --- writing ----------------------------------------------------------------------------
+
+
+def write_fields(
+    copy: str,
+    path: str,
+    genres: Sequence[str],
+    custom: Mapping[str, str] | None = None,
+    form: TagForm = TagForm(),
+) -> None:
+    """Write a genre into a copy and make sure that nothing else in its tags differs.
+
+    Parameters
+    ----------
+    copy : str
+        The file that is changed.
+    path : str
+        The user's file, for messages.
+    genres : sequence of str
+    custom : mapping of str to str, optional
+        Our own fields.
+    form : TagForm
+
+    Raises
+    ------
+    TagWriteError
+        If it cannot be done, or what is read back is not what was to be written.
+    NoTagField
+        If the container holds no tags.
+    """
+    custom = custom or {}
+    try:
+        file = _open(copy)
+        family = _family_of(path, file)
+        others = family.others(file)
+        family.write(copy, type(file), genres, custom, form)
+        written = _open(copy)
+    except (mutagen.MutagenError, TagReadError, ValueError) as error:
+        raise TagWriteError(path, _reason(error, copy)) from error
+    except (struct.error, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
+        reason = f"too damaged to be tagged ({type(error).__name__}: {error})"
+        raise TagWriteError(path, reason) from error
+    if written.tags is None:
+        raise TagWriteError(path, "too damaged to be tagged: the tag would not be found again")
+    found = family.read(written.tags, form)
+    if tuple(found) != tuple(genres):
+        raise TagWriteError(path, f"would be read back as {found}")
+    if family.others(written) != others:
+        raise TagWriteError(path, "other tags would not survive the writing")

@@ -1,0 +1,235 @@
+"""Genres in ID3 tags, byte by byte.
+
+mutagen finds the tag in its container (mp3, wav, aiff, dsf, tta) and makes room for it; what
+stands in it is our own work. mutagen would parse all frames and write them anew, which drops
+what it does not understand (damaged, compressed or encrypted frames, unknown ones of ID3v2.2),
+merges frames that occur twice, and cannot write ID3v2.2 at all. Here some frames are
+exchanged and all other bytes stay, in their order.
+
+Sources: https://id3.org/id3v2-00, https://id3.org/id3v2.3.0,
+https://id3.org/id3v2.4.0-structure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mutagen.id3 import TCON, Frames
+from mutagen.id3._tags import determine_bpi
+from mutagen.id3._util import BitPaddedInt, unsynch
+
+_UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
+_HEADER = 10
+# Some writers put names of ID3v2.2 into later tags, filled up with a null.
+_FRAME_NAME = re.compile(rb"[A-Z0-9]{3}[A-Z0-9\0]?")
+_NO_GENRE = 255
+# Room for the next change in a tag that had to grow, in bytes.
+_PADDING = 1024
+
+
+class UnsupportedTag(ValueError):
+    """An ID3v2 tag of a form in which no frame can be exchanged safely."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text frame to be written.
+
+    Parameters
+    ----------
+    name : {"genre", "custom"}
+        ``TCON``, or ``TXXX``.
+    values : tuple of str
+        None: the frame is to be removed.
+    description : str
+        Of a custom frame.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    description: str = ""
+
+
+_NAMES = {
+    "genre": {2: b"TCO", 3: b"TCON", 4: b"TCON"},
+    "custom": {2: b"TXX", 3: b"TXXX", 4: b"TXXX"},
+}
+
+
+def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: int = 0) -> bytes:
+    """Exchange text frames of an ID3v2 tag.
+
+    Parameters
+    ----------
+    tag : bytes
+        The tag, header and padding included; what follows it is cut off.
+    texts : sequence of Text
+        Each takes the place of the frames of its name (and description), or comes last.
+    separator : str
+        Between values before ID3v2.4, which has the null character.
+    room : int
+        Bytes that the tag may fill without anything behind it having to move.
+
+    Returns
+    -------
+    bytes
+        The new tag, `room` bytes long where it fits.
+
+    Raises
+    ------
+    UnsupportedTag
+        If the tag has a checksum, or is damaged at its beginning.
+    """
+    version, flags, body = _open(tag)
+    frames, rest = _split(version, flags, body)
+    joint = "\0" if version == 4 else separator
+    for text in texts:
+        new = _frame(version, text, joint)
+        places = [i for i, frame in enumerate(frames) if _is(frame, version, text)]
+        place = places[0] if places else len(frames)
+        frames = [frame for i, frame in enumerate(frames) if i not in places]
+        if new:
+            frames.insert(place, new)
+    return _close(version, flags, b"".join(frames), rest, room)
+
+
+def new_tag(version: int = 4) -> bytes:
+    """An empty ID3v2 tag, for `exchange` to fill."""
+    return b"ID3" + bytes([version, 0, 0]) + bytes(4)
+
+
+def restore_v1(block: bytes, genres: Sequence[str]) -> bytes:
+    """An ID3v1 tag with another genre.
+
+    Parameters
+    ----------
+    block : bytes
+        128 bytes; only the last changes.
+    genres : sequence of str
+        The first that ID3v1 has a number for counts.
+
+    Returns
+    -------
+    bytes
+    """
+    numbers = [TCON.GENRES.index(genre) for genre in genres if genre in TCON.GENRES]
+    return block[:-1] + bytes([numbers[0] if numbers else _NO_GENRE])
+
+
+def _open(tag: bytes) -> tuple[int, int, bytes]:
+    """Version, flags and the bytes between header and footer."""
+    if len(tag) < _HEADER or tag[:3] != b"ID3" or tag[3] not in (2, 3, 4):
+        raise UnsupportedTag("no ID3v2 tag of a known version")
+    version, flags, size = tag[3], tag[5], int(BitPaddedInt(tag[6:10]))
+    body = tag[_HEADER : _HEADER + size]
+    if len(body) < size:
+        raise UnsupportedTag("the ID3v2 tag is cut off")
+    if version == 2 and flags & 0x40:
+        raise UnsupportedTag("the ID3v2.2 tag is compressed")
+    if version < 4 and flags & _UNSYNCHRONISED:
+        try:
+            body = unsynch.decode(body)
+        except ValueError as error:
+            raise UnsupportedTag(
+                f"the ID3v2 tag is not unsynchronised as it says: {error}"
+            ) from None
+    return version, flags, body
+
+
+def _close(version: int, flags: int, frames: bytes, rest: bytes, room: int) -> bytes:
+    """A tag of these parts; trailing zeros of `rest` are padding, to be used up first."""
+    if version < 4 and flags & _UNSYNCHRONISED:
+        frames, rest = unsynch.encode(frames), unsynch.encode(rest)
+    footer = _HEADER if version == 4 and flags & _FOOTER else 0
+    junk = rest.rstrip(b"\0")
+    content = frames + (rest[: len(junk)] if junk else b"")
+    if footer:  # a tag with a footer has no padding
+        size = len(content)
+    elif _HEADER + len(content) <= room:
+        size = room - _HEADER
+    else:
+        size = len(content) + _PADDING
+    if size >= 1 << 28:  # four synchsafe bytes
+        raise UnsupportedTag("the ID3v2 tag would be larger than 256 MB")
+    facts = bytes([version, 0, flags]) + BitPaddedInt.to_str(size, width=4)
+    tag = b"ID3" + facts + content.ljust(size, b"\0")
+    return tag + b"3DI" + facts if footer else tag
+
+
+def _split(version: int, flags: int, body: bytes) -> tuple[list[bytes], bytes]:
+    """The frames, an extended header as the first of them, and what follows the last."""
+    frames = []
+    place = 0
+    if version >= 3 and flags & _EXTENDED and body[:4].decode("latin-1") not in Frames:
+        place = _extended_size(version, body)
+        frames.append(body[:place])
+    head, wide = (6, 3) if version == 2 else (10, 4)
+    bits = 7 if version == 4 and determine_bpi(body[place:], Frames) is BitPaddedInt else 8
+    while place + head <= len(body):
+        name = body[place : place + wide]
+        if not _FRAME_NAME.fullmatch(name):
+            break
+        size = int(BitPaddedInt(body[place + wide : place + 2 * wide], bits=bits))
+        if place + head + size > len(body):
+            break
+        frames.append(body[place : place + head + size])
+        place += head + size
+    return frames, body[place:]
+
+
+def _extended_size(version: int, body: bytes) -> int:
+    """Length of the extended header; one with a checksum would no longer be true."""
+    if version == 3:
+        size = int.from_bytes(body[:4], "big") + 4
+        checked = body[4:5] and body[4] & 0x80
+    else:
+        size = int(BitPaddedInt(body[:4]))
+        checked = body[5:6] and body[5] & 0x20
+    if checked:
+        raise UnsupportedTag("the ID3v2 tag has a checksum")
+    if not 6 <= size <= len(body):
+        raise UnsupportedTag("the ID3v2 tag has a damaged extended header")
+    return size
+
+
+def _frame(version: int, text: Text, joint: str) -> bytes:
+    """A text frame with its header; nothing where there are no values."""
+    if not text.values:
+        return b""
+    if version == 4:
+        encoding, coding, end = 3, "utf-8", b"\0"
+    elif all(part.isascii() for part in (text.description, *text.values)):
+        encoding, coding, end = 0, "latin-1", b"\0"
+    else:
+        encoding, coding, end = 1, "utf-16", b"\0\0"
+    parts = text.values if joint == "\0" else (joint.join(text.values),)
+    data = end.join(part.encode(coding) for part in parts)
+    if text.name == "custom":
+        data = text.description.encode(coding) + end + data
+    data = bytes([encoding]) + data
+    name = _NAMES[text.name][version]
+    if version == 2:
+        return name + len(data).to_bytes(3, "big") + data
+    size = BitPaddedInt.to_str(len(data), width=4) if version == 4 else len(data).to_bytes(4, "big")
+    return name + size + b"\0\0" + data
+
+
+def _is(frame: bytes, version: int, text: Text) -> bool:
+    """Whether a frame is the one that a text takes the place of."""
+    name = _NAMES[text.name][version]
+    if not frame.startswith(name):
+        return False
+    if text.name == "genre":
+        return True
+    data = frame[6 if version == 2 else 10 :]
+    if not data or data[0] > 3:
+        return False
+    coding = ("latin-1", "utf-16", "utf-16-be", "utf-8")[data[0]]
+    if data[0] in (0, 3):
+        found = data[1:].partition(b"\0")[0]
+    else:
+        units = [data[i : i + 2] for i in range(1, len(data) - 1, 2)]
+        found = b"".join(units[: units.index(b"\0\0")]) if b"\0\0" in units else b""
+    return found.decode(coding, "replace").casefold() == text.description.casefold()

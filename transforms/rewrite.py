@@ -1,0 +1,266 @@
+"""Rewrite: change a file in one step, or not at all.
+
+A copy beside the file is changed, read back, compared and forced to the disk; a line in the
+journal says what is about to happen; then the copy takes the file's place. Whoever looks at
+the file at any time sees the old one or the new one, whole.
+
+Two runs on one library, or the same element twice, need no lock: each compares the file with
+what it read before (size, time, inode) right before it replaces it, and a file that has
+become what it was to be counts as done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.fields import TagWriteError
+from transforms.patch import make_patch
+from transforms.records import Refusal, Track
+
+# Hidden, so that no walk lists it; then the machine and the process that it belongs to.
+_TEMPORARY = ".genrebeam-"
+# After so long a temporary file of another machine belongs to a run that died, in s.
+_ABANDONED_S = 24 * 3600.0
+# More than one block of a disk is not written in one step.
+_IN_PLACE_BYTES = 4096
+
+Journal = Callable[[dict[str, Any]], None]
+
+
+class HardLinked(Refusal):
+    """A file with several names: replacing one of them would part it from the others."""
+
+
+@dataclass(frozen=True)
+class WritePolicy:
+    """What may be done to files.
+
+    Parameters
+    ----------
+    keep_mtime : bool
+        Give a changed file its old time back.
+    in_place_links : bool
+        Change a file with several hard links in place, where that is one small step.
+    """
+
+    keep_mtime: bool = False
+    in_place_links: bool = False
+
+
+def check_writable(path: str, policy: WritePolicy = WritePolicy()) -> None:
+    """Refuse a file that may not be written, before any work on it.
+
+    A protected file is left alone, though replacing it would need permission on its folder
+    only.
+
+    Parameters
+    ----------
+    path : str
+    policy : WritePolicy
+
+    Raises
+    ------
+    TagWriteError, HardLinked, OSError
+    """
+    real = os.path.realpath(path)
+    facts = os.stat(real)
+    if not os.access(real, os.W_OK):
+        raise TagWriteError(path, "no write permission on the file")
+    if not os.access(os.path.dirname(real), os.W_OK | os.X_OK):
+        raise TagWriteError(path, "no write permission on its folder")
+    if facts.st_uid != os.geteuid() != 0:
+        raise TagWriteError(path, "belongs to another user, who would lose it")
+    if facts.st_nlink > 1 and not policy.in_place_links:
+        raise HardLinked(path, f"has {facts.st_nlink} hard links, which writing would part")
+
+
+def rewrite(
+    track: Track,
+    change: Callable[[str], None],
+    *,
+    is_done: Callable[[], bool],
+    journal: Journal,
+    notes: dict[str, Any],
+    policy: WritePolicy = WritePolicy(),
+) -> Track:
+    """Change a file.
+
+    Parameters
+    ----------
+    track : Track
+        As it was listed and read.
+    change : callable
+        Changes the copy whose path it is given.
+    is_done : callable
+        Whether a file that is no longer as it was read has become what it was to be.
+    journal : callable
+        Called with what is about to change, before it does.
+    notes : dict
+        Further facts for the journal.
+    policy : WritePolicy
+
+    Returns
+    -------
+    Track
+        With the size and time of the file as it is now.
+
+    Raises
+    ------
+    TagWriteError, HardLinked, NoTagField, OSError
+        The file is as it was before.
+    """
+    path = track.uri
+    real = os.path.realpath(path)
+    check_writable(path, policy)
+    before = os.stat(real)
+    if (before.st_size, before.st_mtime_ns) != (track.size_bytes, track.mtime_ns):
+        if is_done():
+            return _as_now(track, before)
+        raise TagWriteError(path, "changed while it was being heard")
+    with copied_beside(real, track.format) as copy:
+        change(copy)
+        patch = make_patch(real, copy)
+        dress(copy, real, keep_mtime=policy.keep_mtime)
+        after = os.stat(copy)
+        now = os.stat(real)
+        if _identity(now) != _identity(before):
+            raise TagWriteError(path, "changed while it was being tagged")
+        entry = {
+            "path": real,
+            "format": track.format,
+            **notes,
+            "size_before": before.st_size,
+            "mtime_ns_before": before.st_mtime_ns,
+            "mtime_ns_after": after.st_mtime_ns,
+            "undo": patch.to_json(),
+        }
+        if before.st_nlink > 1:
+            _overwrite(path, real, copy, lambda: journal(entry))
+            return _as_now(track, os.stat(real))
+        journal(entry)
+        replace(copy, real)
+    return _as_now(track, after)
+
+
+def _identity(facts: os.stat_result) -> tuple[int, ...]:
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _as_now(track: Track, facts: os.stat_result) -> Track:
+    return dataclasses.replace(track, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+
+
+@contextlib.contextmanager
+def copied_beside(real: str, format: str) -> Iterator[str]:
+    """A copy in the file's own folder, gone at the end unless it was put in its place."""
+    handle, copy = tempfile.mkstemp(
+        prefix=f"{_TEMPORARY}{_node()}-{os.getpid()}-",
+        suffix=f".{format}",
+        dir=os.path.dirname(real),
+    )
+    os.close(handle)
+    try:
+        shutil.copyfile(real, copy)
+        yield copy
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(copy)
+
+
+def dress(copy: str, real: str, *, keep_mtime: bool) -> None:
+    """Give a copy the owner, mode and extended attributes of its file, and put it on the disk."""
+    facts = os.stat(real)
+    shutil.copystat(real, copy)
+    made = os.stat(copy)
+    if (made.st_uid, made.st_gid) != (facts.st_uid, facts.st_gid):
+        os.chown(copy, facts.st_uid, facts.st_gid)
+        # A change of owner clears the set-id bits.
+        os.chmod(copy, stat.S_IMODE(facts.st_mode))
+    if not keep_mtime:
+        os.utime(copy)
+    _sync(copy)
+
+
+def replace(copy: str, real: str) -> None:
+    """Put a copy in its file's place."""
+    os.replace(copy, real)
+    # Done and visible: a file system that cannot sync folders is no reason to call it failed.
+    with contextlib.suppress(OSError):
+        _sync(os.path.dirname(real))
+
+
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _overwrite(path: str, real: str, copy: str, announce: Callable[[], None]) -> None:
+    """Change a file with several names where it stands, if that is one small step."""
+    with open(real, "rb") as stream:
+        old = stream.read()
+    with open(copy, "rb") as stream:
+        new = stream.read()
+    differing = [i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b]
+    if len(old) != len(new) or (differing and differing[-1] - differing[0] >= _IN_PLACE_BYTES):
+        raise HardLinked(path, "has hard links, and its tag has no room for a change in place")
+    announce()
+    if not differing:
+        return
+    first, last = differing[0], differing[-1] + 1
+    handle = os.open(real, os.O_WRONLY)
+    try:
+        os.pwrite(handle, new[first:last], first)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name in a folder is that of one of our temporary files."""
+    return name.startswith(_TEMPORARY)
+
+
+def clean_abandoned(path: str) -> None:
+    """Remove a temporary file if the run that made it has died.
+
+    Parameters
+    ----------
+    path : str
+    """
+    node, _, rest = os.path.basename(path).removeprefix(_TEMPORARY).partition("-")
+    process = rest.partition("-")[0]
+    with contextlib.suppress(OSError):
+        facts = os.lstat(path)
+        old = time.time() - facts.st_ctime > _ABANDONED_S
+        dead = node == _node() and process.isdigit() and not _lives(int(process))
+        if stat.S_ISREG(facts.st_mode) and (dead or old):
+            os.unlink(path)
+
+
+def _node() -> str:
+    """This machine, as far as names of files are concerned: libraries may be shared."""
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
