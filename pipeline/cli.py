@@ -89,6 +89,24 @@ def _parser() -> argparse.ArgumentParser:
     tag.add_argument("library", metavar="LIBRARY", help="folder of music, or one file")
     add_tagging_arguments(tag)
 
+    undo = _command(
+        commands,
+        "undo",
+        _undo,
+        "give files back what they were before a run",
+        "examples:\n"
+        "  genrebeam undo genre-report --dry-run   see what would be restored\n"
+        "  genrebeam undo genre-report             undo the latest run that changed files\n"
+        "  genrebeam undo genre-report --run 20261120T101500.123Z-3fa9\n"
+        "\n"
+        "Files are restored byte for byte. A file that was changed by others since is left as\n"
+        "it is and listed. Undoing twice does no harm.\n"
+        "exit codes: 0 all restored, 1 some could not be, 2 wrong usage",
+    )
+    undo.add_argument("report", metavar="REPORT_DIR", help="home of the reports")
+    undo.add_argument("--run", metavar="ID", default=None, help="a run (default: the latest)")
+    undo.add_argument("--dry-run", action="store_true", help="change nothing")
+
     train = _command(
         commands,
         "train",
@@ -173,6 +191,23 @@ def _summary(counts: dict[str, int], seconds: float) -> str:
     parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in STATUSES if counts.get(s)]
     total = sum(counts.values())
     return f"{total:,} files in {seconds:.1f} s: {', '.join(parts) or 'none'}"
+
+
+def _undo(arguments: argparse.Namespace, others: list[str]) -> int:
+    _no_others(others)
+    from pipeline.run import find_run
+    from transforms.records import printable
+    from transforms.undo import read_journal, undo_all
+
+    run = find_run(os.path.abspath(arguments.report), arguments.run)
+    counts: dict[str, int] = {}
+    for undone in undo_all(read_journal(run.journal.lines()), dry_run=arguments.dry_run):
+        counts[undone.status] = counts.get(undone.status, 0) + 1
+        if undone.status in ("changed", "failed"):
+            print(f"{printable(undone.path)}: {undone.reason}", file=sys.stderr)
+    parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(counts.items())]
+    print(f"run {run.id}: {', '.join(parts) or 'changed no file'}")
+    return _SOME_FAILED if counts.get("changed") or counts.get("failed") else _OK
 
 
 def _train(arguments: argparse.Namespace, others: list[str]) -> int:

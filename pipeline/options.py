@@ -7,14 +7,16 @@ hands the same options to Beam.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from transforms.records import EXISTING
+from transforms.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
@@ -50,6 +52,19 @@ def _probability(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    from transforms.records import CATCH_ALL
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(n for name in names for n in (CATCH_ALL if name == "default" else (name,)))
+
+
+def _separator(text: str) -> str:
+    if not text or "/" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not null or a text without a slash")
+    return "\0" if text == "null" else text
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -107,6 +122,57 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: the model's own)",
     )
     parser.add_argument(
+        "--max-genres",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="most genres a file has after merging (default: no limit)",
+    )
+    parser.add_argument(
+        "--treat-as-missing",
+        type=_names,
+        default=(),
+        metavar="LIST",
+        help="genres that count as none, such as 'Other,Misc'; 'default' stands for Other, "
+        "Unknown, Unknown Genre, Unclassifiable, Misc, Miscellaneous, None (default: none)",
+    )
+    parser.add_argument(
+        "--taxonomy",
+        metavar="FILE",
+        default=None,
+        help="TOML file that renames genres, drops them, or maps them to parents",
+    )
+    parser.add_argument(
+        "--write-confidence",
+        action="store_true",
+        help="also write GENREBEAM_CONFIDENCE and GENREBEAM_MODEL into the tags",
+    )
+    parser.add_argument(
+        "--id3-version",
+        choices=("keep", "2.3", "2.4"),
+        default="keep",
+        help="version of ID3 tags: the file's own (a new tag gets 2.4), or this one "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--separator",
+        type=_separator,
+        default="null",
+        metavar="TEXT",
+        help="between several genres before ID3v2.4: null, or a text such as '; ' "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-mtime",
+        action="store_true",
+        help="give changed files their old time back",
+    )
+    parser.add_argument(
+        "--in-place-links",
+        action="store_true",
+        help="change files with several hard links in place, where their tags have room",
+    )
+    parser.add_argument(
         "--vote",
         choices=("mean", "majority"),
         default=None,
@@ -162,6 +228,13 @@ class TaggingJob:
     n_segments : int or None
         None listens to all.
     processes : int
+    max_genres : int or None
+    treat_as_missing : tuple of str
+    taxonomy : Taxonomy
+    write_confidence : bool
+    id3_version : {"keep", "2.3", "2.4"}
+    separator : str
+    keep_mtime, in_place_links : bool
     """
 
     library: str
@@ -175,6 +248,14 @@ class TaggingJob:
     vote: str
     n_segments: int | None
     processes: int
+    max_genres: int | None = None
+    treat_as_missing: tuple[str, ...] = ()
+    taxonomy: Taxonomy = field(default_factory=lambda: Taxonomy())
+    write_confidence: bool = False
+    id3_version: str = "keep"
+    separator: str = "\0"
+    keep_mtime: bool = False
+    in_place_links: bool = False
 
     @property
     def settings(self) -> str:
@@ -186,6 +267,12 @@ class TaggingJob:
             self.min_confidence,
             self.vote,
             self.n_segments,
+            self.max_genres,
+            sorted(self.treat_as_missing),
+            dataclasses.asdict(self.taxonomy),
+            self.write_confidence,
+            self.id3_version,
+            self.separator,
         ]
         return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:12]
 
@@ -235,6 +322,11 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         bundle = load_bundle(arguments.bundle or DEFAULT_BUNDLE)
     except BundleError as error:
         raise UsageError(str(error)) from error
+    try:
+        taxonomy = Taxonomy() if arguments.taxonomy is None else load_taxonomy(arguments.taxonomy)
+        taxonomy.check(bundle.genres)
+    except TaxonomyError as error:
+        raise UsageError(str(error)) from error
     minimum, vote, segments = arguments.min_confidence, arguments.vote, arguments.segments
     return TaggingJob(
         library=library,
@@ -248,6 +340,14 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         vote=vote or bundle.vote,
         n_segments=bundle.n_segments if segments == -1 else segments,
         processes=arguments.processes or default_processes(),
+        max_genres=arguments.max_genres,
+        treat_as_missing=arguments.treat_as_missing,
+        taxonomy=taxonomy,
+        write_confidence=arguments.write_confidence,
+        id3_version=arguments.id3_version,
+        separator=arguments.separator,
+        keep_mtime=arguments.keep_mtime,
+        in_place_links=arguments.in_place_links,
     )
 
 

@@ -11,12 +11,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -91,6 +92,11 @@ class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
 
+    def lines(self) -> Iterator[str]:
+        """What was noted so far; nothing where there is no journal."""
+        with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8") as stream:
+            yield from stream
+
     def __call__(self, change: dict[str, Any]) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, **change}) + "\n"
@@ -130,6 +136,39 @@ def start_run(report: str) -> Run:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror})") from error
     return Run(run, folder)
+
+
+def find_run(report: str, id: str | None = None) -> Run:
+    """A run to be undone.
+
+    Parameters
+    ----------
+    report : str
+        The reports' home.
+    id : str, optional
+        By default the latest run that has changed files.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        names = sorted(name for name in os.listdir(report) if name.startswith(_PREFIX))
+    except OSError as error:
+        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
+    runs = [Run(name.removeprefix(_PREFIX), os.path.join(report, name)) for name in names]
+    if id is not None:
+        runs = [run for run in runs if run.id == id.removeprefix(_PREFIX)]
+        if not runs:
+            raise UsageError(f"{report}: has no run {id}")
+    changing = [run for run in runs if any(True for _ in run.journal.lines())]
+    if not (changing or id):
+        raise UsageError(f"{report}: has no run that changed files")
+    return (changing or runs)[-1]
 
 
 def earlier_runs(job: TaggingJob, run: Run) -> list[Run]:

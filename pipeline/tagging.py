@@ -14,9 +14,11 @@ from pipeline import interruption, progress
 from pipeline.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from pipeline.run import Run, earlier_runs
 from transforms.classify import GenreModelHandler, SetFailuresApart
+from transforms.fields import TagForm
 from transforms.hear import Hear
 from transforms.library import Walk
 from transforms.report import WriteReport
+from transforms.rewrite import WritePolicy
 from transforms.skip import ReadEarlier, SkipUnchanged, key_of
 from transforms.tag import ReadTags, Tag, TagPolicy
 from transforms.vote import VotePolicy, decide
@@ -41,7 +43,16 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
         Where its report goes.
     """
     stopping = interruption.requested
-    policy = TagPolicy(job.existing, job.dry_run)
+    policy = TagPolicy(
+        existing=job.existing,
+        dry_run=job.dry_run,
+        max_genres=job.max_genres,
+        treat_as_missing=job.treat_as_missing,
+        write_confidence=job.write_confidence,
+        model=f"{job.bundle.name} {job.bundle.version}",
+        form=TagForm(job.id3_version, job.separator),
+        write=WritePolicy(job.keep_mtime, job.in_place_links),
+    )
     votes = VotePolicy(job.vote, job.top_k, job.min_confidence)
 
     walked = (
@@ -92,7 +103,7 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
     )
     tagged = (
         classified.goes_on
-        | "vote" >> beam.Map(decide, job.bundle.genres, votes)
+        | "vote" >> beam.Map(decide, job.bundle.genres, votes, job.taxonomy)
         # Decision
         | "tag" >> beam.ParDo(Tag(policy, run.journal))
         # Outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -115,4 +116,5 @@ def files_of(folder: Path) -> dict[str, tuple[bytes, int]]:
 def read_rows(folder: Path) -> list[dict]:
     """Rows of the reports below a folder: of one run, or of all."""
     parts = sorted(folder.rglob("part-*.parquet"))
-    return [row for part in parts for row in pq.read_table(part, partitioning=None).to_pylist()]
+    tables = (pq.read_table(io.BytesIO(part.read_bytes())) for part in parts)
+    return [row for table in tables for row in table.to_pylist()]

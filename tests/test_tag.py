@@ -21,9 +21,9 @@ from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from transforms import tag
 from transforms.fields import NoTagField, TagForm, TagReadError, TagWriteError, read_header
-from transforms.records import Decision, Track
+from transforms.records import CATCH_ALL, Decision, Track
 from transforms.rewrite import HardLinked
-from transforms.tag import CATCH_ALL, TagPolicy, write_genres
+from transforms.tag import TagPolicy, write_genres
 
 ID3_FORMATS = ("mp3", "aiff", "wav", "tta")
 VORBIS_FORMATS = ("flac", "ogg", "opus")

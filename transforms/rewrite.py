@@ -58,7 +58,7 @@ class WritePolicy:
     in_place_links: bool = False
 
 
-def check_writable(path: str, policy: WritePolicy = WritePolicy()) -> None:
+def check_writable(path: str, *, in_place_links: bool = False) -> None:
     """Refuse a file that may not be written, before any work on it.
 
     A protected file is left alone, though replacing it would need permission on its folder
@@ -67,7 +67,8 @@ def check_writable(path: str, policy: WritePolicy = WritePolicy()) -> None:
     Parameters
     ----------
     path : str
-    policy : WritePolicy
+    in_place_links : bool
+        Allow several hard links.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def check_writable(path: str, policy: WritePolicy = WritePolicy()) -> None:
         raise TagWriteError(path, "no write permission on its folder")
     if facts.st_uid != os.geteuid() != 0:
         raise TagWriteError(path, "belongs to another user, who would lose it")
-    if facts.st_nlink > 1 and not policy.in_place_links:
+    if facts.st_nlink > 1 and not in_place_links:
         raise HardLinked(path, f"has {facts.st_nlink} hard links, which writing would part")
 
 
@@ -122,7 +123,7 @@ def rewrite(
     """
     path = track.uri
     real = os.path.realpath(path)
-    check_writable(path, policy)
+    check_writable(path, in_place_links=policy.in_place_links)
     before = os.stat(real)
     if (before.st_size, before.st_mtime_ns) != (track.size_bytes, track.mtime_ns):
         if is_done():
@@ -131,10 +132,10 @@ def rewrite(
     with copied_beside(real, track.format) as copy:
         change(copy)
         patch = make_patch(real, copy)
-        dress(copy, real, keep_mtime=policy.keep_mtime)
+        dress(copy, real, mtime_ns=before.st_mtime_ns if policy.keep_mtime else None)
         after = os.stat(copy)
         now = os.stat(real)
-        if _identity(now) != _identity(before):
+        if identity_of(now) != identity_of(before):
             raise TagWriteError(path, "changed while it was being tagged")
         entry = {
             "path": real,
@@ -146,14 +147,17 @@ def rewrite(
             "undo": patch.to_json(),
         }
         if before.st_nlink > 1:
-            _overwrite(path, real, copy, lambda: journal(entry))
+            overwrite(real, copy, lambda: journal(entry))
+            if policy.keep_mtime:
+                os.utime(real, ns=(before.st_atime_ns, before.st_mtime_ns))
             return _as_now(track, os.stat(real))
         journal(entry)
         replace(copy, real)
     return _as_now(track, after)
 
 
-def _identity(facts: os.stat_result) -> tuple[int, ...]:
+def identity_of(facts: os.stat_result) -> tuple[int, ...]:
+    """What tells whether a file is the one that was looked at before."""
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
@@ -178,8 +182,17 @@ def copied_beside(real: str, format: str) -> Iterator[str]:
             os.unlink(copy)
 
 
-def dress(copy: str, real: str, *, keep_mtime: bool) -> None:
-    """Give a copy the owner, mode and extended attributes of its file, and put it on the disk."""
+def dress(copy: str, real: str, *, mtime_ns: int | None = None) -> None:
+    """Make a copy ready to take its file's place.
+
+    It gets the file's owner, mode and extended attributes, and is forced to the disk.
+
+    Parameters
+    ----------
+    copy, real : str
+    mtime_ns : int, optional
+        Its time; by default now.
+    """
     facts = os.stat(real)
     shutil.copystat(real, copy)
     made = os.stat(copy)
@@ -187,8 +200,10 @@ def dress(copy: str, real: str, *, keep_mtime: bool) -> None:
         os.chown(copy, facts.st_uid, facts.st_gid)
         # A change of owner clears the set-id bits.
         os.chmod(copy, stat.S_IMODE(facts.st_mode))
-    if not keep_mtime:
+    if mtime_ns is None:
         os.utime(copy)
+    else:
+        os.utime(copy, ns=(facts.st_atime_ns, mtime_ns))
     _sync(copy)
 
 
@@ -208,15 +223,29 @@ def _sync(path: str) -> None:
         os.close(handle)
 
 
-def _overwrite(path: str, real: str, copy: str, announce: Callable[[], None]) -> None:
-    """Change a file with several names where it stands, if that is one small step."""
+def overwrite(real: str, copy: str, announce: Callable[[], None]) -> None:
+    """Change a file with several names where it stands, if that is one small step.
+
+    Parameters
+    ----------
+    real : str
+    copy : str
+        What it is to become.
+    announce : callable
+        Called right before.
+
+    Raises
+    ------
+    HardLinked
+        If more than a few bytes differ, or the size.
+    """
     with open(real, "rb") as stream:
         old = stream.read()
     with open(copy, "rb") as stream:
         new = stream.read()
     differing = [i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b]
     if len(old) != len(new) or (differing and differing[-1] - differing[0] >= _IN_PLACE_BYTES):
-        raise HardLinked(path, "has hard links, and its tag has no room for a change in place")
+        raise HardLinked(real, "has hard links, and its tag has no room for a change in place")
     announce()
     if not differing:
         return

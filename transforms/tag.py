@@ -24,9 +24,6 @@ from transforms.fields import (
 from transforms.records import Decision, Outcome, Track, TrackError, dropped, reason_of, with_tags
 from transforms.rewrite import HardLinked, Journal, WritePolicy, check_writable, rewrite
 
-# Genres that say nothing; what ``--treat-as-missing default`` stands for.
-CATCH_ALL = ("Other", "Unknown", "Unknown Genre", "Unclassifiable", "Misc", "Miscellaneous", "None")
-
 
 @dataclass(frozen=True)
 class TagPolicy:
@@ -140,7 +137,7 @@ def write_genres(
 def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
     """Why a file could not be written, or None."""
     try:
-        check_writable(track.uri, policy)
+        check_writable(track.uri, in_place_links=policy.in_place_links)
     except (TrackError, OSError) as error:
         return error
     return None
@@ -172,7 +169,7 @@ class ReadTags(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("outcomes", kept(track))
                 return
             if not self.policy.dry_run:
-                check_writable(track.uri, self.policy.write)
+                check_writable(track.uri, in_place_links=self.policy.write.in_place_links)
         except Exception as error:  # whatever a file does to its reader is a row
             stage = "tag" if isinstance(error, TagWriteError | HardLinked) else "read_tags"
             yield beam.pvalue.TaggedOutput("outcomes", dropped(track, stage, error))

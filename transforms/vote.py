@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.records import Decision, Prediction
+from transforms.taxonomy import Taxonomy
 
 RULES = ("mean", "majority")
 
@@ -90,7 +91,12 @@ class VotePolicy:
     min_confidence: float = 0.0
 
 
-def decide(prediction: Prediction, genres: Sequence[str], policy: VotePolicy) -> Decision:
+def decide(
+    prediction: Prediction,
+    genres: Sequence[str],
+    policy: VotePolicy,
+    taxonomy: Taxonomy | None = None,
+) -> Decision:
     """Decide a track's genres.
 
     Parameters
@@ -99,13 +105,16 @@ def decide(prediction: Prediction, genres: Sequence[str], policy: VotePolicy) ->
     genres : sequence of str
         Genre names in the order of the classes.
     policy : VotePolicy
+    taxonomy : Taxonomy, optional
+        The user's own names.
 
     Returns
     -------
     Decision
         Without genres where the vote was refused; `reason` says why.
     """
-    probabilities = prediction.probabilities
+    taxonomy = taxonomy or Taxonomy()
+    probabilities, genres, unwanted = taxonomy.apply(prediction.probabilities, genres)
     winner, confidence = vote(probabilities, policy.rule)
     mean = probabilities.mean(axis=0)
     votes = count_votes(probabilities)
@@ -120,9 +129,13 @@ def decide(prediction: Prediction, genres: Sequence[str], policy: VotePolicy) ->
             f"{genres[winner]} at {confidence:.2f} is below "
             f"the minimum confidence of {policy.min_confidence:.2f}"
         )
+    elif genres[winner] in unwanted:
+        chosen = ()
+        reason = f"{genres[winner]} is dropped by the taxonomy"
     else:
         others = [int(i) for i in np.argsort(-mean, kind="stable") if i != winner]
-        ranked = [winner] + [i for i in others if mean[i] >= policy.min_confidence]
+        likely = [i for i in others if mean[i] >= policy.min_confidence]
+        ranked = [winner] + [i for i in likely if genres[i] not in unwanted]
         chosen = tuple(genres[i] for i in ranked[: policy.top_k])
         reason = f"{policy.rule} of {heard}"
     return Decision(

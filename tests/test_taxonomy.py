@@ -1,0 +1,81 @@
+"""Taxonomy: the user's names, checked at the start."""
+
+import numpy as np
+import pytest
+
+from pipeline.cli import main
+from tests.conftest import GENRES
+from transforms.records import Prediction, Track
+from transforms.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
+from transforms.vote import VotePolicy, decide
+
+
+def decided(taxonomy: Taxonomy, *rows, **policy):
+    prediction = Prediction(Track("/a.mp3", "mp3"), np.array(rows, np.float32), 0.1, 0.1)
+    return decide(prediction, GENRES, VotePolicy(**policy), taxonomy)
+
+
+def test_renamed_genre_is_written_by_its_new_name():
+    decision = decided(Taxonomy(rename={"Jazz": "Swing"}), [0.2, 0.7, 0.1])
+    assert decision.genres == ("Swing",)
+    assert set(decision.probabilities) == {"Blues", "Swing", "Rock"}
+
+
+def test_children_add_up_to_their_parent():
+    taxonomy = Taxonomy(parent={"Blues": "Rock"})
+    decision = decided(taxonomy, [0.3, 0.4, 0.3], [0.1, 0.7, 0.2], top_k=2)
+    assert decision.genres == ("Jazz", "Rock")
+    assert decision.probabilities == pytest.approx({"Rock": 0.45, "Jazz": 0.55})
+    assert decision.votes == {"Rock": 1, "Jazz": 1}
+
+
+def test_dropped_genre_is_refused_not_replaced_by_the_second_best():
+    decision = decided(Taxonomy(drop=("Jazz",)), [0.2, 0.7, 0.1])
+    assert decision.genres == ()
+    assert decision.reason == "Jazz is dropped by the taxonomy"
+    assert decided(Taxonomy(drop=("Jazz",)), [0.5, 0.4, 0.1], top_k=3).genres == ("Blues", "Rock")
+
+
+def test_no_taxonomy_changes_nothing():
+    assert decided(Taxonomy(), [0.2, 0.7, 0.1]).genres == ("Jazz",)
+
+
+def test_reads_what_is_documented(tmp_path):
+    path = tmp_path / "taxonomy.toml"
+    path.write_text(
+        '[rename]\n"Jazz" = "Swing"\n[parent]\n"Blues" = "Roots"\n[drop]\ngenres = ["Rock"]\n'
+    )
+    taxonomy = load_taxonomy(str(path))
+    taxonomy.check(GENRES)
+    assert taxonomy == Taxonomy({"Jazz": "Swing"}, {"Blues": "Roots"}, ("Rock",))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[rename", "not TOML"),
+        ("[names]\n", "unknown table names"),
+        ('[rename]\n"Jaz" = "Swing"\n', "Jaz: not a genre of the model"),
+        ('[rename]\n"Jazz" = 3\n', "must map genres to names"),
+        ('[drop]\n"Jazz" = true\n', "must have one list"),
+        ('[rename]\n"Jazz" = "Rock"\n', "Rock: several genres get this name"),
+        ('[parent]\n"Blues" = "Jazz"\n"Jazz" = "Rock"\n', "has a parent itself"),
+        (None, "No such file"),
+    ],
+)
+def test_a_taxonomy_that_does_not_fit_is_wrong_usage(tmp_path, tiny_bundle, capsys, text, reason):
+    path = tmp_path / "taxonomy.toml"
+    if text is not None:
+        path.write_text(text)
+    library = tmp_path / "library"
+    library.mkdir()
+    arguments = ["--bundle", tiny_bundle.path, "--taxonomy", str(path)]
+    assert main(["tag", str(library), *arguments]) == 2
+    shown = capsys.readouterr().err
+    assert reason in shown
+    assert len(shown.splitlines()) == 1
+
+
+def test_error_names_the_file(tmp_path):
+    with pytest.raises(TaxonomyError, match=r"none\.toml"):
+        load_taxonomy(str(tmp_path / "none.toml"))

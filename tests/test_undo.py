@@ -1,0 +1,218 @@
+"""Undo: files come back byte for byte, once is as good as twice, others' changes stay."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import mutagen
+import pytest
+
+from pipeline.cli import main
+from tests.conftest import tone, write_audio
+from tests.test_tag import FORMATS, decision, fill, listed
+from transforms.fields import read_header
+from transforms.rewrite import WritePolicy
+from transforms.tag import TagPolicy, tag, write_genres
+from transforms.undo import read_journal, undo, undo_all
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("originals")
+    for format in FORMATS:
+        rate = 48000 if format == "opus" else 44100
+        write_audio(folder / f"empty.{format}", tone(2, rate, 2), rate)
+        shutil.copy(folder / f"empty.{format}", folder / f"full.{format}")
+        fill(folder / f"full.{format}")
+    return folder
+
+
+@pytest.fixture
+def file_of(originals, tmp_path):
+    def copy(name: str) -> Path:
+        return Path(shutil.copy2(originals / name, tmp_path / name))
+
+    return copy
+
+
+@pytest.mark.parametrize("kind", ["empty", "full"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_files_come_back_byte_for_byte(file_of, format, kind):
+    path = file_of(f"{kind}.{format}")
+    content, time = path.read_bytes(), path.stat().st_mtime_ns
+    journal = []
+    policy = TagPolicy(write_confidence=True, model="m")
+    assert tag(decision(listed(path), "Jazz", "Soul"), policy, journal.append).status == "tagged"
+    assert path.read_bytes() != content
+    entries = list(read_journal(json.dumps(entry) for entry in journal))
+    assert [undo(entry).status for entry in entries] == ["restored"]
+    assert path.read_bytes() == content
+    assert path.stat().st_mtime_ns == time
+    assert [undo(entry).status for entry in entries] == ["as_before"]
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_the_journal_is_small_beside_the_file(file_of):
+    for name in ("full.flac", "full.mp3", "full.m4a", "full.ogg"):
+        path, journal = file_of(name), []
+        write_genres(listed(path), ["Jazz"], journal.append)
+        assert len(json.dumps(journal)) < 0.2 * path.stat().st_size, name
+
+
+def tagged(path: Path, *genres: str) -> list[dict]:
+    journal = []
+    for genre in genres:
+        write_genres(listed(path), [genre], journal.append)
+    return journal
+
+
+def test_several_changes_of_one_file_are_undone_backwards(file_of):
+    path = file_of("full.mp3")
+    content = path.read_bytes()
+    journal = tagged(path, "Jazz", "Something much longer than that", "Soul")
+    assert [undone.status for undone in undo_all(journal)] == ["restored"] * 3
+    assert path.read_bytes() == content
+
+
+def test_a_file_that_others_changed_is_left_as_it_is(file_of):
+    path = file_of("full.flac")
+    (entry,) = tagged(path, "Jazz")
+    file = mutagen.File(path)
+    file["title"] = "changed by hand"
+    file.save()
+    content = path.read_bytes()
+    undone = undo(entry)
+    assert (undone.status, undone.reason) == ("changed", "changed by others since")
+    assert path.read_bytes() == content
+
+
+def test_dry_run_changes_nothing(file_of):
+    path = file_of("full.mp3")
+    (entry,) = tagged(path, "Jazz")
+    content = path.read_bytes()
+    assert undo(entry, dry_run=True).status == "would_restore"
+    assert path.read_bytes() == content
+
+
+def test_a_file_that_is_gone_is_told(file_of):
+    path = file_of("full.mp3")
+    (entry,) = tagged(path, "Jazz")
+    path.unlink()
+    undone = undo(entry)
+    assert (undone.status, undone.reason) == ("failed", "No such file or directory")
+
+
+def test_a_crash_before_the_file_changed_leaves_nothing_to_undo(file_of, monkeypatch):
+    path, journal = file_of("full.mp3"), []
+    content = path.read_bytes()
+
+    def dies(*arguments):
+        raise SystemExit
+
+    monkeypatch.setattr(os, "replace", dies)
+    with pytest.raises(SystemExit):
+        write_genres(listed(path), ["Jazz"], journal.append)
+    monkeypatch.undo()
+    assert [undo(entry).status for entry in journal] == ["as_before"]
+    assert path.read_bytes() == content
+
+
+def test_a_line_that_was_cut_off_is_left_out():
+    assert list(read_journal(['{"undo": 1}\n', '{"undo": 2', "\n", "[]"])) == [{"undo": 1}]
+
+
+def test_hard_links_are_changed_and_restored_in_place_where_there_is_room(file_of, tmp_path):
+    path, journal = file_of("full.mp3"), []
+    write_genres(listed(path), ["Something long"], journal.append)  # makes room
+    os.link(path, tmp_path / "other.mp3")
+    content = path.read_bytes()
+    policy = TagPolicy(write=WritePolicy(in_place_links=True))
+    journal.clear()
+    write_genres(listed(path), ["Jazz"], journal.append, policy)
+    assert path.samefile(tmp_path / "other.mp3")
+    assert read_header(str(tmp_path / "other.mp3"))[0].genres == ("Jazz",)
+    assert [undo(entry).status for entry in journal] == ["restored"]
+    assert path.samefile(tmp_path / "other.mp3")
+    assert path.read_bytes() == content
+
+
+def test_hard_links_are_refused_in_place_where_the_sound_would_move(file_of, tmp_path):
+    path = file_of("empty.flac")
+    os.link(path, tmp_path / "other.flac")
+    content = path.read_bytes()
+    policy = TagPolicy("replace", write=WritePolicy(in_place_links=True))
+    outcome = tag(decision(listed(path), "x" * 20_000), policy, [].append)
+    assert outcome.status == "refused"
+    assert "no room for a change in place" in outcome.reason
+    assert path.read_bytes() == content
+
+
+def test_keep_mtime(file_of):
+    path = file_of("full.ogg")
+    time = path.stat().st_mtime_ns
+    write_genres(listed(path), ["Jazz"], [].append, TagPolicy(write=WritePolicy(keep_mtime=True)))
+    assert path.stat().st_mtime_ns == time
+    assert read_header(str(path))[0].genres == ("Jazz",)
+
+
+# --- the command ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(tmp_path, tiny_bundle):
+    folder = tmp_path / "müsic"
+    folder.mkdir()
+    for name in ("a.mp3", "b.flac", "caf\udce9.ogg"):
+        source = tmp_path / f"source{Path(name).suffix}"
+        write_audio(source, tone(8, 44100, 2), 44100)
+        source.rename(folder / name)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_undo_command_restores_the_latest_run(library, tmp_path, tiny_bundle, capsys):
+    before = contents(library)
+    reports = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
+    assert main(["tag", str(library), *reports]) == 0
+    after = contents(library)
+    assert all(after[name] != before[name] for name in before)
+    assert main(["tag", str(library), *reports]) == 0  # changes nothing, hides nothing
+    capsys.readouterr()
+    assert main(["undo", str(tmp_path / "reports"), "--dry-run"]) == 0
+    assert "3 would restore" in capsys.readouterr().out
+    assert contents(library) == after
+    assert main(["undo", str(tmp_path / "reports")]) == 0
+    assert "3 restored" in capsys.readouterr().out
+    assert contents(library) == before
+    assert main(["undo", str(tmp_path / "reports")]) == 0
+    assert "3 as before" in capsys.readouterr().out
+
+
+def test_undo_command_lists_what_it_left_alone(library, tmp_path, tiny_bundle, capsys):
+    reports = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
+    main(["tag", str(library), *reports])
+    with open(library / "a.mp3", "ab") as stream:
+        stream.write(b"more")
+    assert main(["undo", str(tmp_path / "reports")]) == 1
+    shown = capsys.readouterr()
+    assert shown.err == f"{library}/a.mp3: changed by others since\n"
+    assert "1 changed, 2 restored" in shown.out
+
+
+def test_undo_command_takes_a_run_by_name(library, tmp_path, tiny_bundle, capsys):
+    before = contents(library)
+    reports = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
+    main(["tag", str(library), *reports])
+    (run,) = (tmp_path / "reports").iterdir()
+    assert main(["undo", str(tmp_path / "reports"), "--run", run.name]) == 0
+    assert contents(library) == before
+    capsys.readouterr()
+    assert main(["undo", str(tmp_path / "reports"), "--run", "none"]) == 2
+    assert capsys.readouterr().err.endswith("has no run none\n")
+    assert main(["undo", str(tmp_path / "none")]) == 2
+    assert main(["undo", str(library)]) == 2
+    assert "has no run that changed files" in capsys.readouterr().err

@@ -1,0 +1,156 @@
+"""Taxonomy: the user's own names for the model's genres.
+
+A TOML file with up to three tables::
+
+    [rename]                 # another spelling
+    "Hip-Hop" = "Rap"
+
+    [parent]                 # genres that become one: their probabilities are added
+    "Metal" = "Rock"
+    "Disco" = "Pop"
+
+    [drop]                   # never written; a track that would get one is refused
+    genres = ["Reggae"]
+
+Parents come first, then names: ``[rename] "Rock" = "Rock & Metal"`` names the parent too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from model.errors import PathError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class TaxonomyError(PathError):
+    """A taxonomy file that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """What becomes of the model's genres.
+
+    Parameters
+    ----------
+    rename, parent : dict of str to str
+    drop : tuple of str
+    path : str
+        Where it was read from.
+    """
+
+    rename: dict[str, str] = field(default_factory=dict)
+    parent: dict[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    path: str = field(default="", compare=False)
+
+    def check(self, genres: Sequence[str]) -> None:
+        """Refuse a taxonomy that does not fit a model.
+
+        Parameters
+        ----------
+        genres : sequence of str
+            The model's.
+
+        Raises
+        ------
+        TaxonomyError
+        """
+        known = {*genres, *self.parent.values()}
+        unknown = sorted({*self.rename, *self.parent, *self.drop} - known)
+        if unknown:
+            raise TaxonomyError(
+                self.path,
+                f"{', '.join(unknown)}: not a genre of the model, which knows {', '.join(genres)}",
+            )
+        for child, parent in self.parent.items():
+            if parent in self.parent:
+                raise TaxonomyError(self.path, f"{child}: its parent {parent} has a parent itself")
+        names = [self._name(genre) for genre in {self._family(genre) for genre in genres}]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise TaxonomyError(
+                self.path, f"{', '.join(twice)}: several genres get this name; map them to a parent"
+            )
+
+    def apply(
+        self, probabilities: np.ndarray, genres: Sequence[str]
+    ) -> tuple[np.ndarray, list[str], set[str]]:
+        """Join the columns of genres that become one.
+
+        Parameters
+        ----------
+        probabilities : np.ndarray
+            ``(n_segments, n_genres) float32``.
+        genres : sequence of str
+            The model's.
+
+        Returns
+        -------
+        probabilities : np.ndarray
+            ``(n_segments, n_names) float32``.
+        names : list of str
+            To write, in the order of the columns.
+        dropped : set of str
+            Those of `names` that are not written.
+        """
+        import numpy as np  # late: the command line checks a taxonomy before any work
+
+        families = list(dict.fromkeys(self._family(genre) for genre in genres))
+        joined = np.zeros((len(probabilities), len(families)), dtype=probabilities.dtype)
+        for column, genre in enumerate(genres):
+            joined[:, families.index(self._family(genre))] += probabilities[:, column]
+        dropped = {self._name(family) for family in families if family in self.drop}
+        return joined, [self._name(family) for family in families], dropped
+
+    def _family(self, genre: str) -> str:
+        return self.parent.get(genre, genre)
+
+    def _name(self, family: str) -> str:
+        return self.rename.get(family, family)
+
+
+def load_taxonomy(path: str) -> Taxonomy:
+    """Read a taxonomy file.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    Taxonomy
+
+    Raises
+    ------
+    TaxonomyError
+        If it cannot be read, or has anything else in it.
+    """
+    try:
+        with open(path, "rb") as stream:
+            facts = tomllib.load(stream)
+    except OSError as error:
+        raise TaxonomyError(path, str(error.strerror)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TaxonomyError(path, f"not TOML: {error}") from error
+    unknown = sorted(set(facts) - {"rename", "parent", "drop"})
+    if unknown:
+        raise TaxonomyError(
+            path, f"unknown table {', '.join(unknown)}; known are rename, parent, drop"
+        )
+    for table in ("rename", "parent"):
+        pairs = facts.get(table, {})
+        if not isinstance(pairs, dict) or not all(
+            isinstance(name, str) and name.strip() for name in pairs.values()
+        ):
+            raise TaxonomyError(path, f"[{table}] must map genres to names")
+    drop = facts.get("drop", {"genres": []})
+    genres = drop.get("genres") if isinstance(drop, dict) and set(drop) == {"genres"} else None
+    if not isinstance(genres, list) or not all(isinstance(genre, str) for genre in genres):
+        raise TaxonomyError(path, '[drop] must have one list: genres = ["..."]')
+    return Taxonomy(facts.get("rename", {}), facts.get("parent", {}), tuple(genres), path)
