@@ -28,5 +28,6 @@ setup(
     packages=["pipeline", "transforms", "model", "model.recipes"],
     package_data={"model": ["bundles/*/*"]},
     install_requires=_requirements(),
+    extras_require={"gcp": ["google-cloud-storage"]},
     entry_points={"console_scripts": ["genrebeam = pipeline.cli:main"]},
 )

@@ -296,22 +296,19 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         With the one line that the user is told.
     """
     from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
-    from transforms.formats import FORMATS, format_of
+    from transforms.formats import FORMATS
     from transforms.pool import default_processes
 
     formats = arguments.formats or tuple(sorted(FORMATS))
-    if "://" in library:
-        raise UsageError(f"{library}: only local libraries can be tagged so far")
-    library = os.path.abspath(library)
-    if not os.path.exists(library):
-        raise UsageError(f"{library}: no such file or folder")
-    if os.path.isdir(library):
-        if not os.access(library, os.R_OK | os.X_OK):
-            raise UsageError(f"{library}: no permission to read this folder")
-    elif format_of(library) not in formats:
-        raise UsageError(f"{library}: not one of the formats {', '.join(formats)}")
+    library = _checked_library(library, formats)
     report = os.path.abspath(arguments.report)
-    if arguments.dry_run and os.path.commonpath([library, report]) == library:
+    if "://" in arguments.report:
+        raise UsageError(f"{arguments.report}: reports can only be local so far")
+    if (
+        arguments.dry_run
+        and "://" not in library
+        and os.path.commonpath([library, report]) == library
+    ):
         raise UsageError(
             f"{report}: lies in the library, where a dry run writes nothing; "
             "choose another place with --report"
@@ -349,6 +346,40 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         keep_mtime=arguments.keep_mtime,
         in_place_links=arguments.in_place_links,
     )
+
+
+def _checked_library(library: str, formats: Sequence[str]) -> str:
+    from transforms.formats import format_of
+
+    if library.startswith("gs://"):
+        _check_bucket(library)
+        return library
+    if "://" in library:
+        raise UsageError(f"{library}: only local libraries and gs:// can be tagged so far")
+    library = os.path.abspath(library)
+    if not os.path.exists(library):
+        raise UsageError(f"{library}: no such file or folder")
+    if os.path.isdir(library):
+        if not os.access(library, os.R_OK | os.X_OK):
+            raise UsageError(f"{library}: no permission to read this folder")
+    elif format_of(library) not in formats:
+        raise UsageError(f"{library}: not one of the formats {', '.join(formats)}")
+    return library
+
+
+def _check_bucket(library: str) -> None:
+    from transforms.formats import FORMATS
+    from transforms.remote import walk_objects
+
+    try:
+        found = next(walk_objects(library, FORMATS), None)
+    except ImportError as error:
+        raise UsageError(f"{library}: needs pip install 'genrebeam[gcp]' ({error})") from error
+    except Exception as error:  # whatever the storage's client raises
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{library}: cannot be listed ({reason})") from error
+    if found is None:
+        raise UsageError(f"{library}: no music in it")
 
 
 def check_runner_arguments(arguments: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from model.bundle import FeatureSpec
 from transforms.decode import AudioReader, DecodeError, open_audio, read_stretch
 from transforms.records import AudioFacts, Refusal
+from transforms.remote import localised
 
 # Less than this much of a segment is not judged.
 _LEAST_SHARE = 0.5
@@ -86,8 +87,8 @@ def hear(
         If there is nothing to judge.
     """
     started = time.perf_counter()
-    with open_audio(path, format, header_s) as reader:
-        longest = os.path.getsize(path) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
+    with localised(path) as local, open_audio(local, format, header_s) as reader:
+        longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
         promised = min(reader.n_samples, longest)
         n_frames = spec.count_frames(promised * spec.sample_rate_hz // reader.sample_rate_hz)
         segments = _segments(reader, spec, spec.segment_starts(n_frames, n_segments))

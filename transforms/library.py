@@ -16,6 +16,7 @@ import apache_beam as beam
 
 from transforms.formats import FORMATS, format_of
 from transforms.records import Outcome, Track, TrackError, dropped
+from transforms.remote import is_remote, walk_objects
 from transforms.rewrite import clean_abandoned, is_temporary
 
 
@@ -149,7 +150,13 @@ class Walk(beam.DoFn):
         self.stopping = stopping
 
     def process(self, root: bytes) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        for found in walk(os.fsdecode(root), self.formats, tidy=self.tidy):
+        library = os.fsdecode(root)
+        listing = (
+            walk_objects(library, self.formats)
+            if is_remote(library)
+            else walk(library, self.formats, tidy=self.tidy)
+        )
+        for found in listing:
             if self.stopping():
                 return
             if isinstance(found, Track):

@@ -77,7 +77,7 @@ class Track:
     Parameters
     ----------
     uri : str
-        Local path; undecodable bytes as surrogates (see `os.fsdecode`).
+        Local path or ``gs://`` name; undecodable bytes as surrogates (see `os.fsdecode`).
     format : str
         Lower-case file name extension, such as ``mp3``.
     size_bytes, mtime_ns : int
@@ -92,6 +92,10 @@ class Track:
     mtime_ns: int = 0
     tags: FileTags = FileTags()
     audio: AudioFacts = AudioFacts()
+
+    def as_written(self, size_bytes: int, mtime_ns: int) -> Track:
+        """This track with the size and time that its file has now."""
+        return dataclasses.replace(self, size_bytes=size_bytes, mtime_ns=mtime_ns)
 
 
 @dataclass(frozen=True)

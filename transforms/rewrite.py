@@ -12,7 +12,6 @@ become what it was to be counts as done.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import os
 import shutil
@@ -127,7 +126,7 @@ def rewrite(
     before = os.stat(real)
     if (before.st_size, before.st_mtime_ns) != (track.size_bytes, track.mtime_ns):
         if is_done():
-            return _as_now(track, before)
+            return track.as_written(before.st_size, before.st_mtime_ns)
         raise TagWriteError(path, "changed while it was being heard")
     with copied_beside(real, track.format) as copy:
         change(copy)
@@ -150,19 +149,16 @@ def rewrite(
             overwrite(real, copy, lambda: journal(entry))
             if policy.keep_mtime:
                 os.utime(real, ns=(before.st_atime_ns, before.st_mtime_ns))
-            return _as_now(track, os.stat(real))
+            after = os.stat(real)
+            return track.as_written(after.st_size, after.st_mtime_ns)
         journal(entry)
         replace(copy, real)
-    return _as_now(track, after)
+    return track.as_written(after.st_size, after.st_mtime_ns)
 
 
 def identity_of(facts: os.stat_result) -> tuple[int, ...]:
     """What tells whether a file is the one that was looked at before."""
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
-
-
-def _as_now(track: Track, facts: os.stat_result) -> Track:
-    return dataclasses.replace(track, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
 
 
 @contextlib.contextmanager

@@ -17,12 +17,12 @@ from transforms.fields import (
     CONFIDENCE,
     MODEL,
     TagForm,
-    TagWriteError,
     read_header,
     write_fields,
 )
 from transforms.records import Decision, Outcome, Track, TrackError, dropped, reason_of, with_tags
-from transforms.rewrite import HardLinked, Journal, WritePolicy, check_writable, rewrite
+from transforms.remote import is_remote, localised, rewrite_object
+from transforms.rewrite import Journal, WritePolicy, check_writable, rewrite
 
 
 @dataclass(frozen=True)
@@ -121,21 +121,25 @@ def write_genres(
 
     def is_done() -> bool:
         # A retry, or another run, was here first: the state that was asked for.
-        tags = read_header(track.uri, policy.form)[0]
+        with localised(track.uri) as path:
+            tags = read_header(path, policy.form)[0]
         return tags.genres == tuple(genres) and custom.items() <= dict(tags.custom).items()
 
+    def change(copy: str) -> None:
+        write_fields(copy, track.uri, genres, custom, policy.form)
+
+    notes = {"genres_before": list(track.tags.genres), "genres_after": list(genres)}
+    if is_remote(track.uri):
+        return rewrite_object(track, change, is_done=is_done, journal=journal, notes=notes)
     return rewrite(
-        track,
-        lambda copy: write_fields(copy, track.uri, genres, custom, policy.form),
-        is_done=is_done,
-        journal=journal,
-        notes={"genres_before": list(track.tags.genres), "genres_after": list(genres)},
-        policy=policy.write,
+        track, change, is_done=is_done, journal=journal, notes=notes, policy=policy.write
     )
 
 
 def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
-    """Why a file could not be written, or None."""
+    """Why a file could not be written, or None; of an object only its upload tells."""
+    if is_remote(track.uri):
+        return None
     try:
         check_writable(track.uri, in_place_links=policy.in_place_links)
     except (TrackError, OSError) as error:
@@ -164,15 +168,17 @@ class ReadTags(beam.DoFn):
         if self.stopping():
             return
         try:
-            track = with_tags(track, *read_header(track.uri, self.policy.form))
+            with localised(track.uri) as path:
+                track = with_tags(track, *read_header(path, self.policy.form))
             if self.policy.existing == "keep" and self.policy.existing_genres(track):
                 yield beam.pvalue.TaggedOutput("outcomes", kept(track))
                 return
-            if not self.policy.dry_run:
-                check_writable(track.uri, in_place_links=self.policy.write.in_place_links)
+            error = None if self.policy.dry_run else obstacle(track, self.policy.write)
+            if error:
+                yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "tag", error))
+                return
         except Exception as error:  # whatever a file does to its reader is a row
-            stage = "tag" if isinstance(error, TagWriteError | HardLinked) else "read_tags"
-            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, stage, error))
+            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "read_tags", error))
             return
         yield track
 

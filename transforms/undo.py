@@ -16,6 +16,7 @@ from typing import Any
 from transforms.fields import read_header
 from transforms.patch import Patch, PatchError
 from transforms.records import TrackError, reason_of
+from transforms.remote import RemoteObject, downloaded, is_remote
 from transforms.rewrite import check_writable, copied_beside, dress, identity_of, overwrite, replace
 
 
@@ -97,12 +98,14 @@ def undo(entry: dict[str, Any], *, dry_run: bool = False) -> Undone:
 
 def _undo(path: str, entry: dict[str, Any], dry_run: bool) -> Undone:
     patch = Patch.from_json(entry["undo"])
+    if is_remote(path):
+        return _undo_object(path, patch, entry, dry_run)
     before = os.stat(path)
     with open(path, "rb") as stream:
         try:
             patch.check(stream)
         except PatchError:
-            if _is_as_before(path, before, entry):
+            if _is_as_before(path, before.st_size, before.st_mtime_ns, entry):
                 return Undone(path, "as_before")
             return Undone(path, "changed", "changed by others since")
         check_writable(path, in_place_links=True)
@@ -124,10 +127,28 @@ def _undo(path: str, entry: dict[str, Any], dry_run: bool) -> Undone:
     return Undone(path, "restored")
 
 
-def _is_as_before(path: str, facts: os.stat_result, entry: dict[str, Any]) -> bool:
+def _undo_object(uri: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
+    found = RemoteObject.find(uri)
+    with downloaded(found) as now, downloaded(found) as copy:
+        with open(now, "rb") as stream:
+            try:
+                patch.check(stream)
+            except PatchError:
+                if _is_as_before(now, found.size, found.mtime_ns, entry):
+                    return Undone(uri, "as_before")
+                return Undone(uri, "changed", "changed by others since")
+            if dry_run:
+                return Undone(uri, "would_restore")
+            with open(copy, "wb") as old:
+                patch.apply(stream, old)
+        found.replace(copy)
+    return Undone(uri, "restored")
+
+
+def _is_as_before(path: str, size: int, mtime_ns: int, entry: dict[str, Any]) -> bool:
     """Whether the change never came to be, or was undone."""
-    if facts.st_size != entry["size_before"]:
+    if size != entry["size_before"]:
         return False
-    if facts.st_mtime_ns == entry["mtime_ns_before"]:
+    if mtime_ns == entry["mtime_ns_before"]:
         return True
     return list(read_header(path)[0].genres) == entry["genres_before"]
