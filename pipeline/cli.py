@@ -205,6 +205,8 @@ def _undo(arguments: argparse.Namespace, others: list[str]) -> int:
         counts[undone.status] = counts.get(undone.status, 0) + 1
         if undone.status in ("changed", "failed"):
             print(f"{printable(undone.path)}: {undone.reason}", file=sys.stderr)
+    if counts.get("restored"):
+        run.mark_undone()
     parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(counts.items())]
     print(f"run {run.id}: {', '.join(parts) or 'changed no file'}")
     return _SOME_FAILED if counts.get("changed") or counts.get("failed") else _OK

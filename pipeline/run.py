@@ -70,6 +70,10 @@ class Run:
             return None
         return facts if isinstance(facts, dict) and "library" in facts else None
 
+    def mark_undone(self) -> None:
+        """Note in the manifest that the run's changes were taken back."""
+        self.write_manifest({**(self.read_manifest() or {}), "undone_at": _now()})
+
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write ``run.json``, whole or not at all."""
         path = os.path.join(self.folder, _MANIFEST)
@@ -157,10 +161,9 @@ def find_run(report: str, id: str | None = None) -> Run:
     UsageError
     """
     try:
-        names = sorted(name for name in os.listdir(report) if name.startswith(_PREFIX))
+        runs = _runs(report)
     except OSError as error:
         raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
-    runs = [Run(name.removeprefix(_PREFIX), os.path.join(report, name)) for name in names]
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix(_PREFIX)]
         if not runs:
@@ -188,18 +191,25 @@ def earlier_runs(job: TaggingJob, run: Run) -> list[Run]:
     list of Run
         Newest first.
     """
-    names = sorted(name for name in os.listdir(job.report) if name.startswith(_PREFIX))
+    known = [(old, old.read_manifest()) for old in reversed(_runs(job.report)) if old.id < run.id]
+    # What was undone is no longer as the runs before saw it.
+    last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     found = []
-    for name in reversed(names):
-        folder = os.path.join(job.report, name)
-        earlier = Run(name.removeprefix(_PREFIX), folder)
-        facts = earlier.read_manifest()
-        if earlier.id >= run.id or facts is None or facts["library"] != printable(job.library):
+    for old, facts in known:
+        if facts is None or facts["library"] != printable(job.library):
             continue
-        found.append(earlier)
+        if facts["started_at"] <= last_undo:
+            break
+        found.append(old)
         if facts["state"] == "finished" and set(facts["options"]["formats"]) >= set(job.formats):
             break
     return found
+
+
+def _runs(report: str) -> list[Run]:
+    """All runs of a home, oldest first."""
+    names = sorted(name for name in os.listdir(report) if name.startswith(_PREFIX))
+    return [Run(name.removeprefix(_PREFIX), os.path.join(report, name)) for name in names]
 
 
 def record_run(
@@ -267,7 +277,7 @@ def record_run(
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _versions() -> dict[str, str]:

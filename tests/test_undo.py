@@ -192,6 +192,19 @@ def test_undo_command_restores_the_latest_run(library, tmp_path, tiny_bundle, ca
     assert "3 as before" in capsys.readouterr().out
 
 
+def test_what_was_undone_is_tagged_again_though_size_and_time_are_the_same(
+    library, tmp_path, tiny_bundle, capsys
+):
+    arguments = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
+    main(["tag", str(library), *arguments, "--keep-mtime"])
+    main(["tag", str(library), *arguments, "--keep-mtime"])
+    assert "3 unchanged" in capsys.readouterr().out
+    main(["undo", str(tmp_path / "reports")])
+    capsys.readouterr()
+    main(["tag", str(library), *arguments, "--keep-mtime"])
+    assert "3 tagged" in capsys.readouterr().out
+
+
 def test_undo_command_lists_what_it_left_alone(library, tmp_path, tiny_bundle, capsys):
     reports = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
     main(["tag", str(library), *reports])
