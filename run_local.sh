@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Set up .venv once, then run a genrebeam command from any folder:
+# Sets up .venv once, then runs a genrebeam command, from any folder:
+#
 #   run_local.sh tag LIBRARY     tag a folder of music (see: run_local.sh tag --help)
+#   run_local.sh undo REPORT     give the files back what they were
 #   run_local.sh test [ARGS]     run the test suite; ARGS go to pytest
-#   run_local.sh COMMAND ...     any other genrebeam command
+#   run_local.sh --help          all commands
 set -eu
 
 script=${BASH_SOURCE[0]}
@@ -81,7 +83,12 @@ set_up_alone() {
     trap - EXIT INT TERM
 }
 
-if [ "${1:-}" = test ]; then
+if [ $# -eq 0 ]; then
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$here/run_local.sh" >&2
+    exit 2
+fi
+
+if [ "$1" = test ]; then
     shift
     is_set_up test || set_up_alone test
     cd "$here"

@@ -144,6 +144,9 @@ def test_further_arguments_of_test_go_to_pytest(checkout):
     assert result.stdout.splitlines()[-1] == f"python in {checkout}: -m pytest -k tags or walk"
 
 
-def test_no_arguments_explain(checkout):
-    installed(checkout, "runtime")
-    assert run(checkout).stdout == f"genrebeam in {checkout.parent}:\n<>"
+def test_no_arguments_explain_without_setting_anything_up(checkout):
+    result = run(checkout)
+    assert result.returncode == 2
+    assert "run_local.sh tag LIBRARY     tag a folder of music" in result.stderr
+    assert result.stdout == ""
+    assert not (checkout / ".venv").exists()

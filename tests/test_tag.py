@@ -422,6 +422,39 @@ def test_any_id3_content_survives(track_of, version, title, custom, genres):
     assert others(track.uri) == before
 
 
+_KEYS = st.text("abcXYZ _-", min_size=2, max_size=12).filter(
+    lambda key: key == key.strip() and key.casefold() not in ("genre", "id3", "tag", "oggs", "mp+")
+)
+_CONTENT = st.dictionaries(_KEYS, st.lists(texts, min_size=1, max_size=3), max_size=5)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    content=_CONTENT,
+    genres=st.lists(texts.filter(lambda t: t == t.strip()), min_size=1, max_size=3, unique=True),
+)
+@pytest.mark.parametrize("format", ["flac", "ogg", "opus", "m4a", "wma", "wv"])
+def test_any_content_of_other_tags_survives(track_of, format, content, genres):
+    track = track_of(format, full=False)
+    file = mutagen.File(track.uri)
+    if file.tags is None:
+        file.add_tags()
+    folded = {key.casefold(): (key, values) for key, values in content.items()}
+    for key, values in folded.values():
+        if format == "m4a":
+            key, values = f"----:test:{key}", [value.encode() for value in values]
+        file.tags[key] = values
+    file.save()
+    before, track = (others(track.uri), audio_hash(Path(track.uri))), listed(Path(track.uri))
+    write_genres(track, genres, [].append)
+    assert (others(track.uri), audio_hash(Path(track.uri))) == before
+    assert read_header(track.uri)[0].genres == tuple(genres)
+
+
 # --- the file -------------------------------------------------------------------------
 
 
