@@ -201,12 +201,13 @@ def _undo(arguments: argparse.Namespace, others: list[str]) -> int:
 
     run = find_run(os.path.abspath(arguments.report), arguments.run)
     counts: dict[str, int] = {}
+    if not arguments.dry_run:
+        run.mark_undone()
     for undone in undo_all(read_journal(run.journal.lines()), dry_run=arguments.dry_run):
         counts[undone.status] = counts.get(undone.status, 0) + 1
         if undone.status in ("changed", "failed"):
-            print(f"{printable(undone.path)}: {undone.reason}", file=sys.stderr)
-    if counts.get("restored"):
-        run.mark_undone()
+            where = printable(undone.path) or run.journal.path
+            print(f"{where}: {undone.reason}", file=sys.stderr)
     parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(counts.items())]
     print(f"run {run.id}: {', '.join(parts) or 'changed no file'}")
     return _SOME_FAILED if counts.get("changed") or counts.get("failed") else _OK

@@ -134,7 +134,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         default=(),
         metavar="LIST",
         help="genres that count as none, such as 'Other,Misc'; 'default' stands for Other, "
-        "Unknown, Unknown Genre, Unclassifiable, Misc, Miscellaneous, None (default: none)",
+        "Unknown, Unknown Genre, Unclassifiable, Misc, Miscellaneous, None, 12 (default: none)",
     )
     parser.add_argument(
         "--taxonomy",
@@ -304,11 +304,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     report = os.path.abspath(arguments.report)
     if "://" in arguments.report:
         raise UsageError(f"{arguments.report}: reports can only be local so far")
-    if (
-        arguments.dry_run
-        and "://" not in library
-        and os.path.commonpath([library, report]) == library
-    ):
+    if arguments.dry_run and "://" not in library and _lies_in(report, library):
         raise UsageError(
             f"{report}: lies in the library, where a dry run writes nothing; "
             "choose another place with --report"
@@ -346,6 +342,11 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         keep_mtime=arguments.keep_mtime,
         in_place_links=arguments.in_place_links,
     )
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    path, folder = os.path.realpath(path), os.path.realpath(folder)
+    return os.path.commonpath([path, folder]) == folder
 
 
 def _checked_library(library: str, formats: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import json
 import os
 import secrets
@@ -98,16 +99,25 @@ class Journal:
 
     def lines(self) -> Iterator[str]:
         """What was noted so far; nothing where there is no journal."""
-        with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8") as stream:
+        with (
+            contextlib.suppress(FileNotFoundError),
+            open(self.path, encoding="ascii", errors="replace") as stream,
+        ):
             yield from stream
 
     def __call__(self, change: dict[str, Any]) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, **change}) + "\n"
+        data = line.encode("ascii")
         # One write in append mode: lines of several processes never mix.
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(handle, line.encode("ascii"))
+            size = os.fstat(handle).st_size
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                data = b"\n" + data  # behind the stump of one that was cut off
+            if os.write(handle, data) != len(data):
+                # Almost full: the rest would not fit either, and the change must not happen.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
             os.fsync(handle)
         finally:
             os.close(handle)

@@ -73,7 +73,7 @@ def test_example_of_a_taxonomy_fits_the_shipped_model(tmp_path):
 
 
 def test_list_of_genres_that_count_as_none_is_the_one_that_is_used():
-    assert f"`default` stands for {', '.join(CATCH_ALL)} " in README
+    assert f"`default` stands for {', '.join(CATCH_ALL)}" in README
 
 
 def test_names_every_format():

@@ -1,6 +1,7 @@
 """Remote: a library in a bucket under the same promises, against a local storage emulator."""
 
 import socket
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,14 @@ def bucket():
     server = create_server("localhost", port, in_memory=True, default_bucket="music")
     server.start()
     remote._client.cache_clear()
+    forkserver._forkserver._stop()  # its processes would not see the new environment
     try:
         yield remote._client().bucket("music")
     finally:
         server.stop()
         patch.undo()
         remote._client.cache_clear()
+        forkserver._forkserver._stop()
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import os
 import time
 
 import pytest
 
 from pipeline.options import TaggingJob
 from pipeline.run import Journal, earlier_runs, record_run, start_run
+from transforms.undo import read_journal
 
 
 @pytest.fixture
@@ -122,6 +124,19 @@ def test_settings_change_with_all_that_decides_and_nothing_else(job):
     assert len({job.settings, *(changed.settings for changed in other)}) == 7
     same = dataclasses.replace(job, processes=9, dry_run=True, library="/other", formats=())
     assert same.settings == job.settings
+
+
+def test_a_line_behind_a_stump_stands_alone(tmp_path):
+    journal = Journal(str(tmp_path / "journal.jsonl"))
+    (tmp_path / "journal.jsonl").write_text('{"path": "/a.mp3", "und')
+    journal({"path": "/b.mp3", "undo": {}})
+    assert [entry.get("path") for entry in read_journal(journal.lines())] == [None, "/b.mp3"]
+
+
+def test_a_line_that_does_not_fit_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "write", lambda handle, data: len(data) - 1)
+    with pytest.raises(OSError, match="No space left"):
+        Journal(str(tmp_path / "journal.jsonl"))({"path": "/a.mp3"})
 
 
 def test_journal_keeps_names_that_are_no_text(tmp_path):

@@ -119,7 +119,50 @@ def test_a_crash_before_the_file_changed_leaves_nothing_to_undo(file_of, monkeyp
 
 
 def test_a_line_that_was_cut_off_is_left_out():
-    assert list(read_journal(['{"undo": 1}\n', '{"undo": 2', "\n", "[]"])) == [{"undo": 1}]
+    entry = {"path": "/a", "undo": {}}
+    lines = [json.dumps(entry) + "\n", "\n", '{"path": "/b", "und']
+    assert list(read_journal(lines)) == [entry]
+
+
+def test_a_damaged_line_is_told_and_the_others_are_undone(file_of):
+    path = file_of("full.mp3")
+    content = path.read_bytes()
+    (entry,) = tagged(path, "Jazz")
+    entries = read_journal(["{damaged}\n", json.dumps(entry) + "\n"])
+    assert [(undone.status, undone.reason) for undone in undo_all(entries)] == [
+        ("restored", ""),
+        ("failed", "line 1 of the journal is damaged"),
+    ]
+    assert path.read_bytes() == content
+
+
+def test_an_edit_of_the_same_size_is_not_undone(file_of):
+    path = file_of("full.mp3")
+    (entry,) = tagged(path, "Jazz")
+    content = path.read_bytes().replace(b"replaygain_track_gain", b"REPLAYGAIN_TRACK_GAIN")
+    path.write_bytes(content)
+    assert undo(entry).status == "changed"
+    assert path.read_bytes() == content
+
+
+def test_a_link_stays_a_link(file_of, tmp_path):
+    path = file_of("full.mp3")
+    content = path.read_bytes()
+    (entry,) = tagged(path, "Jazz")
+    path.rename(tmp_path / "elsewhere.mp3")
+    path.symlink_to("elsewhere.mp3")
+    assert undo(entry).status == "restored"
+    assert path.is_symlink()
+    assert path.read_bytes() == content
+
+
+def test_hard_links_made_since_are_not_changed_unasked(file_of, tmp_path):
+    path = file_of("full.mp3")
+    (entry,) = tagged(path, "Jazz")
+    os.link(path, tmp_path / "snapshot.mp3")
+    for dry_run in (True, False):
+        undone = undo(entry, dry_run=dry_run)
+        assert (undone.status, "2 hard links" in undone.reason) == ("failed", True)
 
 
 def test_hard_links_are_changed_and_restored_in_place_where_there_is_room(file_of, tmp_path):

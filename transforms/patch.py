@@ -1,22 +1,32 @@
 """The difference between two versions of a file, small enough for a journal.
 
 Tagging moves the sound but does not change it: of the old file only what the new one lacks is
-kept, so that the old one can be put together again, byte for byte.
+kept, so that the old one can be put together again, byte for byte. Both versions are known by
+a digest of all their bytes.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import mmap
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-# Equal stretches shorter than this are not worth a piece of their own.
+import numpy as np
+
+# Equal stretches shorter than this are not worth a piece of their own, in bytes.
+_SHORTEST = 64
+# What is searched for where the two versions do not lie alongside each other.
 _BLOCK = 4096
+_MOST_SEARCHES = 1000
+_SEARCH_WINDOW = 1 << 22
 _CHUNK = 1 << 20
+
+Piece = tuple[int, int] | bytes
 
 
 class PatchError(ValueError):
@@ -32,27 +42,28 @@ class Patch:
     pieces : tuple
         In the order of the old file: ``(offset, length)`` copies from the new file,
         ``bytes`` are put in.
-    new_size : int
-        Of the file that the patch is for.
     old_digest, new_digest : str
-        Of the bytes that differ: of those put in, and of those that the new file alone has.
+        Of the whole files.
     """
 
-    pieces: tuple[tuple[int, int] | bytes, ...]
-    new_size: int
+    pieces: tuple[Piece, ...]
     old_digest: str
     new_digest: str
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain values for a journal; bytes compressed."""
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether both versions are the same."""
+        return self.old_digest == self.new_digest
+
+    def to_json(self) -> dict[str, str]:
+        """As plain values for a journal."""
+        plain = [
+            base64.b64encode(piece).decode("ascii") if isinstance(piece, bytes) else piece
+            for piece in self.pieces
+        ]
+        packed = zlib.compress(json.dumps(plain, separators=(",", ":")).encode("ascii"))
         return {
-            "pieces": [
-                list(piece)
-                if isinstance(piece, tuple)
-                else base64.b64encode(zlib.compress(piece)).decode("ascii")
-                for piece in self.pieces
-            ],
-            "new_size": self.new_size,
+            "pieces": base64.b64encode(packed).decode("ascii"),
             "old_digest": self.old_digest,
             "new_digest": self.new_digest,
         }
@@ -60,17 +71,17 @@ class Patch:
     @staticmethod
     def from_json(facts: dict[str, Any]) -> Patch:
         """What `to_json` gave."""
-        return Patch(
-            tuple(
-                (piece[0], piece[1])
-                if isinstance(piece, list)
-                else zlib.decompress(base64.b64decode(piece))
-                for piece in facts["pieces"]
-            ),
-            facts["new_size"],
-            facts["old_digest"],
-            facts["new_digest"],
+        plain = json.loads(zlib.decompress(base64.b64decode(facts["pieces"])))
+        pieces = tuple(
+            base64.b64decode(piece) if isinstance(piece, str) else (piece[0], piece[1])
+            for piece in plain
         )
+        return Patch(pieces, facts["old_digest"], facts["new_digest"])
+
+    def check(self, new: BinaryIO) -> None:
+        """Raise `PatchError` where a file is not the one that the patch was made for."""
+        if digest(new) != self.new_digest:
+            raise PatchError("changed since it was tagged")
 
     def apply(self, new: BinaryIO, old: BinaryIO) -> None:
         """Write the old version of a file.
@@ -80,12 +91,13 @@ class Patch:
         new : file
             The file as it is now, open for reading.
         old : file
-            Open for writing.
+            Open for writing and reading.
 
         Raises
         ------
         PatchError
-            If `new` is not the file that the patch was made for.
+            If `new` is not the file that the patch was made for, or the old version does not
+            come out.
         """
         self.check(new)
         for piece in self.pieces:
@@ -98,21 +110,8 @@ class Patch:
                 chunk = new.read(min(length, _CHUNK))
                 old.write(chunk)
                 length -= len(chunk)
-
-    def check(self, new: BinaryIO) -> None:
-        """Raise `PatchError` where a file is not the one that the patch was made for."""
-        new.seek(0, 2)
-        if new.tell() != self.new_size or _digest(self._left_over(new)) != self.new_digest:
-            raise PatchError("changed since it was tagged")
-
-    def _left_over(self, new: BinaryIO) -> Iterator[bytes]:
-        """Bytes of the new file that the old one does not have."""
-        place = 0
-        copies = sorted(piece for piece in self.pieces if isinstance(piece, tuple))
-        for offset, length in [*copies, (self.new_size, 0)]:
-            new.seek(place)
-            yield new.read(max(0, offset - place))
-            place = max(place, offset + length)
+        if digest(old) != self.old_digest:
+            raise PatchError("its old version could not be put together")
 
 
 def make_patch(old_path: str, new_path: str) -> Patch:
@@ -127,100 +126,91 @@ def make_patch(old_path: str, new_path: str) -> Patch:
     Patch
     """
     with open(old_path, "rb") as old_file, open(new_path, "rb") as new_file:
-        old, new = _mapped(old_file), _mapped(new_file)
-        pieces = tuple(_pieces(old, new))
-        patch = Patch(
-            pieces,
-            len(new),
-            _digest(piece for piece in pieces if isinstance(piece, bytes)),
-            "",
-        )
-        return Patch(
-            patch.pieces, patch.new_size, patch.old_digest, _digest(patch._left_over(new_file))
-        )
+        pieces = tuple(_pieces(_mapped(old_file), _mapped(new_file)))
+        return Patch(pieces, digest(old_file), digest(new_file))
 
 
-def _mapped(file: BinaryIO) -> mmap.mmap | bytes:
+def digest(file: BinaryIO) -> str:
+    """Digest of a whole file."""
+    file.seek(0)
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _mapped(file: BinaryIO) -> np.ndarray:
     file.seek(0, 2)
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.tell() else b""
+    if not file.tell():
+        return np.zeros(0, np.uint8)
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
-def _pieces(old: Any, new: Any) -> Iterator[tuple[int, int] | bytes]:
-    """Copy what is equal at both ends; search the middle block by block."""
-    head = _common(old, new)
-    tail = _common_end(old, new, head)
+def _pieces(old: np.ndarray, new: np.ndarray) -> Iterator[Piece]:
+    """What is equal counted from the start, then from the end; the rest is searched for."""
+    shortest = min(len(old), len(new))
+    head = _run(old[:shortest], new[:shortest])
     if head:
         yield (0, head)
-    yield from _middle(bytes(old[head : len(old) - tail]), bytes(new[head : len(new) - tail]), head)
-    if tail:
-        yield (len(new) - tail, tail)
+    shift = len(new) - len(old)
+    begin = max(head, head - shift)
+    yield from _searched(old[head:begin], new[head:], head)
+    # Alongside each other from here on: what was inserted or taken out lies before. In Ogg
+    # every page's running number and checksum differ then, and nothing else.
+    done = begin
+    for start, length in _equal_stretches(old[begin:], new[begin + shift :]):
+        yield from _searched(old[done : begin + start], new[head:], head)
+        yield (begin + shift + start, length)
+        done = begin + start + length
+    yield from _searched(old[done:], new[head:], head)
 
 
-def _middle(old: bytes, new: bytes, shift: int) -> Iterator[tuple[int, int] | bytes]:
-    """Pieces of a stretch; blocks of the old one are looked for in the new one."""
-    done = place = 0
-    searched = 0
-    while place + _BLOCK <= len(old):
-        found = new.find(old[place : place + _BLOCK], searched)
+def _run(a: np.ndarray, b: np.ndarray) -> int:
+    """Length of the common beginning of two arrays of one size."""
+    for start in range(0, len(a), _CHUNK):
+        differs = a[start : start + _CHUNK] != b[start : start + _CHUNK]
+        if differs.any():
+            return start + int(differs.argmax())
+    return len(a)
+
+
+def _equal_stretches(a: np.ndarray, b: np.ndarray) -> list[tuple[int, int]]:
+    """Where two arrays of one size agree for long enough: starts and lengths."""
+    differing = [
+        start + np.flatnonzero(a[start : start + _CHUNK] != b[start : start + _CHUNK])
+        for start in range(0, len(a), _CHUNK)
+    ]
+    edges = np.concatenate([[-1], *differing, [len(a)]]).astype(np.int64)
+    lengths = np.diff(edges) - 1
+    long = lengths >= _SHORTEST
+    return list(zip((edges[:-1][long] + 1).tolist(), lengths[long].tolist(), strict=True))
+
+
+def _searched(old: np.ndarray, new: np.ndarray, shift: int) -> Iterator[Piece]:
+    """Pieces of a stretch that lies elsewhere in the new file, such as a cover that moved."""
+    old_bytes = old.tobytes()
+    if len(old_bytes) < _BLOCK:
+        if old_bytes:
+            yield old_bytes
+        return
+    window = new[: len(old_bytes) + _SEARCH_WINDOW].tobytes()
+    done = place = searched = searches = 0
+    while place + _BLOCK <= len(old_bytes) and searches < _MOST_SEARCHES:
+        searches += 1
+        found = window.find(old_bytes[place : place + _BLOCK], searched)
         if found < 0:
             place += _BLOCK
             continue
-        # Grow backwards over what was passed, then forwards.
         back = 0
         while (
             place - back > done
             and found - back > searched
-            and old[place - back - 1] == (new[found - back - 1])
+            and old_bytes[place - back - 1] == window[found - back - 1]
         ):
             back += 1
-        length = _BLOCK + _common(old[place + _BLOCK :], new[found + _BLOCK :])
+        shortest = min(len(old_bytes) - place, len(window) - found)
+        length = _run(old[place : place + shortest], new[found : found + shortest])
         if place - back > done:
-            yield old[done : place - back]
+            yield old_bytes[done : place - back]
         yield (shift + found - back, back + length)
         done = place = place + length
         searched = found + length
-    if done < len(old):
-        yield old[done:]
-
-
-def _common(a: Any, b: Any) -> int:
-    """Length of the common beginning."""
-    length = min(len(a), len(b))
-    for start in range(0, length, _CHUNK):
-        end = min(start + _CHUNK, length)
-        if a[start:end] != b[start:end]:
-            while end - start > 1:
-                middle = (start + end) // 2
-                if a[start:middle] == b[start:middle]:
-                    start = middle
-                else:
-                    end = middle
-            return start
-    return length
-
-
-def _common_end(a: Any, b: Any, head: int) -> int:
-    """Length of the common end, not counting the first `head` bytes of either."""
-    length = min(len(a), len(b)) - head
-    done = 0
-    while done < length:
-        step = min(_CHUNK, length - done)
-        if a[len(a) - done - step : len(a) - done] == b[len(b) - done - step : len(b) - done]:
-            done += step
-            continue
-        while step > 1:
-            half = step // 2
-            if a[len(a) - done - half : len(a) - done] == b[len(b) - done - half : len(b) - done]:
-                done += half
-                step -= half
-            else:
-                step = half
-        return done
-    return length
-
-
-def _digest(pieces: Any) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
+    if done < len(old_bytes):
+        yield old_bytes[done:]

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 # What can happen to a genre that a file has already.
 EXISTING = ("keep", "merge", "replace")
 # Genres that say nothing; what ``--treat-as-missing default`` stands for.
-CATCH_ALL = ("Other", "Unknown", "Unknown Genre", "Unclassifiable", "Misc", "Miscellaneous", "None")
+CATCH_ALL = (
+    "Other",
+    "Unknown",
+    "Unknown Genre",
+    "Unclassifiable",
+    "Misc",
+    "Miscellaneous",
+    "None",
+    "12",
+)
 # What can become of a file.
 STATUSES = ("tagged", "would_tag", "kept", "unchanged", "refused", "failed")
 

@@ -27,7 +27,6 @@ _KEPT = (
     "metadata",
     "cache_control",
     "content_disposition",
-    "content_encoding",
     "content_language",
     "custom_time",
     "storage_class",
@@ -209,8 +208,14 @@ def rewrite_object(
         if is_done():
             return track.as_written(before.size, before.mtime_ns)
         raise TagWriteError(track.uri, "changed while it was being heard")
+    if before.blob.content_encoding:
+        encoding = before.blob.content_encoding
+        raise TagWriteError(track.uri, f"is stored {encoding}-encoded, not as the music it is")
     with downloaded(before) as original, downloaded(before) as copy:
         change(copy)
+        patch = make_patch(original, copy)
+        if patch.changes_nothing:
+            return track
         journal(
             {
                 "path": track.uri,
@@ -218,8 +223,14 @@ def rewrite_object(
                 **notes,
                 "size_before": before.size,
                 "mtime_ns_before": before.mtime_ns,
-                "undo": make_patch(original, copy).to_json(),
+                "undo": patch.to_json(),
             }
         )
-        after = before.replace(copy)
+        try:
+            after = before.replace(copy)
+        except TagWriteError:
+            # An upload whose answer was lost is tried again, and then finds its own work.
+            if not is_done():
+                raise
+            after = RemoteObject.find(track.uri)
     return track.as_written(after.size, after.mtime_ns)

@@ -131,11 +131,10 @@ def rewrite(
     with copied_beside(real, track.format) as copy:
         change(copy)
         patch = make_patch(real, copy)
+        if patch.changes_nothing:
+            return track
         dress(copy, real, mtime_ns=before.st_mtime_ns if policy.keep_mtime else None)
         after = os.stat(copy)
-        now = os.stat(real)
-        if identity_of(now) != identity_of(before):
-            raise TagWriteError(path, "changed while it was being tagged")
         entry = {
             "path": real,
             "format": track.format,
@@ -143,22 +142,36 @@ def rewrite(
             "size_before": before.st_size,
             "mtime_ns_before": before.st_mtime_ns,
             "mtime_ns_after": after.st_mtime_ns,
+            "in_place": before.st_nlink > 1,
             "undo": patch.to_json(),
         }
+
+        def announce() -> None:
+            _check_same(path, real, before)
+            journal(entry)
+            # Again: the line takes its time to the disk. Where it was written for nothing,
+            # undo finds the file as it was before, or changed by others.
+            _check_same(path, real, before)
+
         if before.st_nlink > 1:
-            overwrite(real, copy, lambda: journal(entry))
+            overwrite(real, copy, announce)
             if policy.keep_mtime:
                 os.utime(real, ns=(before.st_atime_ns, before.st_mtime_ns))
             after = os.stat(real)
             return track.as_written(after.st_size, after.st_mtime_ns)
-        journal(entry)
+        announce()
         replace(copy, real)
     return track.as_written(after.st_size, after.st_mtime_ns)
 
 
+def _check_same(path: str, real: str, before: os.stat_result) -> None:
+    if identity_of(os.stat(real)) != identity_of(before):
+        raise TagWriteError(path, "changed while it was being tagged")
+
+
 def identity_of(facts: os.stat_result) -> tuple[int, ...]:
     """What tells whether a file is the one that was looked at before."""
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from transforms.fields import (
     CONFIDENCE,
     MODEL,
     TagForm,
+    TagWriteError,
     read_header,
     write_fields,
 )
@@ -36,7 +37,7 @@ class TagPolicy:
     dry_run : bool
         Write nothing.
     max_genres : int or None
-        Most genres that a file has after merging.
+        Add no genre beyond so many.
     treat_as_missing : tuple of str
         Genres that count as none, whatever their case.
     write_confidence : bool
@@ -71,14 +72,14 @@ class TagPolicy:
         ('rock', 'Live', 'Metal')
         """
         if not current or self.existing == "replace":
-            planned = tuple(decided)
-        elif self.existing == "keep":
+            return tuple(decided)[: self.max_genres]
+        if self.existing == "keep":
             return tuple(current)
-        else:
-            known = {genre.casefold() for genre in current}
-            new = (genre for genre in decided if genre.casefold() not in known)
-            planned = (*current, *new)
-        return planned[: self.max_genres]
+        known = {genre.casefold() for genre in current}
+        new = [genre for genre in decided if genre.casefold() not in known]
+        if self.max_genres is not None:  # adds no more; what the user has stays
+            new = new[: max(0, self.max_genres - len(current))]
+        return (*current, *new)
 
     def custom(self, decision: Decision) -> dict[str, str]:
         """Our own fields that the file shall have."""
@@ -126,6 +127,9 @@ def write_genres(
         return tags.genres == tuple(genres) and custom.items() <= dict(tags.custom).items()
 
     def change(copy: str) -> None:
+        # An editor may keep size and time of a file.
+        if read_header(copy, policy.form)[0].genres != track.tags.genres:
+            raise TagWriteError(track.uri, "changed while it was being heard")
         write_fields(copy, track.uri, genres, custom, policy.form)
 
     notes = {"genres_before": list(track.tags.genres), "genres_after": list(genres)}

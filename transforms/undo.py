@@ -11,11 +11,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
-from transforms.fields import read_header
-from transforms.patch import Patch, PatchError
-from transforms.records import TrackError, reason_of
+from transforms.patch import Patch, digest
+from transforms.records import reason_of
 from transforms.remote import RemoteObject, downloaded, is_remote
 from transforms.rewrite import check_writable, copied_beside, dress, identity_of, overwrite, replace
 
@@ -38,7 +37,7 @@ class Undone:
 
 
 def read_journal(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Entries of a journal; a last line that was cut off by a crash changed nothing yet.
+    """Entries of a journal.
 
     Parameters
     ----------
@@ -47,14 +46,19 @@ def read_journal(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict
+        ``{"unreadable": number}`` for a damaged line. A last line that was cut off by a crash
+        is left out: its file was not changed yet.
     """
-    for line in lines:
+    number = 0
+    for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
         except ValueError:
-            continue
-        if isinstance(entry, dict) and "undo" in entry:
+            entry = None
+        if isinstance(entry, dict) and {"path", "undo"} <= entry.keys():
             yield entry
+        elif line.endswith("\n") and line.strip():
+            yield {"unreadable": number}
 
 
 def undo_all(entries: Iterable[dict[str, Any]], *, dry_run: bool = False) -> Iterator[Undone]:
@@ -89,6 +93,8 @@ def undo(entry: dict[str, Any], *, dry_run: bool = False) -> Undone:
     -------
     Undone
     """
+    if "unreadable" in entry:
+        return Undone("", "failed", f"line {entry['unreadable']} of the journal is damaged")
     path = entry["path"]
     try:
         return _undo(path, entry, dry_run)
@@ -100,30 +106,26 @@ def _undo(path: str, entry: dict[str, Any], dry_run: bool) -> Undone:
     patch = Patch.from_json(entry["undo"])
     if is_remote(path):
         return _undo_object(path, patch, entry, dry_run)
-    before = os.stat(path)
-    with open(path, "rb") as stream:
-        try:
-            patch.check(stream)
-        except PatchError:
-            if _is_as_before(path, before.st_size, before.st_mtime_ns, entry):
-                return Undone(path, "as_before")
-            return Undone(path, "changed", "changed by others since")
-        check_writable(path, in_place_links=True)
+    real = os.path.realpath(path)
+    before = os.stat(real)
+    with open(real, "rb") as stream:
+        found = _compared(stream, patch)
+        if found is not None:
+            return Undone(path, *found)
+        check_writable(path, in_place_links=entry.get("in_place", False))
         if dry_run:
             return Undone(path, "would_restore")
-        with copied_beside(path, entry["format"]) as copy:
-            with open(copy, "wb") as old:
+        with copied_beside(real, entry["format"]) as copy:
+            with open(copy, "w+b") as old:
                 patch.apply(stream, old)
-            if os.path.getsize(copy) != entry["size_before"]:
-                raise TrackError(path, "its old version could not be put together")
-            dress(copy, path, mtime_ns=entry["mtime_ns_before"])
-            if identity_of(os.stat(path)) != identity_of(before):
+            dress(copy, real, mtime_ns=entry["mtime_ns_before"])
+            if identity_of(os.stat(real)) != identity_of(before):
                 return Undone(path, "changed", "changed while it was being restored")
             if before.st_nlink > 1:
-                overwrite(path, copy, lambda: None)
-                os.utime(path, ns=(before.st_atime_ns, entry["mtime_ns_before"]))
+                overwrite(real, copy, lambda: None)
+                os.utime(real, ns=(before.st_atime_ns, entry["mtime_ns_before"]))
             else:
-                replace(copy, path)
+                replace(copy, real)
     return Undone(path, "restored")
 
 
@@ -131,24 +133,22 @@ def _undo_object(uri: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -
     found = RemoteObject.find(uri)
     with downloaded(found) as now, downloaded(found) as copy:
         with open(now, "rb") as stream:
-            try:
-                patch.check(stream)
-            except PatchError:
-                if _is_as_before(now, found.size, found.mtime_ns, entry):
-                    return Undone(uri, "as_before")
-                return Undone(uri, "changed", "changed by others since")
+            state = _compared(stream, patch)
+            if state is not None:
+                return Undone(uri, *state)
             if dry_run:
                 return Undone(uri, "would_restore")
-            with open(copy, "wb") as old:
+            with open(copy, "w+b") as old:
                 patch.apply(stream, old)
         found.replace(copy)
     return Undone(uri, "restored")
 
 
-def _is_as_before(path: str, size: int, mtime_ns: int, entry: dict[str, Any]) -> bool:
-    """Whether the change never came to be, or was undone."""
-    if size != entry["size_before"]:
-        return False
-    if mtime_ns == entry["mtime_ns_before"]:
-        return True
-    return list(read_header(path)[0].genres) == entry["genres_before"]
+def _compared(stream: BinaryIO, patch: Patch) -> tuple[str, str] | None:
+    """Why there is nothing to restore, or None."""
+    found = digest(stream)
+    if found == patch.new_digest:
+        return None
+    if found == patch.old_digest:
+        return "as_before", ""
+    return "changed", "changed by others since"
