@@ -115,8 +115,11 @@ class Journal:
             size = os.fstat(handle).st_size
             if size and os.pread(handle, 1, size - 1) != b"\n":
                 data = b"\n" + data  # behind the stump of one that was cut off
-            if os.write(handle, data) != len(data):
+            written = os.write(handle, data)
+            if written != len(data):
                 # Almost full: the rest would not fit either, and the change must not happen.
+                if os.fstat(handle).st_size == size + written:
+                    os.ftruncate(handle, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
             os.fsync(handle)
         finally:

@@ -134,9 +134,12 @@ def test_a_line_behind_a_stump_stands_alone(tmp_path):
 
 
 def test_a_line_that_does_not_fit_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "write", lambda handle, data: len(data) - 1)
+    # What write(2) does on a disk that fills up in the middle of it.
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:20]))
     with pytest.raises(OSError, match="No space left"):
         Journal(str(tmp_path / "journal.jsonl"))({"path": "/a.mp3"})
+    assert (tmp_path / "journal.jsonl").read_bytes() == b""
 
 
 def test_journal_keeps_names_that_are_no_text(tmp_path):

@@ -307,12 +307,14 @@ def test_version_is_changed_where_it_is_asked_for(track_of, was, asked):
     track = track_of("mp3", full=False)
     tags = ID3()
     tags.add(TIT2(encoding=3, text="Für Elise"))
+    tags.add(TPE1(encoding=3, text=["A", "B"]))
     tags.add(TDRC(encoding=0, text="1999") if was == 4 else TYER(encoding=0, text="1999"))
-    tags.save(track.uri, v2_version=was)
+    tags.save(track.uri, v2_version=was, v23_sep=None)
     policy = TagPolicy(form=TagForm(id3_version=asked))
     write_genres(listed(Path(track.uri)), ("Jazz",), [].append, policy)
     found = ID3(track.uri, translate=False)
     assert found.version == (2, int(asked[-1]), 0)
+    assert found["TPE1"].text == ["A", "B"]
     assert (str(found["TIT2"]), str(found["TYER" if was == 4 else "TDRC"])) == ("Für Elise", "1999")
 
 
@@ -322,6 +324,151 @@ def test_separator_joins_genres_before_id3v2_4(track_of):
     write_genres(track, ("Jazz", "Soul"), [].append, TagPolicy(form=form))
     assert ID3(track.uri)["TCON"].text == ["Jazz; Soul"]
     assert read_header(track.uri, form)[0].genres == ("Jazz", "Soul")
+
+
+def refused(track: Track, reason: str, policy: TagPolicy | None = None) -> None:
+    """A file that must not be written: it says why, and stays as it is."""
+    content = Path(track.uri).read_bytes()
+    with pytest.raises(TagWriteError, match=reason):
+        write_genres(track, ("Jazz",), [].append, policy or TagPolicy())
+    assert Path(track.uri).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [(b"XXXX", b"\0unknown"), (b"TIT2", b"\0twice"), (b"TPE2", b"\x09broken")],
+    ids=["unknown", "twice", "broken"],
+)
+def test_version_is_not_changed_where_a_frame_would_be_lost(track_of, frame):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    Path(track.uri).write_bytes(id3_tag(4, (b"TIT2", b"\0A"), frame) + sound)
+    policy = TagPolicy(form=TagForm(id3_version="2.3"))
+    refused(listed(Path(track.uri)), "frames that ID3v2.3 would lose", policy)
+
+
+def test_what_only_id3v1_knew_is_taken_over_in_the_version_asked_for(track_of):
+    track = track_of("mp3", full=False)
+    block = b"TAG" + b"A".ljust(90, b"\0") + b"1999" + bytes(30) + bytes([255])
+    with open(track.uri, "ab") as stream:
+        stream.write(block)
+    policy = TagPolicy(form=TagForm(id3_version="2.3"))
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append, policy)
+    assert str(ID3(track.uri, translate=False, load_v1=False)["TYER"]) == "1999"
+
+
+def test_a_tag_with_a_footer_is_left_alone(track_of):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    head = id3_tag(4, (b"TIT2", b"\0A"), flags=0x10)
+    Path(track.uri).write_bytes(head + b"3DI" + head[3:10] + sound)
+    refused(listed(Path(track.uri)), "has a footer")
+
+
+def test_a_short_id3v1_tag_is_left_alone(track_of):
+    track = track_of("mp3", full=False)
+    with open(track.uri, "ab") as stream:
+        stream.write(ID3V1.ljust(124, b"\0"))
+    refused(listed(Path(track.uri)), "ID3v1 tag of a wrong size")
+
+
+def test_genre_under_an_older_name_is_exchanged(track_of):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    Path(track.uri).write_bytes(id3_tag(3, (b"TCO\0", b"\0Folk"), (b"TT2\0", b"\0A")) + sound)
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    tags = read_header(track.uri)[0]
+    assert (tags.genres, tags.title) == (("Jazz",), "A")
+
+
+def test_own_fields_in_another_spelling_are_exchanged(track_of):
+    track = track_of("mp3", full=False)
+    tags = ID3()
+    tags.add(TXXX(encoding=3, desc="genrebeam_model", text="old"))
+    tags.save(track.uri)
+    policy = TagPolicy(write_confidence=True, model="new")
+    outcome = tag.tag(decision(listed(Path(track.uri)), "Jazz"), policy, [].append)
+    assert outcome.status == "tagged", outcome.reason
+    assert dict(read_header(track.uri)[0].custom)["GENREBEAM_MODEL"] == "new"
+
+
+@pytest.mark.parametrize(
+    "comment", [b"T~X=precious", b"=precious", b"no equals sign", b"t=\xe9\xe8", "TÏ=x".encode()]
+)
+@pytest.mark.parametrize("format", VORBIS_FORMATS)
+def test_comments_against_the_rules_are_not_lost(track_of, monkeypatch, format, comment):
+    track = track_of(format, full=False)
+    file = mutagen.File(track.uri)
+    file["title"] = "A"
+    write = mutagen._vorbis.VComment.write
+
+    def with_comment(tags, framing=True):
+        plain = write(tags, framing=False)
+        vendor = 4 + int.from_bytes(plain[:4], "little")
+        n = int.from_bytes(plain[vendor : vendor + 4], "little") + 1
+        rest = plain[vendor + 4 :] + len(comment).to_bytes(4, "little") + comment
+        end = b"\1" if framing else b""
+        return plain[:vendor] + n.to_bytes(4, "little") + rest + end
+
+    monkeypatch.setattr(mutagen._vorbis.VComment, "write", with_comment)
+    file.save()
+    monkeypatch.undo()
+    assert comment in Path(track.uri).read_bytes()
+    refused(listed(Path(track.uri)), "comments are not by the rules")
+
+
+def test_a_flac_picture_against_the_rules_is_not_altered(track_of):
+    track = track_of("flac")
+    content = Path(track.uri).read_bytes()
+    picture = mutagen.File(track.uri).pictures[0]
+    picture.desc = "cafe"
+    file = mutagen.File(track.uri)
+    file.clear_pictures()
+    file.add_picture(picture)
+    file.save()
+    content = Path(track.uri).read_bytes().replace(b"cafe", b"caf\xe9")
+    Path(track.uri).write_bytes(content)
+    refused(listed(Path(track.uri)), "other tags would not survive")
+
+
+def test_a_wave_file_that_does_not_know_its_end_is_left_alone(track_of):
+    # As a recorder leaves it that was switched off.
+    track = track_of("wav", full=False)
+    content = bytearray(Path(track.uri).read_bytes())
+    data = content.index(b"data")
+    content[4:8] = (data + 8 - 8).to_bytes(4, "little")
+    content[data + 4 : data + 8] = bytes(4)
+    Path(track.uri).write_bytes(content)
+    refused(listed(Path(track.uri)), "do not say where the sound ends")
+
+
+def test_a_wave_file_that_is_cut_off_is_left_alone(track_of):
+    track = track_of("wav", full=False)
+    content = Path(track.uri).read_bytes()
+    Path(track.uri).write_bytes(content[: len(content) // 2])
+    refused(listed(Path(track.uri)), "its sound is cut off")
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_riff_genre_of_old_programs(track_of, odd):
+    track = track_of("wav", full=False)
+    content = bytearray(Path(track.uri).read_bytes())
+    genre = b"Fran\xe7ais" + (b"" if odd else b"\0")
+    genre = genre if len(genre) % 2 == odd else genre + b"\0"
+    # An odd one without the byte that fills it up, a common fault.
+    info = b"INFOIGNR" + len(genre).to_bytes(4, "little") + genre + b"INAM\2\0\0\0A\0"
+    content += b"LIST" + len(info).to_bytes(4, "little") + info
+    content[4:8] = (len(content) - 8).to_bytes(4, "little")
+    Path(track.uri).write_bytes(content)
+    track = listed(Path(track.uri))
+    assert track.tags.shadow == ("Français",)
+    if odd:
+        with pytest.raises(TagWriteError):
+            write_genres(track, ("Jazz",), [].append)
+        assert Path(track.uri).read_bytes() == content
+    else:
+        write_genres(track, ("Français", "Jazz"), [].append)
+        assert "IGNR\x10\0\0\0Français; Jazz\0".encode() in Path(track.uri).read_bytes()
 
 
 # --- second tags ------------------------------------------------------------------------

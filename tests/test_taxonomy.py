@@ -60,6 +60,10 @@ def test_reads_what_is_documented(tmp_path):
         ('[drop]\n"Jazz" = true\n', "must have one list"),
         ('[rename]\n"Jazz" = "Rock"\n', "Rock: several genres get this name"),
         ('[parent]\n"Blues" = "Jazz"\n"Jazz" = "Rock"\n', "has a parent itself"),
+        ('[rename]\n"Jazz" = "17"\n', "is another genre's number in ID3"),
+        ('[rename]\n"Jazz" = " Rap "\n', "has spaces at an end"),
+        ('[rename]\n"Jazz" = "ROCK"\n', "several genres get this name"),
+        ('[parent]\n"Blues" = "Jazz"\n[drop]\ngenres = ["Blues"]\n', "becomes its parent"),
         (None, "No such file"),
     ],
 )

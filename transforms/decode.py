@@ -198,6 +198,8 @@ class _AvReader:
         self._path = path
         self._container = container
         self._stream = stream
+        if stream.codec_context is None:
+            raise DecodeError(path, "FFmpeg: no decoder for its codec")
         self.sample_rate_hz = stream.codec_context.sample_rate
         self.channels = stream.codec_context.channels
         seconds = None

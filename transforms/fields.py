@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import mutagen
 from mutagen._riff import RiffFile
-from mutagen.aiff import AIFF
+from mutagen.aiff import AIFF, AIFFFile
 from mutagen.apev2 import APENoHeaderError, APETextValue, APEv2, APEv2File
 from mutagen.asf import ASF
-from mutagen.dsf import DSF
+from mutagen.dsf import DSF, DSFFile
 from mutagen.flac import FLAC, VCFLACDict
 from mutagen.flac import Padding as FLACPadding
-from mutagen.id3 import ID3FileType, ID3Tags, ParseID3v1
+from mutagen.id3 import BitPaddedInt, ID3FileType, ID3Tags, ParseID3v1
+from mutagen.id3._id3v1 import find_id3v1
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4, MP4FreeForm
-from mutagen.ogg import OggFileType
+from mutagen.mp4._atom import Atoms
+from mutagen.ogg import OggFileType, OggPage
+from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
 
 from transforms import id3
@@ -32,6 +35,18 @@ from transforms.records import AudioFacts, FileTags, Refusal, TrackError
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
 ID3_VERSIONS = ("keep", "2.3", "2.4")
+
+
+# What mutagen raises, beside its own errors, on files that are damaged in an unusual way.
+_DAMAGE = (
+    struct.error,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+)
 
 
 class TagReadError(TrackError):
@@ -112,12 +127,15 @@ def _write_id3(
 ) -> None:
     trailer = _id3v1(path) if issubclass(kind, ID3FileType) else b""
     # translate=False: mutagen would bring every frame into its ID3v2.4 form.
+    wanted = None if form.id3_version == "keep" else int(form.id3_version[-1])
     file = kind(path, translate=False, load_v1=True)
     found = file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None
-    version = found or 4
-    if form.id3_version != "keep":
-        version = int(form.id3_version[-1])
+    version = wanted or found or 4
+    if not found and version == 3:  # what ID3v1 says, in the frames of that version
+        file = kind(path, translate=True, v2_version=3, load_v1=True)
     converted = found is not None and version != found
+    if converted and not _converts(file.tags, path):
+        raise ValueError(f"has frames that ID3v2.{version} would lose")
     if found:
         # Fields that ID3v1 alone has are taken over into a new ID3v2 tag only.
         file = kind(path, translate=converted, v2_version=max(3, version), load_v1=False)
@@ -138,24 +156,97 @@ def _write_id3(
 
     # mutagen makes room in the container and writes what this gives.
     tags._prepare_data = exchanged
-    file.save(v2_version=max(3, version), v23_sep=None)
-    if trailer:
-        # mutagen has written all of ID3v1 anew from ID3v2; only its genre may change.
-        with open(path, "r+b") as stream:
-            stream.seek(-len(trailer), 2)
-            stream.write(id3.restore_v1(trailer, genres))
+    if not trailer:
+        file.save(v2_version=max(3, version), v23_sep=None)
+        return
+    # mutagen would write all of ID3v1 anew from ID3v2; only its genre may change.
+    file.save(v2_version=max(3, version), v23_sep=None, v1=0)
+    with open(path, "ab") as stream:
+        stream.write(id3.restore_v1(trailer, genres))
+
+
+def _converts(tags: ID3Tags, path: str) -> bool:
+    """Whether mutagen understands every frame, so that another version can have them all."""
+    with open(path, "rb") as stream:
+        tag = stream.read(tags.size)
+    if not tag.startswith(b"ID3"):  # in a chunk
+        return not tags.unknown_frames
+    plain = not any(frame.FrameID in ("ENCR", "GRID") for frame in tags.values())
+    return plain and not tags.unknown_frames and id3.count_frames(tag) == len(tags)
 
 
 def _id3v1(path: str) -> bytes:
+    """The last 128 bytes if they are an ID3v1 tag, else nothing.
+
+    Raises
+    ------
+    ValueError
+        If mutagen would take something else at the end for one, and write over it.
+    """
     with open(path, "rb") as stream:
+        _, offset = find_id3v1(stream)
         stream.seek(0, 2)
         stream.seek(max(0, stream.tell() - 128))
         trailer = stream.read()
-    return trailer if len(trailer) == 128 and trailer.startswith(b"TAG") else b""
+    if offset not in (-128, 0):
+        raise ValueError("has an ID3v1 tag of a wrong size at its end")
+    return trailer if offset else b""
 
 
 def _others_id3(file: Any) -> Any:
     return _frames(file.tags) if file.tags is not None else {}
+
+
+def _others_wave(file: Any) -> Any:
+    with open(file.filename, "rb") as stream:
+        return _others_id3(file), [item for item in _riff_info(stream) if item[0] != "IGNR"]
+
+
+def _check_chunks(path: str) -> None:
+    """Refuse WAV and AIFF files whose chunks do not tell where the sound ends."""
+    with open(path, "rb") as stream:
+        is_riff = stream.read(4) == b"RIFF"
+        root = (RiffFile if is_riff else AIFFFile)(stream).root
+        stream.seek(0, 2)
+        size = stream.tell()
+        sound = "data" if is_riff else "SSND"
+        last = None
+        for chunk in root.subchunks():
+            last = chunk
+            if chunk.id == sound and chunk.data_offset + chunk.data_size > size:
+                raise ValueError("its sound is cut off")
+        end = root.data_offset + root.data_size
+        if last is not None and last.id == sound and end < size - 1:
+            raise ValueError("its chunks do not say where the sound ends")
+
+
+def _check_dsf(path: str) -> None:
+    """Refuse DSF files whose tag does not lie between the sound and the end."""
+    with open(path, "rb") as stream:
+        chunks = DSFFile(stream)
+        place = chunks.dsd_chunk.offset_metdata_chunk
+        stream.seek(0, 2)
+        size = stream.tell()
+        sound_end = 28 + 52 + chunks.data_chunk.chunk_size
+        stream.seek(place)
+        head = stream.read(10)
+    tag_size = 10 + BitPaddedInt(head[6:10]) if head.startswith(b"ID3") else 0
+    if place and (place < sound_end or place + tag_size != size):
+        raise ValueError("its tag is not where DSF has it")
+
+
+def _write_aiff(
+    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+) -> None:
+    _check_chunks(path)
+    _write_id3(path, kind, genres, custom, form)
+
+
+def _write_dsf(
+    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+) -> None:
+    _check_dsf(path)
+    _write_id3(path, kind, genres, custom, form)
 
 
 def _frames(tags: ID3Tags) -> dict[str, Any]:
@@ -167,17 +258,18 @@ def _frames(tags: ID3Tags) -> dict[str, Any]:
             if name != "encoding"
         }
         for key, frame in tags.items()
-        if key != "TCON" and key not in _CUSTOM_FRAMES
+        if key != "TCON" and key.casefold() not in _CUSTOM_FRAMES
     }
 
 
-_CUSTOM_FRAMES = (f"TXXX:{CONFIDENCE}", f"TXXX:{MODEL}")
+_CUSTOM_FRAMES = (f"txxx:{CONFIDENCE}".casefold(), f"txxx:{MODEL}".casefold())
 
 
 def _write_wave(
     path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
 ) -> None:
     """ID3, and the older genre field of RIFF where it is there already."""
+    _check_chunks(path)
     _write_id3(path, kind, genres, custom, form)
     with open(path, "r+b") as stream:
         field = _riff_genre(stream)
@@ -187,12 +279,28 @@ def _write_wave(
             field.write(text)
 
 
+def _riff_lists(stream: BinaryIO) -> list[Any]:
+    chunks = RiffFile(stream).root.subchunks()
+    return [chunk for chunk in chunks if chunk.id == "LIST" and chunk.name == "INFO"]
+
+
 def _riff_genre(stream: BinaryIO) -> Any:
     """The chunk of RIFF's own genre (``LIST/INFO/IGNR``), or None."""
-    for chunk in RiffFile(stream).root.subchunks():
-        if chunk.id == "LIST" and chunk.name == "INFO" and "IGNR" in chunk:
-            return chunk["IGNR"]
-    return None
+    return next((chunk["IGNR"] for chunk in _riff_lists(stream) if "IGNR" in chunk), None)
+
+
+def _riff_info(stream: BinaryIO) -> list[tuple[str, bytes]]:
+    """All of RIFF's own fields, as they stand in the file."""
+    return [(item.id, item.read()) for chunk in _riff_lists(stream) for item in chunk.subchunks()]
+
+
+def _riff_text(data: bytes) -> str:
+    """RIFF does not say how its texts are encoded; programs of old used the system's."""
+    data = data.rstrip(b"\0")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 # --- the others: mappings of a key to a list of values -------------------------------------
@@ -217,10 +325,12 @@ def _mapping(
     wrap: Callable[[str], Any],
     others: Callable[[Any, set[str]], Any],
     write: Callable[..., None] | None = None,
+    check: Callable[[str, Any], None] = lambda path, file: None,
 ) -> dict[str, Callable]:
     """Reading and writing for formats whose tags map keys to values.
 
-    `custom` has our field's name in the place of ``{}``; `wrap` makes its value.
+    `custom` has our field's name in the place of ``{}``; `wrap` makes its value; `check` raises
+    ValueError where mutagen's writing would do harm.
     """
 
     def write_mapped(
@@ -229,6 +339,7 @@ def _mapping(
         file = kind(path)
         if file.tags is None:
             file.add_tags()
+        check(path, file)
         _write_mapped(file, genre, custom, wrap, genres, fields)
         file.save()
 
@@ -266,8 +377,6 @@ def _put(tags: Any, key: str, values: list[Any]) -> None:
 
 def _put_comment(tags: Any, key: str, values: list[str]) -> None:
     """Vorbis comments are a list: keep the place and the spelling of the key."""
-    if any("\ufffd" in text for _, text in tags):
-        raise ValueError("comments that are not UTF-8 would not survive")
     comments = list(tags)
     places = [i for i, (found, _) in enumerate(comments) if found.casefold() == key.casefold()]
     place, spelling = len(comments), key.upper()
@@ -277,14 +386,97 @@ def _put_comment(tags: Any, key: str, values: list[str]) -> None:
     tags[:] = [*rest[:place], *((spelling, value) for value in values), *rest[place:]]
 
 
+def _check_comments(path: str, file: Any) -> None:
+    """Refuse comments that mutagen reads otherwise than they stand in the file."""
+    with open(path, "rb") as stream:
+        if isinstance(file, FLAC):
+            raw = b"".join(data for kind, data in _flac_blocks(stream) if kind == VCFLACDict.code)
+        else:
+            _check_pages(stream)
+            raw = _second_packet(stream)
+    if file.tags.write(framing=False) not in raw:
+        raise ValueError("its comments are not by the rules, not all of them would survive")
+
+
+def _check_pages(stream: BinaryIO) -> None:
+    """Refuse Ogg with damaged pages: numbered anew, they would get a checksum that fits.
+
+    Decoders leave a page out whose checksum is wrong, and would play the garbage then.
+    """
+    while True:
+        start = stream.tell()
+        try:
+            page = OggPage(stream)
+        except EOFError:
+            break
+        stream.seek(start)
+        if stream.read(page.size) != page.write():
+            raise ValueError("has damaged pages, which writing would hide")
+    stream.seek(0)
+
+
+def _check_atoms(path: str, file: Any) -> None:
+    """Refuse MP4 whose atoms reach beyond their parents: mutagen would write over the next."""
+    with open(path, "rb") as stream:
+        atoms = Atoms(stream).atoms
+        stream.seek(0, 2)
+        waiting = [(atom, stream.tell()) for atom in atoms]
+    while waiting:
+        atom, limit = waiting.pop()
+        end = atom.offset + atom.length
+        if end > limit:
+            raise ValueError(f"its atom {atom.name!r} reaches into what follows")
+        waiting += [(child, end) for child in atom.children or []]
+
+
+def _check_objects(path: str, file: Any) -> None:
+    """Refuse ASF whose header is not made up of its objects: mutagen goes by their sum."""
+    with open(path, "rb") as stream:
+        head = stream.read(30)
+        size, place = int.from_bytes(head[16:24], "little"), 30
+        while place < size:
+            stream.seek(place + 16)
+            step = int.from_bytes(stream.read(8), "little")
+            if step < 24:
+                break
+            place += step
+    if place != size:
+        raise ValueError("its header is not made up of its objects")
+
+
+def _flac_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """FLAC's metadata blocks as they stand in the file: kinds and contents."""
+    data = stream.read(10)
+    place = 10 + BitPaddedInt(data[6:10]) if data.startswith(b"ID3") else 0
+    stream.seek(place + 4)
+    last = False
+    while not last:
+        head = stream.read(4)
+        if len(head) < 4:
+            return
+        last = bool(head[0] & 0x80)
+        yield head[0] & 0x7F, stream.read(int.from_bytes(head[1:], "big"))
+
+
+def _second_packet(stream: BinaryIO) -> bytes:
+    """The packet behind the first of an Ogg stream, where its comments are."""
+    pages = [OggPage(stream)]
+    while len(packets := OggPage.to_packets(pages, strict=False)) < 3:
+        page = OggPage(stream)
+        if page.serial == pages[0].serial:
+            pages.append(page)
+            if page.last:
+                break
+    return packets[1] if len(packets := OggPage.to_packets(pages, strict=False)) > 1 else b""
+
+
 def _others_vorbis(file: Any, ours: set[str]) -> Any:
     comments = [item for item in file.tags or [] if item[0].casefold() not in ours]
-    blocks = [
-        block.write()
-        for block in getattr(file, "metadata_blocks", [])
-        if not isinstance(block, VCFLACDict | FLACPadding)
-    ]
-    return comments, blocks
+    if not isinstance(file, FLAC):
+        return comments
+    with open(file.filename, "rb") as stream:
+        kept = (VCFLACDict.code, FLACPadding.code)
+        return comments, [block for block in _flac_blocks(stream) if block[0] not in kept]
 
 
 def _others_mp4(file: Any, ours: set[str]) -> Any:
@@ -301,8 +493,8 @@ def _others_asf(file: Any, ours: set[str]) -> Any:
     )
 
 
-class _APEv2OnMP3(APEv2File):
-    """An mp3 whose only tag is APEv2: it gets its genre there, not a second tag."""
+class _APEv2Only(APEv2File):
+    """An mp3 or tta whose only tag is APEv2: it gets its genre there, not a second tag."""
 
 
 def _write_ape(
@@ -347,12 +539,14 @@ def _others_ape(file: Any, ours: set[str]) -> Any:
 _ID3 = {"read": _read_id3, "custom": _custom_id3, "others": _others_id3}
 _ID3_TEXT = ("TIT2", "TPE1", "TALB")
 _FAMILIES = (
-    _Family((WAVE,), _ID3_TEXT, write=_write_wave, **_ID3),
-    _Family((ID3FileType, AIFF, DSF), _ID3_TEXT, write=_write_id3, **_ID3),
+    _Family((WAVE,), _ID3_TEXT, write=_write_wave, **{**_ID3, "others": _others_wave}),
+    _Family((AIFF,), _ID3_TEXT, write=_write_aiff, **_ID3),
+    _Family((DSF,), _ID3_TEXT, write=_write_dsf, **_ID3),
+    _Family((ID3FileType,), _ID3_TEXT, write=_write_id3, **_ID3),
     _Family(
         (FLAC, OggFileType),
         ("title", "artist", "album"),
-        **_mapping("genre", "{}", str, _others_vorbis),
+        **_mapping("genre", "{}", str, _others_vorbis, check=_check_comments),
     ),
     _Family(
         (MP4,),
@@ -362,12 +556,13 @@ _FAMILIES = (
             "----:com.apple.iTunes:{}",
             lambda text: MP4FreeForm(text.encode("utf-8")),
             _others_mp4,
+            check=_check_atoms,
         ),
     ),
     _Family(
         (ASF,),
         ("Title", "Author", "WM/AlbumTitle"),
-        **_mapping("WM/Genre", "{}", str, _others_asf),
+        **_mapping("WM/Genre", "{}", str, _others_asf, check=_check_objects),
     ),
     _Family(
         (APEv2File,),
@@ -440,14 +635,14 @@ def _open(path: str) -> Any:
             raise TagReadError(path, "empty file")
     try:
         file = mutagen.File(path)
-        if isinstance(file, MP3) and (file.tags is None or file.tags.version[0] == 1):
+        if isinstance(file, MP3 | TrueAudio) and (file.tags is None or file.tags.version[0] == 1):
             with contextlib.suppress(APENoHeaderError):
                 APEv2(path)
-                info, file = file.info, _APEv2OnMP3(path)
+                info, file = file.info, _APEv2Only(path)
                 file.info = info
     except mutagen.MutagenError as error:
         raise TagReadError(path, _reason(error, path)) from error
-    except (struct.error, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         raise TagReadError(path, f"damaged ({type(error).__name__}: {error})") from error
     if file is None:
         raise TagReadError(path, "not an audio file of a known format")
@@ -457,12 +652,12 @@ def _open(path: str) -> Any:
 def _shadow(path: str, file: Any) -> tuple[str, ...]:
     """Genres of a second tag, which some players show instead of the first."""
     try:
-        if isinstance(file, MP3):
+        if isinstance(file, MP3 | TrueAudio):
             return tuple(_text(value) for value in _values(APEv2(path), "Genre"))
         if isinstance(file, WAVE):
             with open(path, "rb") as stream:
                 field = _riff_genre(stream)
-                text = field.read().rstrip(b"\0").decode("utf-8", "replace") if field else ""
+                text = _riff_text(field.read()) if field else ""
             return (text,) if text.strip() else ()
     except (mutagen.MutagenError, ValueError):
         pass
@@ -525,7 +720,7 @@ def write_fields(
         written = _open(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
-    except (struct.error, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         reason = f"too damaged to be tagged ({type(error).__name__}: {error})"
         raise TagWriteError(path, reason) from error
     if written.tags is None:
@@ -533,5 +728,7 @@ def write_fields(
     found = family.read(written.tags, form)
     if tuple(found) != tuple(genres):
         raise TagWriteError(path, f"would be read back as {found}")
+    if any(family.custom(written.tags, name) != text for name, text in custom.items()):
+        raise TagWriteError(path, "its own fields would not be read back")
     if family.others(written) != others:
         raise TagWriteError(path, "other tags would not survive the writing")

@@ -95,9 +95,11 @@ def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: 
     return _close(version, flags, b"".join(frames), rest, room)
 
 
-def new_tag(version: int = 4) -> bytes:
-    """An empty ID3v2 tag, for `exchange` to fill."""
-    return b"ID3" + bytes([version, 0, 0]) + bytes(4)
+def count_frames(tag: bytes) -> int:
+    """Frames of an ID3v2 tag, whether anybody understands them or not."""
+    version, flags, body = _open(tag)
+    frames, _ = _split(version, flags, body)
+    return len(frames)
 
 
 def restore_v1(block: bytes, genres: Sequence[str]) -> bytes:
@@ -128,6 +130,9 @@ def _open(tag: bytes) -> tuple[int, int, bytes]:
         raise UnsupportedTag("the ID3v2 tag is cut off")
     if version == 2 and flags & 0x40:
         raise UnsupportedTag("the ID3v2.2 tag is compressed")
+    if version == 4 and flags & _FOOTER:
+        # mutagen does not count the footer and would leave it in front of the sound.
+        raise UnsupportedTag("the ID3v2 tag has a footer")
     if version < 4 and flags & _UNSYNCHRONISED:
         try:
             body = unsynch.decode(body)
@@ -142,20 +147,13 @@ def _close(version: int, flags: int, frames: bytes, rest: bytes, room: int) -> b
     """A tag of these parts; trailing zeros of `rest` are padding, to be used up first."""
     if version < 4 and flags & _UNSYNCHRONISED:
         frames, rest = unsynch.encode(frames), unsynch.encode(rest)
-    footer = _HEADER if version == 4 and flags & _FOOTER else 0
     junk = rest.rstrip(b"\0")
     content = frames + (rest[: len(junk)] if junk else b"")
-    if footer:  # a tag with a footer has no padding
-        size = len(content)
-    elif _HEADER + len(content) <= room:
-        size = room - _HEADER
-    else:
-        size = len(content) + _PADDING
+    size = room - _HEADER if _HEADER + len(content) <= room else len(content) + _PADDING
     if size >= 1 << 28:  # four synchsafe bytes
         raise UnsupportedTag("the ID3v2 tag would be larger than 256 MB")
     facts = bytes([version, 0, flags]) + BitPaddedInt.to_str(size, width=4)
-    tag = b"ID3" + facts + content.ljust(size, b"\0")
-    return tag + b"3DI" + facts if footer else tag
+    return b"ID3" + facts + content.ljust(size, b"\0")
 
 
 def _split(version: int, flags: int, body: bytes) -> tuple[list[bytes], bytes]:
@@ -218,8 +216,10 @@ def _frame(version: int, text: Text, joint: str) -> bytes:
 
 def _is(frame: bytes, version: int, text: Text) -> bool:
     """Whether a frame is the one that a text takes the place of."""
-    name = _NAMES[text.name][version]
-    if not frame.startswith(name):
+    names = {_NAMES[text.name][version]}
+    if version > 2:  # some writers fill names of ID3v2.2 up with a null
+        names.add(_NAMES[text.name][2] + b"\0")
+    if frame[: 3 if version == 2 else 4] not in names:
         return False
     if text.name == "genre":
         return True

@@ -71,8 +71,17 @@ class Taxonomy:
         for child, parent in self.parent.items():
             if parent in self.parent:
                 raise TaxonomyError(self.path, f"{child}: its parent {parent} has a parent itself")
+        mapped = sorted({*self.rename, *self.drop} & set(self.parent))
+        if mapped:
+            raise TaxonomyError(
+                self.path, f"{', '.join(mapped)}: becomes its parent; rename or drop that"
+            )
+        for name in (*self.rename.values(), *self.parent.values()):
+            if reason := _unwritable(name):
+                raise TaxonomyError(self.path, f"{name!r}: {reason}")
         names = [self._name(genre) for genre in {self._family(genre) for genre in genres}]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        folded = [name.casefold() for name in names]
+        twice = sorted(name for name in names if folded.count(name.casefold()) > 1)
         if twice:
             raise TaxonomyError(
                 self.path, f"{', '.join(twice)}: several genres get this name; map them to a parent"
@@ -113,6 +122,17 @@ class Taxonomy:
 
     def _name(self, family: str) -> str:
         return self.rename.get(family, family)
+
+
+def _unwritable(name: str) -> str | None:
+    """Why a name would not be read back from a tag as it was written, or None."""
+    from mutagen.id3 import TCON  # late, as above
+
+    if name != name.strip() or not name.isprintable():
+        return "has spaces at an end, or characters that cannot be seen"
+    if TCON(encoding=3, text=[name]).genres != [name]:
+        return "is another genre's number in ID3"
+    return None
 
 
 def load_taxonomy(path: str) -> Taxonomy:

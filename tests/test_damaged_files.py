@@ -1,0 +1,150 @@
+"""Damaged files that fuzzing found: what their damage hid must not come out by tagging."""
+
+import struct
+from pathlib import Path
+
+import pytest
+from mutagen.apev2 import APEv2
+from mutagen.id3 import ID3, TIT2
+
+from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
+from pipeline.run import Journal
+from tests.conftest import tone, write_audio
+from tests.test_full_disk import PAGE, fill_up, small_disk  # noqa: F401
+from tests.test_tag import fill, listed
+from transforms.decode import DecodeError
+from transforms.features import hear
+from transforms.fields import TagReadError, TagWriteError, read_header
+from transforms.records import TrackError
+from transforms.tag import write_genres
+from transforms.undo import read_journal, undo_all
+
+
+def song(tmp_path: Path, format: str, seconds: float = 2) -> Path:
+    path, rate = tmp_path / f"song.{format}", 48000 if format == "opus" else 44100
+    write_audio(path, tone(seconds, rate, 2), rate)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["mp3", "mp3 with ID3", "wv"])
+def test_an_ape_tag_of_131_bytes_is_not_taken_for_id3v1(tmp_path, kind):
+    # Then "APETAGEX" has its "TAG" where ID3v1 begins.
+    path = song(tmp_path, kind.split()[0])
+    if "ID3" in kind:
+        tags = ID3()
+        tags.add(TIT2(encoding=0, text="x"))
+        tags.save(path)
+    tags = APEv2()
+    tags["Title"] = "x" * 53
+    tags.save(path)
+    ape = path.read_bytes()[-131:]
+    assert ape.startswith(b"APETAGEX")
+    write_genres(listed(path), ("Jazz",), [].append)
+    assert read_header(str(path))[0].genres == ("Jazz",)
+    if "ID3" in kind:
+        assert path.read_bytes().endswith(ape)
+
+
+@pytest.mark.parametrize("format", ["ogg", "opus"])
+def test_a_damaged_ogg_page_gets_no_new_checksum(tmp_path, format):
+    # Decoders leave it out because its checksum is wrong; numbering pages anew would hide that.
+    path = song(tmp_path, format, 8)
+    data = bytearray(path.read_bytes())
+    pages = [i for i in range(len(data)) if data[i : i + 4] == b"OggS"]
+    page = pages[len(pages) // 2]
+    for place in range(page + 27 + data[page + 26] + 60, page + 27 + data[page + 26] + 90):
+        data[place] ^= 0x5A
+    path.write_bytes(data)
+    before = sounds_of(str(path))
+    try:
+        write_genres(listed(path), ("x" * 70_000,), [].append)
+    except TagWriteError:
+        assert path.read_bytes() == data
+    assert sounds_of(str(path)) == before
+
+
+def test_a_wma_whose_header_reaches_into_the_sound_is_not_broken(tmp_path):
+    path = song(tmp_path, "wma")
+    fill(path)
+    data = bytearray(path.read_bytes())
+    (size,) = struct.unpack("<Q", data[16:24])  # of the header: more than its objects
+    data[16:24] = struct.pack("<Q", size + 8)
+    path.write_bytes(data)
+    before = sounds_of(str(path))
+    assert before
+    try:
+        write_genres(listed(path), ("Jazz",), [].append)
+    except TagWriteError:
+        assert path.read_bytes() == data
+    assert sounds_of(str(path)) == before
+
+
+@pytest.mark.parametrize("more", [64, 1000])
+def test_an_mp4_whose_tags_reach_into_the_sound_is_not_broken(tmp_path, more):
+    source, path = song(tmp_path, "m4a"), tmp_path / "index first.m4a"
+    fill(source)
+    _put_index_first(source, path)
+    data = bytearray(path.read_bytes())
+    at = data.find(b"ilst") - 4
+    (size,) = struct.unpack(">I", data[at : at + 4])
+    data[at : at + 4] = struct.pack(">I", size + more)
+    path.write_bytes(data)
+    before = sounds_of(str(path))
+    assert before
+    try:
+        write_genres(listed(path), ("Jazz",), [].append)
+    except TrackError:
+        assert path.read_bytes() == data
+    assert sounds_of(str(path)) == before
+
+
+def test_a_genre_in_the_ape_tag_of_a_tta_is_not_overlooked(tmp_path):
+    # FFmpeg then shows that one only, whatever ID3 says.
+    path = song(tmp_path, "tta")
+    tags = APEv2(path)
+    tags["Genre"] = "Folk"
+    tags.save(path)
+    tags = read_header(str(path))[0]
+    assert "Folk" in (*tags.genres, *tags.shadow)
+
+
+def test_damage_that_mutagen_answers_with_a_value_error_is_a_tag_read_error(tmp_path):
+    path = song(tmp_path, "wma")
+    data = bytearray(path.read_bytes())
+    data[46:54] = bytes(8)  # the size of the header's first object
+    path.write_bytes(data)
+    with pytest.raises(TagReadError):
+        read_header(str(path))
+
+
+def test_a_codec_that_ffmpeg_does_not_know_is_a_decode_error(tmp_path):
+    path = song(tmp_path, "wav")
+    data = bytearray(path.read_bytes())
+    data[20:22] = b"\x34\x12"  # the number of the codec
+    path.write_bytes(data)
+    with pytest.raises(DecodeError):
+        hear(str(path), "wav", SPEC, 3)
+
+
+def test_a_file_stays_where_its_change_cannot_be_noted_whole(small_disk, tmp_path):
+    # A disk that fills up takes the beginning of a line and says so only by a number.
+    names = [f"{number}.mp3" for number in range(60)]
+    for name in names:
+        write_audio(tmp_path / name, tone(0.2, 22050), 22050)
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    journal = Journal(str(small_disk / "journal.jsonl"))
+    fill_up(small_disk, 2 * PAGE)
+    failed = []
+    for name in names:
+        try:
+            write_genres(listed(tmp_path / name), ("Jazz",), journal)
+        except OSError as error:
+            failed.append((name, error.strerror))
+    assert {reason for _, reason in failed} == {"No space left on device"}
+    assert all((tmp_path / name).read_bytes() == before[name] for name, _ in failed)
+    tagged = [name for name in names if (tmp_path / name).read_bytes() != before[name]]
+    assert len(tagged) == len(names) - len(failed) > 0
+    assert {read_header(str(tmp_path / name))[0].genres for name in tagged} == {("Jazz",)}
+
+    assert {undone.status for undone in undo_all(read_journal(journal.lines()))} == {"restored"}
+    assert {name: (tmp_path / name).read_bytes() for name in names} == before
