@@ -8,16 +8,13 @@ from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TIT2
 
 from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
-from pipeline.run import Journal
 from tests.conftest import tone, write_audio
-from tests.test_full_disk import PAGE, fill_up, small_disk  # noqa: F401
 from tests.test_tag import fill, listed
 from transforms.decode import DecodeError
 from transforms.features import hear
 from transforms.fields import TagReadError, TagWriteError, read_header
 from transforms.records import TrackError
 from transforms.tag import write_genres
-from transforms.undo import read_journal, undo_all
 
 
 def song(tmp_path: Path, format: str, seconds: float = 2) -> Path:
@@ -124,27 +121,3 @@ def test_a_codec_that_ffmpeg_does_not_know_is_a_decode_error(tmp_path):
     path.write_bytes(data)
     with pytest.raises(DecodeError):
         hear(str(path), "wav", SPEC, 3)
-
-
-def test_a_file_stays_where_its_change_cannot_be_noted_whole(small_disk, tmp_path):
-    # A disk that fills up takes the beginning of a line and says so only by a number.
-    names = [f"{number}.mp3" for number in range(60)]
-    for name in names:
-        write_audio(tmp_path / name, tone(0.2, 22050), 22050)
-    before = {name: (tmp_path / name).read_bytes() for name in names}
-    journal = Journal(str(small_disk / "journal.jsonl"))
-    fill_up(small_disk, 2 * PAGE)
-    failed = []
-    for name in names:
-        try:
-            write_genres(listed(tmp_path / name), ("Jazz",), journal)
-        except OSError as error:
-            failed.append((name, error.strerror))
-    assert {reason for _, reason in failed} == {"No space left on device"}
-    assert all((tmp_path / name).read_bytes() == before[name] for name, _ in failed)
-    tagged = [name for name in names if (tmp_path / name).read_bytes() != before[name]]
-    assert len(tagged) == len(names) - len(failed) > 0
-    assert {read_header(str(tmp_path / name))[0].genres for name in tagged} == {("Jazz",)}
-
-    assert {undone.status for undone in undo_all(read_journal(journal.lines()))} == {"restored"}
-    assert {name: (tmp_path / name).read_bytes() for name in names} == before

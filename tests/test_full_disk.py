@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
+from pipeline.run import Journal
 from tests.conftest import files_of, read_rows, tone, write_audio
+from tests.test_tag import listed
+from transforms.fields import read_header
+from transforms.tag import write_genres
+from transforms.undo import read_journal, undo_all
 
 FORMATS = ("mp3", "flac", "ogg", "m4a")
 PAGE = 4096
@@ -110,3 +115,27 @@ def test_a_report_without_room_stops_the_run_and_all_can_be_undone(
     filler.unlink()
     assert main(["undo", str(small_disk / "reports")]) == 0
     assert files_of(music) == before
+
+
+def test_a_file_stays_where_its_change_cannot_be_noted_whole(small_disk, tmp_path):
+    # A disk that fills up takes the beginning of a line and says so only by a number.
+    names = [f"{number}.mp3" for number in range(60)]
+    for name in names:
+        write_audio(tmp_path / name, tone(0.2, 22050), 22050)
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    journal = Journal(str(small_disk / "journal.jsonl"))
+    fill_up(small_disk, 2 * PAGE)
+    failed = []
+    for name in names:
+        try:
+            write_genres(listed(tmp_path / name), ("Jazz",), journal)
+        except OSError as error:
+            failed.append((name, error.strerror))
+    assert {reason for _, reason in failed} == {"No space left on device"}
+    assert all((tmp_path / name).read_bytes() == before[name] for name, _ in failed)
+    tagged = [name for name in names if (tmp_path / name).read_bytes() != before[name]]
+    assert len(tagged) == len(names) - len(failed) > 0
+    assert {read_header(str(tmp_path / name))[0].genres for name in tagged} == {("Jazz",)}
+
+    assert {undone.status for undone in undo_all(read_journal(journal.lines()))} == {"restored"}
+    assert {name: (tmp_path / name).read_bytes() for name in names} == before
