@@ -60,42 +60,13 @@ def train(
     -------
     Bundle
     """
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    epochs = epochs or recipe.epochs
-    batches = _batches(recipe, music.splits["train"], len(music.labels), seed)
-    valid_segments, valid_targets = _segments(recipe.features, music.splits["valid"])
-    network = recipe.build(recipe.features, len(music.labels))
-    network.compile(
-        optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(recipe.learning_rate, epochs * len(batches)),
-            weight_decay=recipe.weight_decay,
-        ),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=recipe.label_smoothing
-        ),
-        metrics=["accuracy"],
-    )
-
-    class LogEpoch(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            figures = ", ".join(f"{key} {value:.3f}" for key, value in (logs or {}).items())
-            log(f"epoch {epoch + 1}/{epochs}: {figures}")
-
-    history = network.fit(
-        batches,
-        validation_data=(valid_segments, np.eye(len(music.labels))[valid_targets]),
-        validation_batch_size=256,
-        epochs=epochs,
-        verbose=0,
-        callbacks=[
-            LogEpoch(),
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=recipe.patience, restore_best_weights=True
-            ),
-        ],
-    )
+    members, histories = [], []
+    for number, build in enumerate((recipe.build, *recipe.companions)):
+        alone = dataclasses.replace(recipe, build=build, companions=())
+        member, losses = _fit(alone, music, seed + number, epochs or recipe.epochs, log)
+        members.append(member)
+        histories.append(losses)
+    network = _average(members)
     valid_logits = predict_logits(network, recipe.features, music.splits["valid"])
     bundle = Bundle(
         path=str(folder),
@@ -122,11 +93,86 @@ def train(
         "clips": {split: len(clips) for split, clips in music.splits.items()},
         "left_out": list(music.left_out),
         "seed": seed,
-        "epochs_run": len(history.history["loss"]),
-        "best_epoch": int(np.argmin(history.history["val_loss"])) + 1,
+        "epochs_run": [len(losses) for losses in histories],
+        "best_epoch": [int(np.argmin(losses)) + 1 for losses in histories],
     }
     bundle = dataclasses.replace(bundle, training=facts, metrics=metrics)
     return save_bundle(bundle, network, folder, model_card(bundle))
+
+
+def _fit(
+    recipe: Recipe,
+    music: LabelledMusic,
+    seed: int,
+    epochs: int,
+    log: Callable[[str], None],
+) -> tuple[keras.Model, list[float]]:
+    """One trained network with the weights of its best epoch, and its validation losses."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    n_classes = len(music.labels)
+    batches = _batches(recipe, music.splits["train"], n_classes, seed)
+    valid_segments, valid_targets = _segments(recipe.features, music.splits["valid"])
+    network = _build(recipe, n_classes, recipe.precision)
+    network.compile(
+        optimizer=keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(recipe.learning_rate, epochs * len(batches)),
+            weight_decay=recipe.weight_decay,
+        ),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=recipe.label_smoothing
+        ),
+        metrics=["accuracy"],
+    )
+
+    class LogEpoch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            figures = ", ".join(f"{key} {value:.3f}" for key, value in (logs or {}).items())
+            log(f"{network.name}: epoch {epoch + 1}/{epochs}: {figures}")
+
+    history = network.fit(
+        batches,
+        validation_data=(valid_segments, np.eye(n_classes)[valid_targets]),
+        validation_batch_size=256,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[
+            LogEpoch(),
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss", patience=recipe.patience, restore_best_weights=True
+            ),
+        ],
+    )
+    trained = _build(recipe, n_classes, "float32")
+    trained.set_weights(network.get_weights())
+    return trained, history.history["val_loss"]
+
+
+def _build(recipe: Recipe, n_classes: int, precision: str) -> keras.Model:
+    """The recipe's network, computing in `precision`."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return recipe.build(recipe.features, n_classes)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _average(members: list[keras.Model]) -> keras.Model:
+    """One network whose logits are the mean of its members'."""
+    import keras
+
+    if len(members) == 1:
+        return members[0]
+    segments = keras.Input(members[0].input_shape[1:], name="log_mel")
+    logits = [
+        keras.Model(member.input, member.output, name=f"member_{number}")(segments)
+        for number, member in enumerate(members, start=1)
+    ]
+    return keras.Model(segments, keras.layers.Average(name="logits")(logits), name=members[0].name)
 
 
 def model_card(bundle: Bundle) -> str:
@@ -143,6 +189,11 @@ def model_card(bundle: Bundle) -> str:
         With ``{version}`` where the version goes.
     """
     training, test, valid = bundle.training, bundle.metrics["test"], bundle.metrics["valid"]
+    epochs = [
+        f"best epoch {best} of {run}"
+        for best, run in zip(training["best_epoch"], training["epochs_run"], strict=True)
+    ]
+    members = "network" if len(epochs) == 1 else "networks, their logits averaged"
     low, high = test["track_accuracy_ci95"]
     clips = training["clips"]
     rows = "\n".join(
@@ -154,8 +205,8 @@ def model_card(bundle: Bundle) -> str:
 Genres: {", ".join(bundle.genres)}.
 
 ## What it is
-Recipe `{training["recipe"]}` (seed {training["seed"]}, best of {training["epochs_run"]} epochs:
-{training["best_epoch"]}). It hears segments of {bundle.features.segment_seconds:.1f} s and
+Recipe `{training["recipe"]}` (seed {training["seed"]}): {len(epochs)} {members}
+({", ".join(epochs)}). It hears segments of {bundle.features.segment_seconds:.1f} s and
 averages their calibrated probabilities (temperature {bundle.temperature}).
 
 ## What it learned from
@@ -226,8 +277,11 @@ def _batches(recipe: Recipe, clips: Clips, n_classes: int, seed: int) -> keras.u
             return augment(segments, targets, recipe, self.rng)
 
         def _cut(self, log_mel: np.ndarray) -> np.ndarray:
-            start = self.rng.integers(0, log_mel.shape[1] - width + 1)
-            return log_mel[:, start : start + width]
+            n_frames = log_mel.shape[1]
+            tempo = np.exp(self.rng.uniform(-recipe.stretch, recipe.stretch))
+            # Nearest frames: the features are single frames too, not averages.
+            frames = np.floor(np.arange(width) * min(tempo, n_frames / width)).astype(int)
+            return log_mel[:, self.rng.integers(0, n_frames - frames[-1]) + frames]
 
         def on_epoch_end(self) -> None:
             self.order = self.rng.permutation(np.repeat(np.arange(len(clips)), per_clip))
@@ -238,7 +292,7 @@ def _batches(recipe: Recipe, clips: Clips, n_classes: int, seed: int) -> keras.u
 def augment(
     segments: np.ndarray, targets: np.ndarray, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tilt, mix and mask a batch as the recipe says.
+    """Move, tilt, mix and mask a batch as the recipe says.
 
     Parameters
     ----------
@@ -255,6 +309,10 @@ def augment(
         Of the same shapes.
     """
     n, n_mels, _ = segments.shape
+    if recipe.shift_bands:
+        shifts = rng.integers(-recipe.shift_bands, recipe.shift_bands + 1, (n, 1))
+        moved = np.clip(np.arange(n_mels) - shifts, 0, n_mels - 1)
+        segments = np.take_along_axis(segments, moved[:, :, None], axis=1)
     if recipe.tilt_db:
         span = recipe.tilt_db / recipe.features.top_db
         slopes = rng.uniform(-span, span, (n, 1, 1)).astype(np.float32)

@@ -71,7 +71,9 @@ def test_saved_network_gives_the_measured_figures(trained, music):
 
 
 def test_same_seed_same_network(music, tmp_path):
-    recipe = dataclasses.replace(RECIPE, epochs=2, mixup=0.3, mask_bands=4, tilt_db=6.0)
+    recipe = dataclasses.replace(
+        RECIPE, epochs=2, mixup=0.3, mask_bands=4, tilt_db=6.0, shift_bands=1, stretch=0.1
+    )
     weights = []
     for seed in (1, 1, 2):
         bundle = train(recipe, music, tmp_path, name="x", vote=vote, seed=seed, log=_nowhere)
@@ -84,11 +86,31 @@ def test_augmentation_keeps_shape_and_sum_of_targets():
     rng = np.random.default_rng(0)
     segments = rng.random((8, 16, 8)).astype(np.float32)
     targets = np.eye(2, dtype=np.float32)[rng.integers(0, 2, 8)]
-    recipe = dataclasses.replace(RECIPE, mixup=0.5, mask_bands=6, mask_frames=4, tilt_db=12.0)
+    recipe = dataclasses.replace(
+        RECIPE, mixup=0.5, mask_bands=6, mask_frames=4, tilt_db=12.0, shift_bands=2
+    )
     changed, mixed = augment(segments, targets, recipe, rng)
     assert changed.shape == segments.shape
     assert np.isfinite(changed).all()
     np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_companions_are_averaged_into_one_network(music, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=2, companions=(build,))
+    bundle = train(recipe, music, tmp_path, name="two", vote=vote, log=_nowhere)
+    assert bundle.training["epochs_run"] == [2, 2]
+    network = load_bundle(tmp_path).load_network()
+    members = [layer for layer in network.layers if layer.name.startswith("member")]
+    assert len(members) == 2
+    segments = np.random.default_rng(0).random((3, 16, 8)).astype(np.float32)
+    mean = sum(np.asarray(member(segments)) for member in members) / 2
+    np.testing.assert_allclose(np.asarray(network(segments)), mean, atol=1e-5)
+
+
+def test_what_is_saved_computes_in_single_precision(music, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=1, precision="mixed_bfloat16")
+    bundle = train(recipe, music, tmp_path, name="x", vote=vote, log=_nowhere)
+    assert {layer.compute_dtype for layer in bundle.load_network().layers} == {"float32"}
 
 
 def test_no_augmentation_changes_nothing():

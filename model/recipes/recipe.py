@@ -35,7 +35,17 @@ class Recipe:
         Widest stripe that SpecAugment blanks, in mel bands and in frames; 0 is off.
     tilt_db : float
         Largest random spectral tilt, in dB from the lowest to the highest band.
+    shift_bands : int
+        Most mel bands that a segment is moved up or down, as another key would; 0 is off.
+    stretch : float
+        Largest change of tempo, as the natural logarithm of its factor; 0 is off.
     label_smoothing : float
+    companions : tuple of callable
+        Builders like `build` of more networks. Each is trained on its own, with its own
+        seed; what is saved is one network whose logits are the mean of them all.
+    precision : str
+        Keras' policy for the data type of layers while training; what is saved computes
+        in ``float32``.
     n_segments : int
         Segments heard of each track when tagging.
     """
@@ -52,5 +62,9 @@ class Recipe:
     mask_bands: int = 0
     mask_frames: int = 0
     tilt_db: float = 0.0
+    shift_bands: int = 0
+    stretch: float = 0.0
     label_smoothing: float = 0.0
+    companions: tuple[Callable[[FeatureSpec, int], keras.Model], ...] = ()
+    precision: str = "float32"
     n_segments: int = 8
