@@ -26,6 +26,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.options import TaggingJob, UsageError
 from transforms.records import printable
+from transforms.rewrite import sync
 
 _PREFIX = "run="
 _MANIFEST = "run.json"
@@ -150,6 +151,9 @@ def start_run(report: str) -> Run:
     try:
         os.makedirs(folder)
         open(os.path.join(folder, _JOURNAL), "a").close()
+        # The journal's lines are worth nothing in a folder that a power cut takes away.
+        for made in (folder, report):
+            sync(made)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written ({error.strerror})") from error
     return Run(run, folder)

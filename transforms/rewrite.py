@@ -31,8 +31,8 @@ from transforms.records import Refusal, Track
 _TEMPORARY = ".genrebeam-"
 # After so long a temporary file of another machine belongs to a run that died, in s.
 _ABANDONED_S = 24 * 3600.0
-# More than one block of a disk is not written in one step.
-_IN_PLACE_BYTES = 4096
+# More than one block of a disk, in bytes, is not written in one step.
+_BLOCK = 4096
 
 Journal = Callable[[dict[str, Any]], None]
 
@@ -213,7 +213,7 @@ def dress(copy: str, real: str, *, mtime_ns: int | None = None) -> None:
         os.utime(copy)
     else:
         os.utime(copy, ns=(facts.st_atime_ns, mtime_ns))
-    _sync(copy)
+    sync(copy)
 
 
 def replace(copy: str, real: str) -> None:
@@ -221,10 +221,11 @@ def replace(copy: str, real: str) -> None:
     os.replace(copy, real)
     # Done and visible: a file system that cannot sync folders is no reason to call it failed.
     with contextlib.suppress(OSError):
-        _sync(os.path.dirname(real))
+        sync(os.path.dirname(real))
 
 
-def _sync(path: str) -> None:
+def sync(path: str) -> None:
+    """Force a file, or a folder's list of names, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -246,14 +247,15 @@ def overwrite(real: str, copy: str, announce: Callable[[], None]) -> None:
     Raises
     ------
     HardLinked
-        If more than a few bytes differ, or the size.
+        If the size differs, or more than one block.
     """
     with open(real, "rb") as stream:
         old = stream.read()
     with open(copy, "rb") as stream:
         new = stream.read()
     differing = [i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b]
-    if len(old) != len(new) or (differing and differing[-1] - differing[0] >= _IN_PLACE_BYTES):
+    blocks = {place // _BLOCK for place in differing}
+    if len(old) != len(new) or len(blocks) > 1:
         raise HardLinked(real, "has hard links, and its tag has no room for a change in place")
     announce()
     if not differing:
