@@ -565,7 +565,11 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
         tagged = [path for path, w in ended.items() if w.status == "tagged"]
         with timed("sounds_after"):
             after = dict(zip(tagged, steps.each(sounds_of, _one(tagged)), strict=True))
-        audible = [path for path in tagged if before[path] not in ({}, *_DEATHS)]
+        audible = [
+            path
+            for path in tagged
+            if before[path] not in ({}, *_DEATHS) and after[path] not in _DEATHS
+        ]
         changed = [p for p in audible if not same_sound(before[p], after[p])]
         # A damaged length in a header that is right now: a decoder finds more than before.
         # The job does not come that far where it cannot hear a file.
@@ -605,7 +609,7 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
         "hear": _counts(result.partition(":")[0] for result in heard.values()),
         "decoder_deaths": [
             [path.name, how]
-            for results in (before, heard)
+            for results in (before, heard, after)
             for path, how in results.items()
             if how in _DEATHS
         ],
