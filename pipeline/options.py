@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from transforms.records import EXISTING
+from transforms.records import CATCH_ALL, EXISTING
 from transforms.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ def _probability(text: str) -> float:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    from transforms.records import CATCH_ALL
-
     names = [name.strip() for name in text.split(",") if name.strip()]
     return tuple(n for name in names for n in (CATCH_ALL if name == "default" else (name,)))
 
@@ -133,8 +131,8 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         type=_names,
         default=(),
         metavar="LIST",
-        help="genres that count as none, such as 'Other,Misc'; 'default' stands for Other, "
-        "Unknown, Unknown Genre, Unclassifiable, Misc, Miscellaneous, None, 12 (default: none)",
+        help="genres that count as none, such as 'Other,Misc'; 'default' stands for "
+        f"{', '.join(CATCH_ALL)} (default: none)",
     )
     parser.add_argument(
         "--taxonomy",
