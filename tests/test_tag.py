@@ -326,6 +326,22 @@ def test_separator_joins_genres_before_id3v2_4(track_of):
     assert read_header(track.uri, form)[0].genres == ("Jazz", "Soul")
 
 
+def test_a_flac_without_any_comment_gets_its_genre(track_of):
+    track = track_of("flac", full=False)
+    content = Path(track.uri).read_bytes()
+    facts = content[4 : 4 + 4 + 34]  # the block that every FLAC begins with, as the last one
+    place = 4
+    while not content[place] & 0x80:
+        place += 4 + int.from_bytes(content[place + 1 : place + 4], "big")
+    place += 4 + int.from_bytes(content[place + 1 : place + 4], "big")
+    Path(track.uri).write_bytes(b"fLaC" + b"\x80" + facts[1:] + content[place:])
+    assert mutagen.File(track.uri).tags is None
+    sound = audio_hash(Path(track.uri))
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    assert read_header(track.uri)[0].genres == ("Jazz",)
+    assert audio_hash(Path(track.uri)) == sound
+
+
 def refused(track: Track, reason: str, policy: TagPolicy | None = None) -> None:
     """A file that must not be written: it says why, and stays as it is."""
     content = Path(track.uri).read_bytes()

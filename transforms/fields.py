@@ -337,9 +337,9 @@ def _mapping(
         path: str, kind: type, genres: Sequence[str], fields: Mapping[str, str], form: TagForm
     ) -> None:
         file = kind(path)
+        check(path, file)
         if file.tags is None:
             file.add_tags()
-        check(path, file)
         _write_mapped(file, genre, custom, wrap, genres, fields)
         file.save()
 
@@ -394,7 +394,7 @@ def _check_comments(path: str, file: Any) -> None:
         else:
             _check_pages(stream)
             raw = _second_packet(stream)
-    if file.tags.write(framing=False) not in raw:
+    if file.tags is not None and file.tags.write(framing=False) not in raw:
         raise ValueError("its comments are not by the rules, not all of them would survive")
 
 
