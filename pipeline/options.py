@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from transforms.records import CATCH_ALL, EXISTING
+from transforms.records import CATCH_ALL, EXISTING, ID3_VERSIONS, VOTE_RULES
 from transforms.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--id3-version",
-        choices=("keep", "2.3", "2.4"),
+        choices=ID3_VERSIONS,
         default="keep",
         help="version of ID3 tags: the file's own (a new tag gets 2.4), or this one "
         "(default: %(default)s)",
@@ -172,7 +172,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--vote",
-        choices=("mean", "majority"),
+        choices=VOTE_RULES,
         default=None,
         help="how a track's segments decide: mean probability, or more than half of the votes "
         "(default: the model's own)",

@@ -34,8 +34,6 @@ from transforms.records import AudioFacts, FileTags, Refusal, TrackError
 
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
-ID3_VERSIONS = ("keep", "2.3", "2.4")
-
 
 # What mutagen raises, beside its own errors, on files that are damaged in an unusual way.
 _DAMAGE = (
@@ -93,17 +91,20 @@ class _Family:
     custom : callable
         ``custom(tags, name)`` gives the text of one of our own fields, or None.
     write : callable
-        ``write(path, kind, genres, custom, form)`` changes these fields of a file.
+        ``write(file, genres, custom, form)`` changes these fields of an open file, and saves it.
     others : callable
         ``others(file)`` gives everything in its tags but these fields, to be compared.
+    check : callable
+        ``check(file)`` raises ValueError where writing would do harm.
     """
 
     kinds: tuple[type, ...]
     text: tuple[str, str, str]
     read: Callable[[Any, TagForm], list[str]]
     custom: Callable[[Any, str], str | None]
-    write: Callable[[str, type, Sequence[str], Mapping[str, str], TagForm], None]
+    write: Callable[[Any, Sequence[str], Mapping[str, str], TagForm], None]
     others: Callable[[Any], Any]
+    check: Callable[[Any], None] = lambda file: None
 
 
 # --- ID3: TCON, TXXX --------------------------------------------------------------------
@@ -122,23 +123,23 @@ def _custom_id3(tags: ID3Tags, name: str) -> str | None:
     return str(frames[0]) if frames else None
 
 
-def _write_id3(
-    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
-) -> None:
-    trailer = _id3v1(path) if issubclass(kind, ID3FileType) else b""
-    # translate=False: mutagen would bring every frame into its ID3v2.4 form.
-    wanted = None if form.id3_version == "keep" else int(form.id3_version[-1])
-    file = kind(path, translate=False, load_v1=True)
+def _write_id3(file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm) -> None:
+    path, kind = file.filename, type(file)
+    trailer = _id3v1(path) if isinstance(file, ID3FileType) else b""
     found = file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None
+    wanted = None if form.id3_version == "keep" else int(form.id3_version[-1])
     version = wanted or found or 4
-    if not found and version == 3:  # what ID3v1 says, in the frames of that version
-        file = kind(path, translate=True, v2_version=3, load_v1=True)
     converted = found is not None and version != found
-    if converted and not _converts(file.tags, path):
+    if converted and not _converts(kind(path, translate=False).tags, path):
         raise ValueError(f"has frames that ID3v2.{version} would lose")
-    if found:
-        # Fields that ID3v1 alone has are taken over into a new ID3v2 tag only.
-        file = kind(path, translate=converted, v2_version=max(3, version), load_v1=False)
+    # Opened anew, because mutagen brings every frame into its ID3v2.4 form otherwise. Fields
+    # that ID3v1 alone has are taken over into a new ID3v2 tag only, in its version's frames.
+    file = kind(
+        path,
+        translate=converted or (found is None and version == 3),
+        v2_version=max(3, version),
+        load_v1=found is None,
+    )
     if file.tags is None:
         file.add_tags()
     tags = file.tags
@@ -202,9 +203,9 @@ def _others_wave(file: Any) -> Any:
         return _others_id3(file), [item for item in _riff_info(stream) if item[0] != "IGNR"]
 
 
-def _check_chunks(path: str) -> None:
+def _check_chunks(file: Any) -> None:
     """Refuse WAV and AIFF files whose chunks do not tell where the sound ends."""
-    with open(path, "rb") as stream:
+    with open(file.filename, "rb") as stream:
         is_riff = stream.read(4) == b"RIFF"
         root = (RiffFile if is_riff else AIFFFile)(stream).root
         stream.seek(0, 2)
@@ -220,9 +221,9 @@ def _check_chunks(path: str) -> None:
             raise ValueError("its chunks do not say where the sound ends")
 
 
-def _check_dsf(path: str) -> None:
+def _check_dsf(file: Any) -> None:
     """Refuse DSF files whose tag does not lie between the sound and the end."""
-    with open(path, "rb") as stream:
+    with open(file.filename, "rb") as stream:
         chunks = DSFFile(stream)
         place = chunks.dsd_chunk.offset_metdata_chunk
         stream.seek(0, 2)
@@ -233,20 +234,6 @@ def _check_dsf(path: str) -> None:
     tag_size = 10 + BitPaddedInt(head[6:10]) if head.startswith(b"ID3") else 0
     if place and (place < sound_end or place + tag_size != size):
         raise ValueError("its tag is not where DSF has it")
-
-
-def _write_aiff(
-    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
-) -> None:
-    _check_chunks(path)
-    _write_id3(path, kind, genres, custom, form)
-
-
-def _write_dsf(
-    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
-) -> None:
-    _check_dsf(path)
-    _write_id3(path, kind, genres, custom, form)
 
 
 def _frames(tags: ID3Tags) -> dict[str, Any]:
@@ -265,13 +252,10 @@ def _frames(tags: ID3Tags) -> dict[str, Any]:
 _CUSTOM_FRAMES = (f"txxx:{CONFIDENCE}".casefold(), f"txxx:{MODEL}".casefold())
 
 
-def _write_wave(
-    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
-) -> None:
+def _write_wave(file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm) -> None:
     """ID3, and the older genre field of RIFF where it is there already."""
-    _check_chunks(path)
-    _write_id3(path, kind, genres, custom, form)
-    with open(path, "r+b") as stream:
+    _write_id3(file, genres, custom, form)
+    with open(file.filename, "r+b") as stream:
         field = _riff_genre(stream)
         if field is not None:
             text = "; ".join(genres).encode("utf-8") + b"\0"
@@ -325,19 +309,15 @@ def _mapping(
     wrap: Callable[[str], Any],
     others: Callable[[Any, set[str]], Any],
     write: Callable[..., None] | None = None,
-    check: Callable[[str, Any], None] = lambda path, file: None,
 ) -> dict[str, Callable]:
     """Reading and writing for formats whose tags map keys to values.
 
-    `custom` has our field's name in the place of ``{}``; `wrap` makes its value; `check` raises
-    ValueError where mutagen's writing would do harm.
+    `custom` has our field's name in the place of ``{}``; `wrap` makes its value.
     """
 
     def write_mapped(
-        path: str, kind: type, genres: Sequence[str], fields: Mapping[str, str], form: TagForm
+        file: Any, genres: Sequence[str], fields: Mapping[str, str], form: TagForm
     ) -> None:
-        file = kind(path)
-        check(path, file)
         if file.tags is None:
             file.add_tags()
         _write_mapped(file, genre, custom, wrap, genres, fields)
@@ -386,9 +366,9 @@ def _put_comment(tags: Any, key: str, values: list[str]) -> None:
     tags[:] = [*rest[:place], *((spelling, value) for value in values), *rest[place:]]
 
 
-def _check_comments(path: str, file: Any) -> None:
+def _check_comments(file: Any) -> None:
     """Refuse comments that mutagen reads otherwise than they stand in the file."""
-    with open(path, "rb") as stream:
+    with open(file.filename, "rb") as stream:
         if isinstance(file, FLAC):
             raw = b"".join(data for kind, data in _flac_blocks(stream) if kind == VCFLACDict.code)
         else:
@@ -415,9 +395,9 @@ def _check_pages(stream: BinaryIO) -> None:
     stream.seek(0)
 
 
-def _check_atoms(path: str, file: Any) -> None:
+def _check_atoms(file: Any) -> None:
     """Refuse MP4 whose atoms reach beyond their parents: mutagen would write over the next."""
-    with open(path, "rb") as stream:
+    with open(file.filename, "rb") as stream:
         atoms = Atoms(stream).atoms
         stream.seek(0, 2)
         waiting = [(atom, stream.tell()) for atom in atoms]
@@ -429,9 +409,9 @@ def _check_atoms(path: str, file: Any) -> None:
         waiting += [(child, end) for child in atom.children or []]
 
 
-def _check_objects(path: str, file: Any) -> None:
+def _check_objects(file: Any) -> None:
     """Refuse ASF whose header is not made up of its objects: mutagen goes by their sum."""
-    with open(path, "rb") as stream:
+    with open(file.filename, "rb") as stream:
         head = stream.read(30)
         size, place = int.from_bytes(head[16:24], "little"), 30
         while place < size:
@@ -497,11 +477,8 @@ class _APEv2Only(APEv2File):
     """An mp3 or tta whose only tag is APEv2: it gets its genre there, not a second tag."""
 
 
-def _write_ape(
-    path: str, kind: type, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
-) -> None:
-    trailer = _id3v1(path)
-    file = kind(path)
+def _write_ape(file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm) -> None:
+    trailer = _id3v1(file.filename)
     if file.tags is None:
         file.add_tags()
         for key, value in _from_id3v1(trailer).items():
@@ -509,7 +486,7 @@ def _write_ape(
     _write_mapped(file, "Genre", "{}", str, genres, custom)
     file.save()
     if trailer:  # which mutagen takes off
-        with open(path, "ab") as stream:
+        with open(file.filename, "ab") as stream:
             stream.write(id3.restore_v1(trailer, genres))
 
 
@@ -536,17 +513,23 @@ def _others_ape(file: Any, ours: set[str]) -> Any:
     return {key: (value.kind, value.value) for key, value in items if key.casefold() not in ours}
 
 
-_ID3 = {"read": _read_id3, "custom": _custom_id3, "others": _others_id3}
-_ID3_TEXT = ("TIT2", "TPE1", "TALB")
+_ID3 = {
+    "text": ("TIT2", "TPE1", "TALB"),
+    "read": _read_id3,
+    "custom": _custom_id3,
+    "write": _write_id3,
+    "others": _others_id3,
+}
 _FAMILIES = (
-    _Family((WAVE,), _ID3_TEXT, write=_write_wave, **{**_ID3, "others": _others_wave}),
-    _Family((AIFF,), _ID3_TEXT, write=_write_aiff, **_ID3),
-    _Family((DSF,), _ID3_TEXT, write=_write_dsf, **_ID3),
-    _Family((ID3FileType,), _ID3_TEXT, write=_write_id3, **_ID3),
+    _Family((WAVE,), **{**_ID3, "write": _write_wave, "others": _others_wave}, check=_check_chunks),
+    _Family((AIFF,), **_ID3, check=_check_chunks),
+    _Family((DSF,), **_ID3, check=_check_dsf),
+    _Family((ID3FileType,), **_ID3),
     _Family(
         (FLAC, OggFileType),
         ("title", "artist", "album"),
-        **_mapping("genre", "{}", str, _others_vorbis, check=_check_comments),
+        **_mapping("genre", "{}", str, _others_vorbis),
+        check=_check_comments,
     ),
     _Family(
         (MP4,),
@@ -556,13 +539,14 @@ _FAMILIES = (
             "----:com.apple.iTunes:{}",
             lambda text: MP4FreeForm(text.encode("utf-8")),
             _others_mp4,
-            check=_check_atoms,
         ),
+        check=_check_atoms,
     ),
     _Family(
         (ASF,),
         ("Title", "Author", "WM/AlbumTitle"),
-        **_mapping("WM/Genre", "{}", str, _others_asf, check=_check_objects),
+        **_mapping("WM/Genre", "{}", str, _others_asf),
+        check=_check_objects,
     ),
     _Family(
         (APEv2File,),
@@ -716,7 +700,8 @@ def write_fields(
         file = _open(copy)
         family = _family_of(path, file)
         others = family.others(file)
-        family.write(copy, type(file), genres, custom, form)
+        family.check(file)
+        family.write(file, genres, custom, form)
         written = _open(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error

@@ -42,7 +42,7 @@ class Text:
     name : {"genre", "custom"}
         ``TCON``, or ``TXXX``.
     values : tuple of str
-        None: the frame is to be removed.
+        Empty: the frame is removed.
     description : str
         Of a custom frame.
     """

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # What can happen to a genre that a file has already.
 EXISTING = ("keep", "merge", "replace")
+VOTE_RULES = ("mean", "majority")
+ID3_VERSIONS = ("keep", "2.3", "2.4")
 # Genres that say nothing; what ``--treat-as-missing default`` stands for.
 CATCH_ALL = (
     "Other",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -170,6 +171,12 @@ def downloaded(found: RemoteObject) -> Iterator[str]:
         yield copy
 
 
+def beside(copy: str) -> str:
+    """A second path in the folder of a local copy, gone with it."""
+    folder, name = os.path.split(copy)
+    return os.path.join(folder, f"changed {name}")
+
+
 def rewrite_object(
     track: Track,
     change: Callable[[str], None],
@@ -211,7 +218,9 @@ def rewrite_object(
     if before.blob.content_encoding:
         encoding = before.blob.content_encoding
         raise TagWriteError(track.uri, f"is stored {encoding}-encoded, not as the music it is")
-    with downloaded(before) as original, downloaded(before) as copy:
+    with downloaded(before) as original:
+        copy = beside(original)
+        shutil.copyfile(original, copy)
         change(copy)
         patch = make_patch(original, copy)
         if patch.changes_nothing:

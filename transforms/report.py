@@ -193,6 +193,16 @@ class WriteReport(beam.DoFn):
         self._rows, self._since = [], time.monotonic()
 
 
+def parts_of(folder: str) -> list[str]:
+    """Paths of the finished parts of a run's report."""
+    names = sorted(os.listdir(folder))
+    return [
+        os.path.join(folder, name)
+        for name in names
+        if name.startswith("part-") and name.endswith(".parquet")
+    ]
+
+
 def statuses_of(folder: str) -> dict[str, int]:
     """Rows by status of a run's report.
 
@@ -206,10 +216,9 @@ def statuses_of(folder: str) -> dict[str, int]:
     dict
         Empty where no row was written.
     """
-    parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
     counts: dict[str, int] = {}
-    for name in parts:
-        with open(os.path.join(folder, name), "rb") as stream:
+    for part in parts_of(folder):
+        with open(part, "rb") as stream:
             table = pq.read_table(stream, columns=["status"])
         for entry in table["status"].value_counts().to_pylist():
             counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]

@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from transforms.fields import TagWriteError
 from transforms.patch import make_patch
 from transforms.records import Refusal, Track
@@ -249,21 +251,18 @@ def overwrite(real: str, copy: str, announce: Callable[[], None]) -> None:
     HardLinked
         If the size differs, or more than one block.
     """
-    with open(real, "rb") as stream:
-        old = stream.read()
-    with open(copy, "rb") as stream:
-        new = stream.read()
-    differing = [i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b]
-    blocks = {place // _BLOCK for place in differing}
-    if len(old) != len(new) or len(blocks) > 1:
+    old, new = (np.fromfile(path, np.uint8) for path in (real, copy))
+    same_size = len(old) == len(new)
+    differing = np.flatnonzero(old != new) if same_size else np.zeros(0, int)
+    if not same_size or len(np.unique(differing // _BLOCK)) > 1:
         raise HardLinked(real, "has hard links, and its tag has no room for a change in place")
     announce()
-    if not differing:
+    if not len(differing):
         return
-    first, last = differing[0], differing[-1] + 1
+    first, last = int(differing[0]), int(differing[-1]) + 1
     handle = os.open(real, os.O_WRONLY)
     try:
-        os.pwrite(handle, new[first:last], first)
+        os.pwrite(handle, new[first:last].tobytes(), first)
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
+from transforms.report import parts_of
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.
 _SETTLED = ("tagged", "kept", "unchanged", "refused")
@@ -89,13 +90,12 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
     ------
     tuple of str and Earlier
     """
-    for name in sorted(os.listdir(folder)):
-        if not (name.startswith("part-") and name.endswith(".parquet")):
-            continue
+    for part in parts_of(folder):
         try:
-            with open(os.path.join(folder, name), "rb") as stream:
+            with open(part, "rb") as stream:
                 columns = pq.read_table(stream, columns=list(_COLUMNS)).select(_COLUMNS).columns
         except (pa.ArrowException, OSError) as error:
+            name = os.path.basename(part)
             _log.warning("%s in run %s cannot be read, left out: %s", name, run, reason_of(error))
             continue
         for values in zip(*(column.to_pylist() for column in columns), strict=True):

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.records import Decision, Prediction
+from transforms.records import VOTE_RULES, Decision, Prediction
 from transforms.taxonomy import Taxonomy
-
-RULES = ("mean", "majority")
 
 
 def count_votes(probabilities: np.ndarray) -> np.ndarray:
@@ -60,8 +58,8 @@ def vote(probabilities: np.ndarray, rule: str = "mean") -> tuple[int | None, flo
     >>> vote(np.array([[0.6, 0.3, 0.1], [0.1, 0.5, 0.4]]), "majority")[0] is None
     True
     """
-    if rule not in RULES:
-        raise ValueError(f"vote rule {rule!r} is not one of {', '.join(RULES)}")
+    if rule not in VOTE_RULES:
+        raise ValueError(f"vote rule {rule!r} is not one of {', '.join(VOTE_RULES)}")
     mean = probabilities.mean(axis=0)
     if rule == "mean":
         winner = int(mean.argmax())
