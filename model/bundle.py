@@ -52,7 +52,9 @@ class FeatureSpec:
     n_fft, hop_length : int
         Window and hop of the transform, in samples at ``sample_rate_hz``.
     n_mels : int
-        Mel bands (Slaney scale and norm) from 0 Hz to half the sample rate.
+        Mel bands (Slaney scale and norm) from 0 Hz to `fmax_hz`.
+    fmax_hz : float, optional
+        Upper edge of the highest band; by default half the sample rate.
     top_db : float
         Range below the track's loudest value that is kept, in dB.
     frame_step, frame_offset : float
@@ -65,6 +67,7 @@ class FeatureSpec:
     n_fft: int = 2048
     hop_length: int = 512
     n_mels: int = 128
+    fmax_hz: float | None = None
     top_db: float = 80.0
     frame_step: float = 1.0
     frame_offset: float = 0.0
@@ -82,7 +85,9 @@ class FeatureSpec:
             kept -= 1
         return kept
 
-    def segment_starts(self, n_frames: int, n_segments: int | None = None) -> list[int]:
+    def segment_starts(
+        self, n_frames: int, n_segments: int | None = None, *, in_a_row: bool = False
+    ) -> list[int]:
         """First kept frame of each segment heard of a track.
 
         Parameters
@@ -92,6 +97,9 @@ class FeatureSpec:
         n_segments : int, optional
             Segments to spread evenly over the track; by default, and where the track
             has no more, every whole segment, one after the other.
+        in_a_row : bool
+            Take `n_segments` one after the other from the middle of the track instead
+            of spreading them.
 
         Returns
         -------
@@ -101,11 +109,24 @@ class FeatureSpec:
         whole = n_frames // self.segment_frames
         if n_segments is None or n_segments >= whole:
             return [index * self.segment_frames for index in range(max(1, whole))]
+        if in_a_row:
+            first = (n_frames - n_segments * self.segment_frames) // 2
+            return [first + index * self.segment_frames for index in range(n_segments)]
         room = n_frames - self.segment_frames
         return [
             min(max(0, round((i + 0.5) / n_segments * n_frames - self.segment_frames / 2)), room)
             for i in range(n_segments)
         ]
+
+    @property
+    def frame_seconds(self) -> float:
+        """Time from one kept frame to the next, in s."""
+        return self.frame_step * self.hop_length / self.sample_rate_hz
+
+    def on_frames_of(self, other: FeatureSpec) -> FeatureSpec:
+        """Segments of about this spec's length, made of the frames of another."""
+        length = self.segment_frames * self.frame_seconds / other.frame_seconds
+        return dataclasses.replace(other, segment_frames=max(1, round(length)))
 
     @property
     def segment_seconds(self) -> float:

@@ -38,7 +38,7 @@ def music() -> LabelledMusic:
             clip[8 * target : 8 * target + 8] += 0.3
         names = tuple(f"{split}{i}" for i in range(n))
         splits[split] = Clips(names, tuple(clips.astype(np.float16)), targets)
-    return LabelledMusic("bands", ("low", "high"), ("Low", "High"), splits)
+    return LabelledMusic("bands", ("low", "high"), ("Low", "High"), splits, FEATURES)
 
 
 @pytest.fixture(scope="module")

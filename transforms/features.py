@@ -63,6 +63,8 @@ def hear(
     spec: FeatureSpec,
     n_segments: int | None = None,
     header_s: float | None = None,
+    *,
+    in_a_row: bool = False,
 ) -> Heard:
     """Decode a file's segments and compute their features.
 
@@ -74,6 +76,8 @@ def hear(
         Segments spread evenly over the track; by default every one is heard.
     header_s : float, optional
         Duration by the file's header, in s (see `open_audio`).
+    in_a_row : bool
+        Hear `n_segments` one after the other from the track's middle.
 
     Returns
     -------
@@ -91,7 +95,8 @@ def hear(
         longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
         promised = min(reader.n_samples, longest)
         n_frames = spec.count_frames(promised * spec.sample_rate_hz // reader.sample_rate_hz)
-        segments = _segments(reader, spec, spec.segment_starts(n_frames, n_segments))
+        starts = spec.segment_starts(n_frames, n_segments, in_a_row=in_a_row)
+        segments = _segments(reader, spec, starts)
         if not segments:
             # The header promised more than there is: take what comes from the start.
             first = [i * spec.segment_frames for i in range(n_segments or 1)]
@@ -178,6 +183,7 @@ def mel_power(samples: np.ndarray, spec: FeatureSpec, first: int, n_real: int) -
         n_fft=spec.n_fft,
         hop_length=spec.hop_length,
         n_mels=spec.n_mels,
+        fmax=spec.fmax_hz,
         center=False,
     )
     inside = max(1, (n_real - spec.n_fft // 2) // spec.hop_length + 1)

@@ -20,7 +20,7 @@ from model.recipes.recipe import Recipe
 if TYPE_CHECKING:
     import keras
 
-# The array's frames: floor(3.3366 k + 1.7), see the data's description in the model card.
+# The frames of the GTZAN array, see `model.datasets.GTZAN_ARRAY`.
 FEATURES = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
 
 # Logarithms and sums over time need more than 16 bits.
