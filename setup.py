@@ -25,7 +25,7 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11,<3.14",
-    packages=["pipeline", "transforms", "model", "model.recipes"],
+    packages=["pipeline", "pipeline.commands", "transforms", "model", "model.recipes"],
     package_data={"model": ["bundles/*/*"]},
     install_requires=_requirements(),
     extras_require={"gcp": ["google-cloud-storage"]},

@@ -1,0 +1,1 @@
+"""One module per subcommand: its arguments, and a small function that runs it."""

@@ -1,0 +1,52 @@
+"""``genrebeam undo``: give files back what they were."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from pipeline.commands.command import OK, SOME_FAILED, add_command, no_others
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    undo = add_command(
+        commands,
+        "undo",
+        run,
+        "give files back what they were before a run",
+        "examples:\n"
+        "  genrebeam undo genre-report --dry-run   see what would be restored\n"
+        "  genrebeam undo genre-report             undo the latest run that changed files\n"
+        "  genrebeam undo genre-report --run 20261120T101500.123Z-3fa9\n"
+        "\n"
+        "Files are restored byte for byte. A file that was changed by others since is left as\n"
+        "it is and listed. Undoing twice does no harm.\n"
+        "exit codes: 0 all restored, 1 some could not be, 2 wrong usage",
+    )
+    undo.add_argument("report", metavar="REPORT_DIR", help="home of the reports")
+    undo.add_argument("--run", metavar="ID", default=None, help="a run (default: the latest)")
+    undo.add_argument("--dry-run", action="store_true", help="change nothing")
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    from pipeline.run import find_run
+    from transforms.records import printable
+    from transforms.undo import read_journal, undo_all
+
+    run = find_run(os.path.abspath(arguments.report), arguments.run)
+    counts: dict[str, int] = {}
+    if not arguments.dry_run:
+        run.mark_undone()
+    for undone in undo_all(read_journal(run.journal.lines()), dry_run=arguments.dry_run):
+        counts[undone.status] = counts.get(undone.status, 0) + 1
+        if undone.status in ("changed", "failed"):
+            where = printable(undone.path) or run.journal.path
+            print(f"{where}: {undone.reason}", file=sys.stderr)
+    parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(counts.items())]
+    print(f"run {run.id}: {', '.join(parts) or 'changed no file'}")
+    return SOME_FAILED if counts.get("changed") or counts.get("failed") else OK
