@@ -26,7 +26,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11,<3.14",
     packages=["pipeline", "pipeline.commands", "transforms", "model", "model.recipes"],
-    package_data={"model": ["bundles/*/*"]},
+    package_data={"model": ["bundles/*/*", "templates/*"], "pipeline": ["templates/*"]},
     install_requires=_requirements(),
     extras_require={"gcp": ["google-cloud-storage"]},
     entry_points={"console_scripts": ["genrebeam = pipeline.cli:main"]},

@@ -31,6 +31,26 @@ _NETWORK_FILE = "model.keras"
 _FACTS_FILE = "bundle.json"
 _CARD_FILE = "README.md"
 
+# Rows of features of kind "descriptors": the columns of GTZAN's features_3_sec.csv.
+DESCRIPTORS = (
+    *(
+        f"{name}_{moment}"
+        for name in (
+            "chroma",
+            "rms",
+            "spectral_centroid",
+            "spectral_bandwidth",
+            "rolloff",
+            "zero_crossing_rate",
+            "harmonic",
+            "percussive",
+        )
+        for moment in ("mean", "var")
+    ),
+    "tempo",
+    *(f"mfcc{number}_{moment}" for number in range(1, 21) for moment in ("mean", "var")),
+)
+
 
 class BundleError(PathError):
     """A folder that cannot be used as a model bundle."""
@@ -44,6 +64,10 @@ class FeatureSpec:
     The network sees every ``frame_step``-th of them only: kept frame ``k`` is STFT
     frame ``floor(frame_step * k + frame_offset)``. A *segment* is ``segment_frames``
     kept frames in a row.
+
+    Of kind ``descriptors`` there is no picture: a kept frame is a piece of
+    ``frame_step`` hops around its STFT frame, told by the numbers named in `DESCRIPTORS`,
+    and a segment is one such piece.
 
     Parameters
     ----------
@@ -60,7 +84,9 @@ class FeatureSpec:
     frame_step, frame_offset : float
         Which STFT frames are kept (see above).
     segment_frames : int
-        Kept frames in a segment.
+        Kept frames in a segment; 1 for descriptors.
+    kind : {"log_mel", "descriptors"}
+        What a frame is told by.
     """
 
     sample_rate_hz: int = 22050
@@ -72,6 +98,17 @@ class FeatureSpec:
     frame_step: float = 1.0
     frame_offset: float = 0.0
     segment_frames: int = 64
+    kind: str = "log_mel"
+
+    @property
+    def n_rows(self) -> int:
+        """Numbers that tell a frame."""
+        return len(DESCRIPTORS) if self.kind == "descriptors" else self.n_mels
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one segment: rows and kept frames."""
+        return self.n_rows, self.segment_frames
 
     def stft_frame(self, kept: int) -> int:
         """STFT frame of kept frame number `kept`."""
@@ -123,6 +160,10 @@ class FeatureSpec:
         """Time from one kept frame to the next, in s."""
         return self.frame_step * self.hop_length / self.sample_rate_hz
 
+    def same_frames(self, other: FeatureSpec) -> bool:
+        """Whether segments of both are made of the same frames, however many."""
+        return dataclasses.replace(other, segment_frames=self.segment_frames) == self
+
     def on_frames_of(self, other: FeatureSpec) -> FeatureSpec:
         """Segments of about this spec's length, made of the frames of another."""
         length = self.segment_frames * self.frame_seconds / other.frame_seconds
@@ -131,6 +172,8 @@ class FeatureSpec:
     @property
     def segment_seconds(self) -> float:
         """Length of audio under one segment, in s."""
+        if self.kind == "descriptors":
+            return self.segment_frames * self.frame_seconds
         span = (self.segment_frames - 1) * self.frame_step * self.hop_length + self.n_fft
         return span / self.sample_rate_hz
 
@@ -180,7 +223,7 @@ class Bundle:
         Returns
         -------
         keras.Model
-            Maps ``(n, n_mels, segment_frames) float32`` to ``(n, n_classes)`` logits.
+            Maps ``(n, *features.shape) float32`` to ``(n, n_classes)`` logits.
 
         Raises
         ------
@@ -193,7 +236,7 @@ class Bundle:
             network = keras.saving.load_model(Path(self.path) / _NETWORK_FILE, compile=False)
         except (ValueError, OSError, KeyError, TypeError) as error:
             raise BundleError(self.path, f"the network cannot be loaded: {error}") from error
-        expected = (None, self.features.n_mels, self.features.segment_frames)
+        expected = (None, *self.features.shape)
         if tuple(network.input_shape) != expected or network.output_shape[-1] != len(self.labels):
             raise BundleError(
                 self.path,
@@ -264,7 +307,7 @@ def save_bundle(bundle: Bundle, network: keras.Model, folder: str | Path, card: 
     bundle : Bundle
         Its ``path`` and ``version`` are replaced by what is written.
     network : keras.Model
-        From ``(n, n_mels, segment_frames)`` to logits.
+        From ``(n, *features.shape)`` to logits.
     folder : str or Path
         Made where it is missing; a bundle in it is replaced.
     card : str

@@ -1,4 +1,4 @@
-"""Honest confidences: one temperature for all logits.
+"""Honest confidences: one temperature for all logits, and how honest they are then.
 
 Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), here
 fitted to the confidence of whole tracks, because that is what is written and refused.
@@ -7,6 +7,7 @@ fitted to the confidence of whole tracks, because that is what is written and re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -41,10 +42,60 @@ def fit_temperature(track_logits: Sequence[np.ndarray], targets: np.ndarray) -> 
     return float(np.exp(found.x))
 
 
+def bins_of(confidences: np.ndarray, n_bins: int = 10) -> np.ndarray:
+    """Equal bin of 0..1 that each confidence falls into.
+
+    Parameters
+    ----------
+    confidences : np.ndarray
+        ``(n,) float`` in 0..1.
+    n_bins : int
+
+    Returns
+    -------
+    np.ndarray
+        ``(n,) int64``, 0 to ``n_bins - 1``.
+
+    Examples
+    --------
+    >>> bins_of(np.array([0.0, 0.34, 1.0])).tolist()
+    [0, 3, 9]
+    """
+    return np.minimum((np.asarray(confidences) * n_bins).astype(np.int64), n_bins - 1)
+
+
 def expected_calibration_error(
-    confidences: np.ndarray, correct: np.ndarray, *, n_bins: int = 10
+    confidences: np.ndarray,
+    correct: np.ndarray,
+    *,
+    n_bins: int = 10,
+    weights: np.ndarray | None = None,
 ) -> float:
     """Mean gap between confidence and accuracy over equal bins, weighted by their size.
+
+    Parameters
+    ----------
+    confidences : np.ndarray
+        ``(n,) float`` in 0..1.
+    correct : np.ndarray
+        ``(n,) bool``.
+    n_bins : int
+    weights : np.ndarray, optional
+        ``(n,)``; how often each one counts.
+
+    Returns
+    -------
+    float
+    """
+    weights = np.ones(len(confidences)) if weights is None else weights
+    gaps = weights * (np.asarray(confidences) - correct)
+    return float(np.abs(np.bincount(bins_of(confidences, n_bins), gaps)).sum() / weights.sum())
+
+
+def reliability_curve(
+    confidences: np.ndarray, correct: np.ndarray, *, n_bins: int = 10
+) -> list[dict[str, Any]]:
+    """How often a confidence is right, over equal bins.
 
     Parameters
     ----------
@@ -56,11 +107,17 @@ def expected_calibration_error(
 
     Returns
     -------
-    float
+    list of dict
+        One per bin: its edges ``low`` and ``high``, ``count``, mean ``confidence`` and
+        ``accuracy``, both None where the bin is empty.
     """
-    bins = np.minimum((np.asarray(confidences) * n_bins).astype(int), n_bins - 1)
-    gaps = [
-        (bins == b).sum() * abs(confidences[bins == b].mean() - correct[bins == b].mean())
-        for b in np.unique(bins)
-    ]
-    return float(sum(gaps) / len(bins))
+    bins = bins_of(confidences, n_bins)
+    rows = []
+    for number in range(n_bins):
+        inside = bins == number
+        row = {"low": number / n_bins, "high": (number + 1) / n_bins, "count": int(inside.sum())}
+        filled = row["count"] > 0
+        row["confidence"] = round(float(confidences[inside].mean()), 4) if filled else None
+        row["accuracy"] = round(float(correct[inside].mean()), 4) if filled else None
+        rows.append(row)
+    return rows

@@ -1,15 +1,21 @@
-"""How good a model is, measured on whole tracks."""
+"""How good a model is, measured on whole tracks.
+
+Figures are of tracks, as a library is made of tracks. Intervals are of the bootstrap over
+tracks: segments of one track are too much alike to be drawn one by one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 
 from model.bundle import FeatureSpec
-from model.calibration import expected_calibration_error
+from model.calibration import expected_calibration_error, reliability_curve
 from model.datasets import Clips
 
 if TYPE_CHECKING:
@@ -17,6 +23,12 @@ if TYPE_CHECKING:
 
 # (n_segments, n_classes) probabilities to (class or None, its confidence).
 Vote = Callable[[np.ndarray, str], tuple[int | None, float]]
+
+# Clips whose segments are in memory at once: a library need not fit.
+_CLIPS_AT_ONCE = 512
+# What a wide network makes of whole half-minute pictures is many times their own size.
+_SEGMENTS_AT_ONCE = 64
+_EMBEDDING = "embedding"
 
 
 def predict_logits(
@@ -37,17 +49,44 @@ def predict_logits(
     list of np.ndarray
         One ``(n_segments, n_classes) float32`` per clip.
     """
-    segments = [
-        np.stack(
-            [
-                log_mel[:, start : start + features.segment_frames]
-                for start in features.segment_starts(log_mel.shape[1], n_segments)
-            ]
-        )
-        for log_mel in clips.log_mel
-    ]
-    logits = network.predict(np.concatenate(segments).astype(np.float32), batch_size=256, verbose=0)
-    return np.split(np.asarray(logits), np.cumsum([len(s) for s in segments])[:-1])
+    starts = [features.segment_starts(clip.shape[1], n_segments) for clip in clips.log_mel]
+    return list(_predict(network, features, clips, starts))
+
+
+def _predict(
+    network: keras.Model, features: FeatureSpec, clips: Clips, starts: Sequence[Sequence[int]]
+) -> Iterator[np.ndarray]:
+    """The network's output for the segments of each clip that begin at `starts`."""
+    for first in range(0, len(clips), _CLIPS_AT_ONCE):
+        some = slice(first, first + _CLIPS_AT_ONCE)
+        segments = [
+            _cut(features, clip, begins)
+            for clip, begins in zip(clips.log_mel[some], starts[some], strict=True)
+        ]
+        found = network.predict(np.concatenate(segments), batch_size=_SEGMENTS_AT_ONCE, verbose=0)
+        yield from np.split(np.asarray(found), np.cumsum([len(s) for s in segments])[:-1])
+
+
+def _cut(features: FeatureSpec, log_mel: np.ndarray, starts: Iterable[int]) -> np.ndarray:
+    width = features.segment_frames
+    return np.stack([log_mel[:, start : start + width] for start in starts]).astype(np.float32)
+
+
+def track_probabilities(track_logits: Sequence[np.ndarray], temperature: float) -> np.ndarray:
+    """Mean over each track's segments of their calibrated probabilities.
+
+    Parameters
+    ----------
+    track_logits : sequence of np.ndarray
+        One ``(n_segments, n_classes) float32`` per track.
+    temperature : float
+
+    Returns
+    -------
+    np.ndarray
+        ``(n_tracks, n_classes) float``.
+    """
+    return np.stack([softmax(logits / temperature, axis=1).mean(axis=0) for logits in track_logits])
 
 
 def evaluate_logits(
@@ -56,9 +95,13 @@ def evaluate_logits(
     *,
     temperature: float,
     vote: Vote,
+    genres: Sequence[str] | None = None,
     n_resamples: int = 2000,
 ) -> dict[str, Any]:
     """Figures of a model on tracks whose genre is known.
+
+    Classes may be without tracks: they count in no mean, and what cannot be said of them
+    is None.
 
     Parameters
     ----------
@@ -69,46 +112,349 @@ def evaluate_logits(
     temperature : float
     vote : callable
         ``vote(probabilities, rule)`` returns the class (None: refused) and confidence.
+    genres : sequence of str, optional
+        Names of the classes; by default their numbers.
     n_resamples : int
         Of the bootstrap over tracks.
 
     Returns
     -------
     dict
-        ``track_accuracy``, ``track_accuracy_ci95``, ``majority_accuracy`` (a refused track
-        is not right), ``majority_refused``, ``segment_accuracy``, ``ece``, ``n_tracks``,
-        ``recall`` (per class) and ``confusion`` (rows: true class).
+        What JSON can hold, shares in 0..1:
+
+        - ``n_tracks``
+        - ``track_accuracy``: of the mean vote
+        - ``majority_accuracy`` (a refused track is not right), ``majority_refused``, and
+          ``majority_accuracy_of_rest``: of the tracks not refused
+        - ``segment_accuracy``
+        - ``macro_f1``: mean F1 of the classes
+        - ``roc_auc``: mean area under each class's curve, one class against the rest
+        - ``nll``: mean negative log-likelihood of the true class, in nat
+        - ``ece``: expected calibration error; its interval lies high, because fewer
+          different tracks fill the bins less evenly
+        - ``<figure>_ci95``: ``[low, high]`` of the accuracies, ``macro_f1`` and ``ece``
+        - ``recall``: of every class, 0 for one without tracks
+        - ``confusion``: tracks; rows are true classes
+        - ``per_class``: ``genre``, ``support``, ``precision``, ``recall``, ``f1``,
+          ``roc_auc``
+        - ``reliability``: see `model.calibration.reliability_curve`
+
+    Raises
+    ------
+    ValueError
+        If there are no tracks.
     """
-    n_classes = track_logits[0].shape[1]
-    probabilities = [softmax(logits / temperature, axis=1) for logits in track_logits]
-    by_mean = [vote(p, "mean") for p in probabilities]
-    by_majority = [vote(p, "majority")[0] for p in probabilities]
+    if not len(track_logits):
+        raise ValueError("there are no tracks to measure on")
+    targets = np.asarray(targets)
+    segments = [softmax(logits / temperature, axis=1) for logits in track_logits]
+    probabilities = track_probabilities(track_logits, temperature)
+    n_classes = probabilities.shape[1]
+    by_mean = [vote(p, "mean") for p in segments]
+    by_majority = [vote(p, "majority")[0] for p in segments]
     guesses = np.array([guess for guess, _ in by_mean])
-    correct = guesses == targets
-    rng = np.random.default_rng(0)
-    resampled = correct[rng.integers(0, len(correct), (n_resamples, len(correct)))].mean(axis=1)
-    confusion = np.zeros((n_classes, n_classes), dtype=int)
-    np.add.at(confusion, (targets, guesses), 1)
-    segments_right = np.concatenate(
-        [p.argmax(axis=1) == target for p, target in zip(probabilities, targets, strict=True)]
+    confidences = np.array([confidence for _, confidence in by_mean])
+    right = guesses == targets
+    refused = np.array([guess is None for guess in by_majority])
+    majority_right = np.array([g == t for g, t in zip(by_majority, targets, strict=True)])
+    heard = np.array([len(p) for p in segments])
+    heard_right = np.array(
+        [(p.argmax(axis=1) == t).sum() for p, t in zip(segments, targets, strict=True)]
     )
-    recall = confusion.diagonal() / np.maximum(1, confusion.sum(axis=1))
+
+    def figures(counts: np.ndarray) -> dict[str, float]:
+        """Figures where track i counts ``counts[i]`` times."""
+        return {
+            "track_accuracy": np.average(right, weights=counts),
+            "majority_accuracy": np.average(majority_right, weights=counts),
+            "segment_accuracy": (counts @ heard_right) / (counts @ heard),
+            "macro_f1": _macro_f1(targets, guesses, n_classes, counts),
+            "ece": expected_calibration_error(confidences, right, weights=counts),
+        }
+
+    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
+    np.add.at(confusion, (targets, guesses), 1)
+    support = confusion.sum(axis=1)
+    per_class = _per_class(confusion, targets, probabilities, genres)
+    areas = [row["roc_auc"] for row in per_class if row["roc_auc"] is not None]
+    likelihoods = probabilities[np.arange(len(targets)), targets]
+    resampled = [figures(counts) for counts in _resamples(len(targets), n_resamples)]
     return {
         "n_tracks": len(targets),
-        "track_accuracy": _rounded(correct.mean()),
-        "track_accuracy_ci95": [_rounded(q) for q in np.quantile(resampled, (0.025, 0.975))],
-        "majority_accuracy": _rounded(
-            np.mean([g == t for g, t in zip(by_majority, targets, strict=True)])
-        ),
-        "majority_refused": _rounded(np.mean([guess is None for guess in by_majority])),
-        "segment_accuracy": _rounded(segments_right.mean()),
-        "ece": _rounded(
-            expected_calibration_error(np.array([confidence for _, confidence in by_mean]), correct)
-        ),
-        "recall": [_rounded(r) for r in recall],
+        **{name: _rounded(value) for name, value in figures(np.ones(len(targets))).items()},
+        **{f"{name}_ci95": _interval([r[name] for r in resampled]) for name in resampled[0]},
+        "majority_refused": _rounded(refused.mean()),
+        "majority_accuracy_of_rest": _share(majority_right.sum(), (~refused).sum()),
+        "roc_auc": _rounded(np.mean(areas)) if areas else None,
+        "nll": _rounded(-np.log(np.maximum(likelihoods, 1e-12)).mean()),
+        "recall": [_rounded(r) for r in confusion.diagonal() / np.maximum(1, support)],
         "confusion": confusion.tolist(),
+        "per_class": per_class,
+        "reliability": reliability_curve(confidences, right),
     }
+
+
+def _per_class(
+    confusion: np.ndarray,
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    genres: Sequence[str] | None,
+) -> list[dict[str, Any]]:
+    found, guessed, support = confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)
+    rows = []
+    for number in range(len(confusion)):
+        is_it = targets == number
+        has_curve = is_it.any() and not is_it.all()
+        has_tracks = support[number] > 0
+        rows.append(
+            {
+                "genre": str(number) if genres is None else genres[number],
+                "support": int(support[number]),
+                "precision": _share(found[number], guessed[number]),
+                "recall": _share(found[number], support[number]),
+                "f1": _share(2 * found[number], guessed[number] + support[number])
+                if has_tracks
+                else None,
+                "roc_auc": _rounded(roc_auc_score(is_it, probabilities[:, number]))
+                if has_curve
+                else None,
+            }
+        )
+    return rows
+
+
+def _macro_f1(
+    targets: np.ndarray, guesses: np.ndarray, n_classes: int, counts: np.ndarray
+) -> float:
+    """Mean F1 of the classes that have tracks."""
+    support = np.bincount(targets, counts, n_classes)
+    guessed = np.bincount(guesses, counts, n_classes)
+    found = np.bincount(targets, counts * (targets == guesses), n_classes)
+    present = support > 0
+    return float(np.mean(2 * found[present] / (support + guessed)[present]))
+
+
+def _resamples(n_tracks: int, n_resamples: int) -> Iterator[np.ndarray]:
+    """How often each track is drawn when as many are drawn as there are."""
+    rng = np.random.default_rng(0)
+    for _ in range(n_resamples):
+        yield np.bincount(rng.integers(0, n_tracks, n_tracks), minlength=n_tracks)
+
+
+def _interval(values: Sequence[float]) -> list[float]:
+    return [_rounded(q) for q in np.quantile(values, (0.025, 0.975))]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return _rounded(part / whole) if whole else None
 
 
 def _rounded(value: float) -> float:
     return round(float(value), 4)
+
+
+def accuracy_by_segments(
+    network: keras.Model,
+    features: FeatureSpec,
+    clips: Clips,
+    *,
+    temperature: float,
+    vote: Vote,
+    counts: Sequence[int | None] = (1, 2, 4, 8, None),
+    n_resamples: int = 2000,
+) -> list[dict[str, Any]]:
+    """Accuracy of the mean vote as a function of the segments heard.
+
+    Parameters
+    ----------
+    network : keras.Model
+    features : FeatureSpec
+    clips : Clips
+    temperature : float
+    vote : callable
+        As in `evaluate_logits`.
+    counts : sequence of (int or None)
+        Segments heard of each track, spread evenly over it; None is all.
+    n_resamples : int
+        Of the bootstrap over tracks.
+
+    Returns
+    -------
+    list of dict
+        ``segments`` (as in `counts`), ``heard`` (their mean number, as a short track has
+        fewer), ``track_accuracy`` and ``track_accuracy_ci95``.
+    """
+    lengths = [clip.shape[1] for clip in clips.log_mel]
+    chosen = {
+        count: [features.segment_starts(length, count) for length in lengths] for count in counts
+    }
+    # Many counts share segments: each is predicted once.
+    needed = [sorted(set().union(*starts)) for starts in zip(*chosen.values(), strict=True)]
+    found = [
+        dict(zip(starts, softmax(logits / temperature, axis=1), strict=True))
+        for starts, logits in zip(needed, _predict(network, features, clips, needed), strict=True)
+    ]
+    draws = list(_resamples(len(clips), n_resamples))
+    rows = []
+    for count, starts in chosen.items():
+        guesses = [
+            vote(np.stack([segments[start] for start in begins]), "mean")[0]
+            for segments, begins in zip(found, starts, strict=True)
+        ]
+        right = np.array(guesses) == clips.targets
+        rows.append(
+            {
+                "segments": count,
+                "heard": round(float(np.mean([len(begins) for begins in starts])), 2),
+                "track_accuracy": _rounded(right.mean()),
+                "track_accuracy_ci95": _interval([d @ right / len(right) for d in draws]),
+            }
+        )
+    return rows
+
+
+def model_cost(
+    classify: Callable[[np.ndarray], Any],
+    features: FeatureSpec,
+    clips: Clips,
+    *,
+    n_segments: int,
+    batch_segments: int = 64,
+    rounds: int = 7,
+) -> dict[str, Any]:
+    """Processor time of the network, all threads together.
+
+    Parameters
+    ----------
+    classify : callable
+        Takes ``(batch_segments, n_mels, segment_frames) float32``; the way that the tagger
+        calls the network.
+    features : FeatureSpec
+    clips : Clips
+        Whose segments are classified, over and over where there are too few.
+    n_segments : int
+        Segments heard of a track.
+    batch_segments : int
+        Segments of one call.
+    rounds : int
+        Calls; the median counts.
+
+    Returns
+    -------
+    dict
+        ``cpu_ms_per_segment``, ``cpu_ms_per_track``, ``segments_per_track``.
+    """
+    segments = [
+        _cut(features, clip, features.segment_starts(clip.shape[1]))
+        for clip in clips.log_mel[:batch_segments]
+    ]
+    pool = np.concatenate(segments)
+    batch = pool[np.arange(batch_segments) % len(pool)]
+    classify(batch)  # the first call compiles
+    spent = []
+    for _ in range(rounds):
+        started = time.process_time()
+        classify(batch)
+        spent.append(time.process_time() - started)
+    per_segment = 1000 * float(np.median(spent)) / batch_segments
+    return {
+        "cpu_ms_per_segment": round(per_segment, 3),
+        "cpu_ms_per_track": round(per_segment * n_segments, 2),
+        "segments_per_track": n_segments,
+    }
+
+
+def embed(network: keras.Model, features: FeatureSpec, clips: Clips) -> np.ndarray:
+    """Where the network sees each clip: what feeds its logits, averaged over segments.
+
+    That is the output of the layer named ``embedding``, and without one the input of the
+    last layer. Of a network of members (``member_1``, ``member_2``, ...) each one's
+    embedding is brought to the same mean length, so that none drowns the others, and they
+    are joined.
+
+    Parameters
+    ----------
+    network : keras.Model
+    features : FeatureSpec
+    clips : Clips
+
+    Returns
+    -------
+    np.ndarray
+        ``(n_clips, d) float32``.
+    """
+    import keras
+
+    members = [
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.Model) and layer.name.startswith("member_")
+    ]
+    starts = [features.segment_starts(clip.shape[1]) for clip in clips.log_mel]
+    parts = []
+    for member in members or [network]:
+        found = _predict(_embedding_of(member), features, clips, starts)
+        part = np.stack([segments.mean(axis=0) for segments in found])
+        length = np.linalg.norm(part - part.mean(axis=0), axis=1).mean()
+        parts.append(part / length if members and length else part)
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _embedding_of(network: keras.Model) -> keras.Model:
+    import keras
+
+    named = [layer.output for layer in network.layers if layer.name == _EMBEDDING]
+    inputs = named or keras.tree.flatten(network.layers[-1].input)
+    flat = [keras.layers.Flatten()(x) for x in inputs]
+    return keras.Model(
+        network.input, keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    )
+
+
+def summary_lines(figures: dict[str, Any]) -> str:
+    """The figures for a terminal.
+
+    Parameters
+    ----------
+    figures : dict
+        Of `evaluate_logits`.
+
+    Returns
+    -------
+    str
+        Headline figures and a table of the genres, in aligned columns.
+    """
+
+    def row(name: str, key: str, note: str = "") -> str:
+        low, high = figures[f"{key}_ci95"]
+        return f"{name:<18} {figures[key]:6.1%}  (95 %: {low:.1%} to {high:.1%}){note}"
+
+    rest = figures["majority_accuracy_of_rest"]
+    rest = "" if rest is None else f", {rest:.1%} of the rest right"
+    lines = [
+        f"{'tracks':<18} {figures['n_tracks']:>6,}",
+        row("track accuracy", "track_accuracy"),
+        row("by majority vote", "majority_accuracy"),
+        f"{'  refused':<18} {figures['majority_refused']:6.1%}{rest}",
+        row("segment accuracy", "segment_accuracy"),
+        row("macro F1", "macro_f1"),
+        f"{'ROC AUC':<18} {_cell(figures['roc_auc'], '.3f'):>6}",
+        row("calibration error", "ece"),
+        "",
+    ]
+    names = [
+        "".join(c if c.isprintable() else "?" for c in one["genre"]) for one in figures["per_class"]
+    ]
+    width = max(18, *map(len, names))
+    lines.append(f"{'genre':<{width}} tracks  precision  recall     F1    AUC")
+    lines += [
+        f"{name:<{width}} {one['support']:>6,}  {_cell(one['precision'], '.1%'):>9}"
+        f"  {_cell(one['recall'], '.1%'):>6} {_cell(one['f1'], '.1%'):>6}"
+        f"  {_cell(one['roc_auc'], '.3f'):>5}"
+        for name, one in zip(names, figures["per_class"], strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -51,7 +51,7 @@ class Classifier:
         Parameters
         ----------
         segments : np.ndarray
-            ``(n, n_mels, segment_frames) float16`` or float32.
+            ``(n, *features.shape) float16`` or float32.
 
         Returns
         -------
@@ -93,8 +93,7 @@ class Classifier:
             except RuntimeError:  # TensorFlow is already running on it
                 break
         network, temperature = self._network, self.bundle.temperature
-        spec = self.bundle.features
-        shape = (self.batch_segments, spec.n_mels, spec.segment_frames)
+        shape = (self.batch_segments, *self.bundle.features.shape)
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
         def probabilities(batch):

@@ -1,8 +1,9 @@
 """Features: what the network sees of a track.
 
-The one definition, for tagging, training and evaluation alike: log-mel segments whose
-parameters are the bundle's `FeatureSpec`. A track's segments are scaled together to 0..1,
-from the quietest to the loudest value, at most ``top_db`` apart, so gain does not matter.
+The one definition, for tagging, training and evaluation alike: segments whose parameters
+are the bundle's `FeatureSpec`. Log-mel segments of a track are scaled together to 0..1,
+from the quietest to the loudest value, at most ``top_db`` apart, so gain does not matter;
+descriptors are computed by ``descriptors.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from model.bundle import FeatureSpec
 from transforms.decode import AudioReader, DecodeError, open_audio, read_stretch
+from transforms.descriptors import Described, describe
 from transforms.records import AudioFacts, Refusal
 from transforms.remote import localised
 
@@ -45,7 +47,8 @@ class Heard:
     Parameters
     ----------
     log_mel : np.ndarray
-        ``(n_segments, n_mels, segment_frames) float16`` in 0..1.
+        ``(n_segments, n_mels, segment_frames) float16`` in 0..1; for a spec of kind
+        ``descriptors`` these instead, ``(n_segments, n_rows, 1) float32``.
     audio : AudioFacts
         As the decoder found them.
     seconds : float
@@ -114,10 +117,16 @@ def hear(
         raise DecodeError(path, f"nothing of its {audio.duration_s:.0f} s can be decoded")
     if max(segment.peak for segment in segments) <= _SILENT_POWER:
         raise Silence(path, "silent from start to end")
-    return Heard(scale(segments, spec), audio, time.perf_counter() - started)
+    if spec.kind == "descriptors":
+        features = np.stack([segment.values for segment in segments])
+    else:
+        features = scale(segments, spec)
+    return Heard(features, audio, time.perf_counter() - started)
 
 
-def _segments(reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]) -> list[MelPower]:
+def _segments(
+    reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]
+) -> list[MelPower] | list[Described]:
     """Those of the segments that there is enough sound for."""
     segments = []
     n_empty = 0
@@ -127,13 +136,19 @@ def _segments(reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]) -> 
         start, count = _stretch(spec, first)
         samples, n_real = read_stretch(reader, start, count, spec.sample_rate_hz)
         if n_real >= _LEAST_SHARE * count:
-            segments.append(mel_power(samples, spec, first, n_real + max(0, -start)))
+            if spec.kind == "descriptors":
+                segments.append(describe(samples[:n_real], spec))
+            else:
+                segments.append(mel_power(samples, spec, first, n_real + max(0, -start)))
         n_empty = 0 if n_real else n_empty + 1
     return segments
 
 
 def _stretch(spec: FeatureSpec, first: int) -> tuple[int, int]:
     """First sample and number of samples under a segment, at the spec's rate."""
+    if spec.kind == "descriptors":
+        count = round(spec.frame_step * spec.hop_length)
+        return spec.stft_frame(first) * spec.hop_length - count // 2, count
     begin = spec.stft_frame(first) * spec.hop_length - spec.n_fft // 2
     last = spec.stft_frame(first + spec.segment_frames - 1)
     return begin, last * spec.hop_length + spec.n_fft // 2 - begin

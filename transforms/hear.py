@@ -7,6 +7,7 @@ batch is classified.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -17,13 +18,17 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from model.bundle import FeatureSpec
 from transforms import pool
-from transforms.features import Heard, hear
+from transforms.decode import DecodeError, open_audio
+from transforms.features import Heard, TooShort, hear
 from transforms.records import Features, Outcome, Track, TrackError, dropped
+from transforms.remote import localised
 
 # A file that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0
 # Tracks in flight per process: enough that none is idle while a batch is classified.
 _IN_FLIGHT = 8
+# Share of a file at which there must be sound if its header is right.
+_NEAR_THE_END = 0.98
 
 
 class DecoderTimeout(TrackError):
@@ -32,6 +37,51 @@ class DecoderTimeout(TrackError):
 
 class DecoderCrash(TrackError):
     """A file that took its decoder's process down."""
+
+
+def hear_in_a_row(
+    path: str,
+    format: str,
+    spec: FeatureSpec,
+    n_segments: int,
+    header_s: float | None = None,
+) -> Heard:
+    """Decode a file's middle and compute its features without a gap.
+
+    Parameters
+    ----------
+    path, format : str
+    spec : FeatureSpec
+    n_segments : int
+        Of a longer track so many segments' frames are heard; a shorter one is heard to the
+        last frame, not to the end of its last whole segment.
+    header_s : float, optional
+        Duration by the file's header, in s (see `open_audio`).
+
+    Returns
+    -------
+    Heard
+        One segment with all frames. Descriptors, and files that are damaged or hold less
+        than their header promises, have one by one the segments that there are.
+
+    Raises
+    ------
+    DecodeError, TooShort, Silence, OSError
+        See `hear`.
+    """
+    if spec.kind == "descriptors":
+        return hear(path, format, spec, n_segments, header_s, in_a_row=True)
+    with localised(path) as local:
+        with open_audio(local, format, header_s) as reader:
+            n_samples = reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz
+            is_whole = len(reader.read(int(_NEAR_THE_END * reader.n_samples), 1)) > 0
+        if is_whole:  # else what is missing would be filled by repetition
+            n_frames = max(spec.count_frames(n_samples), spec.segment_frames)
+            n_frames = min(n_frames, n_segments * spec.segment_frames)
+            whole = dataclasses.replace(spec, segment_frames=n_frames)
+            with contextlib.suppress(DecodeError, TooShort):
+                return hear(local, format, whole, 1, header_s, in_a_row=True)
+        return hear(local, format, spec, n_segments, header_s, in_a_row=True)
 
 
 class Hear(beam.DoFn):
@@ -48,6 +98,8 @@ class Hear(beam.DoFn):
     stopping : callable
         Whether the run shall end early: tracks not yet decoded are dropped then.
     timeout_s : float
+    listen : callable
+        `hear`, or `hear_in_a_row`.
     """
 
     def __init__(
@@ -57,12 +109,14 @@ class Hear(beam.DoFn):
         processes: int,
         stopping: Callable[[], bool],
         timeout_s: float = TIMEOUT_S,
+        listen: Callable[..., Heard] = hear,
     ) -> None:
         self.spec = spec
         self.n_segments = n_segments
         self.processes = processes
         self.stopping = stopping
         self.timeout_s = timeout_s
+        self.listen = listen
 
     def start_bundle(self) -> None:
         self._in_flight: dict[Future, Track] = {}
@@ -71,7 +125,7 @@ class Hear(beam.DoFn):
         if self.stopping():
             return
         future = pool.submit(
-            hear,
+            self.listen,
             (track.uri, track.format, self.spec, self.n_segments, track.audio.duration_s),
             processes=self.processes,
             timeout_s=self.timeout_s,

@@ -68,3 +68,20 @@ class Recipe:
     companions: tuple[Callable[[FeatureSpec, int], keras.Model], ...] = ()
     precision: str = "float32"
     n_segments: int = 8
+
+    def features_on(self, frames: FeatureSpec) -> FeatureSpec:
+        """The features that this recipe's network gets of given data.
+
+        Parameters
+        ----------
+        frames : FeatureSpec
+            The frames that the data is made of.
+
+        Returns
+        -------
+        FeatureSpec
+            The recipe's own where the data has its frames, else segments of about the
+            same length made of the frames that there are.
+        """
+        own = self.features
+        return own if own.same_frames(frames) else own.on_frames_of(frames)

@@ -1,0 +1,174 @@
+"""Batches of segments: cut at random and augmented to train on, whole and in order to stop on.
+
+Imports Keras: only what trains imports this.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from model.bundle import FeatureSpec
+from model.datasets import Clips
+from model.recipes import Recipe
+
+
+class RandomSegments(keras.utils.PyDataset):
+    """Segments cut at random and augmented, as many an epoch as the clips hold.
+
+    Every class is cut equally often, whatever its share of the clips. Each batch depends
+    on the seed, the epoch and its number alone, so a resumed training sees what an
+    uninterrupted one would have seen.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    features : FeatureSpec
+    clips : Clips
+    n_classes : int
+    seed : int
+    first_epoch : int
+        Epochs that were seen before.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        features: FeatureSpec,
+        clips: Clips,
+        n_classes: int,
+        seed: int,
+        first_epoch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.features = features
+        self.clips = clips
+        self.one_hot = np.eye(n_classes, dtype=np.float32)
+        self.seed = seed
+        self.epoch = first_epoch
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return max(1, len(self.order) // self.recipe.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([self.seed, self.epoch, index + 1])
+        first = index * self.recipe.batch_size
+        chosen = self.order[first : first + self.recipe.batch_size]
+        segments = np.stack([self._cut(self.clips.log_mel[clip], rng) for clip in chosen])
+        targets = self.one_hot[self.clips.targets[chosen]]
+        return augment(segments.astype(np.float32), targets, self.recipe, self.features, rng)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+        self._shuffle()
+
+    def _cut(self, log_mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        n_frames, width = log_mel.shape[1], self.features.segment_frames
+        tempo = np.exp(rng.uniform(-self.recipe.stretch, self.recipe.stretch))
+        # Nearest frames: the features are single frames too, not averages.
+        frames = np.floor(np.arange(width) * min(tempo, n_frames / width)).astype(int)
+        return log_mel[:, rng.integers(0, n_frames - frames[-1]) + frames]
+
+    def _shuffle(self) -> None:
+        rng = np.random.default_rng([self.seed, self.epoch, 0])
+        width = self.features.segment_frames
+        total = sum(max(1, log_mel.shape[1] // width) for log_mel in self.clips.log_mel)
+        present = np.unique(self.clips.targets)
+        each = -(-total // len(present))
+        of_class = [np.flatnonzero(self.clips.targets == target) for target in present]
+        self.order = rng.permutation(
+            np.concatenate([np.resize(rng.permutation(members), each) for members in of_class])
+        )
+
+
+class WholeSegments(keras.utils.PyDataset):
+    """Every whole segment of all clips, in order, as it is.
+
+    Parameters
+    ----------
+    features : FeatureSpec
+    clips : Clips
+    n_classes : int
+    batch_size : int
+    """
+
+    def __init__(
+        self, features: FeatureSpec, clips: Clips, n_classes: int, batch_size: int = 64
+    ) -> None:
+        super().__init__()
+        self.width = features.segment_frames
+        self.clips = clips
+        self.batch_size = batch_size
+        self.one_hot = np.eye(n_classes, dtype=np.float32)
+        self.segments = [
+            (clip, start)
+            for clip, log_mel in enumerate(clips.log_mel)
+            for start in features.segment_starts(log_mel.shape[1])
+        ]
+
+    def __len__(self) -> int:
+        return -(-len(self.segments) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        first = index * self.batch_size
+        chosen = self.segments[first : first + self.batch_size]
+        segments = np.stack(
+            [self.clips.log_mel[clip][:, start : start + self.width] for clip, start in chosen]
+        )
+        targets = self.one_hot[self.clips.targets[[clip for clip, _ in chosen]]]
+        return segments.astype(np.float32), targets
+
+
+def augment(
+    segments: np.ndarray,
+    targets: np.ndarray,
+    recipe: Recipe,
+    features: FeatureSpec,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move, tilt, mix and mask a batch as the recipe says.
+
+    Parameters
+    ----------
+    segments : np.ndarray
+        ``(n, n_mels, n_frames) float32`` in 0..1.
+    targets : np.ndarray
+        ``(n, n_classes) float32``, one-hot.
+    recipe : Recipe
+    features : FeatureSpec
+    rng : np.random.Generator
+
+    Returns
+    -------
+    segments, targets : np.ndarray
+        Of the same shapes.
+    """
+    n, n_mels, _ = segments.shape
+    if recipe.shift_bands:
+        shifts = rng.integers(-recipe.shift_bands, recipe.shift_bands + 1, (n, 1))
+        moved = np.clip(np.arange(n_mels) - shifts, 0, n_mels - 1)
+        segments = np.take_along_axis(segments, moved[:, :, None], axis=1)
+    if recipe.tilt_db:
+        span = recipe.tilt_db / features.top_db
+        slopes = rng.uniform(-span, span, (n, 1, 1)).astype(np.float32)
+        tilt = np.linspace(-0.5, 0.5, n_mels, dtype=np.float32)[None, :, None]
+        segments = np.clip(segments + slopes * tilt, 0, None)
+    if recipe.mixup:
+        share = rng.beta(recipe.mixup, recipe.mixup, (n, 1, 1)).astype(np.float32)
+        partner = rng.permutation(n)
+        segments = share * segments + (1 - share) * segments[partner]
+        targets = share[:, 0] * targets + (1 - share[:, 0]) * targets[partner]
+    segments = segments.copy()
+    for segment in segments:
+        # Blanked with the mean: the network standardises what it sees.
+        blank = segment.mean()
+        for axis, widest in ((0, recipe.mask_bands), (1, recipe.mask_frames)):
+            if widest:
+                width = rng.integers(0, widest + 1)
+                start = rng.integers(0, segment.shape[axis] - width + 1)
+                stripe = [slice(None), slice(None)]
+                stripe[axis] = slice(start, start + width)
+                segment[tuple(stripe)] = blank
+    return segments, targets

@@ -1,0 +1,119 @@
+"""The model card: what a model is, what it learned from and how good it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.bundle import Bundle
+
+# Said of the data sets that people publish; any other is somebody's own library.
+_SOURCES = {
+    "gtzan": "GTZAN (Tzanetakis and Cook, 2002): 30 s clips of ten genres.",
+    "fma": "FMA (Defferrard, Benzi, Vandergheynst and Bresson, 2017): Creative Commons music.",
+    "homburg": "Homburg (Homburg, Mierswa, Möller, Morik and Wurst, 2005): 10 s excerpts.",
+}
+
+
+def model_card(bundle: Bundle) -> str:
+    """Markdown that tells what a model is, what it learned from and how good it is.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        With `training` and `metrics` filled in.
+
+    Returns
+    -------
+    str
+        With ``{version}`` where the version goes.
+    """
+    training, test, valid = bundle.training, bundle.metrics["test"], bundle.metrics["valid"]
+    clips = training["clips"]
+    low, high = test["track_accuracy_ci95"]
+    return f"""# {bundle.name}, version {{version}}
+
+Genres: {", ".join(bundle.genres)}.
+
+## What it is
+Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}. It hears
+segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities, calibrated
+with a temperature of {bundle.temperature}.
+
+## What it learned from
+{_sources(training["sources"])}
+
+The recordings belong to their owners; no audio is part of this model. It learned from
+{clips["train"]:,} tracks, was stopped and calibrated on {clips["valid"]:,}, and is tested on
+{clips["test"]:,}. {training["left_out"]:,} more were left out, because they are missing, damaged
+or of genres with too little music.
+
+## How good it is
+On the test list of the first source, which nothing was chosen on ({test["n_tracks"]:,} tracks,
+every segment):
+
+| figure | test | valid |
+|---|---|---|
+| track accuracy, mean vote | {test["track_accuracy"]:.1%} (95 %: {low:.1%} to {high:.1%}) \
+| {valid["track_accuracy"]:.1%} |
+| track accuracy, majority vote | {test["majority_accuracy"]:.1%} \
+| {valid["majority_accuracy"]:.1%} |
+| refused by majority vote | {test["majority_refused"]:.1%} | {valid["majority_refused"]:.1%} |
+| segment accuracy | {test["segment_accuracy"]:.1%} | {valid["segment_accuracy"]:.1%} |
+| calibration error (ECE) | {test["ece"]:.3f} | {valid["ece"]:.3f} |
+
+{_genres(bundle.genres, test["confusion"])}
+{_beside(bundle)}
+## What it must not be used for
+It knows these {len(bundle.genres)} genres as its data drew them; all other music and speech
+still gets one of them. Do not use it to judge people, to pay rights holders, or where a
+wrong genre does harm.
+"""
+
+
+def _networks(training: dict[str, Any]) -> str:
+    epochs = ", ".join(
+        f"best epoch {best} of {run}"
+        for best, run in zip(training["best_epoch"], training["epochs_run"], strict=True)
+    )
+    count = len(training["best_epoch"])
+    return f"{'one network' if count == 1 else f'the mean of {count} networks'} ({epochs})"
+
+
+def _sources(sources: list[dict[str, str]]) -> str:
+    return "\n".join(
+        f"- {_SOURCES.get(source['name'], source['name'] + '.')} Divided by {source['split']}."
+        for source in sources
+    )
+
+
+def _beside(bundle: Bundle) -> str:
+    """How it does on what it learned from beside the first source."""
+    figures = bundle.metrics.get("beside")
+    if not figures:
+        return ""
+    low, high = figures["track_accuracy_ci95"]
+    return f"""
+On the test lists of its other sources ({figures["n_tracks"]:,} tracks of artists not learned from):
+{figures["track_accuracy"]:.1%} (95 %: {low:.1%} to {high:.1%}).
+
+{_genres(bundle.genres, figures["confusion"])}
+"""
+
+
+def _genres(genres: tuple[str, ...], confusion: list[list[int]]) -> str:
+    """Recall, precision and the usual mistakes of each genre as a table."""
+    rows = [
+        "| genre | tracks | found (recall) | right where said (precision) | mostly taken for |",
+        "|---|---|---|---|---|",
+    ]
+    for own, genre in enumerate(genres):
+        counts = confusion[own]
+        tracks, said = sum(counts), sum(row[own] for row in confusion)
+        if not tracks and not said:
+            continue
+        found = f"{counts[own] / tracks:.0%}" if tracks else "-"
+        right = f"{counts[own] / said:.0%}" if said else "-"
+        others = sorted((o for o in range(len(genres)) if o != own), key=lambda o: -counts[o])
+        mistakes = ", ".join(f"{genres[o]} ({counts[o]})" for o in others[:2] if counts[o])
+        rows.append(f"| {genre} | {tracks} | {found} | {right} | {mistakes} |")
+    return "\n".join(rows)

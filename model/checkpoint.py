@@ -1,0 +1,141 @@
+"""Checkpoints: what a training needs to go on where it was stopped.
+
+Imports Keras: only what trains imports this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+# A checkpoint costs a fraction of a second; an epoch of a light network does too.
+_EVERY_S = 20.0
+_STATE = "state.json"
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs done.
+    history : dict
+        Metric to its value after each epoch.
+    best_epoch : int
+        The epoch of the lowest validation loss, counted from 1; 0 before the first.
+    finished : bool
+    """
+
+    epochs: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+    finished: bool = False
+
+    @property
+    def best_loss(self) -> float:
+        """Lowest validation loss so far."""
+        return self.history["val_loss"][self.best_epoch - 1] if self.best_epoch else float("inf")
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Remember the best epoch, stop when none better comes, and write all of it to disk.
+
+    Dropout is drawn anew from the seed and the epoch, so that a resumed training does
+    what an uninterrupted one would have done.
+
+    Parameters
+    ----------
+    folder : Path
+        Of this network alone.
+    key : str
+        What is trained how on what: a checkpoint of anything else is thrown away.
+    seed, patience : int
+    """
+
+    def __init__(self, folder: Path, key: str, seed: int, patience: int) -> None:
+        super().__init__()
+        self.folder = folder
+        self.key = key
+        self.seed = seed
+        self.patience = patience
+        self.progress = Progress()
+        self._best: list[Any] = []
+        self._saved_at = time.monotonic()
+
+    def resume(self, network: keras.Model) -> Progress:
+        """Bring a compiled network to where its checkpoint is.
+
+        Parameters
+        ----------
+        network : keras.Model
+
+        Returns
+        -------
+        Progress
+            Nothing done where there is no checkpoint of this training.
+        """
+        try:
+            state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            state = {}
+        if state.get("key") != self.key:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return self.progress
+        self.progress = Progress(**state["progress"])
+        with np.load(self.folder / state["best"]) as arrays:
+            self._best = [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
+        network.optimizer.build(network.trainable_variables)
+        network.load_weights(self.folder / state["last"])
+        return self.progress
+
+    def restore_best(self, network: keras.Model) -> None:
+        """Give a network the weights of the best epoch."""
+        network.set_weights(self._best)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for number, variable in enumerate(self.model.variables):
+            if variable.name == "seed_generator_state":
+                variable.assign([self.seed + number, epoch])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        progress = self.progress
+        for metric, value in (logs or {}).items():
+            progress.history.setdefault(metric, []).append(float(value))
+        progress.epochs = epoch + 1
+        if progress.history["val_loss"][-1] < progress.best_loss:
+            progress.best_epoch = epoch + 1
+            self._best = self.model.get_weights()
+        if progress.epochs - progress.best_epoch >= self.patience:
+            self.model.stop_training = True
+        if time.monotonic() - self._saved_at > _EVERY_S:
+            self._save()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self.progress.finished = True
+        self._save()
+
+    def _save(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number = self.progress.epochs
+        names = {"last": f"last-{number}.weights.h5", "best": f"best-{number}.npz"}
+        self.model.save_weights(self.folder / names["last"])
+        np.savez(self.folder / names["best"], *self._best)
+        state = {"key": self.key, "progress": vars(self.progress), **names}
+        beside = self.folder / f"{_STATE}.new"
+        beside.write_text(json.dumps(state), encoding="utf-8")
+        # From here on the new checkpoint counts, whatever happens to the old one's files.
+        os.replace(beside, self.folder / _STATE)
+        for old in self.folder.iterdir():
+            if old.name not in (_STATE, *names.values()):
+                old.unlink()
+        self._saved_at = time.monotonic()

@@ -1,0 +1,47 @@
+"""Genre names, spelled one way."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+
+
+def spell(name: str) -> str:
+    """A genre's name as the ID3v1 list spells it, or with capitals where it is not listed.
+
+    Parameters
+    ----------
+    name : str
+        Of a folder, a tag or a data set's class.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> spell("hip hop"), spell("drum and bass"), spell("film_music")
+    ('Hip-Hop', 'Drum & Bass', 'Film Music')
+    """
+    words = name.replace("_", " ").split()
+    return _listed().get(key_of(name)) or " ".join(word[:1].upper() + word[1:] for word in words)
+
+
+def key_of(name: str) -> str:
+    """What two spellings of a name have in common.
+
+    Examples
+    --------
+    >>> key_of("R & B") == key_of("r&b")
+    True
+    """
+    text = unicodedata.normalize("NFKC", name).casefold().replace("&", "and")
+    return "".join(character for character in text if character.isalnum())
+
+
+@functools.cache
+def _listed() -> dict[str, str]:
+    from mutagen.id3 import TCON
+
+    # A slash would part the name in two when an ID3v2.3 tag is read.
+    return {key_of(genre): genre for genre in TCON.GENRES if "/" not in genre}

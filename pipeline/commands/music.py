@@ -1,0 +1,154 @@
+"""Labelled music for the commands that learn from it or are measured on it."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.options import UsageError
+
+if TYPE_CHECKING:
+    from model.bundle import FeatureSpec
+    from model.datasets import LabelledMusic
+    from model.recipes import Recipe
+
+# What `model.datasets.DATASETS` holds, for a fast ``--help``; a test compares them.
+KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
+
+
+def add_music_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what says which music to use.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    """
+    parser.add_argument(
+        "--dataset",
+        "--labels",
+        choices=KINDS,
+        default=None,
+        help="where the genres come from: a known data set's names and lists, the folders' "
+        "names, or the files' tags (default: GTZAN, FMA and prepared sets are recognised)",
+    )
+    parser.add_argument(
+        "--also",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="one more folder of music, all of the genre that the folder is named after; "
+        "may be given several times",
+    )
+    parser.add_argument(
+        "--random-split",
+        metavar="SEED",
+        type=int,
+        default=None,
+        help="divide all tracks 70:30 at random, as many published figures do; this leaks "
+        "artists (default: the data's own lists, else by artist)",
+    )
+
+
+def gather(
+    library: str,
+    arguments: argparse.Namespace,
+    frames: Callable[[FeatureSpec | None], FeatureSpec],
+    work: str,
+) -> list[LabelledMusic]:
+    """Labelled music: read where it is an array or a prepared set, else heard first.
+
+    Parameters
+    ----------
+    library : str
+        The data set's folder.
+    arguments : argparse.Namespace
+        With what `add_music_arguments` declares.
+    frames : callable
+        From the frames that the data has (None for audio) to those that audio is to be
+        heard with.
+    work : str
+        Folder that prepared sets are put into.
+
+    Returns
+    -------
+    list of LabelledMusic
+        The data set, then one for each ``--also``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such music.
+    """
+    from model.datasets import ONE_GENRE, DatasetError, load_music, random_split, recognise
+
+    try:
+        dataset, form = recognise(library)
+        if form == "audio":
+            music = _prepared(library, arguments.dataset or dataset, frames(None), work)
+        else:
+            music = load_music(library)
+        if arguments.random_split is not None:
+            music = random_split(music, arguments.random_split)
+        beside = [
+            _prepared(folder, ONE_GENRE, frames(music.features), work)
+            for folder in arguments.also
+        ]
+    except DatasetError as error:
+        raise UsageError(str(error)) from error
+    return [music, *beside]
+
+
+def _prepared(library: str, dataset: str | None, spec: FeatureSpec, work: str) -> LabelledMusic:
+    from pipeline import interruption, progress
+    from pipeline.training_data import prepare
+
+    if not os.path.isdir(library):
+        raise UsageError(f"{library}: no such folder")
+    if dataset is None:
+        raise UsageError(
+            f"{library}: say where the genres come from, with --labels folders or --labels tags"
+        )
+    place = os.path.abspath(library)
+    name = f"{os.path.basename(place)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}"
+    with interruption.handled(), progress.shown():
+        return prepare(library, dataset, spec, os.path.join(work, name))
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    from model.recipes import RECIPES
+
+    if name not in RECIPES:
+        raise UsageError(f"unknown recipe {name!r}; known are {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]
+
+
+def one_data_folder(positional: str | None, option: str | None) -> str:
+    """The data's folder, which may be given with or without ``--data``.
+
+    Raises
+    ------
+    UsageError
+        If it is given twice or not at all.
+    """
+    given: Sequence[str] = [folder for folder in (positional, option) if folder]
+    if len(given) != 1:
+        raise UsageError("give the folder of the music once, as DATA or with --data")
+    return given[0]
+
+
+def load_keras() -> None:
+    """Import Keras without what its backend prints."""
+    from model import native_noise
+
+    with native_noise.silenced():
+        import keras  # noqa: F401

@@ -1,0 +1,63 @@
+"""``genrebeam prepare``: turn labelled audio into a training set."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.commands.command import OK, add_command
+from pipeline.commands.music import KINDS, recipe_named
+from pipeline.options import UsageError, check_runner_arguments
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    prepare = add_command(
+        commands,
+        "prepare",
+        run,
+        "turn a library of known genres into a training set",
+        "examples:\n"
+        "  genrebeam prepare ~/Music --labels tags --out my-set\n"
+        "  genrebeam train my-set --out my-bundle\n"
+        "\n"
+        "train does this by itself; as a step of its own it runs wherever Apache Beam does.\n"
+        "Options of Beam (such as --runner) are passed on to it.",
+    )
+    prepare.add_argument("library", metavar="LIBRARY", help="folder of music")
+    prepare.add_argument(
+        "--dataset",
+        "--labels",
+        choices=KINDS,
+        required=True,
+        help="where the genres come from: a known data set's names and lists, the folders' "
+        "names, or the files' tags",
+    )
+    prepare.add_argument("--out", metavar="DIR", required=True, help="folder of the set")
+    prepare.add_argument(
+        "--recipe", default="genre-cnn", help="whose features to compute (default: %(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
+    """Run the subcommand."""
+    check_runner_arguments(runner_arguments)
+    recipe = recipe_named(arguments.recipe)
+    from model.datasets import DatasetError
+    from pipeline import interruption, progress
+    from pipeline.training_data import prepare
+
+    try:
+        with interruption.handled(), progress.shown():
+            music = prepare(
+                arguments.library,
+                arguments.dataset,
+                recipe.features,
+                arguments.out,
+                runner_arguments=runner_arguments,
+            )
+    except DatasetError as error:
+        raise UsageError(str(error)) from error
+    sizes = ", ".join(f"{len(clips):,} {split}" for split, clips in music.splits.items())
+    print(f"{arguments.out}: {len(music.genres)} genres; {sizes}")
+    return OK

@@ -1,0 +1,341 @@
+"""The job that turns labelled audio into a training set: the tagging job up to the features.
+
+Walk a library, find out what each file is an example of, listen to it, write its features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.metrics import MetricsFilter
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from model.bundle import FeatureSpec
+from model.datasets import GTZAN_GENRES, HOMBURG_GENRES, LabelledMusic, load_training_set
+from model.genres import spell
+from model.training_set import (
+    DatasetError,
+    LabelledClip,
+    LeftOut,
+    SetFacts,
+    read_clips,
+    read_facts,
+    read_left_out,
+    start_set,
+    write_clips,
+    write_facts,
+    write_left_out,
+)
+from pipeline import interruption, progress
+from pipeline.options import LOCAL_RUNNER
+from transforms import pool
+from transforms.hear import Hear, hear_in_a_row
+from transforms.label import FORMATS_HEARD, Labelling, SelectLabelled, label_files, labelling_of
+from transforms.library import Walk, walk
+from transforms.records import Features, Outcome, Track, printable
+from transforms.remote import is_remote, walk_objects
+
+# Of each track so much is heard, from its middle.
+_SECONDS_HEARD = 60.0
+# What a worker holds before it writes a part.
+_BYTES_PER_PART = 128 * 2**20
+# Changes whenever features or files are made in another way.
+_VERSION = 1
+
+
+def build(
+    pipeline: beam.Pipeline,
+    library: str,
+    labelling: Labelling,
+    spec: FeatureSpec,
+    out: str,
+    processes: int,
+) -> None:
+    """Build the graph.
+
+    Parameters
+    ----------
+    pipeline : beam.Pipeline
+    library : str
+    labelling : Labelling
+    spec : FeatureSpec
+    out : str
+        Folder of the set.
+    processes : int
+        That decode, in each worker.
+    """
+    stopping = interruption.requested
+    n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
+    hearing = Hear(spec, n_segments, processes, stopping, listen=hear_in_a_row)
+
+    walked = (
+        pipeline
+        | "library" >> beam.Create([os.fsencode(library)])
+        # bytes
+        | "walk" >> _ends_or_goes_on(Walk(FORMATS_HEARD, False, stopping))
+        # Track
+    )
+    labelled = walked.goes_on | "label" >> _ends_or_goes_on(SelectLabelled(labelling, stopping))
+    # Track
+    heard = (
+        labelled.goes_on
+        | "count" >> beam.Map(progress.count_listed)
+        # Track
+        | "spread" >> beam.Reshuffle()
+        # Track
+        | "decode + features" >> _ends_or_goes_on(hearing)
+        # Features
+    )
+    _ = heard.goes_on | "write clips" >> beam.ParDo(WriteClips(out, labelling))
+    # Arrow
+    for ending, outcomes in {
+        "walked": walked.outcomes,
+        "unlabelled": labelled.outcomes,
+        "unheard": heard.outcomes,
+    }.items():
+        _ = outcomes | f"write {ending}" >> beam.ParDo(WriteLeftOut(out))
+        # JSON
+
+
+def _ends_or_goes_on(step: beam.DoFn) -> beam.PTransform:
+    """A step in which a track's way can end: ``outcomes`` beside those that go on."""
+    return beam.ParDo(step).with_outputs("outcomes", main="goes_on")
+
+
+class WriteClips(beam.DoFn):
+    """Write labelled clips in parts: Features -> nothing.
+
+    Parameters
+    ----------
+    folder : str
+    labelling : Labelling
+    """
+
+    def __init__(self, folder: str, labelling: Labelling) -> None:
+        self.folder = folder
+        self.labelling = labelling
+
+    def start_bundle(self) -> None:
+        self._clips: list[LabelledClip] = []
+
+    def process(self, features: Features) -> Iterator[None]:
+        self._clips.append(clip_of(features, self.labelling))
+        progress.count_outcome(Outcome(features.track, "heard", "hear", ""))
+        if sum(clip.features.nbytes for clip in self._clips) >= _BYTES_PER_PART:
+            self._flush()
+        return iter(())
+
+    def finish_bundle(self) -> None:
+        if self._clips:
+            self._flush()
+
+    def _flush(self) -> None:
+        write_clips(self._clips, self.folder)
+        self._clips = []
+
+
+def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
+    """A track's features with its label.
+
+    Parameters
+    ----------
+    features : Features
+        Its segments follow one another.
+    labelling : Labelling
+
+    Returns
+    -------
+    LabelledClip
+    """
+    label = labelling(features.track)
+    return LabelledClip(
+        name=printable(label.name),
+        path=printable(features.track.uri),
+        label=printable(label.label),
+        artist=printable(label.artist),
+        split=label.split,
+        features=np.concatenate(list(features.log_mel), axis=1),
+    )
+
+
+class WriteLeftOut(beam.DoFn):
+    """Write down files that are left out: Outcome -> nothing.
+
+    Parameters
+    ----------
+    folder : str
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def start_bundle(self) -> None:
+        self._files: list[LeftOut] = []
+
+    def process(self, outcome: Outcome) -> Iterator[None]:
+        # A link that is not followed is no music that is missing.
+        if (outcome.status, outcome.stage) != ("refused", "walk"):
+            path, reason = printable(outcome.track.uri), printable(outcome.reason)
+            self._files.append(LeftOut(path, outcome.stage, reason, outcome.error_type))
+            progress.count_outcome(outcome)
+        return iter(())
+
+    def finish_bundle(self) -> None:
+        if self._files:
+            write_left_out(self._files, self.folder)
+
+
+def prepare(
+    library: str | os.PathLike[str],
+    dataset: str,
+    spec: FeatureSpec,
+    out: str | os.PathLike[str],
+    *,
+    processes: int | None = None,
+    runner_arguments: Sequence[str] = (),
+    log: Callable[[str], None] = print,
+) -> LabelledMusic:
+    """Make a training set of a library, or take the one that was made of it before.
+
+    Parameters
+    ----------
+    library : str or path
+        Folder or bucket of audio.
+    dataset : str
+        How it is labelled: one of `model.datasets.DATASETS`, or `ONE_GENRE`.
+    spec : FeatureSpec
+        Each clip is about a minute of such frames from the track's middle, at least one
+        segment.
+    out : str or path
+        Folder of the set, which all workers reach. Made where it is missing; another set in
+        it is replaced.
+    processes : int, optional
+        That decode, in each worker; by default as many as there are CPUs.
+    runner_arguments : sequence of str
+        Beam's own options; by default the runner is the embedded one.
+    log : callable
+        Takes a line on what was left out.
+
+    Returns
+    -------
+    LabelledMusic
+
+    Raises
+    ------
+    DatasetError
+        If the library cannot be listed, has no labelled music, or the set cannot be written.
+    KeyboardInterrupt
+        If it was ended early; the set is not complete then.
+    """
+    library, out = os.fspath(library), os.fspath(out)
+    if not (is_remote(library) or os.path.isdir(library)):
+        raise DatasetError(library, "no such folder")
+    labelling = labelling_of(dataset, library)
+    fingerprint = fingerprint_of(library, dataset, spec)
+    if _is_complete(out, fingerprint):
+        return load_training_set(out)
+    start_set(out)
+    options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, library, labelling, spec, out, processes or pool.default_processes())
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+    finally:
+        pool.stop()
+    if interruption.requested():
+        raise KeyboardInterrupt
+    found = result.metrics().query(MetricsFilter().with_name("unlabelled"))["counters"]
+    counts = Counter(clip.label for clip in read_clips(out))
+    facts = SetFacts(
+        dataset=dataset,
+        library=printable(library),
+        features=spec,
+        fingerprint=fingerprint,
+        genres=_genres(dataset, counts),
+        counts=dict(sorted(counts.items())),
+        n_unlabelled=sum(counter.result for counter in found),
+        left_out=read_left_out(out),
+    )
+    if not counts:
+        raise DatasetError(library, _why_empty(facts))
+    write_facts(facts, out)
+    for line in summary(facts):
+        log(line)
+    return load_training_set(out)
+
+
+def _is_complete(out: str, fingerprint: str) -> bool:
+    """Whether the very set that is asked for is there."""
+    try:
+        return read_facts(out).fingerprint == fingerprint
+    except DatasetError:
+        return False
+
+
+def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
+    """Hash of all that a training set is made from: files by name, size and time.
+
+    Parameters
+    ----------
+    library, dataset : str
+    spec : FeatureSpec
+
+    Returns
+    -------
+    str
+    """
+    settings = [_VERSION, printable(library), dataset, dataclasses.asdict(spec)]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    listing = walk_objects if is_remote(library) else walk
+    for found in listing(library, FORMATS_HEARD):
+        if isinstance(found, Track):
+            digest.update(repr((found.uri, found.size_bytes, found.mtime_ns)).encode())
+    for path in label_files(dataset, library):
+        with open(path, "rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _genres(dataset: str, labels: Counter[str]) -> dict[str, str]:
+    """Labels of a set in their order, and how they are written into tags."""
+    if dataset == "gtzan":
+        return GTZAN_GENRES
+    known = HOMBURG_GENRES if dataset == "homburg" else {}
+    return {label: known.get(label) or spell(label) for label in sorted(labels)}
+
+
+def summary(facts: SetFacts) -> list[str]:
+    """What a person wants to know of a new set.
+
+    Parameters
+    ----------
+    facts : SetFacts
+
+    Returns
+    -------
+    list of str
+        Lines.
+    """
+    labels = ", ".join(f"{label} {count:,}" for label, count in facts.counts.items())
+    lines = [f"{facts.library}: {sum(facts.counts.values()):,} clips ({labels})"]
+    if facts.n_unlabelled:
+        lines.append(f"{facts.n_unlabelled:,} files without a label")
+    if facts.left_out:
+        lines.append(f"{len(facts.left_out):,} files left out, the first: {facts.left_out[0]}")
+    return lines
+
+
+def _why_empty(facts: SetFacts) -> str:
+    """Why nothing could be made of a library."""
+    reasons = [f"{facts.n_unlabelled:,} files without a label"] if facts.n_unlabelled else []
+    if facts.left_out:
+        reasons.append(f"{len(facts.left_out):,} left out, the first: {facts.left_out[0]}")
+    return f"no music to learn from ({'; '.join(reasons) or 'no audio files'})"

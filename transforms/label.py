@@ -1,0 +1,267 @@
+"""Label: what genre a file of a training library is an example of, and by whom it is.
+
+A labelling is a plain function from a track whose tags are read to its `Label`, or to None
+where it is no part of the data set.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import os
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from model.datasets import (
+    GTZAN_GENRES,
+    GTZAN_NAME,
+    HOMBURG_GENRES,
+    ONE_GENRE,
+    DatasetError,
+    fma_tracks_file,
+    gtzan_list_files,
+    read_gtzan_lists,
+)
+from model.genres import key_of, spell
+from transforms.fields import NoTagField, read_header
+from transforms.formats import FORMATS
+from transforms.records import CATCH_ALL, Track, dropped, with_tags
+from transforms.remote import is_remote, localised
+
+# GTZAN's own format has no tags, so that nothing of it can be tagged.
+_WITHOUT_TAGS = frozenset(["au"])
+FORMATS_HEARD = FORMATS | _WITHOUT_TAGS
+
+_CATCH_ALL = frozenset(genre.casefold() for genre in CATCH_ALL)
+_FMA_SPLITS = {"training": "train", "validation": "valid", "test": "test"}
+# Artists' biographies are longer than what the csv module takes for a sound field.
+_LONGEST_FIELD = 2**24
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a track is an example of.
+
+    Parameters
+    ----------
+    name : str
+        Tells the track from all others of the library.
+    label : str
+        Class of the data set.
+    artist : str
+        By whom it is, or what comes closest to that.
+    split : str or None
+        The data set's own list that it is in.
+    """
+
+    name: str
+    label: str
+    artist: str
+    split: str | None = None
+
+
+Labelling = Callable[[Track], Label | None]
+
+
+def labelling_of(dataset: str, library: str) -> Labelling:
+    """How the tracks of a library are labelled.
+
+    Parameters
+    ----------
+    dataset : str
+        ``gtzan`` and ``fma`` are known by their file names, ``homburg`` and ``folders`` have a
+        folder per genre, ``one-genre`` is one such folder, and ``tags`` believes what the
+        files' tags say.
+    library : str
+        The folder that the tracks are listed from.
+
+    Returns
+    -------
+    Labelling
+
+    Raises
+    ------
+    DatasetError
+        If a file that has the labels is missing or not of its form.
+    """
+    if dataset == "gtzan":
+        lists = {} if is_remote(library) else read_gtzan_lists(gtzan_list_files(library))
+        return functools.partial(_gtzan, library, lists)
+    if dataset == "fma":
+        path = fma_tracks_file(library)
+        if path is None:
+            raise DatasetError(library, "tracks.csv is neither there nor in fma_metadata beside it")
+        read_fma_tracks(str(path))
+        return functools.partial(_fma, library, str(path))
+    labellings = {"homburg": _homburg, "folders": _folders, ONE_GENRE: _one_genre, "tags": _tags}
+    return functools.partial(labellings[dataset], library)
+
+
+def label_files(dataset: str, library: str) -> list[str]:
+    """Files beside the audio that decide on labels and splits."""
+    if dataset == "gtzan" and not is_remote(library):
+        return [str(path) for path in gtzan_list_files(library).values()]
+    path = fma_tracks_file(library) if dataset == "fma" else None
+    return [str(path)] if path else []
+
+
+def _gtzan(library: str, lists: dict[str, str], track: Track) -> Label | None:
+    """By a name such as ``blues.00012.wav``, wherever the file lies."""
+    place = _place(library, track)
+    if named := GTZAN_NAME.match(place.name):
+        name = ".".join(named.groups())
+        return Label(name, named[1], _artist(track, place, place.parent), lists.get(name))
+    return _in_folder(GTZAN_GENRES, track, place)
+
+
+def _homburg(library: str, track: Track) -> Label | None:
+    """By the nearest folder with the name of one of its classes."""
+    return _in_folder(HOMBURG_GENRES, track, _place(library, track))
+
+
+def _in_folder(labels: Collection[str], track: Track, place: PurePosixPath) -> Label | None:
+    for folder in place.parents:
+        if key_of(folder.name) in labels:
+            return Label(str(place), key_of(folder.name), _artist(track, place, folder))
+    return None
+
+
+def _folders(library: str, track: Track) -> Label | None:
+    """By the first folder below the root."""
+    place = _place(library, track)
+    if len(place.parts) < 2:
+        return None
+    genre = place.parts[0]
+    return Label(str(place), spell(genre), _artist(track, place, PurePosixPath(genre)))
+
+
+def _one_genre(library: str, track: Track) -> Label:
+    """By the root's own name."""
+    place = _place(library, track)
+    genre = os.path.basename(os.path.abspath(library) if not is_remote(library) else library)
+    return Label(f"{genre}/{place}", spell(genre), _artist(track, place, PurePosixPath()))
+
+
+def _tags(library: str, track: Track) -> Label | None:
+    """By the first genre in the tag that says anything."""
+    place = _place(library, track)
+    for genre in track.tags.genres or track.tags.shadow:
+        if genre.casefold() not in _CATCH_ALL:
+            return Label(str(place), spell(genre), _artist(track, place, PurePosixPath()))
+    return None
+
+
+def _fma(library: str, tracks_file: str, track: Track) -> Label | None:
+    """By ``tracks.csv``, which knows a file by its number."""
+    place = _place(library, track)
+    return read_fma_tracks(tracks_file).get(place.stem.lstrip("0"))
+
+
+@functools.lru_cache(maxsize=1)
+def read_fma_tracks(path: str) -> dict[str, Label]:
+    """Labels of FMA's tracks that have a top genre, from ``tracks.csv``.
+
+    Parameters
+    ----------
+    path : str
+        Its first two header rows together name the columns, the third the index.
+
+    Returns
+    -------
+    dict
+        Number of the track, as text, to its label.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, or is of another form.
+    """
+    csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = csv.reader(stream)
+            columns = list(zip(next(rows), next(rows), strict=True))
+            genre = columns.index(("track", "genre_top"))
+            artist = columns.index(("artist", "id"))
+            split = columns.index(("set", "split"))
+            next(rows)
+            return {
+                row[0]: Label(
+                    f"{int(row[0]):06d}", row[genre], row[artist], _FMA_SPLITS[row[split]]
+                )
+                for row in rows
+                if row[genre]
+            }
+    except OSError as error:
+        raise DatasetError(path, str(error.strerror)) from error
+    except (csv.Error, ValueError, KeyError, IndexError, StopIteration) as error:
+        raise DatasetError(path, f"not FMA's table of tracks: {error}") from error
+
+
+def _place(library: str, track: Track) -> PurePosixPath:
+    """Where a track lies below the library's root."""
+    below = track.uri.removeprefix(library).lstrip("/") if track.uri != library else ""
+    return PurePosixPath(below or os.path.basename(track.uri))
+
+
+def _artist(track: Track, place: PurePosixPath, folder: PurePosixPath) -> str:
+    """The tag's artist, else the folder below that of the genre, else the file itself."""
+    below = place.relative_to(folder).parts
+    return track.tags.artist or str(folder / below[0])
+
+
+def with_header(track: Track) -> Track:
+    """A track that knows its tags, where its format has any.
+
+    Parameters
+    ----------
+    track : Track
+
+    Returns
+    -------
+    Track
+
+    Raises
+    ------
+    TagReadError, OSError
+        See `read_header`.
+    """
+    if track.format in _WITHOUT_TAGS:
+        return track
+    try:
+        with localised(track.uri) as path:
+            return with_tags(track, *read_header(path))
+    except NoTagField:
+        return track
+
+
+class SelectLabelled(beam.DoFn):
+    """Read headers and pass on what has a label: Track -> Track.
+
+    Parameters
+    ----------
+    labelling : Labelling
+    stopping : callable
+        Whether the run shall end early.
+    """
+
+    def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
+        self.labelling = labelling
+        self.stopping = stopping
+
+    def process(self, track: Track) -> Iterator[Track | beam.pvalue.TaggedOutput]:
+        if self.stopping():
+            return
+        try:
+            track = with_header(track)
+        except Exception as error:  # whatever a file does to its reader is a row
+            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "read_tags", error))
+            return
+        if self.labelling(track) is None:
+            Metrics.counter("genrebeam", "unlabelled").inc()
+        else:
+            yield track
