@@ -15,9 +15,21 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from pipeline import __version__
-from pipeline.commands import evaluate, tag, train, undo
+from pipeline.commands import (
+    completion,
+    config,
+    evaluate,
+    inspect,
+    prepare,
+    report,
+    tag,
+    train,
+    undo,
+)
 from pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
+from pipeline.config import parse
 from pipeline.options import UsageError
+from pipeline.terminal import safe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     parser = _parser()
-    known, others = parser.parse_known_args(arguments)
+    try:
+        known, others = parse(parser, sys.argv[1:] if arguments is None else arguments)
+    except UsageError as error:
+        return complain(str(error), USAGE)
     if known.command is None:
         parser.print_help()
         return USAGE
@@ -55,7 +70,14 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(USAGE, f"{self.prog}: {safe(message)} (see {self.prog} --help)\n")
+
+
+class _Stderr(logging.Handler):
+    """What a user must know, between frames of the progress where there are any."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"genrebeam: {safe(record.getMessage())}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,14 +85,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="genrebeam",
         description="Listen to a music library, write genres into the files' tags, "
         "leave a Parquet report.",
-        epilog="example: genrebeam tag ~/Music --dry-run",
+        epilog="examples:\n"
+        "  genrebeam tag ~/Music --dry-run    see what would be written\n"
+        "  genrebeam tag ~/Music              tag what has no genre yet\n"
+        "  genrebeam undo genre-report        take it all back\n"
+        "\n"
+        "genrebeam COMMAND --help tells more of each command.\n"
+        "exit codes: 0 all fine, 1 some files failed, 2 wrong usage, 3 interrupted",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"genrebeam {__version__}")
     parser.set_defaults(command=None, verbose=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    for command in (tag, undo, train, evaluate):
+    for command in (tag, undo, report, inspect, prepare, train, evaluate, config, completion):
         command.add(commands)
     return parser
 
@@ -87,9 +116,8 @@ def _quieten(verbose: bool) -> None:
         if isinstance(stream, io.TextIOWrapper):  # names need not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
-    own, handler = logging.getLogger("genrebeam"), logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("genrebeam: %(message)s"))
-    own.handlers, own.propagate = [handler], False
+    own = logging.getLogger("genrebeam")
+    own.handlers, own.propagate = [_Stderr()], False
     own.setLevel(logging.INFO if verbose else logging.WARNING)
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -85,33 +85,27 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    parser.add_argument(
-        "--report",
-        metavar="DIR",
-        default=DEFAULT_REPORT,
-        help="home of all reports over this library; each run adds a folder "
-        "(default: ./%(default)s)",
-    )
-    parser.add_argument(
+    genres = parser.add_argument_group("which genres are written")
+    genres.add_argument(
         "--existing",
         choices=EXISTING,
         default="keep",
         help="a genre that a file has already: keep it and do not listen, add ours to it, "
         "or replace it (default: %(default)s)",
     )
-    parser.add_argument(
+    genres.add_argument(
         "--dry-run",
         action="store_true",
         help="write nothing into the library; the report says what would be written",
     )
-    parser.add_argument(
+    genres.add_argument(
         "--top-k",
         type=_count,
         default=1,
         metavar="N",
         help="most genres a track gets (default: %(default)s)",
     )
-    parser.add_argument(
+    genres.add_argument(
         "--min-confidence",
         type=_probability,
         default=None,
@@ -119,14 +113,14 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         help="refuse a track whose best genre is less probable than this, from 0 to 1 "
         "(default: the model's own)",
     )
-    parser.add_argument(
+    genres.add_argument(
         "--max-genres",
         type=_count,
         default=None,
         metavar="N",
         help="most genres a file has after merging (default: no limit)",
     )
-    parser.add_argument(
+    genres.add_argument(
         "--treat-as-missing",
         type=_names,
         default=(),
@@ -134,25 +128,26 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         help="genres that count as none, such as 'Other,Misc'; 'default' stands for "
         f"{', '.join(CATCH_ALL)} (default: none)",
     )
-    parser.add_argument(
+    genres.add_argument(
         "--taxonomy",
         metavar="FILE",
         default=None,
-        help="TOML file that renames genres, drops them, or maps them to parents",
+        help="TOML file that renames genres, drops them, or maps them to parents (default: none)",
     )
-    parser.add_argument(
+    tags = parser.add_argument_group("how they are written")
+    tags.add_argument(
         "--write-confidence",
         action="store_true",
         help="also write GENREBEAM_CONFIDENCE and GENREBEAM_MODEL into the tags",
     )
-    parser.add_argument(
+    tags.add_argument(
         "--id3-version",
         choices=ID3_VERSIONS,
         default="keep",
         help="version of ID3 tags: the file's own (a new tag gets 2.4), or this one "
         "(default: %(default)s)",
     )
-    parser.add_argument(
+    tags.add_argument(
         "--separator",
         type=_separator,
         default="null",
@@ -160,49 +155,57 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         help="between several genres before ID3v2.4: null, or a text such as '; ' "
         "(default: %(default)s)",
     )
-    parser.add_argument(
+    tags.add_argument(
         "--keep-mtime",
         action="store_true",
         help="give changed files their old time back",
     )
-    parser.add_argument(
+    tags.add_argument(
         "--in-place-links",
         action="store_true",
         help="change files with several hard links in place, where their tags have room",
     )
-    parser.add_argument(
-        "--vote",
-        choices=VOTE_RULES,
-        default=None,
-        help="how a track's segments decide: mean probability, or more than half of the votes "
-        "(default: the model's own)",
-    )
-    parser.add_argument(
+    hearing = parser.add_argument_group("how files are heard")
+    hearing.add_argument(
         "--segments",
         type=_segments,
         default=-1,
         metavar="N|all",
         help="segments of each track to listen to, spread evenly (default: the model's own)",
     )
-    parser.add_argument(
+    hearing.add_argument(
+        "--vote",
+        choices=VOTE_RULES,
+        default=None,
+        help="how a track's segments decide: mean probability, or more than half of the votes "
+        "(default: the model's own)",
+    )
+    hearing.add_argument(
         "--formats",
         type=_formats,
         default=None,
         metavar="LIST",
         help="only these file types, such as mp3,flac (default: all that can be decoded)",
     )
-    parser.add_argument(
+    hearing.add_argument(
         "--bundle",
         metavar="DIR",
         default=None,
         help="folder of the model to use (default: the one that comes with genrebeam)",
     )
-    parser.add_argument(
+    hearing.add_argument(
         "--processes",
         type=_count,
         default=None,
         metavar="N",
         help="processes that decode (default: one per CPU)",
+    )
+    report = parser.add_argument_group("report")
+    report.add_argument(
+        "--report",
+        metavar="DIR",
+        default=DEFAULT_REPORT,
+        help="home of all reports over this library; each run adds a folder (default: %(default)s)",
     )
 
 

@@ -1,4 +1,4 @@
-"""Progress of a run in this process: a bar on a terminal, otherwise a line a minute."""
+"""Progress of a run in this process: drawn on a terminal, otherwise a line a minute."""
 
 from __future__ import annotations
 
@@ -8,22 +8,98 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TextIO
 
+from pipeline.terminal import draw_progress, is_terminal
 from transforms.records import Outcome, Track
 
 _SECONDS_PER_LINE = 60.0
 
 
-class _Counts:
-    def __init__(self) -> None:
-        self.listed = 0
-        self.statuses: Counter[str] = Counter()
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; nothing in it grows with the library.
+
+    Parameters
+    ----------
+    listed : int
+        Files found.
+    unheard : int
+        Files that are done without being heard.
+    heard : int
+        Files that are done and were heard, or could not be.
+    seconds : float
+        Since hearing began.
+    statuses : dict of str to int
+        Files that are done.
+    genres : dict of str to int
+        Files that get each genre of the model.
+    """
+
+    listed: int = 0
+    unheard: int = 0
+    heard: int = 0
+    seconds: float = 0.0
+    statuses: dict[str, int] = field(default_factory=dict)
+    genres: dict[str, int] = field(default_factory=dict)
 
     @property
-    def done(self) -> int:
-        return sum(self.statuses.values())
+    def to_hear(self) -> int:
+        """Files to hear in all, as far as is known."""
+        return self.listed - self.unheard
+
+    @property
+    def rate(self) -> float:
+        """Files heard in a second."""
+        return self.heard / self.seconds if self.seconds else 0.0
+
+    @property
+    def clock(self) -> str:
+        """Time left, as ``h:mm:ss``."""
+        return _clock((self.to_hear - self.heard) / self.rate) if self.rate else "?"
+
+
+class _Counts:
+    """Counted by the runner's threads, looked at by the one that shows."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listed = self._unheard = self._heard = 0
+        self._since = time.monotonic()
+        self._statuses: Counter[str] = Counter()
+        self._genres: Counter[str] = Counter()
+
+    def add_listed(self) -> None:
+        with self._lock:
+            self._listed += 1
+            self._since = time.monotonic()
+
+    def add_outcome(self, outcome: Outcome) -> None:
+        heard = outcome.decision is not None or outcome.stage in ("decode", "classify")
+        with self._lock:
+            self._statuses[outcome.status] += 1
+            if heard:
+                self._heard += 1
+            else:
+                self._unheard += 1
+                self._listed += outcome.stage == "walk"  # never passed on as a track
+                if not self._heard:
+                    self._since = time.monotonic()
+            if outcome.decision is not None and outcome.status in ("tagged", "would_tag"):
+                self._genres.update(outcome.decision.genres)
+
+    def look(self) -> Progress:
+        with self._lock:
+            return Progress(
+                listed=self._listed,
+                unheard=self._unheard,
+                heard=self._heard,
+                seconds=time.monotonic() - self._since,
+                statuses=dict(self._statuses),
+                genres=dict(self._genres),
+            )
 
 
 _counts = _Counts()
@@ -31,30 +107,41 @@ _counts = _Counts()
 
 def count_listed(track: Track) -> Track:
     """Count a file that was found; a step of the graph that changes nothing."""
-    _counts.listed += 1
+    _counts.add_listed()
     return track
 
 
 def count_outcome(outcome: Outcome) -> None:
     """Count a file that is done."""
-    _counts.statuses[outcome.status] += 1
-    if outcome.stage == "walk":  # never passed on as a track
-        _counts.listed += 1
+    _counts.add_outcome(outcome)
 
 
 @contextlib.contextmanager
-def shown() -> Iterator[None]:
-    """Show progress on the standard error stream while the block runs."""
+def shown(*, quiet: bool = False) -> Iterator[None]:
+    """Show progress on the standard error stream while the block runs.
+
+    Parameters
+    ----------
+    quiet : bool
+        Only count.
+    """
     global _counts
     _counts = _Counts()
-    ended = threading.Event()
-    if sys.__stderr__ is None:  # closed by the caller
+    terminal = sys.__stderr__
+    if quiet or terminal is None:  # None: closed by the caller
         yield
         return
+    ended = threading.Event()
     # An own descriptor: the usual one is silenced while TensorFlow is loaded.
-    with os.fdopen(os.dup(sys.__stderr__.fileno()), "w", buffering=1) as stream:
-        show = _bar if stream.isatty() else _lines
-        arguments = (ended, stream)
+    with os.fdopen(
+        os.dup(terminal.fileno()),
+        "w",
+        buffering=1,
+        encoding=terminal.encoding,
+        errors="backslashreplace",
+    ) as stream:
+        show = draw_progress if is_terminal(stream) else _lines
+        arguments = (ended, stream, _counts.look)
         thread = threading.Thread(target=show, args=arguments, name="progress", daemon=True)
         thread.start()
         try:
@@ -64,26 +151,17 @@ def shown() -> Iterator[None]:
             thread.join()
 
 
-def _lines(ended: threading.Event, stream: TextIO) -> None:
-    started = time.monotonic()
+def _lines(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:
     while not ended.wait(_SECONDS_PER_LINE):
-        print(
-            line(
-                _counts.done, _counts.listed, _counts.statuses["failed"], time.monotonic() - started
-            ),
-            file=stream,
-        )
+        print(line(look()), file=stream)
 
 
-def line(done: int, listed: int, n_failed: int, seconds: float) -> str:
+def line(progress: Progress) -> str:
     """One line of progress.
 
     Parameters
     ----------
-    done, listed, n_failed : int
-        Files.
-    seconds : float
-        Since the run began.
+    progress : Progress
 
     Returns
     -------
@@ -91,14 +169,13 @@ def line(done: int, listed: int, n_failed: int, seconds: float) -> str:
 
     Examples
     --------
-    >>> line(50, 200, 1, 10.0)
-    'genrebeam: 50 of 200 files, 5.0 files/s, 0:00:30 left, 1 failed'
+    >>> line(Progress(listed=250, unheard=50, heard=50, seconds=10, statuses={"failed": 1}))
+    'genrebeam: 50 of 200 files heard, 5.0 files/s, 0:00:30 left, 1 failed'
     """
-    rate = done / seconds if seconds else 0.0
-    left = _clock((listed - done) / rate) if rate else "?"
     return (
-        f"genrebeam: {done:,} of {listed:,} files, {rate:.1f} files/s, "
-        f"{left} left, {n_failed:,} failed"
+        f"genrebeam: {progress.heard:,} of {progress.to_hear:,} files heard, "
+        f"{progress.rate:.1f} files/s, {progress.clock} left, "
+        f"{progress.statuses.get('failed', 0):,} failed"
     )
 
 
@@ -106,40 +183,3 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
-def _bar(ended: threading.Event, stream: TextIO) -> None:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f} files/s"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]} failed"),
-        console=Console(file=stream),
-        transient=True,
-    ) as progress:
-        task = progress.add_task("listing", total=None, rate=0.0, failed=0)
-        started = time.monotonic()
-        while not ended.wait(0.2):
-            done = _counts.done
-            progress.update(
-                task,
-                description="listening" if done else "listing",
-                completed=done,
-                total=_counts.listed or None,
-                rate=done / (time.monotonic() - started),
-                failed=_counts.statuses["failed"],
-            )

@@ -18,6 +18,14 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 GENRES = ("Blues", "Jazz", "Rock")
 
 
+@pytest.fixture(autouse=True)
+def no_configuration(tmp_path_factory, monkeypatch) -> None:
+    """What a developer has configured for himself does not steer tests."""
+    for name in [name for name in os.environ if name.startswith("GENREBEAM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-configuration"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real music beside the checkout."""

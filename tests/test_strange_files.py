@@ -9,7 +9,7 @@ from benchmarks.fuzz_tags import check, check_command, copy_strange, make_origin
 
 # A folder of files that were collected for their oddities, such as `tests/data` in the source
 # distribution of mutagen.
-STRANGE_FILES = "GENREBEAM_STRANGE_FILES"
+STRANGE_FILES = "STRANGE_FILES"
 
 
 @pytest.fixture(scope="module")

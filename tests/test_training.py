@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.batches import augment
+from model.batches import RandomSegments, augment
 from model.bundle import DEFAULT_BUNDLE, FeatureSpec, load_bundle
 from model.datasets import Clips, DatasetError, LabelledMusic, load_gtzan_array
 from model.evaluation import evaluate_logits, predict_logits
@@ -107,6 +107,21 @@ def test_companions_are_averaged_into_one_network(music, tmp_path):
     segments = np.random.default_rng(0).random((3, 16, 8)).astype(np.float32)
     mean = sum(np.asarray(member(segments)) for member in members) / 2
     np.testing.assert_allclose(np.asarray(network(segments)), mean, atol=1e-5)
+
+
+def test_logs_can_be_watched_with_tensorboard(music, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    logs = tmp_path / "logs"
+    train(recipe, music, tmp_path / "bundle", name="x", vote=vote, logs=logs, log=_nowhere)
+    assert list(logs.glob("member_1/train/events.out.tfevents.*"))
+
+
+def test_rare_classes_are_heard_as_often_as_common_ones(music):
+    clips = music.splits["train"]
+    few = clips[[0, 1, 3, 5, 7, 9, 11, 13]]  # one low clip, seven high ones
+    batches = RandomSegments(RECIPE, FEATURES, few, 2, seed=0)
+    targets = np.concatenate([batches[i][1] for i in range(len(batches))])
+    np.testing.assert_array_equal(targets.sum(axis=0), len(targets) / 2)
 
 
 def test_what_is_saved_computes_in_single_precision(music, tmp_path):

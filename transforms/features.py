@@ -8,6 +8,7 @@ descriptors are computed by ``descriptors.py``.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Sequence
@@ -96,16 +97,48 @@ def hear(
     started = time.perf_counter()
     with localised(path) as local, open_audio(local, format, header_s) as reader:
         longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
-        promised = min(reader.n_samples, longest)
-        n_frames = spec.count_frames(promised * spec.sample_rate_hz // reader.sample_rate_hz)
-        starts = spec.segment_starts(n_frames, n_segments, in_a_row=in_a_row)
-        segments = _segments(reader, spec, starts)
-        if not segments:
-            # The header promised more than there is: take what comes from the start.
-            first = [i * spec.segment_frames for i in range(n_segments or 1)]
-            segments = _segments(reader, spec, first)
+        reader.n_samples = min(reader.n_samples, longest)
+        heard = hear_audio(path, reader, spec, n_segments, in_a_row=in_a_row)
+    return dataclasses.replace(heard, seconds=time.perf_counter() - started)
+
+
+def hear_audio(
+    path: str,
+    reader: AudioReader,
+    spec: FeatureSpec,
+    n_segments: int | None = None,
+    *,
+    in_a_row: bool = False,
+) -> Heard:
+    """Compute the features of audio that is open already.
+
+    Parameters
+    ----------
+    path : str
+        For errors.
+    reader : AudioReader
+    spec, n_segments, in_a_row
+        See `hear`.
+
+    Returns
+    -------
+    Heard
+
+    Raises
+    ------
+    DecodeError, TooShort, Silence
+        See `hear`.
+    """
+    started = time.perf_counter()
+    n_frames = spec.count_frames(reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz)
+    starts = spec.segment_starts(n_frames, n_segments, in_a_row=in_a_row)
+    segments = _segments(reader, spec, starts)
+    if not segments:
+        # The header promised more than there is: take what comes from the start.
+        first = [i * spec.segment_frames for i in range(n_segments or 1)]
+        segments = _segments(reader, spec, first)
     audio = AudioFacts(
-        duration_s=promised / reader.sample_rate_hz,
+        duration_s=reader.n_samples / reader.sample_rate_hz,
         sample_rate_hz=reader.sample_rate_hz,
         channels=reader.channels,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.options import UsageError
+from pipeline.terminal import safe
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 
@@ -18,6 +19,7 @@ def add_command(
     run: Callable[[argparse.Namespace, list[str]], int],
     summary: str,
     epilog: str,
+    usage: str | None = None,
 ) -> argparse.ArgumentParser:
     """Declare a subcommand.
 
@@ -31,6 +33,8 @@ def add_command(
         One line for the list of commands.
     epilog : str
         Examples and exit codes, shown as they are.
+    usage : str, optional
+        Instead of argparse's, where that lists more options than anybody reads.
 
     Returns
     -------
@@ -42,12 +46,24 @@ def add_command(
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=epilog,
+        usage=usage,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--verbose", action="store_true", help="show logs and tracebacks")
+    parser.add_argument(
+        "--config", metavar="FILE", default=None, help="read options from this file too"
+    )
     parser.set_defaults(command=run)
     return parser
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how much a command tells, and in which form."""
+    parser.add_argument("--quiet", action="store_true", help="tell only what went wrong")
+    parser.add_argument(
+        "--json", action="store_true", help="tell what was done as one JSON object, for scripts"
+    )
 
 
 def no_others(others: list[str]) -> None:
@@ -63,5 +79,5 @@ def no_others(others: list[str]) -> None:
 
 def complain(message: str, code: int) -> int:
     """Tell what is wrong in one line; gives back the exit code."""
-    print(f"genrebeam: {message}", file=sys.stderr)
+    print(f"genrebeam: {safe(message)}", file=sys.stderr)
     return code

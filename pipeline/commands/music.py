@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,11 @@ def _prepared(library: str, dataset: str | None, spec: FeatureSpec, work: str) -
     place = os.path.abspath(library)
     name = f"{os.path.basename(place)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}"
     with interruption.handled(), progress.shown():
-        return prepare(library, dataset, spec, os.path.join(work, name))
+        return prepare(library, dataset, spec, os.path.join(work, name), log=_note)
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def recipe_named(name: str) -> Recipe:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import INTERRUPTED, OK, SOME_FAILED, add_command, complain
-from pipeline.options import add_tagging_arguments, check_job, check_runner_arguments
+from pipeline.commands.command import (
+    INTERRUPTED,
+    OK,
+    SOME_FAILED,
+    add_command,
+    add_output_arguments,
+    complain,
+)
+from pipeline.config import Setting, toml
+from pipeline.options import TaggingJob, add_tagging_arguments, check_job, check_runner_arguments
+from pipeline.terminal import is_terminal, safe, show_plan, show_result
+from transforms.records import STATUSES, printable
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
 
 
 def add(commands: Any) -> None:
@@ -20,11 +38,18 @@ def add(commands: Any) -> None:
         "  genrebeam tag ~/Music --dry-run            see what would be written\n"
         "  genrebeam tag ~/Music                      tag what has no genre yet\n"
         "  genrebeam tag song.mp3 --existing replace  one file, whatever genre it has\n"
+        "  genrebeam tag ~/Music --formats mp3,flac --min-confidence 0.6\n"
+        "  GENREBEAM_EXISTING=merge genrebeam tag ~/Music --quiet    for cron and the like\n"
+        "  genrebeam tag ~/Music --json | jq .counts\n"
         "\n"
+        "Every option can stand in a file or in the environment, and --no-dry-run and the like\n"
+        "take a flag back: see genrebeam config --help.\n"
         "Options of Apache Beam (such as --runner) are passed on to it.\n"
         "exit codes: 0 all fine, 1 some files failed, 2 wrong usage, 3 interrupted",
+        usage="genrebeam tag LIBRARY [OPTION ...]",
     )
     tag.add_argument("library", metavar="LIBRARY", help="folder of music, or one file")
+    add_output_arguments(tag)
     add_tagging_arguments(tag)
 
 
@@ -34,9 +59,10 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     check_runner_arguments(runner_arguments)
     from pipeline import interruption, progress
     from pipeline.run import record_run, start_run
-    from transforms.records import printable
 
     run = start_run(job.report)
+    if not arguments.quiet and is_terminal(sys.stderr):
+        show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
     def execute() -> None:
         from pipeline.tagging import run_tagging
@@ -47,19 +73,93 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
         finally:
             pool.stop()
 
-    with interruption.handled(), progress.shown():
+    with interruption.handled(), progress.shown(quiet=arguments.quiet):
         facts = record_run(run, job, execute, interruption.requested)
-    counts = facts["counts"]
-    print(_summary(counts, facts["seconds"]))
-    print(f"report: {printable(run.folder)}")
+        page = _leave_page(run)
+    _tell(job, run, facts, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
         return complain("interrupted; the report has what was done", INTERRUPTED)
-    return SOME_FAILED if counts.get("failed") else OK
+    return SOME_FAILED if facts["counts"].get("failed") else OK
 
 
-def _summary(counts: dict[str, int], seconds: float) -> str:
-    from transforms.records import STATUSES
+def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[tuple[str, str]]:
+    yield "library", job.library
+    yield (
+        "model",
+        f"{job.bundle.name} {job.bundle.version}, knows {len(job.bundle.genres)} genres",
+    )
+    existing = {
+        "keep": "a genre that is there stays",
+        "merge": "new genres go beside those that are there",
+        "replace": "new genres replace those that are there",
+    }
+    policy = [existing[job.existing]]
+    if job.top_k > 1:
+        policy.append(f"up to {job.top_k} genres for each file")
+    if job.min_confidence:
+        policy.append(f"none below a confidence of {job.min_confidence:.2f}")
+    if job.dry_run:
+        policy.append("dry run: nothing is written into the library")
+    yield "policy", "; ".join(policy)
+    segments = "all" if job.n_segments is None else f"{job.n_segments}"
+    seconds = job.bundle.features.segment_seconds
+    yield "hears", f"{segments} segments of {seconds:.1f} s of each file, {job.vote} decides"
+    yield "report", run.folder
+    for key, setting in settings.items():
+        if setting.source != "default":
+            yield "configured", f"{key} = {toml(setting.value)} ({setting.source}: {setting.where})"
 
+
+def _leave_page(run: Run) -> str | None:
+    """Path of the run's page; what it shows is in the Parquet too, so that a run can lack it."""
+    from pipeline.report_page import write_report_page
+
+    page = os.path.join(run.folder, "report.html")
+    try:
+        write_report_page([run.folder], page)
+    except OSError as error:
+        complain(f"{page}: cannot be written ({error.strerror})", OK)
+        return None
+    return page
+
+
+def _tell(
+    job: TaggingJob,
+    run: Run,
+    facts: dict[str, Any],
+    page: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """What came of a run: on a terminal with tables, in a pipe two lines, or as JSON."""
+    from pipeline.summary import summarise
+
+    found = summarise(run.folder)
+    if as_json:
+        told = {name: facts[name] for name in ("run", "state", "library", "model", "seconds")}
+        told |= {"report": printable(run.folder), "page": page and printable(page)}
+        told["dry_run"] = job.dry_run
+        print(json.dumps({**told, "counts": facts["counts"], "genres": found.genres}))
+    elif not quiet and is_terminal(sys.stdout):
+        notes = [("report", run.folder)]
+        if page:
+            notes.append(("page", page))
+        if facts["counts"].get("tagged"):
+            notes.append(("undo", f"genrebeam undo {shlex.quote(job.report)} --run {run.id}"))
+        show_result(sys.stdout, _headline(facts), found, facts["library"], notes)
+        return
+    elif not quiet:
+        print(_headline(facts))
+        print(f"report: {safe(run.folder)}")
+    for path, reason in found.failed:
+        print(f"{safe(path)}: {safe(reason)}", file=sys.stderr)
+    if more := found.n_failed - len(found.failed):
+        print(f"and {more:,} more failed; see {safe(run.folder)}", file=sys.stderr)
+
+
+def _headline(facts: dict[str, Any]) -> str:
+    counts = facts["counts"]
     parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in STATUSES if counts.get(s)]
     total = sum(counts.values())
-    return f"{total:,} files in {seconds:.1f} s: {', '.join(parts) or 'none'}"
+    return f"{total:,} files in {facts['seconds']:.1f} s: {', '.join(parts) or 'none'}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from typing import Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, no_others
+from pipeline.commands.command import OK, SOME_FAILED, add_command, add_output_arguments, no_others
+from pipeline.terminal import safe, tracked
 
 
 def add(commands: Any) -> None:
@@ -29,24 +31,30 @@ def add(commands: Any) -> None:
     undo.add_argument("report", metavar="REPORT_DIR", help="home of the reports")
     undo.add_argument("--run", metavar="ID", default=None, help="a run (default: the latest)")
     undo.add_argument("--dry-run", action="store_true", help="change nothing")
+    add_output_arguments(undo)
 
 
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     from pipeline.run import find_run
-    from transforms.records import printable
     from transforms.undo import read_journal, undo_all
 
     run = find_run(os.path.abspath(arguments.report), arguments.run)
     counts: dict[str, int] = {}
     if not arguments.dry_run:
         run.mark_undone()
-    for undone in undo_all(read_journal(run.journal.lines()), dry_run=arguments.dry_run):
+    changes = list(read_journal(run.journal.lines()))
+    restored = undo_all(changes, dry_run=arguments.dry_run)
+    watched = None if arguments.quiet else sys.stderr
+    for undone in tracked(restored, len(changes), watched):
         counts[undone.status] = counts.get(undone.status, 0) + 1
         if undone.status in ("changed", "failed"):
-            where = printable(undone.path) or run.journal.path
-            print(f"{where}: {undone.reason}", file=sys.stderr)
-    parts = [f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(counts.items())]
-    print(f"run {run.id}: {', '.join(parts) or 'changed no file'}")
+            where = undone.path or run.journal.path
+            print(f"{safe(where)}: {safe(undone.reason)}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps({"run": run.id, "dry_run": arguments.dry_run, "counts": counts}))
+    elif not arguments.quiet:
+        parts = [f"{n:,} {status.replace('_', ' ')}" for status, n in sorted(counts.items())]
+        print(f"run {run.id}: {', '.join(parts) or 'changed no file'}")
     return SOME_FAILED if counts.get("changed") or counts.get("failed") else OK

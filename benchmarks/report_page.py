@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Make the report page of synthetic runs and measure it: size, time, and how fast it is to use.
+
+    .venv/bin/python benchmarks/report_page.py [ROWS ...]
+
+Prints one JSON object for each number of rows (default 1,000 and 50,000). With Debian's
+chromium and Playwright at hand, also the time to first paint (from the start of navigation),
+until the table is there, and of the slowest of some searches and sorts; all in ms, the
+median of five loads.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from pipeline.report_page import write_report_page  # noqa: E402
+from transforms.report import write_part  # noqa: E402
+
+GENRES = ("Blues", "Classical", "Country", "Disco", "Hip-Hop", "Jazz", "Metal", "Pop", "Rock")
+WORDS = (
+    *("night", "blue", "river", "stone", "glass", "echo", "summer", "winter", "light", "paper"),
+    *("silver", "garden", "moon", "fire", "road", "ocean", "house", "dream", "shadow", "wild"),
+    *("golden", "broken", "quiet", "café", "señor", "Straße", "夜", "Ελλάδα"),
+)
+LOADS = 5
+
+
+def make_run(folder: Path, n_rows: int) -> None:
+    """Rows as a run over a plausible library leaves them: albums of twelve tracks."""
+    chance = np.random.default_rng(0)
+
+    def name(words: int) -> str:
+        return " ".join(chance.choice(WORDS, words)).title()
+
+    rows: list[dict[str, Any]] = []
+    for i in range(n_rows):
+        if i % 12 == 0:
+            if i % 48 == 0:
+                artist = name(2)
+            album, style = name(3), chance.integers(len(GENRES))
+        if i % 10_000 == 0 and rows:
+            write_part(rows, str(folder))
+            rows = []
+        title = name(3)
+        p = chance.dirichlet(np.where(np.arange(len(GENRES)) == style, 3, 0.3)).astype(float)
+        best, failed = int(p.argmax()), bool(chance.random() < 0.005)
+        track = f"{i % 12 + 1:02d} {title}.mp3"
+        before = [GENRES[chance.integers(len(GENRES))]] if chance.random() < 0.3 else []
+        rows.append(
+            {
+                "uri": f"/home/somebody/Music/{artist}/{album}/{track}",
+                "status": "failed" if failed else "tagged",
+                "stage": "decode" if failed else "tag",
+                "reason": "no audio could be decoded" if failed else "mean of 8 segments",
+                "title": title,
+                "artist": artist,
+                "album": album,
+                "format": "mp3",
+                "duration_s": float(chance.uniform(60, 400)),
+                "size_bytes": 5_000_000,
+                "mtime": 0,
+                "mtime_ns": 0,
+                "genres_before": before,
+                "genres_after": before if failed else [GENRES[best]],
+                "confidence": None if failed else p[best],
+                "probabilities": None if failed else list(zip(GENRES, p, strict=True)),
+                "model_name": "genrebeam-default",
+                "model_version": "0",
+                "settings": "",
+                "finished_at": datetime.datetime.now(datetime.UTC),
+            }
+        )
+    write_part(rows, str(folder))
+
+
+def use(page_path: Path, browser: Any) -> dict[str, float]:
+    """Open the page some times, search and sort it."""
+    found: dict[str, list[float]] = {}
+    for _ in range(LOADS):
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.goto(page_path.as_uri())
+        page.wait_for_timeout(1000)
+        for measure, value in page.evaluate(_MEASURE).items():
+            found.setdefault(measure, []).append(value)
+        page.close()
+    return {measure: round(statistics.median(values)) for measure, values in found.items()}
+
+
+# Searches and sorts are over when the new rows are in the table; layout is forced to count it.
+_MEASURE = """() => {
+  const timed = (act) => {
+    const start = performance.now();
+    act();
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
+  };
+  const box = document.getElementById("search");
+  const search = (text) => timed(() => {
+    box.value = text;
+    box.dispatchEvent(new Event("input"));
+  });
+  const texts = ["e", "ri", "river", "river stone", "CAFE", "no such", ""];
+  const heads = [...document.querySelectorAll("[data-sort] button")];
+  return {
+    first_paint_ms: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+    loaded_ms: performance.timing.domContentLoadedEventEnd - performance.timing.navigationStart,
+    search_ms: Math.max(...texts.map(search)),
+    sort_ms: Math.max(...[...heads, ...heads].map((head) => timed(() => head.click()))),
+  };
+}"""
+
+
+def main() -> None:
+    sizes = [int(argument) for argument in sys.argv[1:]] or [1_000, 50_000]
+    for n_rows in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            make_run(Path(folder), n_rows)
+            path = Path(folder) / "report.html"
+            seconds = []
+            for _ in range(3):
+                started = time.perf_counter()
+                write_report_page([folder], str(path))
+                seconds.append(time.perf_counter() - started)
+            figures: dict[str, float] = {
+                "rows": n_rows,
+                "size_mb": round(os.path.getsize(path) / 1e6, 2),
+                "first_make_s": round(seconds[0], 2),
+                "make_s": round(min(seconds), 2),
+            }
+            chromium = shutil.which("chromium")
+            try:
+                from playwright.sync_api import sync_playwright
+            except ImportError:
+                chromium = None
+            if chromium:
+                with sync_playwright() as playwright:
+                    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+                    browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+                    figures |= use(path, browser)
+                    browser.close()
+            print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""``genrebeam inspect``: see what the model hears in one track."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from pipeline.options import UsageError
+from pipeline.terminal import safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from pipeline.inspection import Inspection
+
+# Genres that are printed: so many, and none that would show as 0 %.
+_MOST_GENRES, _LEAST = 5, 0.005
+# Columns of the terminal: of all, of a genre's name, of a full bar; and steps in a block.
+_WIDEST, _LONGEST_NAME, _BAR, _PARTS = 100, 24, 32, 8
+# From nothing to all, for terminals that know Unicode and for those that do not.
+_BARS, _STRIPS = " ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█"
+_ASCII_BARS, _ASCII_STRIPS = "-#", " .:-=+*%#"
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    inspect = add_command(
+        commands,
+        "inspect",
+        run,
+        "show what the model hears in one track",
+        "examples:\n"
+        "  genrebeam inspect song.mp3              print the vote, leave song.inspect.html here\n"
+        "  genrebeam inspect song.mp3 --png --out ~/Desktop\n"
+        "  genrebeam inspect song.mp3 --json | jq .vote\n"
+        "\n"
+        "The page shows waveform, genre over time, mel spectrogram, MFCC, chroma, spectral\n"
+        "rolloff and centroid, and zero crossings. The track is only read. A page or picture of\n"
+        "an earlier inspection is replaced; any other file of that name is left alone.\n"
+        "exit codes: 0 fine, 1 the track cannot be heard, 2 wrong usage, 3 interrupted",
+    )
+    inspect.add_argument("track", metavar="TRACK", help="one file of music")
+    inspect.add_argument(
+        "--bundle",
+        metavar="DIR",
+        default=None,
+        help="folder of the model to use (default: the one that comes with genrebeam)",
+    )
+    inspect.add_argument(
+        "--out", metavar="DIR", default=".", help="folder for the page (default: the current one)"
+    )
+    inspect.add_argument("--png", action="store_true", help="also leave it as a picture")
+    inspect.add_argument("--json", action="store_true", help="print all figures as JSON")
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    track = _checked_track(arguments.track)
+    kinds = {"page": "html", "picture": "png"} if arguments.png else {"page": "html"}
+    outputs = {name: _checked_output(track, arguments.out, kind) for name, kind in kinds.items()}
+    from rich.console import Console
+
+    from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
+    from pipeline.inspection import inspect
+    from pipeline.inspection_page import write_page, write_png
+    from transforms.records import TrackError, printable, reason_of
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    try:
+        bundle = load_bundle(arguments.bundle or DEFAULT_BUNDLE)
+        with console.status("listening"):
+            inspection = inspect(track, bundle)
+    except BundleError as error:
+        raise UsageError(str(error)) from error
+    except (TrackError, OSError) as error:
+        return complain(f"{track}: {reason_of(error)}", SOME_FAILED)
+    try:
+        os.makedirs(arguments.out, exist_ok=True)
+        write_page(outputs["page"], inspection)
+        if arguments.png:
+            write_png(outputs["picture"], inspection)
+    except OSError as error:
+        return complain(f"{arguments.out}: cannot be written ({error.strerror})", SOME_FAILED)
+    if arguments.json:
+        written = {name: printable(path) for name, path in outputs.items()}
+        print(json.dumps({**inspection.figures(), **written}))
+        return OK
+    _print(console, inspection)
+    for name, path in outputs.items():
+        print(f"{name}: {safe(path)}")
+    return OK
+
+
+def _checked_track(track: str) -> str:
+    from transforms.formats import FORMATS, format_of
+
+    if "://" in track:
+        raise UsageError(f"{track}: only local files can be inspected")
+    if os.path.isdir(track):
+        raise UsageError(f"{track}: a folder; inspect shows one file")
+    if not os.path.isfile(track):
+        raise UsageError(f"{track}: no such file")
+    if format_of(track) not in FORMATS:
+        raise UsageError(f"{track}: not one of the formats {', '.join(sorted(FORMATS))}")
+    return track
+
+
+def _checked_output(track: str, folder: str, kind: str) -> str:
+    """Path of a page or picture, which is nobody else's file."""
+    from pipeline.inspection_page import GENERATOR
+
+    if os.path.exists(folder) and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+        raise UsageError(f"{folder}: not a folder that can be written")
+    name = os.path.splitext(os.path.basename(track))[0]
+    path = os.path.join(folder, f"{name}.inspect.{kind}")
+    try:
+        with open(path, "rb") as stream:
+            if GENERATOR.encode() not in stream.read(1000):
+                raise UsageError(f"{path}: another file is in the way; choose a folder with --out")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def _print(console: Console, inspection: Inspection) -> None:
+    from rich.cells import cell_len, set_cell_size
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.inspection_page import facts, heading, verdicts
+
+    title, artist = heading(inspection)
+    console.print(Text(safe(title), "bold"))
+    if artist:
+        console.print(Text(safe(artist)))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    rows = [(name, fact, "") for name, fact in facts(inspection)]
+    rows += [(rule, text, "bold" if won else "") for rule, text, won in verdicts(inspection)]
+    for name, text, style in rows:
+        table.add_row(Text(name, overflow="fold"), Text(safe(text), style, overflow="fold"))
+    console.print(table)
+    console.print()
+
+    means = inspection.probabilities.mean(axis=0)
+    first, *others = inspection.ranking[:_MOST_GENRES]
+    likely = [first, *(genre for genre in others if means[genre] >= _LEAST)]
+    names = [safe(inspection.bundle.genres[genre]) for genre in likely]
+    room = min(_LONGEST_NAME, max(map(cell_len, names)))
+    chart = {genre: set_cell_size(name, room) for genre, name in zip(likely, names, strict=True)}
+    bars, strips = _BARS, _STRIPS
+    if console.options.ascii_only:
+        bars, strips = _ASCII_BARS, _ASCII_STRIPS
+    columns = max(1, min(console.width, _WIDEST) - room - 2)
+    vote, over_time = _vote(inspection, chart, bars), _over_time(inspection, chart, strips, columns)
+    for line in (*vote, Text(), *over_time, Text()):
+        console.print(line, no_wrap=True, overflow="crop")
+
+
+def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator[Text]:
+    """How probable genres are, and how many votes they have: a heading, a line for each."""
+    from rich.text import Text
+
+    from pipeline.inspection_page import colour_of, percent
+    from transforms.vote import count_votes
+
+    means, votes = inspection.probabilities.mean(axis=0), count_votes(inspection.probabilities)
+    yield Text(f"{_blank(rows)}    mean  votes", "dim")
+    for genre, name in rows.items():
+        whole, part = divmod(round(means[genre] * _BAR * _PARTS), _PARTS)
+        bar = blocks[-1] * whole + blocks[part * (len(blocks) - 1) // _PARTS]
+        line = Text(f"{name}  {percent(means[genre]):>6} {votes[genre]:>6}  ")
+        yield line.append(bar, colour_of(genre))
+
+
+def _over_time(
+    inspection: Inspection, rows: dict[int, str], blocks: str, columns: int
+) -> Iterator[Text]:
+    """The same genres from segment to segment, and the time below."""
+    import numpy as np
+    from rich.text import Text
+
+    from pipeline.inspection_page import clock, colour_of, time_ticks
+
+    probabilities = inspection.probabilities
+    starts = np.arange(columns) * len(probabilities) // columns
+    # Where there are more segments than columns, each column shows the mean of some.
+    counts = np.maximum(np.diff(starts, append=len(probabilities)), 1)
+    shares = np.add.reduceat(probabilities, starts) / counts[:, None]
+    yield Text(f"{_blank(rows)}  each segment: the higher, the more probable", "dim")
+    for genre, name in rows.items():
+        levels = np.ceil(shares[:, genre] * (len(blocks) - 1) - 0.25).astype(int)
+        yield Text(f"{name}  ").append("".join(blocks[i] for i in levels), colour_of(genre))
+    end, times = inspection.spans_s[-1][1], ""
+    for seconds in time_ticks(end, most=max(1, columns // 8)):
+        further = times.ljust(round(seconds / end * columns)) + clock(seconds)
+        times = further if len(further) <= columns else times
+    yield Text(f"{_blank(rows)}  {times}", "dim")
+
+
+def _blank(rows: dict[int, str]) -> str:
+    from rich.cells import cell_len
+
+    return " " * max(map(cell_len, rows.values()))

@@ -1,0 +1,73 @@
+"""``genrebeam report``: a page of what runs did."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from pipeline.commands.command import OK, add_command, no_others
+from pipeline.options import UsageError
+from pipeline.terminal import safe
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    report = add_command(
+        commands,
+        "report",
+        run,
+        "make one web page of what one or many runs did",
+        "examples:\n"
+        "  genrebeam report genre-report                      all its runs\n"
+        "  genrebeam report genre-report --run 20261120T101500.123Z-3fa9\n"
+        "  genrebeam report nas/genre-report laptop/genre-report --out music.html\n"
+        "\n"
+        "Of each file the latest row counts. The page is one file that needs no network.\n"
+        "exit codes: 0 done, 2 wrong usage",
+    )
+    report.add_argument("reports", metavar="REPORT_DIR", nargs="+", help="home of reports")
+    report.add_argument("--run", metavar="ID", default=None, help="only this run (default: all)")
+    report.add_argument(
+        "--out",
+        metavar="FILE",
+        default=None,
+        help="the page (default: report.html in the first REPORT_DIR)",
+    )
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    homes = [os.path.abspath(home) for home in arguments.reports]
+    folders = _folders(homes, arguments.run)
+    path = os.path.abspath(arguments.out or os.path.join(homes[0], "report.html"))
+    from pipeline.report_page import write_report_page
+
+    try:
+        write_report_page(folders, path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be made ({error.strerror})") from error
+    print(f"page: {safe(path)}")
+    return OK
+
+
+def _folders(homes: list[str], id: str | None) -> list[str]:
+    """Folders of all runs, or of the one that was asked for.
+
+    Raises
+    ------
+    UsageError
+        If a home cannot be read, or there is no such run.
+    """
+    from pipeline.run import _runs
+
+    try:
+        runs = [run for home in dict.fromkeys(homes) for run in _runs(home)]
+    except OSError as error:
+        raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    if id is not None:
+        runs = [run for run in runs if run.id == id.removeprefix("run=")]
+    if not runs:
+        raise UsageError(f"{', '.join(homes)}: has no run{'' if id is None else f' {id}'}")
+    return [run.folder for run in runs]

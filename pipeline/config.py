@@ -1,0 +1,454 @@
+"""Configuration: options from the environment and from files, under the command line.
+
+command line > environment > ``--config FILE`` > ``genrebeam.toml`` in the library >
+``genrebeam.toml`` in the user's configuration folder > default.
+
+Every option of every subcommand can be set by its name, in a table named after the
+subcommand; in the environment it is ``GENREBEAM_`` and the name. There is no second list of
+options: names, types and checks are those of the argument parsers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pipeline.options import UsageError
+from pipeline.terminal import safe
+
+FILE_NAME = "genrebeam.toml"
+PREFIX = "GENREBEAM_"
+# What a library's own file may set. A library can come from anybody, so that its file says how
+# its music is heard and how a genre is spelled in its tags. It never says what may be
+# overwritten or go unasked (existing, treat-as-missing, dry-run), what is read or written
+# where (report, taxonomy, config), what is loaded (bundle: a Keras file can hold code), what
+# becomes of files that other folders share (in-place-links), nor how busy the machine gets.
+LIBRARY_KEYS = frozenset(
+    {
+        "formats",
+        "id3-version",
+        "keep-mtime",
+        "max-genres",
+        "min-confidence",
+        "segments",
+        "separator",
+        "top-k",
+        "vote",
+        "write-confidence",
+    }
+)
+
+_UNSAID = object()
+_ADDING = (argparse._AppendAction, argparse._CountAction)
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+# Options that take such a value are paths, relative to the file that names them.
+_PATHS = ("DIR", "FILE")
+_LIBRARY_FILE_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where an option has its value from.
+
+    Parameters
+    ----------
+    value
+        As it was written; None for a default that only words can tell.
+    source : {"environment", "file", "library", "user", "default"}
+    where : str
+        The variable, the file, or a default in words.
+    """
+
+    value: Any
+    source: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one place sets.
+
+    Parameters
+    ----------
+    source : str
+        As in `Setting`.
+    tables : mapping of str to mapping
+        Subcommand to its options' names and values.
+    path : str or None
+        Of the file; None for the environment.
+    """
+
+    source: str
+    tables: Mapping[str, Mapping[str, Any]]
+    path: str | None = None
+
+    def where(self, key: str) -> str:
+        """What a person has to look at to change an option."""
+        return self.path or _variable(key)
+
+
+def parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    """Parse a command line, and fill what it leaves open from the layers below it.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        With subcommands.
+    arguments : sequence of str
+
+    Returns
+    -------
+    argparse.Namespace
+        With ``layers``, and ``settings``: option to `Setting` of what the command line left open.
+    list of str
+        Arguments that no one declared.
+
+    Raises
+    ------
+    UsageError
+        If a file or a variable cannot be used.
+    """
+    commands = commands_of(parser)
+    name = arguments[0] if arguments else ""
+    if name not in commands:
+        known, others = parser.parse_known_args(arguments)  # help, version, or a complaint
+        if others or known.command is not None:
+            raise UsageError(f"{name}: no command; options stand behind the command")
+        return known, others
+    command = commands[name]
+    options = options_of(command)
+    required = _relax(command, options)
+    _add_negations(command, options)
+    # Those that add to what is there begin with nothing; None is a value of others.
+    unsaid = {
+        action.dest: None if isinstance(action, _ADDING) else _UNSAID for action in options.values()
+    }
+    known, others = command.parse_known_args(arguments[1:], argparse.Namespace(**unsaid))
+
+    # Only these two take a library: what the file of one says is about tagging it.
+    library = known.library if name in ("tag", "config") else None
+    known.parser, known.layers = parser, read_layers(commands, known.config, library)
+    known.settings = {}
+    for key, action in options.items():
+        if getattr(known, action.dest) is not unsaid[action.dest]:
+            continue
+        value, setting = _resolve(command, name, key, action, known.layers)
+        if setting.source == "default" and action in required:
+            command.error(f"the following arguments are required: --{key}")
+        setattr(known, action.dest, value)
+        known.settings[key] = setting
+    return known, others
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Subcommands by name."""
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return commands.choices
+
+
+def options_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """Options by name, without those that cannot be configured (``--help``, ``--config``)."""
+    named = (
+        (next(option[2:] for option in action.option_strings if option.startswith("--")), action)
+        for action in command._actions
+        if action.option_strings and action.help is not argparse.SUPPRESS
+    )
+    return {key: action for key, action in named if key not in ("help", "config")}
+
+
+def in_force(
+    commands: Mapping[str, argparse.ArgumentParser], name: str, layers: Sequence[Layer]
+) -> dict[str, Setting]:
+    """What a subcommand's options are where the command line says nothing.
+
+    Parameters
+    ----------
+    commands : mapping
+        See `commands_of`.
+    name : str
+        The subcommand.
+    layers : sequence of Layer
+        The first that sets an option wins.
+
+    Returns
+    -------
+    dict of str to Setting
+
+    Raises
+    ------
+    UsageError
+        If a variable has a value that the option cannot have.
+    """
+    command = commands[name]
+    return {
+        key: _resolve(command, name, key, action, layers)[1]
+        for key, action in options_of(command).items()
+    }
+
+
+def user_file() -> str:
+    """Path of the user's own file; it need not exist."""
+    import platformdirs  # late: not needed for --help
+
+    return os.path.join(platformdirs.user_config_dir("genrebeam", appauthor=False), FILE_NAME)
+
+
+def read_layers(
+    commands: Mapping[str, argparse.ArgumentParser], file: str | None, library: str | None
+) -> list[Layer]:
+    """Read all that is configured, and check it.
+
+    Parameters
+    ----------
+    commands : mapping
+        See `commands_of`.
+    file : str, optional
+        The user named it; else ``GENREBEAM_CONFIG`` may.
+    library : str, optional
+        A folder may have a file of its own.
+
+    Returns
+    -------
+    list of Layer
+        The first wins.
+
+    Raises
+    ------
+    UsageError
+    """
+    layers = [_environment(commands)]
+    file = file or os.environ.get(f"{PREFIX}CONFIG")
+    if file:
+        file = os.path.abspath(os.path.expanduser(file))
+        layers.append(_read("file", file, commands))
+    if library is not None and os.path.isdir(library):
+        own = os.path.join(os.path.abspath(library), FILE_NAME)
+        # Who names it trusts it, and then it may say all.
+        if os.path.lexists(own) and not (file and os.path.realpath(file) == os.path.realpath(own)):
+            _check_harmless(own)
+            layers.append(_read("library", own, commands, LIBRARY_KEYS))
+    user = user_file()
+    if os.path.lexists(user):
+        layers.append(_read("user", user, commands))
+    return layers
+
+
+def _check_harmless(path: str) -> None:
+    """A library's file must not be one that never ends."""
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LIBRARY_FILE_LIMIT:
+        raise UsageError(f"{path}: not a configuration file")
+
+
+def _read(
+    source: str,
+    path: str,
+    commands: Mapping[str, argparse.ArgumentParser],
+    allowed: Collection[str] | None = None,
+) -> Layer:
+    try:
+        with open(path, "rb") as stream:
+            tables = tomllib.load(stream)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # TOML or UTF-8
+        raise UsageError(f"{path}: {error}") from error
+    layer = Layer(source, tables, path)
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise UsageError(f"{path}: {name!r} must stand in a table, such as [tag]")
+        known = [name for name, command in commands.items() if options_of(command)]
+        if name not in known:
+            _unknown(path, f"table [{name!r}]", name, {other: other for other in known})
+        if allowed is not None and name != "tag":
+            raise UsageError(f"{path}: the file of a library can only have the table [tag]")
+        options = options_of(commands[name])
+        for key, value in table.items():
+            if key not in options:
+                names = {o.lstrip("-"): k for k, a in options.items() for o in a.option_strings}
+                _unknown(path, f"key {key!r} in [{name}]", key, names)
+            if allowed is not None and key not in allowed:
+                raise UsageError(
+                    f"{path}: the file of a library cannot set {key!r}; if it is your own, "
+                    "name it with --config"
+                )
+            _checked(commands[name], key, options[key], value, layer)
+    return layer
+
+
+def _environment(commands: Mapping[str, argparse.ArgumentParser]) -> Layer:
+    tables = {
+        name: {
+            key: os.environ[_variable(key)]
+            for key in options_of(command)
+            if os.environ.get(_variable(key))
+        }
+        for name, command in commands.items()
+    }
+    known = {_variable(key) for command in commands.values() for key in options_of(command)}
+    known.add(f"{PREFIX}CONFIG")
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            names = {other: other for other in known}
+            _unknown("environment", f"variable {variable!r}", variable, names)
+    return Layer("environment", tables)
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.upper().replace("-", "_")
+
+
+def _unknown(where: str, what: str, name: str, names: Mapping[str, str]) -> NoReturn:
+    """Complain about a name; `names` has what would be understood, by what could be meant."""
+    import difflib  # late: not needed where all is well
+
+    close = difflib.get_close_matches(name, names, n=1)
+    known = ", ".join(sorted(set(names.values())))
+    hint = f"did you mean {names[close[0]]}?" if close else f"known are {known}"
+    raise UsageError(f"{where}: unknown {what}; {hint}")
+
+
+def _resolve(
+    command: argparse.ArgumentParser,
+    name: str,
+    key: str,
+    action: argparse.Action,
+    layers: Sequence[Layer],
+) -> tuple[Any, Setting]:
+    """An option's value, checked, and where it comes from."""
+    for layer in layers:
+        if key in layer.tables.get(name, {}):
+            value = layer.tables[name][key]
+            checked = _checked(command, key, action, value, layer)
+            return checked, Setting(value, layer.source, layer.where(key))
+    words = re.search(r"\(default: (.+)\)$", action.help or "")
+    if words and words[1] != "%(default)s":
+        setting = Setting(None, "default", words[1])
+    else:
+        setting = Setting(action.default, "default", "not set" if action.default is None else "")
+    if isinstance(action.default, str):  # argparse takes it for what a user could have said
+        return command._get_value(action, action.default), setting
+    return action.default, setting
+
+
+def _checked(
+    command: argparse.ArgumentParser, key: str, action: argparse.Action, value: Any, layer: Layer
+) -> Any:
+    """A value as the command line would have it, or a complaint that says where it stands."""
+    try:
+        if action.nargs == 0:
+            return _flag(action, value, layer)
+        if isinstance(value, list) and action.metavar == "LIST":
+            value = ",".join(_text(action, item, layer) for item in value)
+        if action.nargs in ("+", "*") or isinstance(action, _ADDING):
+            items = value if isinstance(value, list) else [value]
+            return [_argument(command, action, item, layer) for item in items]
+        return _argument(command, action, value, layer)
+    except argparse.ArgumentError as error:
+        raise UsageError(f"{layer.where(key)}: {key}: {error.message}") from error
+
+
+def _flag(action: argparse.Action, value: Any, layer: Layer) -> Any:
+    if layer.path is None and str(value).lower() in _TRUE + _FALSE:
+        value = value.lower() in _TRUE
+    if not isinstance(value, bool):
+        raise argparse.ArgumentError(None, f"{toml(value)} is neither true nor false")
+    return value
+
+
+def _argument(
+    command: argparse.ArgumentParser, action: argparse.Action, value: Any, layer: Layer
+) -> Any:
+    checked = command._get_value(action, _text(action, value, layer))
+    command._check_value(action, checked)
+    return checked
+
+
+def _text(action: argparse.Action, value: Any, layer: Layer) -> str:
+    """A value as a user would type it."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_text_only = action.type is None and action.choices is None
+    if not isinstance(value, str) and (is_text_only or not is_number):
+        wanted = "text in quotes" if is_text_only else "text or a number"
+        raise argparse.ArgumentError(None, f"{toml(value)} is not {wanted}")
+    text = str(value)
+    if action.metavar in _PATHS and "://" not in text:
+        text = os.path.expanduser(text)
+        if layer.path is not None:
+            text = os.path.join(os.path.dirname(layer.path), text)
+    return text
+
+
+def _relax(
+    command: argparse.ArgumentParser, options: Mapping[str, argparse.Action]
+) -> list[argparse.Action]:
+    """Let a file or a variable give what the command line would have to."""
+    required = [action for action in options.values() if action.required]
+    if required:
+        usage = command.format_usage().removeprefix("usage: ").strip()
+        command.usage = usage.replace("%", "%%")  # still tells them from the others
+    for action in required:
+        action.required = False
+    return required
+
+
+def _add_negations(
+    command: argparse.ArgumentParser, options: Mapping[str, argparse.Action]
+) -> None:
+    """``--no-x`` for every flag, or the command line could not overrule a file."""
+    for key, action in options.items():
+        if action.nargs == 0 and f"--no-{key}" not in command._option_string_actions:
+            command.add_argument(
+                f"--no-{key}", dest=action.dest, action="store_false", help=argparse.SUPPRESS
+            )
+
+
+def toml_lines(settings: Mapping[str, Setting]) -> Iterator[str]:
+    """Options as lines of a configuration file; defaults are comments.
+
+    Parameters
+    ----------
+    settings : mapping of str to Setting
+
+    Yields
+    ------
+    str
+    """
+    pairs = []
+    for key, setting in settings.items():
+        is_default = setting.source == "default"
+        text = key if setting.value is None else f"{key} = {toml(setting.value)}"
+        where = f": {setting.where}" if setting.where else ""
+        pairs.append((f"# {text}" if is_default else text, f"# {setting.source}{where}"))
+    width = min(40, max((len(text) for text, _ in pairs), default=0))
+    for text, comment in pairs:
+        yield f"{text:{width}}  {comment}"
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it.
+
+    Examples
+    --------
+    >>> toml(["mp3", True, 0.5])
+    '["mp3", true, 0.5]'
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{safe(escaped)}"'
+    return str(value)

@@ -1,0 +1,375 @@
+"""Inspection: what is shown of a track is what the model hears of it."""
+
+import dataclasses
+import html.parser
+import io
+import itertools
+import json
+import os
+import re
+import shutil
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pebble import ProcessExpired
+from PIL import Image
+from rich.console import Console
+
+from model.bundle import Bundle, FeatureSpec
+from pipeline.cli import main
+from pipeline.commands.inspect import _print
+from pipeline.inspection import MOST_COLUMNS, Inspection, Sound, _decode, _measure, _result, listen
+from pipeline.inspection_page import MOST_GENRES, time_ticks, write_page, write_png
+from tests.conftest import GENRES, files_of, tone, write_audio
+from transforms.decode import DecodeError
+from transforms.features import hear
+from transforms.records import AudioFacts, FileTags, Prediction, Track, TrackError
+from transforms.vote import VotePolicy, decide
+
+SPEC = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
+RATE = SPEC.sample_rate_hz
+NO_TAGS = FileTags()
+EVIL = "</script><script>alert(1)</script> \x1b[31m[red] {{ 7 * 7 }} $x_y$ \udce9 \u202e&amp;"
+
+
+def inspection_of(
+    genres: tuple[str, ...] = GENRES,
+    tags: FileTags = NO_TAGS,
+    path: str = "song.mp3",
+    spec: FeatureSpec = SPEC,
+) -> Inspection:
+    """Thirty seconds of a tone whose genre changes from segment to segment."""
+    samples = tone(30)[:, 0].astype(np.float32)
+    audio = AudioFacts(duration_s=30.0, sample_rate_hz=RATE, channels=1)
+    segments = np.full((6, *spec.shape), 0.5, np.float16)
+    sound = Sound(segments=segments, audio=audio, **_measure(samples, spec))
+    bundle = Bundle("", "tiny", "v1", genres, genres, spec)
+    rows = np.random.default_rng(0).dirichlet(np.ones(len(genres)), 6).astype(np.float32)
+    prediction = Prediction(Track(path, "mp3"), rows, 0, 0)
+    mean, majority = (decide(prediction, genres, VotePolicy(r)) for r in ("mean", "majority"))
+    return Inspection(path, tags, None, 30.0, bundle, sound, rows, mean, majority, {})
+
+
+class Elements(html.parser.HTMLParser):
+    """Elements of a page with their attributes, and the text of its heading."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.heading = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        if self.found and self.found[-1][0] == "h1":
+            self.heading += data
+
+
+# --- what is heard ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.flac"])
+def test_the_network_is_fed_what_tagging_feeds_it(write_tone, name):
+    path = str(write_tone(name, seconds=22))
+    sound = listen(path, name[2:], SPEC)
+    expected = hear(path, name[2:], SPEC).log_mel
+    assert sound.segments.shape == expected.shape == (4, 128, 64)
+    differences = np.abs(sound.segments.astype(float) - expected)
+    assert differences.max() < (0.1 if name == "a.m4a" else 2e-3)  # AAC depends on the seeks
+    assert differences.mean() < 1e-4
+
+
+def test_descriptors_tell_a_tone():
+    samples = np.sin(2 * np.pi * 440 * np.arange(20 * RATE) / RATE).astype(np.float32) / 2
+    found = _measure(samples, SPEC)
+    middle = slice(10, -10)
+    np.testing.assert_allclose(found["zero_crossings_hz"][middle], 880, rtol=0.02)
+    np.testing.assert_allclose(found["centroid_hz"][middle], 440, rtol=0.02)
+    assert np.all(found["chroma"][:, middle].argmax(axis=0) == 9)  # A
+    np.testing.assert_allclose(found["wave"][:, middle].mean(axis=1), (-0.5, 0.5), atol=0.01)
+    loudest = found["band_hz"][found["mel_db"][:, 20].argmax()]
+    assert abs(loudest - 440) < 40
+
+
+def test_long_tracks_have_no_more_columns_than_can_be_drawn():
+    found = _measure(np.random.default_rng(0).normal(0, 0.1, 200 * RATE).astype(np.float32), SPEC)
+    widths = {values.shape[-1] for name, values in found.items() if name != "band_hz"}
+    assert max(widths) <= MOST_COLUMNS + 1
+    assert min(widths) > MOST_COLUMNS / 2
+
+
+def test_where_a_track_is_silent_nothing_is_told_of_its_spectrum():
+    samples = np.concatenate([tone(5)[:, 0], np.zeros(5 * RATE)]).astype(np.float32)
+    found = _measure(samples, SPEC)
+    n_columns = len(found["centroid_hz"])
+    for name in ("centroid_hz", "rolloff_hz", "zero_crossings_hz"):
+        silent = np.isnan(found[name])
+        assert not silent[: n_columns // 2 - 5].any()
+        assert silent[n_columns // 2 + 5 :].all()
+
+
+class _Reader:
+    """Decodes ones, but for a hole."""
+
+    sample_rate_hz, channels, exact = RATE, 1, True
+
+    def __init__(self, seconds: float, hole: range, end: float) -> None:
+        self.n_samples, self.hole, self.end = int(seconds * RATE), hole, int(end * RATE)
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        if start // RATE in self.hole:
+            return np.zeros(0, np.float32)
+        return np.ones(max(0, min(count, self.end - start)), np.float32)
+
+
+def test_what_cannot_be_decoded_does_not_move_what_follows():
+    samples = _decode("a.mp3", _Reader(40, range(10, 20), 40), RATE)
+    assert len(samples) == 40 * RATE
+    assert samples[: 10 * RATE].all()
+    assert not samples[10 * RATE : 20 * RATE].any()
+    assert samples[20 * RATE :].all()
+
+
+def test_a_track_ends_where_its_sound_ends_whatever_its_header_promises():
+    assert len(_decode("a.mp3", _Reader(9e5, range(0), 25), RATE)) == 25 * RATE
+    with pytest.raises(DecodeError, match="nothing of its 60 s can be decoded"):
+        _decode("a.mp3", _Reader(60, range(0), 0), RATE)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (TimeoutError(), "a.mp3: not decoded within"),
+        (ProcessExpired("died", -11), "a.mp3: the decoder crashed (exit code -11)"),
+    ],
+)
+def test_a_decoder_that_dies_is_told_in_one_line(error, told):
+    future: Future = Future()
+    future.set_exception(error)
+    with pytest.raises(TrackError) as raised:
+        _result("a.mp3", future)
+    assert str(raised.value).startswith(told)
+
+
+# --- figures ------------------------------------------------------------------------------
+
+
+def test_segments_follow_each_other_to_the_end():
+    spans = inspection_of().spans_s
+    assert spans[0][0] == 0
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(spans))
+    assert 29 < spans[-1][1] <= 30
+    whole = inspection_of()
+    sound = dataclasses.replace(whole.sound, audio=AudioFacts(duration_s=3.0))
+    short = dataclasses.replace(whole, sound=sound, probabilities=whole.probabilities[:1])
+    assert short.spans_s == [(0, 3.0)]
+
+
+def test_figures_are_json_and_agree_with_the_segments():
+    inspection = inspection_of(path="caf\udce9.mp3", tags=FileTags(title=EVIL, genres=("Folk",)))
+    figures = json.loads(json.dumps(inspection.figures()))
+    rows = [[s["probabilities"][genre] for genre in GENRES] for s in figures["segments"]]
+    np.testing.assert_allclose(rows, inspection.probabilities, atol=1e-4)
+    assert [*figures["probabilities"].values()] == pytest.approx(np.mean(rows, axis=0), abs=1e-3)
+    assert sum(figures["votes"].values()) == 6
+    best = max(figures["probabilities"], key=figures["probabilities"].get)
+    assert figures["vote"]["mean"]["genre"] == best
+    assert figures["genres"] == ["Folk"]
+    assert figures["path"] == "caf\\udce9.mp3"
+
+
+@given(st.floats(0.01, 1e6), st.integers(1, 20))
+def test_times_on_the_axis_are_few_and_within_the_track(duration, most):
+    ticks = time_ticks(duration, most)
+    assert ticks[0] == 0
+    assert ticks == sorted(ticks)
+    assert ticks[-1] <= duration
+    assert len(ticks) <= most + 1
+
+
+# --- page and picture ---------------------------------------------------------------------
+
+
+def test_names_stay_text_in_the_page(tmp_path):
+    path = tmp_path / "page.html"
+    genres = ("<b>Rock</b>", "</script>", 'Pop"')
+    write_page(str(path), inspection_of(genres, FileTags(EVIL, EVIL, EVIL, (EVIL,)), EVIL))
+    page = path.read_text(encoding="utf-8")
+    elements = Elements(page)
+    tags = [tag for tag, _ in elements.found]
+    assert tags.count("script") == 1
+    assert "b" not in tags
+    assert elements.heading.strip() == EVIL.replace("\udce9", "\\udce9")
+    assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path):
+    path = tmp_path / "page.html"
+    write_page(str(path), inspection_of())
+    page = path.read_text(encoding="utf-8")
+    sources = [a.get("src") or a.get("href") for _, a in Elements(page).found]
+    sources = [source for source in sources if source]
+    assert len(sources) >= 3 + 1 + len(GENRES)
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "http" not in re.sub(r"data:image/png;base64,\S+", "", page).replace("http-equiv", "")
+    assert len(page) < 1_000_000
+
+
+@pytest.mark.parametrize("kind", ["log_mel", "descriptors"])
+def test_the_picture_shows_any_name_and_any_kind_of_features(tmp_path, kind):
+    spec = dataclasses.replace(SPEC, kind=kind, segment_frames=1) if kind != "log_mel" else SPEC
+    inspection = inspection_of(tags=FileTags(title=EVIL, artist="日本 $\\frac{$"), spec=spec)
+    write_png(str(tmp_path / "a.png"), inspection)
+    write_page(str(tmp_path / "a.html"), inspection)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == 1650
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 500
+        assert picture.info["Software"].startswith("genrebeam inspect")
+
+
+def test_of_very_many_genres_the_likeliest_are_shown(tmp_path):
+    inspection = inspection_of(tuple(f"Genre {i}" for i in range(40)))
+    path = tmp_path / "page.html"
+    write_page(str(path), inspection)
+    page = path.read_text(encoding="utf-8")
+    rows = re.findall(r'class="side" title="(Genre \d+)"', page)
+    assert rows == [f"Genre {i}" for i in inspection.ranking[:MOST_GENRES]]
+    assert "The 28 least probable are not shown" in page
+
+
+# --- the terminal -------------------------------------------------------------------------
+
+
+def printed(inspection: Inspection, encoding: str = "utf-8", width: int = 80) -> str:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace", newline="")
+    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    _print(console, inspection)
+    stream.seek(0)
+    return stream.read()
+
+
+def test_the_terminal_shows_file_vote_and_course():
+    inspection = inspection_of(tags=FileTags("Title", "Artist", None, ("Folk",)))
+    shown = printed(inspection)
+    best, likeliest = GENRES[inspection.ranking[0]], inspection.mean.confidence
+    for text in ("Title", "Artist", "Folk", "0:30", f"{best}, {100 * likeliest:.0f} %"):
+        assert text in shown
+    course = shown[shown.index("each segment") :]
+    assert all(genre in course for genre in GENRES)
+    assert set("▁▂▃▄▅▆▇█") & set(course)
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_names_cannot_command_the_terminal():
+    shown = printed(inspection_of(("Rock\x1b[2J", "a", "b"), FileTags(EVIL, EVIL, EVIL, (EVIL,))))
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "[red]" in shown
+
+
+@pytest.mark.parametrize("width", [24, 40, 300])
+def test_the_terminal_may_be_narrow_or_know_no_unicode(width):
+    shown = printed(inspection_of(), "ascii", width)
+    assert shown.isascii()
+    assert "\\u" not in shown
+    assert all(len(line) <= width for line in shown.splitlines())
+
+
+# --- the command --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(tmp_path):
+    folder = tmp_path / "library"
+    folder.mkdir()
+    write_audio(folder / "song.mp3", tone(12, 44100, 2), 44100)
+    return folder
+
+
+def test_leaves_page_and_picture_and_the_library_as_it_was(library, tiny_bundle, tmp_path, capsys):
+    before = files_of(library)
+    out = tmp_path / "new" / "folder"
+    arguments = ["inspect", str(library / "song.mp3"), "--bundle", tiny_bundle.path]
+    arguments += ["--out", str(out), "--png"]
+    assert main(arguments) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert f"page: {out}/song.inspect.html\n" in shown.out
+    assert sorted(os.listdir(out)) == ["song.inspect.html", "song.inspect.png"]
+    assert files_of(library) == before
+    assert main([*arguments, "--json"]) == 0  # over what an earlier inspection left
+    figures = json.loads(capsys.readouterr().out)
+    assert len(figures["segments"]) == 2
+    assert figures["page"] == f"{out}/song.inspect.html"
+    assert files_of(library) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("short.wav", "0.5 s of audio, at least 2.5 s are needed to judge"),
+        ("silent.wav", "silent from start to end"),
+        ("broken.mp3", "FFmpeg"),
+        ("empty.mp3", "FFmpeg"),
+    ],
+)
+def test_a_track_that_cannot_be_heard_is_one_line(library, tiny_bundle, name, reason, capfd):
+    path = library / name
+    if path.suffix == ".wav":
+        write_audio(path, np.zeros((10 * RATE, 1)) if name == "silent.wav" else tone(0.5), RATE)
+    else:
+        path.write_bytes(np.random.default_rng(0).bytes(30_000) if name == "broken.mp3" else b"")
+    before = files_of(library)
+    arguments = ["inspect", str(path), "--bundle", tiny_bundle.path, "--out", str(library)]
+    assert main(arguments) == 1
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"genrebeam: {path}: ")
+    assert reason in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert files_of(library) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["{library}/none.mp3"], "no such file"),
+        (["{library}"], "a folder"),
+        (["{library}/notes.txt"], "not one of the formats"),
+        (["gs://bucket/song.mp3"], "only local files"),
+        (["{library}/song.mp3", "--bundle", "{library}"], "not a model bundle"),
+        (["{library}/song.mp3", "--out", "{library}/notes.txt"], "not a folder"),
+        (["{library}/song.mp3", "--out", "{library}"], "another file is in the way"),
+        (["{library}/song.mp3", "--pgn"], "unknown option or argument: --pgn"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(library, arguments, complaint, capsys):
+    (library / "notes.txt").touch()
+    (library / "song.inspect.html").write_text("my own notes")
+    before = files_of(library)
+    assert main(["inspect", *(argument.format(library=library) for argument in arguments)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert complaint in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert files_of(library) == before
+
+
+def test_a_song_from_a_real_library(shared_data, tmp_path, capsys):
+    song = next((shared_data / "songs").glob("*Code Monkey.ogg"))
+    path = tmp_path / "a song [live] 'é'.ogg"
+    shutil.copyfile(song, path)
+    assert main(["inspect", str(path), "--out", str(tmp_path), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["title"], figures["artist"]) == ("Code Monkey", "Jonathan Coulton")
+    assert figures["genres"] == ["Folk"]
+    assert figures["duration_s"] == pytest.approx(189.3, abs=0.1)
+    assert figures["segments"][-1]["end_s"] > 184
+    assert all(
+        sum(s["probabilities"].values()) == pytest.approx(1, abs=2e-3) for s in figures["segments"]
+    )

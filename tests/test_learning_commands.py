@@ -1,0 +1,159 @@
+"""``prepare``, ``train`` and ``evaluate`` as a person calls them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.bundle import FeatureSpec, load_bundle
+from model.datasets import DATASETS
+from model.recipes import RECIPES, Recipe
+from pipeline.cli import main
+from pipeline.commands.music import KINDS
+from tests.conftest import write_audio
+
+
+def build(features: FeatureSpec, n_classes: int):
+    import keras
+
+    segments = keras.Input(features.shape)
+    x = keras.layers.Flatten(name="embedding")(segments)
+    return keras.Model(segments, keras.layers.Dense(n_classes, name="logits")(x), name="dense")
+
+
+TINY = Recipe(
+    "tiny", FeatureSpec(n_mels=16, segment_frames=16), build, epochs=8, learning_rate=0.01
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny_recipe(monkeypatch):
+    monkeypatch.setitem(RECIPES, "tiny", TINY)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> Path:
+    """Low tones are blues, high ones techno: four albums of three tracks each."""
+    root = tmp_path_factory.mktemp("library")
+    times = np.arange(22050) / 22050
+    rng = np.random.default_rng(0)
+    for genre, pitch in (("blues", 200), ("techno", 4000)):
+        for album in range(4):
+            folder = root / genre / f"album {album}"
+            folder.mkdir(parents=True)
+            for track in range(3):
+                tone = np.sin(2 * np.pi * pitch * (1 + 0.1 * rng.random()) * times) / 2
+                noise = 0.05 * rng.standard_normal(len(times))
+                write_audio(folder / f"{track}.flac", (tone + noise)[:, None], 22050)
+    return root
+
+
+@pytest.fixture(scope="module")
+def bundle(library, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "bundle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, "tiny", TINY)
+        arguments = [str(library), "--labels", "folders", "--recipe", "tiny", "--out", str(out)]
+        assert main(["train", *arguments]) == 0
+    return out
+
+
+def test_learns_a_library_by_its_folders(bundle):
+    learned = load_bundle(bundle)
+    assert learned.genres == ("Blues", "Techno")
+    assert learned.metrics["test"]["track_accuracy"] == 1.0
+    assert "Blues, Techno" in (bundle / "README.md").read_text()
+
+
+def test_evaluate_prints_the_promised_keys(bundle, library, capsys):
+    arguments = [str(bundle), "--data", str(library), "--labels", "folders"]
+    assert main(["evaluate", *arguments, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {
+        "track_accuracy",
+        "track_accuracy_ci95",
+        "majority_accuracy",
+        "majority_refused",
+        "segment_accuracy",
+        "ece",
+        "n_tracks",
+    } <= set(figures)
+    assert figures["track_accuracy"] == 1.0
+    assert figures["n_unknown"] == 0
+
+
+def test_json_is_all_that_is_on_the_standard_output(bundle, library, capsys):
+    main(["evaluate", str(bundle), "--data", str(library), "--labels", "folders", "--json"])
+    json.loads(capsys.readouterr().out)
+
+
+def test_a_prepared_set_is_recognised(library, tmp_path, capsys):
+    prepared = tmp_path / "set"
+    arguments = ["--labels", "folders", "--recipe", "tiny", "--out", str(prepared)]
+    assert main(["prepare", str(library), *arguments]) == 0
+    assert "2 genres" in capsys.readouterr().out
+    arguments = ["--recipe", "tiny", "--epochs", "1", "--out", str(tmp_path / "bundle")]
+    assert main(["train", str(prepared), *arguments]) == 0
+
+
+def test_a_folder_beside_adds_its_genre(library, tmp_path):
+    noise = tmp_path / "noise music"
+    for number in range(12):
+        (noise / f"album {number % 4}").mkdir(parents=True, exist_ok=True)
+        samples = np.random.default_rng(number).standard_normal((22050, 1)) / 4
+        write_audio(noise / f"album {number % 4}" / f"{number}.flac", samples, 22050)
+    out = tmp_path / "bundle"
+    arguments = [str(library), "--labels", "folders", "--also", str(noise), "--out", str(out)]
+    assert main(["train", *arguments, "--recipe", "tiny"]) == 0
+    learned = load_bundle(out)
+    assert learned.genres == ("Blues", "Techno", "Noise Music")
+    assert sum(map(sum, learned.metrics["test"]["confusion"])) == 6
+    assert learned.metrics["beside"]["n_tracks"] == 3
+    assert "other sources (3 tracks" in (out / "README.md").read_text()
+
+
+def test_page_of_plots_is_written(bundle, library, tmp_path):
+    page = tmp_path / "page.html"
+    arguments = [str(bundle), "--data", str(library), "--labels", "folders", "--page", str(page)]
+    assert main(["evaluate", *arguments]) == 0
+    assert "Techno" in page.read_text()
+
+
+def test_a_bundle_names_no_file_of_the_library(bundle, library):
+    for file in ("bundle.json", "README.md"):
+        assert str(library) not in (bundle / file).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["train", "DATA", "--out", "x"], "--labels folders or --labels tags"),
+        (["train", "DATA", "--data", "DATA", "--out", "x"], "once"),
+        (["train", "--out", "x"], "once"),
+        (["train", "nowhere", "--labels", "folders", "--out", "x"], "nowhere: no such folder"),
+        (["train", "DATA", "--recipe", "x", "--out", "x"], "unknown recipe 'x'"),
+        (["prepare", "nowhere", "--labels", "tags", "--out", "x"], "nowhere: no such folder"),
+        (["evaluate", "DATA", "--data", "DATA"], "not a model bundle"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(library, tmp_path, arguments, complaint, capsys):
+    (tmp_path / "x").mkdir()
+    places = {"DATA": str(library), "x": str(tmp_path / "x")}
+    assert main([places.get(a, a) if a != "--recipe" else a for a in arguments]) == 2
+    told = capsys.readouterr().err
+    assert complaint in told.replace(str(tmp_path / "x"), "x")
+    assert len(told.splitlines()) == 1
+
+
+def test_music_of_unknown_genres_only_cannot_measure(bundle, library, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    for genre, source in (("polka", "blues"), ("march", "techno")):
+        (other / genre).symlink_to(library / source)
+    assert main(["evaluate", str(bundle), "--data", str(other), "--labels", "folders"]) == 2
+    assert capsys.readouterr().err.startswith("genrebeam: ")
+
+
+def test_every_data_set_can_be_asked_for():
+    assert KINDS == DATASETS
