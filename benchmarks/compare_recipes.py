@@ -48,6 +48,7 @@ def main() -> None:
         default="filtered,random-0",
         help="filtered, or random-SEED; separated by commas (default: %(default)s)",
     )
+    parser.add_argument("--epochs", type=int, default=None, help="instead of the recipes' own")
     parser.add_argument("--table", action="store_true", help="print what is there")
     arguments = parser.parse_args()
     if arguments.table:
@@ -62,12 +63,14 @@ def main() -> None:
         for name in names:
             result = arguments.work / f"{name}.{split}.json"
             if not result.exists():
-                figures = measure(name, split, arguments.data, arguments.work)
+                figures = measure(name, split, arguments.data, arguments.work, arguments.epochs)
                 result.write_text(json.dumps(figures))
                 print(name, split, figures["track_accuracy"], flush=True)
 
 
-def measure(name: str, split: str, data: Path, work: Path) -> dict[str, Any]:
+def measure(
+    name: str, split: str, data: Path, work: Path, epochs: int | None = None
+) -> dict[str, Any]:
     """Train one thing on one split; figures of the test list."""
     from model.baselines import BASELINES, fit_baseline
     from model.bundle import DEFAULT_BUNDLE, load_bundle
@@ -102,7 +105,9 @@ def measure(name: str, split: str, data: Path, work: Path) -> dict[str, Any]:
             bundle = load_bundle(DEFAULT_BUNDLE)  # what is shipped is what is compared
         else:
             folder = work / f"{name}.{split}"
-            bundle = train(RECIPES[name], music, folder, name=name, vote=vote, log=_say)
+            bundle = train(
+                RECIPES[name], music, folder, name=name, vote=vote, epochs=epochs, log=_say
+            )
         figures = bundle.metrics
         size = (Path(bundle.path) / "model.keras").stat().st_size
     return {

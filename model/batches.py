@@ -12,6 +12,9 @@ from model.bundle import FeatureSpec
 from model.datasets import Clips
 from model.recipes import Recipe
 
+# Ripples of a random equaliser over all mel bands: half a turn to two and a half.
+_N_RIPPLES = 5
+
 
 class RandomSegments(keras.utils.PyDataset):
     """Segments cut at random and augmented, as many an epoch as the clips hold.
@@ -128,7 +131,7 @@ def augment(
     features: FeatureSpec,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move, tilt, mix and mask a batch as the recipe says.
+    """Move, tilt, equalise, mix and mask a batch as the recipe says.
 
     Parameters
     ----------
@@ -155,6 +158,12 @@ def augment(
         slopes = rng.uniform(-span, span, (n, 1, 1)).astype(np.float32)
         tilt = np.linspace(-0.5, 0.5, n_mels, dtype=np.float32)[None, :, None]
         segments = np.clip(segments + slopes * tilt, 0, None)
+    if recipe.equalise_db:
+        ripples = np.arange(1, _N_RIPPLES + 1)
+        deviation = recipe.equalise_db / features.top_db / np.sqrt(ripples)
+        curves = np.cos(np.pi * np.outer(ripples, np.linspace(0, 1, n_mels)))
+        gains = (rng.normal(0, deviation, (n, _N_RIPPLES)) @ curves).astype(np.float32)
+        segments = np.clip(segments + gains[:, :, None], 0, None)
     if recipe.mixup:
         share = rng.beta(recipe.mixup, recipe.mixup, (n, 1, 1)).astype(np.float32)
         partner = rng.permutation(n)

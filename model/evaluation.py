@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from model.bundle import FeatureSpec
 from model.calibration import expected_calibration_error, reliability_curve
 from model.datasets import Clips
+from model.embedding import with_embedding
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +29,6 @@ Vote = Callable[[np.ndarray, str], tuple[int | None, float]]
 _CLIPS_AT_ONCE = 512
 # What a wide network makes of whole half-minute pictures is many times their own size.
 _SEGMENTS_AT_ONCE = 64
-_EMBEDDING = "embedding"
 
 
 def predict_logits(
@@ -365,12 +365,7 @@ def model_cost(
 
 
 def embed(network: keras.Model, features: FeatureSpec, clips: Clips) -> np.ndarray:
-    """Where the network sees each clip: what feeds its logits, averaged over segments.
-
-    That is the output of the layer named ``embedding``, and without one the input of the
-    last layer. Of a network of members (``member_1``, ``member_2``, ...) each one's
-    embedding is brought to the same mean length, so that none drowns the others, and they
-    are joined.
+    """Where the network sees each clip: the mean over its segments.
 
     Parameters
     ----------
@@ -381,34 +376,15 @@ def embed(network: keras.Model, features: FeatureSpec, clips: Clips) -> np.ndarr
     Returns
     -------
     np.ndarray
-        ``(n_clips, d) float32``.
+        ``(n_clips, d) float32``; see `model.embedding.with_embedding`.
     """
     import keras
 
-    members = [
-        layer
-        for layer in network.layers
-        if isinstance(layer, keras.Model) and layer.name.startswith("member_")
-    ]
+    both = with_embedding(network)
+    seen = keras.Model(both.input, both.outputs[1])
     starts = [features.segment_starts(clip.shape[1]) for clip in clips.log_mel]
-    parts = []
-    for member in members or [network]:
-        found = _predict(_embedding_of(member), features, clips, starts)
-        part = np.stack([segments.mean(axis=0) for segments in found])
-        length = np.linalg.norm(part - part.mean(axis=0), axis=1).mean()
-        parts.append(part / length if members and length else part)
-    return np.concatenate(parts, axis=1).astype(np.float32)
-
-
-def _embedding_of(network: keras.Model) -> keras.Model:
-    import keras
-
-    named = [layer.output for layer in network.layers if layer.name == _EMBEDDING]
-    inputs = named or keras.tree.flatten(network.layers[-1].input)
-    flat = [keras.layers.Flatten()(x) for x in inputs]
-    return keras.Model(
-        network.input, keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
-    )
+    found = _predict(seen, features, clips, starts)
+    return np.stack([segments.mean(axis=0) for segments in found]).astype(np.float32)
 
 
 def summary_lines(figures: dict[str, Any]) -> str:

@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from model.batches import RandomSegments, WholeSegments
 from model.bundle import Bundle, FeatureSpec, save_bundle
 from model.calibration import fit_temperature
 from model.card import model_card
 from model.checkpoint import Checkpoint, Progress
-from model.datasets import LabelledMusic, clips_as, join
+from model.datasets import Clips, LabelledMusic, clips_as, join
 from model.evaluation import Vote, evaluate_logits, predict_logits
 from model.recipes import Recipe
 
 _CHECKPOINT = "checkpoint"
+# Enough to see what music is like, and no more than fits into memory.
+_SEGMENTS_TO_INITIALISE = 4096
 
 
 def train(
@@ -176,6 +179,8 @@ class _Fitting:
             ),
             metrics=["accuracy"],
         )
+        if recipe.initialise:
+            recipe.initialise(network, _some_segments(self.features, train, self.seed), self.seed)
         progress = checkpoint.resume(network)
         if progress.epochs:
             self.log(f"{network.name}: goes on after epoch {progress.epochs}/{self.epochs}")
@@ -214,9 +219,25 @@ class _Fitting:
         """What is trained how on what; the same arguments give the same key."""
         recipe = dataclasses.asdict(self.recipe)
         recipe["build"] = self.recipe.build.__name__
+        recipe["initialise"] = self.recipe.initialise and self.recipe.initialise.__name__
         names = {split: clips.names for split, clips in self.music.splits.items()}
         facts = [recipe, dataclasses.asdict(self.features), self.seed, self.epochs, names]
         return hashlib.sha256(json.dumps([*facts, self.music.labels]).encode()).hexdigest()
+
+
+def _some_segments(features: FeatureSpec, clips: Clips, seed: int) -> np.ndarray:
+    """At most so many whole segments: ``(n, n_rows, segment_frames) float32``."""
+    places = [
+        (clip, start)
+        for clip, log_mel in enumerate(clips.log_mel)
+        for start in features.segment_starts(log_mel.shape[1])
+    ]
+    chosen = np.random.default_rng(seed).permutation(len(places))[:_SEGMENTS_TO_INITIALISE]
+    cuts = (
+        clips.log_mel[clip][:, start : start + features.segment_frames]
+        for clip, start in (places[index] for index in chosen)
+    )
+    return np.stack(list(cuts)).astype(np.float32)
 
 
 def _build(recipe: Recipe, features: FeatureSpec, n_classes: int, precision: str) -> keras.Model:

@@ -270,11 +270,22 @@ def test_members_embeddings_are_joined_and_weigh_the_same(clips):
     both = keras.Model(segments, keras.layers.Average()([m(segments) for m in members]))
     found = embed(both, FEATURES, clips)
     assert found.shape == (6, 97)
-    spread = [
-        np.linalg.norm(part - part.mean(axis=0), axis=1).mean()
-        for part in np.split(found, [7], axis=1)
-    ]
-    np.testing.assert_allclose(spread, 1, rtol=1e-5)
+    one_segment = found[:2]
+    for part in np.split(one_segment, [7], axis=1):
+        np.testing.assert_allclose(np.linalg.norm(part, axis=1), 1, rtol=1e-5)
+
+
+def test_one_call_gives_the_logits_too(clips):
+    import keras
+
+    segments = keras.Input((4, 5))
+    members = [network(name="member_1"), network(name="member_2")]
+    both = keras.Model(segments, keras.layers.Average()([m(segments) for m in members]))
+    batch = np.stack([clip[:, :5] for clip in clips.log_mel]).astype(np.float32)
+    for net in (members[0], both):
+        logits, embedding = with_embedding(net)(batch)
+        np.testing.assert_allclose(logits, net(batch), atol=1e-6)
+        assert embedding.shape == (6, 7 if net is members[0] else 14)
 
 
 def test_without_a_named_layer_the_input_of_the_last_is_the_embedding(clips):

@@ -10,6 +10,7 @@ from model.bundle import FeatureSpec
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Recipe:
         Widest stripe that SpecAugment blanks, in mel bands and in frames; 0 is off.
     tilt_db : float
         Largest random spectral tilt, in dB from the lowest to the highest band.
+    equalise_db : float
+        Standard deviation, in dB, of the slowest ripple of a smooth random equaliser; 0 is off.
     shift_bands : int
         Most mel bands that a segment is moved up or down, as another key would; 0 is off.
     stretch : float
@@ -43,6 +46,9 @@ class Recipe:
     companions : tuple of callable
         Builders like `build` of more networks. Each is trained on its own, with its own
         seed; what is saved is one network whose logits are the mean of them all.
+    initialise : callable, optional
+        ``initialise(network, segments, seed)`` sets weights of a network that are not
+        trained, from the training segments without their labels.
     precision : str
         Keras' policy for the data type of layers while training; what is saved computes
         in ``float32``.
@@ -62,10 +68,12 @@ class Recipe:
     mask_bands: int = 0
     mask_frames: int = 0
     tilt_db: float = 0.0
+    equalise_db: float = 0.0
     shift_bands: int = 0
     stretch: float = 0.0
     label_smoothing: float = 0.0
     companions: tuple[Callable[[FeatureSpec, int], keras.Model], ...] = ()
+    initialise: Callable[[keras.Model, np.ndarray, int], None] | None = None
     precision: str = "float32"
     n_segments: int = 8
 

@@ -94,8 +94,7 @@ def gather(
         if arguments.random_split is not None:
             music = random_split(music, arguments.random_split)
         beside = [
-            _prepared(folder, ONE_GENRE, frames(music.features), work)
-            for folder in arguments.also
+            _prepared(folder, ONE_GENRE, frames(music.features), work) for folder in arguments.also
         ]
     except DatasetError as error:
         raise UsageError(str(error)) from error

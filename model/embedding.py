@@ -1,0 +1,62 @@
+"""Where a network sees a segment: the numbers that its logits are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+_LAYER = "embedding"
+_MEMBER = "member_"
+
+
+def with_embedding(network: keras.Model) -> keras.Model:
+    """The same network with a second output, so that one call gives both.
+
+    The embedding is the output of the layer named ``embedding``, and without one the input
+    of the last layer. Of a network of members (``member_1``, ``member_2``, ...) each one's
+    embedding is scaled to length 1, so that none drowns the others, and they are joined.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From segments to logits; its layers are shared, not copied.
+
+    Returns
+    -------
+    keras.Model
+        From segments to logits and ``(n, d)`` embeddings; d depends on the network only.
+    """
+    import keras
+
+    parts = []
+
+    def call(layer: keras.layers.Layer, *inputs: Any, **arguments: Any) -> Any:
+        if not (isinstance(layer, keras.Model) and layer.name.startswith(_MEMBER)):
+            return layer(*inputs, **arguments)
+        member = keras.Model(layer.input, [layer.output, _embedding_of(layer)], name=layer.name)
+        logits, embedding = member(*inputs, **arguments)
+        parts.append(keras.layers.UnitNormalization()(embedding))
+        return logits
+
+    whole = keras.models.clone_model(
+        network, clone_function=lambda layer: layer, call_function=call
+    )
+    if not parts:
+        return keras.Model(network.input, [network.output, _embedding_of(network)])
+    return keras.Model(whole.input, [whole.output, _joined(parts)])
+
+
+def _embedding_of(network: keras.Model) -> Any:
+    import keras
+
+    named = [layer.output for layer in network.layers if layer.name == _LAYER]
+    inputs = named or keras.tree.flatten(network.layers[-1].input)
+    return _joined([keras.layers.Flatten()(x) for x in inputs])
+
+
+def _joined(parts: list[Any]) -> Any:
+    import keras
+
+    return keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]

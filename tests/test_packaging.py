@@ -1,0 +1,197 @@
+"""What an installation holds: built, installed and used as by somebody without the checkout."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from email.parser import Parser
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from tests.conftest import read_rows, tone, write_audio
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = ("model", "pipeline", "transforms")
+
+
+def sources(folder: Path) -> set[str]:
+    """Paths of what the packages are made of, below a folder."""
+    return {
+        path.relative_to(folder).as_posix()
+        for package in PACKAGES
+        for path in (folder / package).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run to the end, without the checkout on the path and without the network."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**kept, "HOME": str(cwd), "PIP_NO_INDEX": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory) -> Path:
+    """The unpacked source distribution, made as Beam makes it for workers."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in (*PACKAGES, "requirements", "tests", "benchmarks"):
+        shutil.copytree(
+            REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md"):
+        shutil.copy(REPOSITORY / name, folder)
+    run(sys.executable, "setup.py", "--quiet", "sdist", cwd=folder)
+    (archive,) = (folder / "dist").iterdir()
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder / "unpacked", filter="data")
+    (root,) = (folder / "unpacked").iterdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist, tmp_path_factory) -> Path:
+    """Built from the source distribution, as ``python -m build`` does."""
+    folder = tmp_path_factory.mktemp("wheel")
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
+    run(sys.executable, "-m", "pip", "wheel", *options, sdist, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """A virtual environment with the wheel; what it needs is taken from the tests' own."""
+    folder = tmp_path_factory.mktemp("installed")
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
+    python = folder / "bin" / "python"
+    options = ("--quiet", "--disable-pip-version-check", "--no-deps")
+    run(sys.executable, "-m", "pip", "--python", python, "install", *options, wheel, cwd=folder)
+    # A path in a .pth file is searched last, and .pth files found there are not followed:
+    # neither the checkout nor an editable installation of it can stand in for the wheel.
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    (site_packages / "needs.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return folder
+
+
+def test_source_distribution_has_all_that_the_packages_need(sdist):
+    assert sources(sdist) == sources(REPOSITORY)
+    assert (sdist / "requirements" / "runtime.in").is_file()
+    assert not (sdist / "tests").exists()
+
+
+def test_wheel_has_the_packages_and_nothing_else(wheel):
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert names == sources(REPOSITORY)
+
+
+def test_metadata_is_complete(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        metadata = Parser().parsestr(archive.read(name).decode())
+    assert (metadata["Name"], metadata["Version"]) == ("genrebeam", pipeline.__version__)
+    assert metadata["Summary"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload().startswith("# GenreBeam")
+    supported = re.search(r">=3\.(\d+),<3\.(\d+)|<3\.(\d+),>=3\.(\d+)", metadata["Requires-Python"])
+    low, high = sorted(int(minor) for minor in supported.groups() if minor)
+    minors = re.findall(r"Python :: 3\.(\d+)", " ".join(metadata.get_all("Classifier")))
+    assert [int(minor) for minor in minors] == list(range(low, high))
+    assert metadata.get_all("Provides-Extra") == ["gcp"]
+
+
+def test_every_import_is_a_declared_need(wheel):
+    """Also of modules that are imported late: a missing one would be noticed by users only."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        needs = Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist")
+    declared = {_normal(re.match(r"[\w.-]+", need)[0]) for need in needs}
+    providers = packages_distributions()
+    for path in sorted(sources(REPOSITORY)):
+        if not path.endswith(".py"):
+            continue
+        for module in _imports((REPOSITORY / path).read_text(encoding="utf-8")):
+            if module not in sys.stdlib_module_names and module not in PACKAGES:
+                named = {_normal(provider) for provider in providers.get(module, [module])}
+                assert named & declared, f"{path} imports {module}"
+
+
+def _imports(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_modules_come_from_the_installation(installed, tmp_path):
+    source = f"import {', '.join(PACKAGES)}; print({'.__file__, '.join(PACKAGES)}.__file__)"
+    told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
+    assert len(told) == 3
+    assert all(Path(path).is_relative_to(installed) for path in told)
+
+
+@pytest.mark.parametrize("command", [["bin/genrebeam"], ["bin/python", "-m", "pipeline.cli"]])
+def test_command_is_there(installed, tmp_path, command):
+    program, *arguments = command
+    told = run(installed / program, *arguments, "--version", cwd=tmp_path).stdout
+    assert told == f"genrebeam {pipeline.__version__}\n"
+
+
+def test_tags_and_shows_with_what_the_wheel_brings(installed, tmp_path):
+    """The default bundle and the pages' templates; nothing is written into the installation."""
+    (tmp_path / "Music").mkdir()
+    write_audio(tmp_path / "Music" / "tone.wav", tone(6), 22050)
+    before = sources_and_times(installed)
+    genrebeam = installed / "bin" / "genrebeam"
+    assert "1 tagged" in run(genrebeam, "tag", "Music", cwd=tmp_path).stdout
+    (row,) = read_rows(tmp_path / "genre-report")
+    assert row["genres_after"]
+    (page,) = tmp_path.glob("genre-report/*/report.html")
+    assert "tone" in page.read_text(encoding="utf-8")
+    run(genrebeam, "inspect", "Music/tone.wav", cwd=tmp_path)
+    assert "tone.wav" in (tmp_path / "tone.inspect.html").read_text(encoding="utf-8")
+    assert sources_and_times(installed) == before
+
+
+def sources_and_times(folder: Path) -> dict[Path, int]:
+    """All files but the interpreter's own caches."""
+    return {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_page_of_a_measured_model_finds_its_template(installed, tmp_path):
+    source = (
+        "from jinja2 import Environment, PackageLoader\n"
+        "for package in ('model', 'pipeline'):\n"
+        "    print(*Environment(loader=PackageLoader(package)).list_templates())\n"
+    )
+    told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
+    assert set(told) == {
+        path.name
+        for package in ("model", "pipeline")
+        for path in (REPOSITORY / package / "templates").iterdir()
+    }
