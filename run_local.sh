@@ -61,6 +61,8 @@ set_up() {
         --require-hashes -r "$here/requirements/$1.lock" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall \
         --no-deps --no-build-isolation --editable "$here" >&2
+    # What librosa compiles when it is first used, 15 s for each process, it keeps.
+    "$venv/bin/python" -c 'import librosa; librosa.feature.melspectrogram' >&2
     stamp_of "$1" >"$venv/.installed-$1"
 }
 

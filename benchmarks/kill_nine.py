@@ -208,9 +208,9 @@ def time_command(library: Library, report: Path) -> tuple[float, float]:
 
 
 def _wait_for_first_change(process: subprocess.Popen, report: Path) -> None:
-    known = set(report.iterdir())
+    known = set(report.glob("runs/*"))
     while process.poll() is None:
-        new = set(report.iterdir()) - known
+        new = set(report.glob("runs/*")) - known
         if any((run / "journal.jsonl").stat().st_size for run in new if any(run.iterdir())):
             return
         time.sleep(0.01)
@@ -219,7 +219,7 @@ def _wait_for_first_change(process: subprocess.Popen, report: Path) -> None:
 def undo_all_runs(report: Path) -> list[str]:
     """Undo every run, the newest first; what the command says of those that went wrong."""
     said = []
-    for run in sorted((path.name for path in report.iterdir()), reverse=True):
+    for run in sorted((path.name for path in report.glob("runs/*")), reverse=True):
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             code = genrebeam(["undo", str(report), "--run", run])
@@ -316,7 +316,7 @@ def attack(
     }
 
     started = time.perf_counter()
-    figures["runs_undone"] = len(list(report.iterdir()))
+    figures["runs_undone"] = len(list(report.glob("runs/*")))
     faults += undo_all_runs(report)
     not_original = library.not_original()
     faults += [f"{name}: not restored" for name in not_original]

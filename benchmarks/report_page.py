@@ -28,6 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from pipeline.report_page import write_report_page  # noqa: E402
+from pipeline.run import Run, start_run  # noqa: E402
 from transforms.report import write_part  # noqa: E402
 
 GENRES = ("Blues", "Classical", "Country", "Disco", "Hip-Hop", "Jazz", "Metal", "Pop", "Rock")
@@ -39,8 +40,9 @@ WORDS = (
 LOADS = 5
 
 
-def make_run(folder: Path, n_rows: int) -> None:
+def make_run(home: Path, n_rows: int) -> Run:
     """Rows as a run over a plausible library leaves them: albums of twelve tracks."""
+    run = start_run(str(home))
     chance = np.random.default_rng(0)
 
     def name(words: int) -> str:
@@ -53,7 +55,7 @@ def make_run(folder: Path, n_rows: int) -> None:
                 artist = name(2)
             album, style = name(3), chance.integers(len(GENRES))
         if i % 10_000 == 0 and rows:
-            write_part(rows, str(folder))
+            write_part(rows, run.tracks, run.folder)
             rows = []
         title = name(3)
         p = chance.dirichlet(np.where(np.arange(len(GENRES)) == style, 3, 0.3)).astype(float)
@@ -84,7 +86,8 @@ def make_run(folder: Path, n_rows: int) -> None:
                 "finished_at": datetime.datetime.now(datetime.UTC),
             }
         )
-    write_part(rows, str(folder))
+    write_part(rows, run.tracks, run.folder)
+    return run
 
 
 def use(page_path: Path, browser: Any) -> dict[str, float]:
@@ -128,12 +131,12 @@ def main() -> None:
     sizes = [int(argument) for argument in sys.argv[1:]] or [1_000, 50_000]
     for n_rows in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            make_run(Path(folder), n_rows)
+            run = make_run(Path(folder), n_rows)
             path = Path(folder) / "report.html"
             seconds = []
             for _ in range(3):
                 started = time.perf_counter()
-                write_report_page([folder], str(path))
+                write_report_page([run], str(path))
                 seconds.append(time.perf_counter() - started)
             figures: dict[str, float] = {
                 "rows": n_rows,

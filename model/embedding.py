@@ -15,8 +15,9 @@ def with_embedding(network: keras.Model) -> keras.Model:
     """The same network with a second output, so that one call gives both.
 
     The embedding is the output of the layer named ``embedding``, and without one the input
-    of the last layer. Of a network of members (``member_1``, ``member_2``, ...) each one's
-    embedding is scaled to length 1, so that none drowns the others, and they are joined.
+    of the last layer. Of a network of members (``member_1``, ``member_2``, ...) those that
+    name one count, or all where none does; each is scaled to length 1, so that none drowns
+    the others, and they are joined.
 
     Parameters
     ----------
@@ -30,10 +31,16 @@ def with_embedding(network: keras.Model) -> keras.Model:
     """
     import keras
 
+    members = [
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.Model) and layer.name.startswith(_MEMBER)
+    ]
+    members = [member for member in members if _names_embedding(member)] or members
     parts = []
 
     def call(layer: keras.layers.Layer, *inputs: Any, **arguments: Any) -> Any:
-        if not (isinstance(layer, keras.Model) and layer.name.startswith(_MEMBER)):
+        if layer not in members:
             return layer(*inputs, **arguments)
         member = keras.Model(layer.input, [layer.output, _embedding_of(layer)], name=layer.name)
         logits, embedding = member(*inputs, **arguments)
@@ -46,6 +53,10 @@ def with_embedding(network: keras.Model) -> keras.Model:
     if not parts:
         return keras.Model(network.input, [network.output, _embedding_of(network)])
     return keras.Model(whole.input, [whole.output, _joined(parts)])
+
+
+def _names_embedding(network: keras.Model) -> bool:
+    return any(layer.name == _LAYER for layer in network.layers)
 
 
 def _embedding_of(network: keras.Model) -> Any:

@@ -205,7 +205,12 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "--report",
         metavar="DIR",
         default=DEFAULT_REPORT,
-        help="home of all reports over this library; each run adds a folder (default: %(default)s)",
+        help="home of all reports over this library; each run adds to it (default: %(default)s)",
+    )
+    report.add_argument(
+        "--embeddings",
+        action="store_true",
+        help="the report also has the network's embedding of each track that is heard",
     )
 
 
@@ -236,6 +241,7 @@ class TaggingJob:
     id3_version : {"keep", "2.3", "2.4"}
     separator : str
     keep_mtime, in_place_links : bool
+    embeddings : bool
     """
 
     library: str
@@ -257,10 +263,11 @@ class TaggingJob:
     separator: str = "\0"
     keep_mtime: bool = False
     in_place_links: bool = False
+    embeddings: bool = False
 
     @property
     def settings(self) -> str:
-        """Fingerprint of all that decides what a file's genre becomes."""
+        """Fingerprint of all that decides what a file's genre and its row become."""
         deciding = [
             self.bundle.version,
             self.existing,
@@ -275,6 +282,9 @@ class TaggingJob:
             self.id3_version,
             self.separator,
         ]
+        # Only where asked for: what was reported without goes on being unchanged.
+        if self.embeddings:
+            deciding.append("embeddings")
         return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:12]
 
 
@@ -342,6 +352,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         separator=arguments.separator,
         keep_mtime=arguments.keep_mtime,
         in_place_links=arguments.in_place_links,
+        embeddings=arguments.embeddings,
     )
 
 

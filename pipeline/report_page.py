@@ -57,7 +57,7 @@ _N_BINS = 20
 _log = logging.getLogger("genrebeam")
 
 
-def write_report_page(run_folders: Sequence[str], path: str) -> None:
+def write_report_page(runs: Sequence[Run], path: str) -> None:
     """Write the page of one or many runs.
 
     Of each file the latest row counts. One that only says that nothing has changed since
@@ -65,8 +65,8 @@ def write_report_page(run_folders: Sequence[str], path: str) -> None:
 
     Parameters
     ----------
-    run_folders : sequence of str
-        As `pipeline.run.start_run` makes them; in any order.
+    runs : sequence of Run
+        In any order.
     path : str
         The HTML file, whole or not at all; one that is there is replaced.
 
@@ -75,9 +75,8 @@ def write_report_page(run_folders: Sequence[str], path: str) -> None:
     OSError
         If a folder cannot be read or the file cannot be written.
     """
-    folders = sorted(run_folders, key=os.path.basename)
-    reports = [_read(folder) for folder in folders]
-    runs = [_facts(folder, rows) for folder, rows in zip(folders, reports, strict=True)]
+    runs = sorted(runs, key=lambda run: run.id)
+    reports = [_read(run.tracks) for run in runs]
     rows = _latest(reports)
     counts = _by_status(rows)
     environment = _environment()
@@ -88,7 +87,7 @@ def write_report_page(run_folders: Sequence[str], path: str) -> None:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         headline=_headline(counts),
-        runs=runs,
+        runs=[_facts(run, rows) for run, rows in zip(runs, reports, strict=True)],
         n_files=len(rows),
         counts=counts,
         genres=_genres(rows),
@@ -137,7 +136,7 @@ class _RunFacts:
     """What the page tells of a run; None where its manifest does not."""
 
     id: str
-    folder: str
+    home: str
     counts: dict[str, int]
     library: str | None
     model: str | None
@@ -153,16 +152,15 @@ class _RunFacts:
         """The command that takes its changes back."""
         if self.undone or not self.counts.get("tagged"):
             return None
-        return f"genrebeam undo {shlex.quote(os.path.dirname(self.folder))} --run {self.id}"
+        return f"genrebeam undo {shlex.quote(self.home)} --run {self.id}"
 
 
-def _facts(folder: str, rows: pa.Table) -> _RunFacts:
-    id = os.path.basename(folder).removeprefix("run=")
-    manifest = Run(id, folder).read_manifest() or {}
+def _facts(run: Run, rows: pa.Table) -> _RunFacts:
+    manifest = run.read_manifest() or {}
     model, options = manifest.get("model"), manifest.get("options", {})
     return _RunFacts(
-        id=id,
-        folder=printable(os.path.abspath(folder)),
+        id=run.id,
+        home=printable(run.home),
         counts=_by_status(rows),
         library=manifest.get("library"),
         model=f"{model['name']} {model['version']}" if model else None,

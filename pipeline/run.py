@@ -1,12 +1,19 @@
-"""A run's folder: manifest, journal and report parts under the reports' home.
+"""What runs leave under the reports' home.
 
 ::
 
     genre-report/
-        run=20261120T091500.123Z-3fa9/
-            run.json           options, versions, state, counts, timings
-            journal.jsonl      one line per changed file, written before it changes
-            part-*.parquet     one row per file seen (see transforms/report.py)
+        tracks/
+            run=20261120T101500.123Z-3fa9/
+                part-*.parquet     one row per file seen (see transforms/report.py)
+        runs/
+            20261120T101500.123Z-3fa9/
+                run.json           options, versions, state, counts, timings
+                journal.jsonl      one line per changed file, written before it changes
+                report.html        the run as a page
+
+Nothing but finished parts is below ``tracks``: tools that take a folder open all of it. Runs
+that left all their files in ``genre-report/run=<id>/`` are still read, skipped by and undone.
 """
 
 from __future__ import annotations
@@ -28,9 +35,10 @@ from pipeline.options import TaggingJob, UsageError
 from transforms.records import printable
 from transforms.rewrite import sync
 
-_PREFIX = "run="
+_TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"
 _JOURNAL = "journal.jsonl"
+_PAGE = "report.html"
 _LIBRARIES = (
     "apache-beam",
     "tensorflow",
@@ -51,12 +59,31 @@ class Run:
     ----------
     id : str
         Sorts by the time that it began.
-    folder : str
-        Absolute path.
+    home : str
+        Absolute path of the reports' home.
+    in_one_folder : bool
+        Whether all its files are in one folder, as they once were.
     """
 
     id: str
-    folder: str
+    home: str
+    in_one_folder: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Path of the folder of manifest, journal and page."""
+        return self.tracks if self.in_one_folder else os.path.join(self.home, _RUNS, self.id)
+
+    @property
+    def tracks(self) -> str:
+        """Path of the folder of the report's parts."""
+        name = _PREFIX + self.id
+        return os.path.join(self.home, *([] if self.in_one_folder else [_TRACKS]), name)
+
+    @property
+    def page(self) -> str:
+        """Path of the page that shows the run."""
+        return os.path.join(self.folder, _PAGE)
 
     @property
     def journal(self) -> Journal:
@@ -128,7 +155,7 @@ class Journal:
 
 
 def start_run(report: str) -> Run:
-    """Make the folder of a new run.
+    """Make the folders of a new run.
 
     Parameters
     ----------
@@ -146,17 +173,18 @@ def start_run(report: str) -> Run:
     """
     now = datetime.datetime.now(datetime.UTC)
     # Milliseconds, so that the names of runs sort as they followed each other.
-    run = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
-    folder = os.path.join(report, _PREFIX + run)
+    id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
+    run = Run(id, report)
     try:
-        os.makedirs(folder)
-        open(os.path.join(folder, _JOURNAL), "a").close()
+        os.makedirs(run.tracks)
+        os.makedirs(run.folder)
+        open(run.journal.path, "a").close()
         # The journal's lines are worth nothing in a folder that a power cut takes away.
-        for made in (folder, report):
+        for made in (run.folder, os.path.dirname(run.folder), report):
             sync(made)
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written ({error.strerror})") from error
-    return Run(run, folder)
+        raise UsageError(f"{run.folder}: cannot be written ({error.strerror})") from error
+    return run
 
 
 def find_run(report: str, id: str | None = None) -> Run:
@@ -178,7 +206,7 @@ def find_run(report: str, id: str | None = None) -> Run:
     UsageError
     """
     try:
-        runs = _runs(report)
+        runs = runs_of(report)
     except OSError as error:
         raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     if id is not None:
@@ -208,7 +236,7 @@ def earlier_runs(job: TaggingJob, run: Run) -> list[Run]:
     list of Run
         Newest first.
     """
-    known = [(old, old.read_manifest()) for old in reversed(_runs(job.report)) if old.id < run.id]
+    known = [(old, old.read_manifest()) for old in reversed(runs_of(job.report)) if old.id < run.id]
     # What was undone is no longer as the runs before saw it.
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     found = []
@@ -223,10 +251,34 @@ def earlier_runs(job: TaggingJob, run: Run) -> list[Run]:
     return found
 
 
-def _runs(report: str) -> list[Run]:
-    """All runs of a home, oldest first."""
-    names = sorted(name for name in os.listdir(report) if name.startswith(_PREFIX))
-    return [Run(name.removeprefix(_PREFIX), os.path.join(report, name)) for name in names]
+def runs_of(report: str) -> list[Run]:
+    """All runs of a home, oldest first.
+
+    Parameters
+    ----------
+    report : str
+        The reports' home.
+
+    Returns
+    -------
+    list of Run
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    names = _folders_in(report)
+    old = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
+    runs = [Run(id, report, in_one_folder=True) for id in old]
+    if _RUNS in names:
+        runs += [Run(id, report) for id in _folders_in(os.path.join(report, _RUNS))]
+    return sorted(runs, key=lambda run: run.id)
+
+
+def _folders_in(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_dir()]
 
 
 def record_run(
@@ -265,6 +317,7 @@ def record_run(
             "segments": job.n_segments or "all",
             "formats": list(job.formats),
             "processes": job.processes,
+            "embeddings": job.embeddings,
         },
         "settings": job.settings,
         "model": {"name": job.bundle.name, "version": job.bundle.version},
@@ -287,7 +340,7 @@ def record_run(
             "state": state,
             "finished_at": _now(),
             "seconds": round(time.monotonic() - started, 3),
-            "counts": statuses_of(run.folder),
+            "counts": statuses_of(run.tracks),
         }
         run.write_manifest(facts)
     return facts

@@ -45,7 +45,7 @@ def summarise(folder: str, *, n_slowest: int = 3, n_failed: int = 10) -> Summary
     Parameters
     ----------
     folder : str
-        The run's folder.
+        Of the run's parts.
     n_slowest, n_failed : int
         How many files to name.
 

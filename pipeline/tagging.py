@@ -65,7 +65,7 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
     earlier = (
         pipeline
         | "earlier runs"
-        >> beam.Create([(os.fsencode(old.folder), old.id) for old in earlier_runs(job, run)])
+        >> beam.Create([(os.fsencode(old.tracks), old.id) for old in earlier_runs(job, run)])
         # (folder, run)
         | "read earlier" >> beam.ParDo(ReadEarlier())
         # (str, Earlier)
@@ -96,7 +96,7 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
     )
     classified = (
         heard.goes_on
-        | "classify" >> RunInference(GenreModelHandler(job.bundle))
+        | "classify" >> RunInference(GenreModelHandler(job.bundle, embeddings=job.embeddings))
         # Prediction
         | "set failures apart" >> _ends_or_goes_on(SetFailuresApart())
         # Prediction
@@ -119,7 +119,7 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
         "tagged": tagged,
     }.items():
         _ = outcomes | f"report {ending}" >> beam.ParDo(
-            WriteReport(run.folder, job.bundle, job.settings, progress.count_outcome)
+            WriteReport(run.tracks, run.folder, job.bundle, job.settings, progress.count_outcome)
         )
         # Parquet
 

@@ -82,7 +82,7 @@ def library(tmp_path):
 def run(library: Path, bundle: str, *options: str) -> tuple[int, dict[str, tuple]]:
     reports = library.parent / "reports"
     code = main(["tag", str(library), "--bundle", bundle, "--report", str(reports), *options])
-    rows = read_rows(max(reports.iterdir()))
+    rows = read_rows(max((reports / "tracks").iterdir()))
     found = {
         row["uri"].removeprefix(f"{library}/"): (
             row["status"],
@@ -135,7 +135,7 @@ def _without_privileges(library: Path, bundle: str) -> tuple[int, dict[str, tupl
             *command,
         ]
     code = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[1]).returncode
-    rows = read_rows(max(reports.iterdir()))
+    rows = read_rows(max((reports / "tracks").iterdir()))
     return code, {
         os.path.relpath(row["uri"], library): (row["status"], row["stage"], row["reason"])
         for row in rows

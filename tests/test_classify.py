@@ -26,6 +26,24 @@ def test_batch_size_and_padding_do_not_change_the_result(tiny_bundle):
     np.testing.assert_allclose(small(log_mel), large(log_mel), atol=1e-6)
 
 
+def test_embeddings_come_with_the_same_probabilities(tiny_bundle):
+    log_mel = features(11, 0).log_mel
+    assert Classifier(tiny_bundle).classify(log_mel)[1] is None
+    probabilities, embeddings = Classifier(tiny_bundle, 4, embeddings=True).classify(log_mel)
+    np.testing.assert_allclose(probabilities, Classifier(tiny_bundle)(log_mel), atol=1e-6)
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(embeddings, log_mel.mean(axis=2), atol=1e-3)  # the pooled bands
+
+
+def test_the_embedding_of_a_track_is_the_mean_over_its_segments(tiny_bundle):
+    handler = GenreModelHandler(tiny_bundle, embeddings=True)
+    batch = [features(3, 0), features(1, 1)]
+    found = handler.run_inference(batch, handler.load_model())
+    for one, prediction in zip(batch, found, strict=True):
+        means = one.log_mel.mean(axis=(0, 2), dtype=np.float32)
+        np.testing.assert_allclose(prediction.embedding, means, atol=1e-5)
+
+
 def test_temperature_softens(tiny_bundle):
     import dataclasses
 
@@ -48,13 +66,14 @@ def test_a_bad_track_does_not_take_its_neighbours_with_it(tiny_bundle):
     handler = GenreModelHandler(tiny_bundle)
     model = handler.load_model()
 
-    def fragile(segments: np.ndarray) -> np.ndarray:
-        if np.isnan(segments).any():
-            raise RuntimeError("no number in it")
-        return model(segments)
+    class Fragile(Classifier):
+        def classify(self, segments):
+            if np.isnan(segments).any():
+                raise RuntimeError("no number in it")
+            return model.classify(segments)
 
     batch = [features(2, 0), features(2, 1, fill=np.nan), features(2, 2)]
-    first, bad, last = handler.run_inference(batch, fragile)
+    first, bad, last = handler.run_inference(batch, Fragile(tiny_bundle))
     assert bad.error == ("RuntimeError", "no number in it")
     assert first.error is None
     assert last.error is None

@@ -124,7 +124,7 @@ def test_prints_counts_and_where_the_report_is(library, tiny_bundle, tmp_path):
     summary, where = result.stdout.splitlines()
     assert summary.startswith("1 files in ")
     assert summary.endswith("1 would tag")
-    assert where == f"report: {next(reports.iterdir())}"
+    assert where == f"report: {next(reports.glob('runs/*/report.html'))}"
 
 
 def test_every_option_is_declared_once_and_known_to_beam():
@@ -161,7 +161,7 @@ def test_interrupted_run_leaves_a_valid_report(library, tmp_path, number):
     journal = None
     while process.poll() is None and not (journal and journal.stat().st_size):
         time.sleep(0.05)
-        journal = next(reports.glob("run=*/journal.jsonl"), None)
+        journal = next(reports.glob("runs/*/journal.jsonl"), None)
     os.killpg(process.pid, number)  # as a terminal does
     shown, complaints = process.communicate(timeout=60)
     assert process.returncode == 3, complaints

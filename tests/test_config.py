@@ -103,6 +103,7 @@ SAID = {
     "bundle": "/b",
     "processes": 2,
     "report": "/r",
+    "embeddings": True,
     "quiet": True,
     "json": True,
     "verbose": True,
@@ -208,7 +209,7 @@ def test_options_that_can_be_repeated_take_lists(tmp_path):
     [
         ("[tag]\nexistng = 'keep'", "unknown key 'existng' in [tag]; did you mean existing?"),
         ("[tag]\ntop_k = 2", "unknown key 'top_k' in [tag]; did you mean top-k?"),
-        ("[tag]\nxyzzy = 2", "unknown key 'xyzzy' in [tag]; known are bundle, dry-run, existing"),
+        ("[tag]\nxyzzy = 2", "unknown key 'xyzzy' in [tag]; known are bundle, dry-run, embeddings"),
         ("[tag]\nconfig = 'x'", "unknown key 'config' in [tag]"),
         ("[tga]\n", "unknown table ['tga']; did you mean tag?"),
         ("existing = 'keep'", "'existing' must stand in a table, such as [tag]"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from model.bundle import FeatureSpec
 from model.calibration import expected_calibration_error, fit_temperature, reliability_curve
 from model.datasets import Clips
+from model.embedding import with_embedding
 from model.evaluation import (
     accuracy_by_segments,
     embed,
@@ -273,6 +274,17 @@ def test_members_embeddings_are_joined_and_weigh_the_same(clips):
     one_segment = found[:2]
     for part in np.split(one_segment, [7], axis=1):
         np.testing.assert_allclose(np.linalg.norm(part, axis=1), 1, rtol=1e-5)
+
+
+def test_members_that_name_no_embedding_do_not_count_beside_one_that_does(clips):
+    import keras
+
+    segments = keras.Input((4, 5))
+    flat = keras.layers.Flatten()(segments)
+    plain = keras.Model(segments, keras.layers.Dense(3)(flat), name="member_2")
+    members = [network(embedding=7, name="member_1"), plain]
+    both = keras.Model(segments, keras.layers.Average()([m(segments) for m in members]))
+    assert embed(both, FEATURES, clips).shape == (6, 7)
 
 
 def test_one_call_gives_the_logits_too(clips):

@@ -60,7 +60,7 @@ def tag(library: Path, bundle: str, *options: str) -> int:
 
 
 def outcomes(reports: Path) -> set[tuple]:
-    rows = read_rows(max(reports.iterdir()))
+    rows = read_rows(max((reports / "tracks").iterdir()))
     return {(row["status"], row["stage"], row["error_type"], row["reason"]) for row in rows}
 
 

@@ -1,15 +1,22 @@
-"""README: what it says is what the code does."""
+"""README and the other pages: what they say is what the code does."""
 
 import argparse
+import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
+from mutagen.flac import FLAC
 
-from model.bundle import DEFAULT_BUNDLE, load_bundle
-from pipeline.cli import main
+from model import bundle as bundles
+from model.bundle import DEFAULT_BUNDLE, FeatureSpec, load_bundle
+from model.recipes import RECIPES, Recipe
+from pipeline.cli import _parser, main
+from pipeline.config import commands_of, parse
 from pipeline.options import add_tagging_arguments
 from tests.conftest import tone, write_audio
 from transforms.formats import FORMATS
@@ -17,7 +24,13 @@ from transforms.records import CATCH_ALL
 from transforms.report import SCHEMA
 from transforms.taxonomy import load_taxonomy
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = {
+    path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")
+    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md")
+    for path in sorted(REPOSITORY.glob(pattern))
+}
+README = PAGES["README.md"]
 QUERIES = re.findall(r"```sql\n(.+?)```", README, re.DOTALL)
 
 
@@ -91,3 +104,147 @@ def test_figures_are_those_of_the_shipped_model():
     assert told.groups() == tuple(
         f"{f:.1%}".replace("%", " %") for f in (figures["track_accuracy"], low, high)
     )
+
+
+# --- commands ------------------------------------------------------------------------------
+
+# Commands of the pages that other tests run: test_run_local.py, test_packaging.py.
+ELSEWHERE = (
+    "./run_local.sh test",
+    'ln -s "$PWD/run_local.sh" ~/.local/bin/genrebeam',
+    "pipx install .",
+)
+
+
+def commands_in(page: str) -> list[tuple[str, list[str]]]:
+    """Each command of a page and the lines that it is shown to print, from top to bottom.
+
+    Commands stand in console blocks behind a dollar sign, and in the text as code that
+    begins with the program's name and has an argument, unless that is a placeholder.
+    """
+    found: list[tuple[str, list[str]]] = []
+    pattern = r"^```console\n(.+?)^```|`(genrebeam [a-z]+ [^`]+)`"
+    for block, inline in re.findall(pattern, page, re.DOTALL | re.MULTILINE):
+        if inline and any(word.isupper() for word in inline.split()):
+            continue
+        for line in block.splitlines() or [f"$ {inline}"]:
+            if line.startswith("$ "):
+                found.append((line[2:].partition(" #")[0].strip(), []))
+            elif found:
+                found[-1][1].append(line)
+    return [(command, shown) for command, shown in found if command not in ELSEWHERE]
+
+
+def network(features: FeatureSpec, n_classes: int):
+    import keras
+
+    segments = keras.Input(features.shape)
+    x = keras.layers.Flatten(name="embedding")(segments)
+    return keras.Model(segments, keras.layers.Dense(n_classes, name="logits")(x), name="dense")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A person's home and current folder, with music; training and models are tiny there.
+
+    Low tones are blues, high ones techno, which the model that tags knows, so that pages
+    may tag before they train by tags.
+    """
+    spec = FeatureSpec(n_mels=16, segment_frames=16)
+    recipe = Recipe("tiny", spec, network, epochs=8, learning_rate=0.01)
+    for name in RECIPES:
+        monkeypatch.setitem(RECIPES, name, recipe)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    times = np.arange(22050) / 22050
+    rng = np.random.default_rng(0)
+    for genre, pitch in (("Blues", 200), ("Techno", 4000)):
+        for number in range(12):
+            path = tmp_path / "corpus" / genre / f"Album {number % 4}" / f"{number}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = 0.05 * rng.standard_normal(len(times))
+            tones = np.sin(2 * np.pi * pitch * (1 + 0.1 * rng.random()) * times) / 2
+            write_audio(path, (tones + noise)[:, None], 22050)
+            file = FLAC(path)
+            file["artist"], file["genre"] = f"{genre} {number % 4}", genre
+            file.save()
+    shutil.copytree(tmp_path / "corpus", tmp_path / "Music")
+    write_audio(tmp_path / "song.mp3", tone(3), 22050)
+    shutil.copy(tmp_path / "song.mp3", tmp_path / "Music" / "new.mp3")
+    shipped = tmp_path / "shipped"
+    assert main(["train", "corpus", "--labels", "folders", "--out", str(shipped)]) == 0
+    monkeypatch.setattr(bundles, "DEFAULT_BUNDLE", shipped)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [name for name in PAGES if commands_in(PAGES[name])])
+def test_every_command_of_a_page_works_from_top_to_bottom(home, page, capsys):
+    for command, shown in commands_in(PAGES[page]):
+        program, *arguments = shlex.split(command)
+        assert program in ("./run_local.sh", "genrebeam"), f"which test runs {command!r}?"
+        capsys.readouterr()
+        try:
+            code = main([os.path.expanduser(argument) for argument in arguments])
+        except SystemExit as stop:  # of --help, and of wrong usage
+            code = stop.code or 0
+        told = capsys.readouterr()
+        assert code == 0, f"{command}: {told.err}"
+        assert [_kind(line) for line in shown] == [
+            _kind(line) for line in told.out.splitlines()[: len(shown)]
+        ], command
+
+
+def _kind(line: str) -> str:
+    """What a line says, whatever the numbers, names and times are."""
+    return re.sub(r"\d[\d.,]*", "#", line.partition(": ")[0])
+
+
+@pytest.mark.parametrize("name", commands_of(_parser()))
+def test_every_example_of_a_help_is_right_usage(name):
+    lines = commands_of(_parser())[name].epilog.splitlines()
+    examples = [line.strip() for line in lines if line.startswith("  genrebeam ")]
+    assert examples
+    for example in examples:  # a remark stands behind two spaces, a shell's part behind a bar
+        _, *arguments = shlex.split(re.split(r"  | [|>] ", example)[0])
+        known, others = parse(_parser(), arguments)
+        assert not others, example
+        assert known.command
+
+
+def test_example_of_a_configuration_is_valid(tmp_path, capsys):
+    example = re.search(r"```(?:toml)?\n(\[tag\]\n.+?)```", README, re.DOTALL)[1]
+    (tmp_path / "genrebeam.toml").write_text(example)
+    assert main(["config", "--config", str(tmp_path / "genrebeam.toml")]) == 0
+    assert "genrebeam.toml" in capsys.readouterr().out
+
+
+# --- what pages point at -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_and_picture_of_a_page_is_there(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        path, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        linked = REPOSITORY / page if not path else (REPOSITORY / page).parent / path
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in _anchors(linked.read_text(encoding="utf-8")), target
+
+
+def _anchors(text: str) -> set[str]:
+    """Names that GitHub gives the headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_module_that_a_page_names_is_there(page):
+    modules = {
+        path.relative_to(REPOSITORY).as_posix()
+        for folder in ("benchmarks", "model", "pipeline", "tests", "transforms")
+        for path in (REPOSITORY / folder).rglob("*.py")
+    } | {"setup.py"}
+    for named in re.findall(r"[\w/]+\.py\b", PAGES[page]):
+        assert any(f"/{module}".endswith(f"/{named}") for module in modules), named

@@ -1,9 +1,11 @@
 """Report: the schema is a contract, every outcome is a row, parts appear whole."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -43,11 +45,11 @@ def test_schema_is_the_one_that_was_promised():
 def written(tiny_bundle, tmp_path):
     def write(*outcomes):
         rows = [row(outcome, tiny_bundle, "settings") for outcome in outcomes]
-        write_part(rows, str(tmp_path))
+        write_part(rows, str(tmp_path), str(tmp_path))
         (part,) = tmp_path.glob("part-*.parquet")
         schema = pq.read_schema(part)
         assert schema.equals(SCHEMA)
-        assert schema.metadata == {b"genrebeam.schema_version": b"1"}
+        assert schema.metadata == {b"genrebeam.schema_version": b"2"}
         return pq.read_table(part).to_pylist()
 
     return write
@@ -75,6 +77,17 @@ def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
     assert found["model_version"] == tiny_bundle.version
     assert (found["hear_s"], found["classify_s"], found["write_s"]) == (1, 2, 0.5)
     assert (found["error_type"], found["error_message"]) == (None, None)
+    assert found["embedding"] is None
+
+
+def test_embeddings_of_several_models_are_one_column(written):
+    heard = [
+        dataclasses.replace(DECISION, embedding=np.full(length, 0.5, np.float32))
+        for length in (2, 3)
+    ]
+    outcomes = [Outcome(TRACK, "tagged", "tag", "", decision=decision) for decision in heard]
+    found = written(*outcomes, Outcome(TRACK, "kept", "read_tags", "has one"))
+    assert [row["embedding"] for row in found] == [[0.5] * 2, [0.5] * 3, None]
 
 
 def test_a_failure_carries_stage_type_and_message(written):
@@ -104,7 +117,7 @@ def test_printable_leaves_text_as_it_is(text):
 def test_parts_are_compressed_and_add_up(tiny_bundle, tmp_path):
     outcome = Outcome(TRACK, "kept", "read_tags", "has one")
     for _ in range(2):
-        part = write_part([row(outcome, tiny_bundle, "")] * 3, str(tmp_path))
+        part = write_part([row(outcome, tiny_bundle, "")] * 3, str(tmp_path), str(tmp_path))
     assert pq.ParquetFile(part).metadata.row_group(0).column(0).compression == "ZSTD"
     assert statuses_of(str(tmp_path)) == {"kept": 6}
 
@@ -114,7 +127,15 @@ def test_a_part_that_cannot_be_finished_is_not_seen(tiny_bundle, tmp_path, monke
         raise OSError("disk full")
 
     monkeypatch.setattr(report.os, "replace", full)
+    tracks, workplace = tmp_path / "tracks", tmp_path / "workplace"
+    tracks.mkdir()
+    workplace.mkdir()
+    rows = [row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "")]
     with pytest.raises(OSError, match="disk full"):
-        write_part([row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "")], str(tmp_path))
-    assert statuses_of(str(tmp_path)) == {}
-    assert all(name.startswith(".") for name in os.listdir(tmp_path))
+        write_part(rows, str(tracks), str(workplace))
+    assert statuses_of(str(tracks)) == {}
+    assert os.listdir(tracks) == []
+
+
+def test_a_report_that_was_deleted_has_no_rows(tmp_path):
+    assert statuses_of(str(tmp_path / "none")) == {}

@@ -60,12 +60,13 @@ def row(uri="/music/a.mp3", status="tagged", **changes):
 
 
 def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
-    """The folder of a run with these rows."""
-    folder = Path(home) / f"run={id}"
-    folder.mkdir(parents=True)
+    """A run with these rows."""
+    run = Run(id, str(home))
+    for folder in (run.tracks, run.folder):
+        os.makedirs(folder)
     if rows:
-        write_part(rows, str(folder))
-    Run(id, str(folder)).write_manifest(
+        write_part(rows, run.tracks, run.folder)
+    run.write_manifest(
         {
             "library": "/music",
             "options": OPTIONS,
@@ -76,7 +77,7 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
             **facts,
         }
     )
-    return str(folder)
+    return run
 
 
 class Page(HTMLParser):
@@ -144,9 +145,9 @@ def test_a_dry_run_has_nothing_to_undo(page_of):
 
 
 def test_a_run_without_manifest_has_a_page(tmp_path):
-    folder = make_run(tmp_path, [row()])
-    os.remove(os.path.join(folder, "run.json"))
-    write_report_page([folder], str(tmp_path / "page.html"))
+    run = make_run(tmp_path, [row()])
+    os.remove(os.path.join(run.folder, "run.json"))
+    write_report_page([run], str(tmp_path / "page.html"))
     assert "1 of 1 file tagged" in (tmp_path / "page.html").read_text()
 
 
@@ -329,9 +330,9 @@ def test_only_its_own_script_may_run_and_nothing_is_fetched(page_of):
 
 def test_paths_that_are_no_text_can_be_shown(tmp_path):
     home = os.path.join(tmp_path, os.fsdecode(b"caf\xe9"))
-    folder = make_run(home, [row("/m/caf\\udce9.mp3")])
+    run = make_run(home, [row("/m/caf\\udce9.mp3")])
     path = os.path.join(home, "report.html")
-    write_report_page([folder], path)
+    write_report_page([run], path)
     page = Page(Path(path).read_bytes().decode("utf-8"))
     assert page.column("file") == ["caf\\udce9.mp3"]
     assert "caf\\udce9' --run" in page.text
@@ -363,19 +364,19 @@ def test_headers_that_lie_do_no_harm(page_of):
 
 
 def test_a_part_that_cannot_be_read_is_left_out_with_a_warning(tmp_path, caplog):
-    folder = make_run(tmp_path, [row()])
-    (Path(folder) / "part-0.parquet").write_bytes(b"PAR1 no more")
+    run = make_run(tmp_path, [row()])
+    (Path(run.tracks) / "part-0.parquet").write_bytes(b"PAR1 no more")
     with caplog.at_level("WARNING", logger="genrebeam"):
-        write_report_page([folder], str(tmp_path / "page.html"))
+        write_report_page([run], str(tmp_path / "page.html"))
     assert "part-0.parquet cannot be read" in caplog.text
     assert "1 of 1 file tagged" in (tmp_path / "page.html").read_text()
 
 
 def test_a_report_that_lacks_a_column_has_a_page(tmp_path):
-    folder = make_run(tmp_path, [row()])
-    (part,) = parts_of(folder)
+    run = make_run(tmp_path, [row()])
+    (part,) = parts_of(run.tracks)
     pq.write_table(pq.ParquetFile(part).read().drop_columns(["confidence", "album"]), part)
-    write_report_page([folder], str(tmp_path / "page.html"))
+    write_report_page([run], str(tmp_path / "page.html"))
     assert Page((tmp_path / "page.html").read_text()).data["confidence"] == [-1]
 
 

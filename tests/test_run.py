@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from pipeline.options import TaggingJob
-from pipeline.run import Journal, earlier_runs, record_run, start_run
+from pipeline.options import TaggingJob, UsageError
+from pipeline.run import Journal, Run, earlier_runs, find_run, record_run, runs_of, start_run
 from transforms.undo import read_journal
 
 
@@ -68,12 +68,34 @@ def test_an_interrupted_run_does_not_hide_those_before_it(job):
 
 
 def test_other_things_in_the_home_are_no_runs(job, tmp_path):
-    (tmp_path / "run=notes.txt").touch()
-    (tmp_path / "run=0").mkdir()
-    (tmp_path / "run=1").mkdir()
-    (tmp_path / "run=1" / "run.json").write_text("{")
+    for folder in (tmp_path / "runs", tmp_path):
+        (folder / "run=0").mkdir(parents=True)
+        (folder / "run=1").mkdir()
+        (folder / "run=1" / "run.json").write_text("{")
+        (folder / "run=notes.txt").touch()
     (tmp_path / "old").mkdir()
     assert earlier_runs(job, start_run(str(tmp_path))) == []
+    with pytest.raises(UsageError, match="has no run that changed files"):
+        find_run(str(tmp_path))
+
+
+def test_runs_that_left_all_in_one_folder_are_found(job, tmp_path):
+    old, new = past(job), past(job, library="/other")
+    old.journal({"path": "/music/a.mp3", "undo": {}})
+    os.rename(old.tracks, tmp_path / f"run={old.id}")
+    for name in os.listdir(old.folder):
+        os.rename(os.path.join(old.folder, name), tmp_path / f"run={old.id}" / name)
+    os.rmdir(old.folder)
+    moved = Run(old.id, job.report, in_one_folder=True)
+    assert moved.folder == moved.tracks == str(tmp_path / f"run={old.id}")
+    assert runs_of(job.report) == [moved, new]
+    assert earlier_runs(job, start_run(job.report)) == [moved]
+    assert find_run(job.report) == moved
+
+
+def test_only_parts_of_reports_are_where_tools_look(job, tmp_path):
+    past(job)
+    assert [path for path in (tmp_path / "tracks").rglob("*") if path.is_file()] == []
 
 
 def test_what_breaks_while_the_run_is_ended_early_is_no_crash(job):
@@ -118,10 +140,11 @@ def test_settings_change_with_all_that_decides_and_nothing_else(job):
             {"min_confidence": 0.5},
             {"vote": "majority"},
             {"n_segments": 3},
+            {"embeddings": True},
             {"bundle": dataclasses.replace(job.bundle, version="other")},
         )
     ]
-    assert len({job.settings, *(changed.settings for changed in other)}) == 7
+    assert len({job.settings, *(changed.settings for changed in other)}) == 8
     same = dataclasses.replace(job, processes=9, dry_run=True, library="/other", formats=())
     assert same.settings == job.settings
 

@@ -68,12 +68,14 @@ def test_the_latest_run_counts():
 def test_reads_back_what_a_run_reported(tiny_bundle, tmp_path):
     track = with_tags(TRACK, dataclasses.replace(EARLIER.tags, genres=("Folk",)), EARLIER.audio)
     outcome = Outcome(track, "tagged", "tag", "mean", genres_after=("Jazz",), confidence=0.5)
-    write_part([row(outcome, tiny_bundle, "settings")], str(tmp_path))
+    write_part([row(outcome, tiny_bundle, "settings")], str(tmp_path), str(tmp_path))
     assert list(read_earlier(str(tmp_path), "run-1")) == [(key_of(TRACK), EARLIER)]
 
 
 def test_a_damaged_part_is_left_out_with_a_warning(tiny_bundle, tmp_path, caplog):
-    write_part([row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "settings")], str(tmp_path))
+    write_part(
+        [row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "settings")], str(tmp_path), str(tmp_path)
+    )
     (tmp_path / "part-damaged.parquet").touch()
     with caplog.at_level("WARNING", logger="genrebeam"):
         assert len(list(read_earlier(str(tmp_path), "run-1"))) == 1

@@ -43,11 +43,15 @@ class Library:
 
     @property
     def run(self) -> Path:
-        return max(self.reports.iterdir())
+        return max((self.reports / "runs").iterdir())
+
+    @property
+    def tracks(self) -> Path:
+        return max((self.reports / "tracks").iterdir())
 
     @property
     def rows(self) -> dict[str, dict]:
-        rows = read_rows(self.run)
+        rows = read_rows(self.tracks)
         found = {os.path.relpath(row["uri"], self.folder): row for row in rows}
         assert len(found) == len(rows)
         return found
@@ -230,10 +234,24 @@ def test_all_runs_are_one_data_set(library):
     library.add("a.mp3")
     library.tag("--dry-run")
     library.tag()
-    found = duckdb.sql(f"select status, run from '{library.reports}/*/*.parquet' order by run")
+    found = duckdb.sql(
+        f"select status, run from '{library.reports}/tracks/*/*.parquet' order by run"
+    )
     (first, first_run), (second, second_run) = found.fetchall()
     assert (first, second) == ("would_tag", "tagged")
     assert first_run < second_run
+
+
+def test_embeddings_are_in_the_report_where_asked_for_and_the_track_was_heard(library):
+    library.add("a.mp3", seconds=20)
+    library.add("b.ogg", "Folk")
+    assert library.tag() == 0
+    assert [row["embedding"] for row in library.rows.values()] == [None, None]
+    options = ("--embeddings", "--existing", "replace", "--dry-run")
+    assert library.tag(*options) == 0
+    assert [len(row["embedding"]) for row in library.rows.values()] == [128, 128]
+    assert library.tag("--embeddings") == 0
+    assert [row["embedding"] for row in library.rows.values()] == [None, None]
 
 
 def test_a_repeated_run_still_knows_its_tracks(library):
@@ -245,6 +263,21 @@ def test_a_repeated_run_still_knows_its_tracks(library):
     assert (first["status"], second["status"]) == ("tagged", "unchanged")
     for column in ("duration_s", "sample_rate_hz", "confidence", "genres_after", "size_bytes"):
         assert second[column] == first[column], column
+
+
+def test_runs_that_left_all_in_one_folder_are_skipped_by_and_undone(library):
+    library.add("a.mp3")
+    before = (library.folder / "a.mp3").read_bytes()
+    library.tag()
+    run, tracks = library.run, library.tracks
+    for path in [*run.iterdir()]:
+        path.rename(tracks / path.name)
+    run.rmdir()
+    tracks.rename(library.reports / tracks.name)
+    assert library.tag() == 0
+    assert library.statuses == {"a.mp3": "unchanged"}
+    assert main(["undo", str(library.reports)]) == 0
+    assert (library.folder / "a.mp3").read_bytes() == before
 
 
 def test_a_hard_link_that_is_gone_stands_in_no_way_any_more(library):
@@ -260,7 +293,7 @@ def test_a_hard_link_that_is_gone_stands_in_no_way_any_more(library):
 def test_a_damaged_earlier_report_is_no_obstacle(library, capsys):
     library.add("a.mp3")
     library.tag()
-    next(library.run.glob("part-*.parquet")).write_bytes(b"")
+    next(library.tracks.glob("part-*.parquet")).write_bytes(b"")
     assert library.tag() == 0
     assert library.statuses == {"a.mp3": "kept"}
     assert "cannot be read, left out" in capsys.readouterr().err
@@ -273,11 +306,11 @@ def test_folders_whose_names_are_no_text(tmp_path, tiny_bundle):
     library.add("a.mp3")
     (library.folder / "circle.\udcff").symlink_to("circle.\udcff")
     assert library.tag() == 1
-    rows = read_rows(library.run)
+    rows = read_rows(library.tracks)
     assert {row["status"] for row in rows} == {"tagged", "failed"}
     assert any("caf\\udce9/music\\udcff" in row["uri"] for row in rows)
     assert library.tag() == 1
-    assert {row["status"] for row in read_rows(library.run)} == {"unchanged", "failed"}
+    assert {row["status"] for row in read_rows(library.tracks)} == {"unchanged", "failed"}
 
 
 def test_temporary_files_of_a_run_that_died_are_removed(library):

@@ -276,14 +276,14 @@ def test_summary_of_a_report_of_several_parts(tmp_path):
             row("/d.mp3", status="failed", reason="why d"),
             row("/e.mp3", status="kept", genres_after=["Folk"]),
         ],
-        str(tmp_path),
+        *2 * [str(tmp_path)],
     )
     write_part(
         [
             row("/a.mp3", status="failed", reason="why a", hear_s=9.0),
             row("/f.mp3", status="would_tag", genres_after=["Jazz"], hear_s=2.0),
         ],
-        str(tmp_path),
+        *2 * [str(tmp_path)],
     )
     found = summarise(str(tmp_path), n_slowest=3, n_failed=1)
     assert list(found.genres.items()) == [("Rock", 2), ("Jazz", 1), ("Pop", 1)]
@@ -344,13 +344,14 @@ def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle
     assert genre in tiny_bundle.genres
     assert facts.pop("seconds") > 0
     run = facts.pop("run")
-    report = tmp_path / "reports" / f"run={run}"
+    report = tmp_path / "reports" / "runs" / run
     assert (report / "report.html").exists()
     assert facts == {
         "state": "finished",
         "library": str(library),
         "model": {"name": "tiny", "version": tiny_bundle.version},
         "report": str(report),
+        "tracks": str(tmp_path / "reports" / "tracks" / f"run={run}"),
         "page": str(report / "report.html"),
         "dry_run": True,
         "counts": {"would_tag": 1, "failed": 12},
@@ -373,7 +374,7 @@ def test_a_page_that_cannot_be_written_is_told_and_no_more(tag, library, monkeyp
 
 def test_undo_can_be_quiet_or_tell_json(tag, tmp_path, capsys):
     tag()
-    run = next((tmp_path / "reports").iterdir()).name.removeprefix("run=")
+    run = next((tmp_path / "reports" / "runs").iterdir()).name
     capsys.readouterr()
     assert main(["undo", str(tmp_path / "reports"), "--json", "--dry-run"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -388,15 +389,15 @@ def test_on_a_terminal_the_result_says_where_the_report_is_and_how_to_undo(
     monkeypatch.setattr(sys, "stdout", screen := Screen())
     assert tag() == 1
     reports = tmp_path / "reports"
-    run = next(reports.iterdir())
+    run = next((reports / "runs").iterdir())
     shown = screen.plain
     assert "1 tagged, 12 failed" in shown
     assert any(f"\n  {genre}" in shown for genre in tiny_bundle.genres)
     assert re.search(r"slowest\n  \d+\.\d s  a.wav *\n", shown)
     assert "broken \\u001b[31m[red].mp3  empty file" in shown
     assert "and 2 more" in shown
-    assert f"\nreport: {run}\npage: {run}/report.html\n" in shown
-    assert f"\nundo: genrebeam undo {reports} --run {run.name[4:]}\n" in shown
+    assert f"\nreport: {run}/report.html\ntracks: {reports}/tracks/run={run.name}\n" in shown
+    assert f"\nundo: genrebeam undo {reports} --run {run.name}\n" in shown
 
 
 def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_path, tiny_bundle):
@@ -425,7 +426,7 @@ def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_pat
     assert f"library     {library}" in plan
     assert f"model       tiny {tiny_bundle.version}, knows 3 genres" in plan
     assert "a genre that is there stays; up to 2 genres for each file" in plan
-    assert f"report      {next(reports.iterdir())}" in plan
+    assert f"report      {next(reports.glob('runs/*'))}/report.html" in plan
     assert 'configured  keep-mtime = "1" (environment: GENREBEAM_KEEP_MTIME)' in plan
     assert "starting" in frames
     assert "12 files found, 0 to hear" in frames

@@ -263,7 +263,7 @@ def test_undo_command_takes_a_run_by_name(library, tmp_path, tiny_bundle, capsys
     before = contents(library)
     reports = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
     main(["tag", str(library), *reports])
-    (run,) = (tmp_path / "reports").iterdir()
+    (run,) = (tmp_path / "reports" / "tracks").iterdir()
     assert main(["undo", str(tmp_path / "reports"), "--run", run.name]) == 0
     assert contents(library) == before
     capsys.readouterr()

@@ -6,6 +6,7 @@ tensorflow_hub and do not load Keras 3 models.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from model import native_noise
 from model.bundle import Bundle
+from model.embedding import with_embedding
 from transforms.records import Features, Outcome, Prediction, reason_of
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
@@ -37,11 +39,16 @@ class Classifier:
     ----------
     bundle : Bundle
     batch_segments : int
+    embeddings : bool
+        Whether `classify` gives embeddings too.
     """
 
-    def __init__(self, bundle: Bundle, batch_segments: int = BATCH_SEGMENTS) -> None:
+    def __init__(
+        self, bundle: Bundle, batch_segments: int = BATCH_SEGMENTS, *, embeddings: bool = False
+    ) -> None:
         self.bundle = bundle
         self.batch_segments = batch_segments
+        self.embeddings = embeddings
         self._network = None
         self._compiled = None
 
@@ -58,6 +65,23 @@ class Classifier:
         np.ndarray
             ``(n, n_classes) float32``, calibrated.
         """
+        return self.classify(segments)[0]
+
+    def classify(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Probabilities and embeddings of segments, of one call of the network.
+
+        Parameters
+        ----------
+        segments : np.ndarray
+            ``(n, *features.shape) float16`` or float32.
+
+        Returns
+        -------
+        probabilities : np.ndarray
+            ``(n, n_classes) float32``, calibrated.
+        embeddings : np.ndarray or None
+            ``(n, d) float32``, see `model.embedding.with_embedding`; None unless asked for.
+        """
         while True:
             try:
                 return self._classify(segments)
@@ -69,18 +93,21 @@ class Classifier:
                 self._compiled = None
                 _log.warning("out of memory: batches of %d segments now", self.batch_segments)
 
-    def _classify(self, segments: np.ndarray) -> np.ndarray:
+    def _classify(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         if self._compiled is None:
             self._compiled = self._compile()
         size = self.batch_segments
-        found = []
+        found, seen = [], []
         for first in range(0, len(segments), size):
             batch = segments[first : first + size].astype(np.float32)
             padding = size - len(batch)
             if padding:
                 batch = np.concatenate([batch, np.zeros((padding, *batch.shape[1:]), np.float32)])
-            found.append(self._compiled(batch).numpy()[: size - padding])
-        return np.concatenate(found)
+            probabilities, embeddings = self._compiled(batch)
+            found.append(probabilities.numpy()[: size - padding])
+            if embeddings is not None:
+                seen.append(embeddings.numpy()[: size - padding])
+        return np.concatenate(found), np.concatenate(seen) if seen else None
 
     def _compile(self) -> Any:
         with native_noise.silenced():
@@ -93,13 +120,19 @@ class Classifier:
             except RuntimeError:  # TensorFlow is already running on it
                 break
         network, temperature = self._network, self.bundle.temperature
+        both = with_embedding(network) if self.embeddings else None
         shape = (self.batch_segments, *self.bundle.features.shape)
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
-        def probabilities(batch):
-            return tf.nn.softmax(network(batch, training=False) / temperature)
+        def classify(batch):
+            if both is None:
+                logits, embeddings = network(batch, training=False), None
+            else:
+                logits, embeddings = both(batch, training=False)
+                embeddings = tf.cast(embeddings, tf.float32)
+            return tf.nn.softmax(logits / temperature), embeddings
 
-        return probabilities
+        return classify
 
 
 class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
@@ -108,14 +141,17 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
     Parameters
     ----------
     bundle : Bundle
+    embeddings : bool
+        Whether predictions have embeddings.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, embeddings: bool = False) -> None:
         super().__init__()
         self.bundle = bundle
+        self.embeddings = embeddings
 
     def load_model(self) -> Classifier:
-        return Classifier(self.bundle)
+        return Classifier(self.bundle, embeddings=self.embeddings)
 
     def run_inference(
         self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
@@ -123,7 +159,7 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
         """Classify several tracks at once, and one by one where that fails."""
         started = time.perf_counter()
         try:
-            found = model(np.concatenate([features.log_mel for features in batch]))
+            found, seen = model.classify(np.concatenate([features.log_mel for features in batch]))
         except Exception as error:
             if len(batch) == 1:
                 _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
@@ -135,14 +171,16 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
             ]
         per_segment = (time.perf_counter() - started) / len(found)
         ends = np.cumsum([len(features.log_mel) for features in batch])
+        tracks = [slice(*ends) for ends in itertools.pairwise((0, *ends))]
         return [
             Prediction(
                 track=features.track,
-                probabilities=probabilities,
+                probabilities=found[segments],
                 hear_seconds=features.hear_seconds,
-                classify_seconds=per_segment * len(probabilities),
+                classify_seconds=per_segment * len(features.log_mel),
+                embedding=None if seen is None else seen[segments].mean(axis=0),
             )
-            for features, probabilities in zip(batch, np.split(found, ends[:-1]), strict=True)
+            for features, segments in zip(batch, tracks, strict=True)
         ]
 
     def batch_elements_kwargs(self) -> dict[str, int]:

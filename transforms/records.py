@@ -140,6 +140,8 @@ class Prediction:
         In s.
     error : tuple of str or None
         Type and message where the network could not be run on this track.
+    embedding : np.ndarray or None
+        ``(d,) float32``, mean over segments, where it was asked for.
     """
 
     track: Track
@@ -147,6 +149,7 @@ class Prediction:
     hear_seconds: float
     classify_seconds: float
     error: tuple[str, str] | None = None
+    embedding: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,8 @@ class Decision:
     segments_heard : int
     hear_seconds, classify_seconds : float
         In s.
+    embedding : np.ndarray or None
+        As in `Prediction`.
     """
 
     track: Track
@@ -180,6 +185,7 @@ class Decision:
     segments_heard: int
     hear_seconds: float
     classify_seconds: float
+    embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

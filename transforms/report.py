@@ -1,7 +1,8 @@
 """Report: outcomes become rows of Parquet, one per file, failures included.
 
 `SCHEMA` is the report's contract; its version is in the files' metadata. Rows are written
-as the run goes, so that a run that dies leaves what it had.
+as the run goes, so that a run that dies leaves what it had. Every run writes every column with
+the same type, whatever its options and model: readers of a whole folder take its first file's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from apache_beam.metrics import Metrics
 from model.bundle import Bundle
 from transforms.records import Outcome, printable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = pa.schema(
     [
         pa.field("uri", pa.string(), nullable=False),
@@ -55,6 +56,9 @@ SCHEMA = pa.schema(
         pa.field("classify_s", pa.float32()),
         pa.field("write_s", pa.float32()),
         pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        # As long as the model's, in every row; not pyarrow's fixed-size list, which pyarrow 25
+        # cannot read back where rows are null, nor Polars where runs differ in length.
+        pa.field("embedding", pa.list_(pa.float32())),
     ],
     metadata={"genrebeam.schema_version": str(SCHEMA_VERSION)},
 )
@@ -111,6 +115,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "classify_s": decision.classify_seconds if decision else None,
         "write_s": outcome.write_seconds,
         "finished_at": datetime.datetime.now(datetime.UTC),
+        "embedding": decision.embedding if decision else None,
     }
 
 
@@ -123,7 +128,7 @@ def _int32(value: float | None) -> int | None:
     return int(value) if value is not None and 0 < value < 2**31 else None
 
 
-def write_part(rows: list[dict[str, Any]], folder: str) -> str:
+def write_part(rows: list[dict[str, Any]], folder: str, workplace: str) -> str:
     """Write rows as one more part of a run's report.
 
     Parameters
@@ -131,7 +136,10 @@ def write_part(rows: list[dict[str, Any]], folder: str) -> str:
     rows : list of dict
         See `row`.
     folder : str
-        The run's folder.
+        Of the run's parts.
+    workplace : str
+        Folder on the same disk where the part is until it is whole: DuckDB and Polars open
+        whatever lies among the parts, even names with a leading dot.
 
     Returns
     -------
@@ -139,8 +147,7 @@ def write_part(rows: list[dict[str, Any]], folder: str) -> str:
         Path of the part; it appears whole or not at all.
     """
     name = f"part-{uuid.uuid4().hex[:12]}.parquet"
-    # Readers of a data set leave names with a leading dot out.
-    unfinished, finished = os.path.join(folder, f".{name}"), os.path.join(folder, name)
+    unfinished, finished = os.path.join(workplace, f"{name}.new"), os.path.join(folder, name)
     # An open file, not a path: pyarrow takes none with bytes that are no text.
     with open(unfinished, "wb") as stream:
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), stream, compression="zstd")
@@ -155,8 +162,8 @@ class WriteReport(beam.DoFn):
 
     Parameters
     ----------
-    folder : str
-        The run's folder.
+    folder, workplace : str
+        See `write_part`.
     bundle : Bundle
     settings : str
     observe : callable
@@ -164,9 +171,15 @@ class WriteReport(beam.DoFn):
     """
 
     def __init__(
-        self, folder: str, bundle: Bundle, settings: str, observe: Callable[[Outcome], None]
+        self,
+        folder: str,
+        workplace: str,
+        bundle: Bundle,
+        settings: str,
+        observe: Callable[[Outcome], None],
     ) -> None:
         self.folder = folder
+        self.workplace = workplace
         self.bundle = bundle
         self.settings = settings
         self.observe = observe
@@ -189,13 +202,16 @@ class WriteReport(beam.DoFn):
             self._flush()
 
     def _flush(self) -> None:
-        write_part(self._rows, self.folder)
+        write_part(self._rows, self.folder, self.workplace)
         self._rows, self._since = [], time.monotonic()
 
 
 def parts_of(folder: str) -> list[str]:
-    """Paths of the finished parts of a run's report."""
-    names = sorted(os.listdir(folder))
+    """Paths of the finished parts of a run's report; none where they were deleted."""
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
     return [
         os.path.join(folder, name)
         for name in names
@@ -209,7 +225,7 @@ def statuses_of(folder: str) -> dict[str, int]:
     Parameters
     ----------
     folder : str
-        The run's folder.
+        Of the run's parts.
 
     Returns
     -------

@@ -82,7 +82,7 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
     Parameters
     ----------
     folder : str
-        The run's folder.
+        Of the run's parts.
     run : str
         Its identifier.
 

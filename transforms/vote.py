@@ -146,4 +146,5 @@ def decide(
         segments_heard=len(probabilities),
         hear_seconds=prediction.hear_seconds,
         classify_seconds=prediction.classify_seconds,
+        embedding=prediction.embedding,
     )

@@ -185,9 +185,7 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
         waves = project(x, np.random.normal(0, spread, (x.shape[1], _N_WAVES)), f"{name}_kernel")
         kernels += [ops.cos(waves), ops.sin(waves)]
     x = layers.Concatenate(dtype=EXACT)(kernels)
-    x = layers.BatchNormalization(
-        momentum=0.95, center=False, scale=False, dtype=EXACT, name="embedding"
-    )(x)
+    x = layers.BatchNormalization(momentum=0.95, center=False, scale=False, dtype=EXACT)(x)
     x = layers.Dropout(0.3, dtype=EXACT)(x)
     logits = layers.Dense(n_classes, dtype=EXACT, name="logits")(x)
     return Model(segments, logits, name="statistics")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
 from pipeline.options import UsageError
 from pipeline.terminal import safe
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
 
 
 def add(commands: Any) -> None:
@@ -40,34 +43,34 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     homes = [os.path.abspath(home) for home in arguments.reports]
-    folders = _folders(homes, arguments.run)
+    runs = _runs(homes, arguments.run)
     path = os.path.abspath(arguments.out or os.path.join(homes[0], "report.html"))
     from pipeline.report_page import write_report_page
 
     try:
-        write_report_page(folders, path)
+        write_report_page(runs, path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be made ({error.strerror})") from error
     print(f"page: {safe(path)}")
     return OK
 
 
-def _folders(homes: list[str], id: str | None) -> list[str]:
-    """Folders of all runs, or of the one that was asked for.
+def _runs(homes: list[str], id: str | None) -> list[Run]:
+    """All runs, or the one that was asked for.
 
     Raises
     ------
     UsageError
         If a home cannot be read, or there is no such run.
     """
-    from pipeline.run import _runs
+    from pipeline.run import runs_of
 
     try:
-        runs = [run for home in dict.fromkeys(homes) for run in _runs(home)]
+        runs = [run for home in dict.fromkeys(homes) for run in runs_of(home)]
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix("run=")]
     if not runs:
         raise UsageError(f"{', '.join(homes)}: has no run{'' if id is None else f' {id}'}")
-    return [run.folder for run in runs]
+    return runs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -104,7 +103,7 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
     segments = "all" if job.n_segments is None else f"{job.n_segments}"
     seconds = job.bundle.features.segment_seconds
     yield "hears", f"{segments} segments of {seconds:.1f} s of each file, {job.vote} decides"
-    yield "report", run.folder
+    yield "report", run.page
     for key, setting in settings.items():
         if setting.source != "default":
             yield "configured", f"{key} = {toml(setting.value)} ({setting.source}: {setting.where})"
@@ -114,13 +113,12 @@ def _leave_page(run: Run) -> str | None:
     """Path of the run's page; what it shows is in the Parquet too, so that a run can lack it."""
     from pipeline.report_page import write_report_page
 
-    page = os.path.join(run.folder, "report.html")
     try:
-        write_report_page([run.folder], page)
+        write_report_page([run], run.page)
     except OSError as error:
-        complain(f"{page}: cannot be written ({error.strerror})", OK)
+        complain(f"{run.page}: cannot be written ({error.strerror})", OK)
         return None
-    return page
+    return run.page
 
 
 def _tell(
@@ -135,27 +133,27 @@ def _tell(
     """What came of a run: on a terminal with tables, in a pipe two lines, or as JSON."""
     from pipeline.summary import summarise
 
-    found = summarise(run.folder)
+    found = summarise(run.tracks)
+    report = page or run.folder
     if as_json:
         told = {name: facts[name] for name in ("run", "state", "library", "model", "seconds")}
-        told |= {"report": printable(run.folder), "page": page and printable(page)}
+        told |= {"report": printable(run.folder), "tracks": printable(run.tracks)}
+        told["page"] = page and printable(page)
         told["dry_run"] = job.dry_run
         print(json.dumps({**told, "counts": facts["counts"], "genres": found.genres}))
     elif not quiet and is_terminal(sys.stdout):
-        notes = [("report", run.folder)]
-        if page:
-            notes.append(("page", page))
+        notes = [("report", report), ("tracks", run.tracks)]
         if facts["counts"].get("tagged"):
             notes.append(("undo", f"genrebeam undo {shlex.quote(job.report)} --run {run.id}"))
         show_result(sys.stdout, _headline(facts), found, facts["library"], notes)
         return
     elif not quiet:
         print(_headline(facts))
-        print(f"report: {safe(run.folder)}")
+        print(f"report: {safe(report)}")
     for path, reason in found.failed:
         print(f"{safe(path)}: {safe(reason)}", file=sys.stderr)
     if more := found.n_failed - len(found.failed):
-        print(f"and {more:,} more failed; see {safe(run.folder)}", file=sys.stderr)
+        print(f"and {more:,} more failed; see {safe(report)}", file=sys.stderr)
 
 
 def _headline(facts: dict[str, Any]) -> str:
