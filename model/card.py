@@ -42,10 +42,11 @@ with a temperature of {bundle.temperature}.
 ## What it learned from
 {_sources(training["sources"])}
 
-The recordings belong to their owners; no audio is part of this model. It learned from
-{clips["train"]:,} tracks, was stopped and calibrated on {clips["valid"]:,}, and is tested on
-{clips["test"]:,}. {training["left_out"]:,} more were left out, because they are missing, damaged
-or of genres with too little music.
+It learned from {clips["train"]:,} tracks, was stopped and calibrated on {clips["valid"]:,}, and is
+tested on {clips["test"]:,}; {training["left_out"]:,} were left out, because they are missing,
+damaged, or of genres with too little music. No audio is part of this model.
+
+{training["about"]}
 
 ## How good it is
 On the test list of the first source, which nothing was chosen on ({test["n_tracks"]:,} tracks,
@@ -81,7 +82,8 @@ def _networks(training: dict[str, Any]) -> str:
 
 def _sources(sources: list[dict[str, str]]) -> str:
     return "\n".join(
-        f"- {_SOURCES.get(source['name'], source['name'] + '.')} Divided by {source['split']}."
+        f"- {_SOURCES.get(source['name'], 'Tracks of `' + source['name'] + '`.')} "
+        f"Train, valid and test by {source['split']}."
         for source in sources
     )
 

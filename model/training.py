@@ -21,7 +21,7 @@ from model.bundle import Bundle, FeatureSpec, save_bundle
 from model.calibration import fit_temperature
 from model.card import model_card
 from model.checkpoint import Checkpoint, Progress
-from model.datasets import Clips, LabelledMusic, clips_as, join
+from model.datasets import Clips, DatasetError, LabelledMusic, clips_as, join
 from model.evaluation import Vote, evaluate_logits, predict_logits
 from model.recipes import Recipe
 
@@ -38,6 +38,7 @@ def train(
     name: str,
     vote: Vote,
     beside: Sequence[LabelledMusic] = (),
+    about: str = "",
     seed: int = 0,
     epochs: int | None = None,
     logs: str | Path | None = None,
@@ -63,6 +64,8 @@ def train(
         ``(n_segments, n_classes)`` probabilities to the class voted for, or None.
     beside : sequence of LabelledMusic
         More to learn from, of the same frames; measured apart from `music`.
+    about : str
+        Markdown for the model card, such as where the music comes from and its licences.
     seed : int
     epochs : int, optional
         Instead of the recipe's.
@@ -76,8 +79,15 @@ def train(
     Returns
     -------
     Bundle
+
+    Raises
+    ------
+    DatasetError
+        If there are fewer than two genres, or the data sets' frames differ.
     """
     learned = join([music, *beside]) if beside else music
+    if len(learned.genres) < 2:
+        raise DatasetError(learned.name, "one genre only; at least two are needed to tell apart")
     features = recipe.features_on(music.features)
     members, trainings = [], []
     for number, build in enumerate((recipe.build, *recipe.companions)):
@@ -127,6 +137,7 @@ def train(
     facts: dict[str, Any] = {
         "recipe": recipe.name,
         "dataset": learned.name,
+        "about": about,
         "sources": [{"name": one.name, "split": one.split} for one in (music, *beside)],
         "clips": {split: len(clips) for split, clips in learned.splits.items()},
         # Not the names: a bundle may be given away, and these are files of somebody's library.

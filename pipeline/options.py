@@ -30,7 +30,8 @@ class UsageError(Exception):
     """Something that the user asked for and that cannot be; told in one line."""
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A whole number from 1 up, as the type of an argument."""
     try:
         value = int(text)
     except ValueError:
@@ -41,7 +42,7 @@ def _count(text: str) -> int:
 
 
 def _segments(text: str) -> int | None:
-    return None if text == "all" else _count(text)
+    return None if text == "all" else count(text)
 
 
 def _probability(text: str) -> float:
@@ -100,7 +101,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     )
     genres.add_argument(
         "--top-k",
-        type=_count,
+        type=count,
         default=1,
         metavar="N",
         help="most genres a track gets (default: %(default)s)",
@@ -115,7 +116,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     )
     genres.add_argument(
         "--max-genres",
-        type=_count,
+        type=count,
         default=None,
         metavar="N",
         help="most genres a file has after merging (default: no limit)",
@@ -195,7 +196,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     )
     hearing.add_argument(
         "--processes",
-        type=_count,
+        type=count,
         default=None,
         metavar="N",
         help="processes that decode (default: one per CPU)",
@@ -387,7 +388,7 @@ def _check_bucket(library: str) -> None:
     try:
         found = next(walk_objects(library, FORMATS), None)
     except ImportError as error:
-        raise UsageError(f"{library}: needs pip install 'genrebeam[gcp]' ({error})") from error
+        raise UsageError(f"{library}: needs pip install google-cloud-storage ({error})") from error
     except Exception as error:  # whatever the storage's client raises
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(f"{library}: cannot be listed ({reason})") from error

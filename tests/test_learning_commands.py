@@ -1,6 +1,8 @@
 """``prepare``, ``train`` and ``evaluate`` as a person calls them."""
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -135,15 +137,48 @@ def test_a_bundle_names_no_file_of_the_library(bundle, library):
         (["train", "DATA", "--recipe", "x", "--out", "x"], "unknown recipe 'x'"),
         (["prepare", "nowhere", "--labels", "tags", "--out", "x"], "nowhere: no such folder"),
         (["evaluate", "DATA", "--data", "DATA"], "not a model bundle"),
+        (["train", "DATA", "--out", "FILE"], "not a folder"),
+        (["train", "DATA", "--out", "BUNDLE"], "holds tiny already"),
+        (["train", "DATA", "--out", "x", "--exsting", "1"], "--exsting"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(library, tmp_path, arguments, complaint, capsys):
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    library, bundle, tmp_path, arguments, complaint, capsys
+):
     (tmp_path / "x").mkdir()
-    places = {"DATA": str(library), "x": str(tmp_path / "x")}
+    (tmp_path / "file").touch()
+    places = {
+        "DATA": str(library),
+        "x": str(tmp_path / "x"),
+        "FILE": str(tmp_path / "file"),
+        "BUNDLE": str(bundle),
+    }
     assert main([places.get(a, a) if a != "--recipe" else a for a in arguments]) == 2
     told = capsys.readouterr().err
     assert complaint in told.replace(str(tmp_path / "x"), "x")
     assert len(told.splitlines()) == 1
+
+
+def test_one_genre_is_nothing_to_tell_apart(library, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    arguments = [str(library / "blues"), "--labels", "folders", "--recipe", "tiny", "--out", out]
+    assert main(["train", *arguments]) == 2
+    assert "genre" in capsys.readouterr().err
+    alone = tmp_path / "alone"
+    shutil.copytree(library / "blues", alone / "blues")
+    arguments = [str(alone), "--labels", "folders", "--recipe", "tiny", "--out", out]
+    assert main(["train", *arguments]) == 2
+    assert "at least two" in capsys.readouterr().err
+
+
+def test_a_bundle_is_replaced_only_when_asked(bundle, library, tmp_path):
+    out = tmp_path / "bundle"
+    shutil.copytree(bundle, out)
+    arguments = [str(library), "--labels", "folders", "--recipe", "tiny", "--out", str(out)]
+    assert main(["train", *arguments, "--seed", "5"]) == 2
+    assert load_bundle(out) == dataclasses.replace(load_bundle(bundle), path=str(out))
+    assert main(["train", *arguments, "--seed", "5", "--replace"]) == 0
+    assert load_bundle(out).training["seed"] == 5
 
 
 def test_music_of_unknown_genres_only_cannot_measure(bundle, library, tmp_path, capsys):

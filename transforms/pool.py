@@ -10,10 +10,14 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from concurrent.futures import Future
+from importlib.util import find_spec
 from multiprocessing import forkserver
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +72,7 @@ def stop() -> None:
 def _start(processes: int) -> ProcessPool:
     from pebble import ProcessPool
 
+    _let_numba_cache()
     context = multiprocessing.get_context("forkserver")
     # In this order: the first settles what must be settled before numpy is loaded.
     context.set_forkserver_preload(["transforms.pool_process", "transforms.features"])
@@ -80,3 +85,25 @@ def _start(processes: int) -> ProcessPool:
     pool = ProcessPool(max_workers=processes, context=context)
     atexit.register(stop)
     return pool
+
+
+def _let_numba_cache() -> None:
+    """Give numba a folder of its own where it could write neither to librosa's nor to the user's.
+
+    Without one, as in a container that is read-only, it refuses to load what librosa compiles.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    library = find_spec("librosa")
+    places = [Path(library.origin).parent] if library and library.origin else []
+    if not any(_is_writable(place) for place in [*places, Path.home() / ".cache"]):
+        folder = tempfile.mkdtemp(prefix="genrebeam-")
+        os.environ["NUMBA_CACHE_DIR"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be put there, perhaps after making it."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK)

@@ -74,7 +74,7 @@ def no_others(others: list[str]) -> None:
     UsageError
     """
     if others:
-        raise UsageError(f"unknown option or argument: {' '.join(others)}")
+        raise UsageError(f"unknown option or argument: {' '.join(others)} (see --help)")
 
 
 def complain(message: str, code: int) -> int:

@@ -28,7 +28,10 @@ def add(commands: Any) -> None:
         "measure a bundle on music whose genre is known",
         "examples:\n"
         "  genrebeam evaluate my-bundle --data gtzan --split filtered --json\n"
-        "  genrebeam evaluate my-bundle --data ~/Music --labels tags --page figures.html",
+        "  genrebeam evaluate my-bundle --data ~/Music --labels tags --page figures.html\n"
+        "\n"
+        "exit codes: 0 measured, 1 failed, 2 wrong usage, 3 interrupted",
+        usage="genrebeam evaluate BUNDLE --data DIR [OPTION ...]",
     )
     evaluate.add_argument("bundle", metavar="BUNDLE", help="folder of the model")
     evaluate.add_argument("--data", metavar="DIR", required=True, help="folder of the music")

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 # What `model.datasets.DATASETS` holds, for a fast ``--help``; a test compares them.
 KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
+WHERE_FROM = (
+    "a known data set's names and lists (gtzan, fma, homburg), the names of the folders "
+    "(folders), or the files' tags (tags)"
+)
 
 
 def add_music_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +35,10 @@ def add_music_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         "--labels",
         choices=KINDS,
+        metavar="KIND",
         default=None,
-        help="where the genres come from: a known data set's names and lists, the folders' "
-        "names, or the files' tags (default: GTZAN, FMA and prepared sets are recognised)",
+        help=f"where the genres come from: {WHERE_FROM} "
+        "(default: GTZAN, FMA and prepared sets are recognised)",
     )
     parser.add_argument(
         "--also",

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.commands.command import OK, add_command
-from pipeline.commands.music import KINDS, recipe_named
+from pipeline.commands.music import KINDS, WHERE_FROM, recipe_named
 from pipeline.options import UsageError, check_runner_arguments
 
 
@@ -22,16 +22,18 @@ def add(commands: Any) -> None:
         "  genrebeam train my-set --out my-bundle\n"
         "\n"
         "train does this by itself; as a step of its own it runs wherever Apache Beam does.\n"
-        "Options of Beam (such as --runner) are passed on to it.",
+        "Options of Beam (such as --runner) are passed on to it.\n"
+        "exit codes: 0 prepared, 1 failed, 2 wrong usage, 3 interrupted",
+        usage="genrebeam prepare LIBRARY --labels KIND --out DIR [OPTION ...]",
     )
     prepare.add_argument("library", metavar="LIBRARY", help="folder of music")
     prepare.add_argument(
         "--dataset",
         "--labels",
         choices=KINDS,
+        metavar="KIND",
         required=True,
-        help="where the genres come from: a known data set's names and lists, the folders' "
-        "names, or the files' tags",
+        help=f"where the genres come from: {WHERE_FROM}",
     )
     prepare.add_argument("--out", metavar="DIR", required=True, help="folder of the set")
     prepare.add_argument(

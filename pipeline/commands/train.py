@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
 from typing import Any
 
@@ -14,6 +16,7 @@ from pipeline.commands.music import (
     one_data_folder,
     recipe_named,
 )
+from pipeline.options import UsageError, count
 
 
 def add(commands: Any) -> None:
@@ -24,12 +27,13 @@ def add(commands: Any) -> None:
         run,
         "train a model and save it as a bundle",
         "examples:\n"
-        "  genrebeam train ~/Music --labels tags --out my-bundle   learn your own genres\n"
-        "  genrebeam train corpus --labels folders --out my-bundle one folder per genre\n"
-        "  genrebeam train gtzan --recipe wang-vote-cnn --out wang a published network\n"
+        "  genrebeam train ~/Music --labels tags --out my-bundle     learn your own genres\n"
+        "  genrebeam train corpus --labels folders --out my-bundle   one folder per genre\n"
+        "  genrebeam train gtzan --recipe wang-vote-cnn --out wang   a published network\n"
         "\n"
-        "Stopped? The same command goes on where it was. Use the result with\n"
-        "  genrebeam tag LIBRARY --bundle my-bundle",
+        "Stopped? The same command goes on where it was.\n"
+        "exit codes: 0 trained, 1 failed, 2 wrong usage, 3 interrupted",
+        usage="genrebeam train DATA --out DIR [OPTION ...]",
     )
     train.add_argument("library", metavar="DATA", nargs="?", help="folder of the music")
     train.add_argument("--data", metavar="DIR", default=None, help="the same as DATA")
@@ -37,17 +41,33 @@ def add(commands: Any) -> None:
     train.add_argument("--out", metavar="DIR", required=True, help="folder of the new bundle")
     train.add_argument("--recipe", default="genre-cnn", help="what to train (default: %(default)s)")
     train.add_argument("--name", default=None, help="the model's name (default: the recipe's)")
+    train.add_argument(
+        "--about",
+        metavar="FILE",
+        default=None,
+        help="Markdown for the model card, such as the music's sources and licences "
+        "(default: none)",
+    )
     train.add_argument("--seed", type=int, default=0, help="of all chance (default: %(default)s)")
     train.add_argument(
-        "--epochs", type=int, default=None, help="most epochs, instead of the recipe's"
+        "--epochs",
+        type=count,
+        metavar="N",
+        default=None,
+        help="most epochs (default: the recipe's)",
+    )
+    train.add_argument(
+        "--replace", action="store_true", help="replace the bundle that is in --out already"
     )
     train.add_argument(
         "--work",
         metavar="DIR",
         default=None,
-        help="folder for features of audio that was heard (default: OUT with -features added)",
+        help="folder for features of audio that was heard (default: --out with -features added)",
     )
-    train.add_argument("--logs", metavar="DIR", default=None, help="write logs for TensorBoard")
+    train.add_argument(
+        "--logs", metavar="DIR", default=None, help="write logs for TensorBoard (default: none)"
+    )
 
 
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
@@ -55,6 +75,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     recipe = recipe_named(arguments.recipe)
     library = one_data_folder(arguments.library, arguments.data)
+    _check_out(arguments.out, arguments.replace)
+    about = _text_of(arguments.about) if arguments.about else ""
     work = arguments.work or f"{arguments.out.rstrip('/')}-features"
     music = gather(
         library,
@@ -63,21 +85,49 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         work,
     )
     load_keras()
+    from model.datasets import DatasetError
     from model.training import train
     from transforms.vote import vote
 
-    bundle = train(
-        recipe,
-        music[0],
-        arguments.out,
-        beside=music[1:],
-        name=arguments.name or arguments.recipe,
-        vote=vote,
-        seed=arguments.seed,
-        epochs=arguments.epochs,
-        logs=arguments.logs,
-        show_bar=sys.stdout.isatty(),
-    )
-    print(f"{bundle.path}: {bundle.name} {bundle.version}")
+    try:
+        bundle = train(
+            recipe,
+            music[0],
+            arguments.out,
+            beside=music[1:],
+            about=about,
+            name=arguments.name or arguments.recipe,
+            vote=vote,
+            seed=arguments.seed,
+            epochs=arguments.epochs,
+            logs=arguments.logs,
+            show_bar=sys.stdout.isatty(),
+        )
+    except DatasetError as error:
+        raise UsageError(str(error)) from error
+    print(f"{bundle.path}: {bundle.name} {bundle.version}, {len(bundle.genres)} genres")
     print(f"test track accuracy {bundle.metrics['test']['track_accuracy']:.1%}")
+    print(f"use it: genrebeam tag LIBRARY --bundle {shlex.quote(arguments.out)}")
     return OK
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error})") from error
+
+
+def _check_out(out: str, replace: bool) -> None:
+    """Complain before any work about a place that the bundle cannot go to."""
+    from model.bundle import BundleError, load_bundle
+
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise UsageError(f"{out}: not a folder")
+    try:
+        bundle = load_bundle(out)
+    except BundleError:
+        return  # none yet, perhaps the checkpoint of one
+    if not replace:
+        raise UsageError(f"{out}: holds {bundle.name} already; --replace lets it go")
