@@ -44,7 +44,7 @@ def with_embedding(network: keras.Model) -> keras.Model:
             return layer(*inputs, **arguments)
         member = keras.Model(layer.input, [layer.output, _embedding_of(layer)], name=layer.name)
         logits, embedding = member(*inputs, **arguments)
-        parts.append(keras.layers.UnitNormalization()(embedding))
+        parts.append(keras.layers.UnitNormalization(name=f"unit_{layer.name}")(embedding))
         return logits
 
     whole = keras.models.clone_model(
@@ -64,10 +64,17 @@ def _embedding_of(network: keras.Model) -> Any:
 
     named = [layer.output for layer in network.layers if layer.name == _LAYER]
     inputs = named or keras.tree.flatten(network.layers[-1].input)
-    return _joined([keras.layers.Flatten()(x) for x in inputs])
+    return _joined([_flat(x) for x in inputs])
+
+
+def _flat(x: Any) -> Any:
+    # By a name of its own: the network may have been loaded with layers of the usual names.
+    import keras
+
+    return x if len(x.shape) == 2 else keras.layers.Flatten(name=f"flat_{x.name}")(x)
 
 
 def _joined(parts: list[Any]) -> Any:
     import keras
 
-    return keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+    return keras.layers.Concatenate(name="embeddings")(parts) if len(parts) > 1 else parts[0]

@@ -287,6 +287,20 @@ def test_members_that_name_no_embedding_do_not_count_beside_one_that_does(clips)
     assert embed(both, FEATURES, clips).shape == (6, 7)
 
 
+def test_a_loaded_network_may_have_layers_of_the_usual_names(clips):
+    import keras
+
+    segments = keras.Input((4, 5))
+    x = keras.layers.Flatten(name="flatten")(segments)
+    member = keras.Model(segments, keras.layers.Dense(3, name="logits")(x), name="member_1")
+    other = keras.models.clone_model(member)
+    other.name = "member_2"
+    whole = keras.Model(segments, keras.layers.Average()([member(segments), other(segments)]))
+    for net in (member, whole):
+        keras.utils.clear_session()  # names are counted from the beginning, as after loading
+        assert embed(net, FEATURES, clips).shape[0] == 6
+
+
 def test_one_call_gives_the_logits_too(clips):
     import keras
 

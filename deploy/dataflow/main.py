@@ -1,0 +1,54 @@
+"""Where a Flex Template starts: its parameters become the command line of ``genrebeam tag``.
+
+A template's parameters all come as ``--name=value``, with underscores and with ``true`` or
+``false`` for flags; ``metadata.json`` has them. What is no option of ours is Beam's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pipeline.cli import main
+from pipeline.config import options_of
+from pipeline.options import add_tagging_arguments
+
+
+def command_line(parameters: Sequence[str]) -> list[str]:
+    """Arguments of ``genrebeam`` that say what a template's parameters say.
+
+    Parameters
+    ----------
+    parameters : sequence of str
+        As the template's launcher gives them.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> command_line(["--top_k=2", "--library=gs://b/Music", "--dry_run=true", "--region=eu"])
+    ['tag', '--top-k=2', 'gs://b/Music', '--dry-run', '--region=eu']
+    """
+    parser = argparse.ArgumentParser()
+    add_tagging_arguments(parser)
+    options = options_of(parser)
+    arguments = ["tag"]
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        key = name.removeprefix("--").replace("_", "-")
+        if key == "library":
+            arguments.append(value)
+        elif key not in options:
+            arguments.append(parameter)
+        elif options[key].nargs == 0:
+            arguments.append(f"--{key}" if value == "true" else f"--no-{key}")
+        else:
+            arguments.append(f"--{key}={value}")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main(command_line(sys.argv[1:])))

@@ -1,0 +1,442 @@
+"""What deploy/ promises: a template that knows every option, pins that agree, scripts that run."""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+from deploy.dataflow.main import command_line
+from pipeline.cli import _parser
+from pipeline.config import commands_of, options_of
+from pipeline.options import add_tagging_arguments
+from pipeline.run import start_run
+from tests.conftest import tone, write_audio
+from transforms.formats import FORMATS
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DATAFLOW = REPOSITORY / "deploy" / "dataflow"
+NIGHTLY = REPOSITORY / "deploy" / "nightly"
+METADATA = json.loads((DATAFLOW / "metadata.json").read_text(encoding="utf-8"))
+PARAMETERS = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
+BEAMS_OWN = {
+    "dataflow_service_options",
+    "disk_size_gb",
+    "number_of_worker_harness_threads",
+    "sdk_container_image",
+}
+ONE_L4 = "worker_accelerator=type:nvidia-l4;count:1;install-nvidia-driver"
+# What a person may type: right for some parameters, nonsense for the others.
+VALUES = (
+    *("", " ", "0", "1", "-1", "1.5", "0.5", ".5", "1.0", "2", "007", "x", "all", "null", "none"),
+    *("true", "false", "True", "yes", "keep", "Keep", "merge", "replace", "mean", "majority"),
+    *("2.3", "2.4", "2x4", "3", "mp3", "mp3,flac", "mp3,", "MP3;flac", "exe", "; ", "a/b", "/"),
+    *("Other,Misc", "gs://bucket/Music", "gs://bucket", "gs://", "gs:/b/x", "/home/you/Music"),
+    *("s3://bucket/x", "/models/mine", "my.toml", "/my.toml", "$(reboot)", "a|b", "99999999999"),
+)
+
+
+def accepts(name: str, value: str) -> bool:
+    """Whether Dataflow would take a value, which it compares as a whole."""
+    return all(re.fullmatch(regex, value) for regex in PARAMETERS[name]["regexes"])
+
+
+def tagging_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    add_tagging_arguments(parser)
+    return parser
+
+
+def parses(arguments: list[str]) -> argparse.Namespace | None:
+    """What our own parser makes of the arguments of ``genrebeam tag``."""
+    try:
+        return commands_of(_parser())["tag"].parse_args(arguments)
+    except SystemExit:
+        return None
+
+
+OPTIONS = options_of(tagging_parser())
+
+
+def test_template_has_every_option_of_the_job_and_no_other():
+    ours = {"library", *(key.replace("-", "_") for key in OPTIONS)}
+    assert set(PARAMETERS) == ours | BEAMS_OWN
+    assert len(METADATA["parameters"]) == len(PARAMETERS)
+
+
+def test_parameters_that_beam_takes_are_options_of_beam():
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    assert set(PipelineOptions([]).get_all_options()) >= BEAMS_OWN
+
+
+def test_parameters_are_told_and_checked():
+    for parameter in METADATA["parameters"]:
+        assert parameter["label"]
+        assert parameter["helpText"].endswith(".")
+        assert parameter["regexes"]
+        for option in parameter.get("enumOptions", ()):
+            assert accepts(parameter["name"], option["value"])
+    needed = {name for name, parameter in PARAMETERS.items() if not parameter.get("isOptional")}
+    assert needed == {"library", "report"}
+
+
+@pytest.mark.parametrize("key", OPTIONS)
+def test_defaults_are_those_of_the_command_line(key):
+    parameter, option = PARAMETERS[key.replace("-", "_")], OPTIONS[key]
+    if option.nargs == 0:
+        assert parameter["defaultValue"] == str(option.default).lower()
+    elif parameter.get("defaultValue") is None:  # told in words, or needed in a bucket
+        assert key == "report" or re.search(r"\(default: (?!%)", option.help)
+    else:
+        assert parameter["defaultValue"] == str(option.default)
+    assert accepts(key.replace("-", "_"), parameter.get("defaultValue", "")) == (
+        "defaultValue" in parameter
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(PARAMETERS) - BEAMS_OWN))
+def test_what_the_template_accepts_the_command_line_accepts(name, capsys):
+    accepted = [value for value in VALUES if accepts(name, value)]
+    refused = [value for value in VALUES if not accepts(name, value)]
+    assert accepted
+    assert refused
+    for value in accepted:
+        arguments = command_line([f"--{name}={value}", "--library=gs://bucket/Music"])
+        if name == "library":
+            arguments = arguments[:2]
+        flag = f"--no-{name.replace('_', '-')}"
+        assert parses([a for a in arguments[1:] if a != flag]) is not None, value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("library", "/home/you/Music"),
+        ("report", "s3://bucket/x"),
+        ("existing", "Keep"),
+        ("dry_run", "yes"),
+        ("top_k", "0"),
+        ("min_confidence", "1.5"),
+        ("formats", "exe"),
+        ("separator", "a/b"),
+        ("segments", "none"),
+        ("sdk_container_image", "$(reboot)"),
+        ("number_of_worker_harness_threads", "0"),
+        ("disk_size_gb", "1"),
+        ("dataflow_service_options", "a b"),
+    ],
+)
+def test_nonsense_is_refused(name, value):
+    assert not accepts(name, value)
+
+
+def test_every_format_can_be_chosen():
+    assert all(accepts("formats", name) for name in FORMATS)
+    assert accepts("formats", ",".join(FORMATS))
+
+
+def test_parameters_become_a_command_line():
+    arguments = command_line(
+        [
+            "--runner=DataflowRunner",
+            "--library=gs://bucket/My Music",
+            "--treat_as_missing=Other,Misc",
+            "--write_confidence=true",
+            "--dry_run=false",
+            "--dataflow_service_options=worker_accelerator=type:nvidia-l4;count:1",
+        ]
+    )
+    assert arguments == [
+        "tag",
+        "--runner=DataflowRunner",
+        "gs://bucket/My Music",
+        "--treat-as-missing=Other,Misc",
+        "--write-confidence",
+        "--no-dry-run",
+        "--dataflow_service_options=worker_accelerator=type:nvidia-l4;count:1",
+    ]
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Versions by name of a lock file, without those of other platforms."""
+    lines = re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^ ;\\\n]+)([^\n]*)", path.read_text(), re.M)
+    return {name: version for name, version, rest in lines if ";" not in rest}
+
+
+def test_workers_have_the_locked_versions():
+    locked = pins(REPOSITORY / "requirements" / "runtime.lock")
+    workers = pins(DATAFLOW / "workers.lock")
+    assert locked.items() <= workers.items()
+    dockerfile = (DATAFLOW / "Dockerfile").read_text()
+    assert re.search(r"^ARG BEAM=(.+)$", dockerfile, re.M)[1] == locked["apache-beam"]
+
+
+def test_image_for_gpus_has_what_tensorflow_asks_for():
+    asked = {need.split(";")[0].strip() for need in requires("tensorflow") if "and-cuda" in need}
+    told = [line for line in (DATAFLOW / "cuda.in").read_text().splitlines() if line[0] != "#"]
+
+    def names_and_bounds(needs):
+        return {
+            (re.match(r"[\w-]+", need)[0], *sorted(re.findall(r"[<>=]+[\d.]+", need)))
+            for need in needs
+        }
+
+    assert names_and_bounds(told) == names_and_bounds(asked)
+    assert set(pins(DATAFLOW / "cuda.lock")) == {re.match(r"[\w-]+", need)[0] for need in told}
+
+
+def test_image_copies_what_there_is():
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", (DATAFLOW / "Dockerfile").read_text(), re.M)
+    sources = [source for line in copied for source in line.split()]
+    assert {"model", "pipeline", "transforms", "deploy/dataflow/main.py"} <= set(sources)
+    assert all((REPOSITORY / source).exists() for source in sources)
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Run launch.sh with a gcloud and a docker that note what they are told."""
+    for program in ("gcloud", "docker"):
+        path = tmp_path / program
+        path.write_text(
+            f'#!/usr/bin/env bash\nprintf "%s\\0" {program} "$@" >>{tmp_path}/told\n'
+            f'printf "\\n\\0" >>{tmp_path}/told\n[ "${{3:-}}" != describe ]\n'
+        )
+        path.chmod(0o755)
+
+    def run(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list]:
+        (tmp_path / "told").write_text("")
+        done = subprocess.run(
+            [DATAFLOW / "launch.sh", *arguments],
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **environment},
+            capture_output=True,
+            text=True,
+        )
+        calls = (tmp_path / "told").read_text().split("\0\n\0")[:-1]
+        return done, [call.split("\0") for call in calls]
+
+    return run
+
+
+WHERE = {"PROJECT": "my-project", "REGION": "europe-west1", "BUCKET": "my-bucket"}
+JOB = ("gs://music/all", "gs://music-reports/all")
+
+
+def after(call: list[str], flag: str) -> str:
+    return call[call.index(flag) + 1]
+
+
+@pytest.mark.parametrize("gpu", ["no", "yes"])
+def test_build_makes_image_and_template(launch, gpu):
+    done, calls = launch("build", **WHERE, GPU=gpu)
+    assert done.returncode == 0, done.stderr
+    build, push, template = calls
+    assert after(build, "--target") == {"no": "cpu", "yes": "gpu"}[gpu]
+    assert after(build, "--tag") == push[-1] == after(template, "--image")
+    assert accepts("sdk_container_image", push[-1])
+    assert template[1:4] == ["dataflow", "flex-template", "build"]
+    assert Path(after(template, "--metadata-file")).samefile(DATAFLOW / "metadata.json")
+
+
+@pytest.mark.parametrize("gpu", ["no", "yes"])
+def test_day_and_night_launch_the_same_job(launch, gpu):
+    given = ("existing=merge", "treat_as_missing=Other,Misc", "disk_size_gb=80")
+    where = {**WHERE, "GPU": gpu, "SERVICE_ACCOUNT": "tagger@my-project.example"}
+    done, (by_day,) = launch("run", *JOB, *given, **where)
+    assert done.returncode == 0, done.stderr
+    told = after(by_day, "--parameters").removeprefix("^|^").split("|")
+    parameters = dict(parameter.split("=", 1) for parameter in told)
+    assert len(parameters) == len(told)
+
+    done, (_, by_night) = launch("nightly", *JOB, *given, **where)
+    assert done.returncode == 0, done.stderr
+    request = json.loads(after(by_night, "--message-body"))["launchParameter"]
+    assert request["parameters"] == parameters
+    assert request["containerSpecGcsPath"] == after(by_day, "--template-file-gcs-location")
+    environment = request["environment"]
+    assert environment["machineType"] == after(by_day, "--worker-machine-type")
+    assert ",".join(environment["additionalExperiments"]) == after(
+        by_day, "--additional-experiments"
+    )
+    assert "no_use_multiple_sdk_containers" in environment["additionalExperiments"]
+
+    assert all(accepts(name, value) for name, value in parameters.items())
+    assert parameters["disk_size_gb"] == "80"
+    assert parameters["processes"] == environment["machineType"].rpartition("-")[2]
+    assert parameters.get("dataflow_service_options") == {"no": None, "yes": ONE_L4}[gpu]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "complaint"),
+    [
+        ((), WHERE, "launch.sh run LIBRARY REPORT"),
+        (("play",), WHERE, "launch.sh run LIBRARY REPORT"),
+        (("run", *JOB), {}, "PROJECT is not set"),
+        (("run", "gs://music/all"), WHERE, "launch.sh run LIBRARY REPORT"),
+        (("run", "/music", JOB[1]), WHERE, "/music: not a folder in Cloud Storage"),
+        (("run", *JOB, "merge"), WHERE, "merge: not NAME=VALUE"),
+        (("run", *JOB, "exist=merge"), WHERE, "exist: no parameter of the template"),
+        (("run", *JOB, "separator=|"), WHERE, "separator=|: cannot hold a |"),
+        (("run", *JOB), {**WHERE, "GPU": "1"}, "GPU is yes or no"),
+        (("run", *JOB), {**WHERE, "MAX_WORKERS": "many"}, "MAX_WORKERS=many"),
+        (("run", *JOB), {**WHERE, "MACHINE": "custom"}, "custom: does not tell its vCPUs"),
+        (("nightly", *JOB), WHERE, "SERVICE_ACCOUNT is not set"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_done(launch, arguments, environment, complaint):
+    done, calls = launch(*arguments, **environment)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert calls == []
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_launch_script_has_no_known_mistakes():
+    done = subprocess.run(["shellcheck", DATAFLOW / "launch.sh"], capture_output=True, text=True)
+    assert done.stdout == ""
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_takes_the_units(tmp_path):
+    service = (NIGHTLY / "genrebeam.service").read_text()
+    command = re.search(r"^ExecStart=(\S+)", service, re.M)[1]
+    (tmp_path / "genrebeam.service").write_text(service.replace(command, sys.executable))
+    shutil.copy(NIGHTLY / "genrebeam.timer", tmp_path)
+    units = [tmp_path / "genrebeam.service", tmp_path / "genrebeam.timer"]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True
+    )
+    assert "genrebeam" not in done.stderr
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["genrebeam.service", "crontab"])
+def test_nightly_commands_are_quiet_and_known(name):
+    lines = (NIGHTLY / name).read_text().splitlines()
+    (command,) = (line for line in lines if re.search(r"genrebeam tag|run_local.sh\" tag", line))
+    words = shlex.split(command)
+    known = parses(words[words.index("tag") + 1 :])
+    assert known.quiet
+    assert known.report
+
+
+@pytest.fixture(scope="module")
+def translated(tmp_path_factory) -> tuple[dict, bytes]:
+    """The job that the template makes of a library in a bucket: what Dataflow is sent, and the
+    graph that it is told to run.
+
+    A local folder stands in for the report, which cannot be in a bucket yet.
+    """
+    pytest.importorskip("gcp_storage_emulator", reason="gcp-storage-emulator is not installed")
+    pytest.importorskip(
+        "google.cloud.dataflow_v1beta3", reason="google-cloud-dataflow-client is not installed"
+    )
+    from gcp_storage_emulator.server import create_server
+
+    folder = tmp_path_factory.mktemp("translated")
+    write_audio(folder / "tone.wav", tone(1), 22050)
+    _leave_earlier_run(folder / "report")
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY),
+        "STORAGE_EMULATOR_HOST": f"http://localhost:{port}",
+        "NO_GCE_CHECK": "true",
+        "GOOGLE_APPLICATION_CREDENTIALS": str(_no_credentials(folder)),
+    }
+    server = create_server("localhost", port, in_memory=True, default_bucket="music")
+    server.start()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("STORAGE_EMULATOR_HOST", environment["STORAGE_EMULATOR_HOST"])
+            from google.auth.credentials import AnonymousCredentials
+            from google.cloud.storage import Client
+
+            bucket = Client("music", credentials=AnonymousCredentials()).bucket("music")
+            bucket.blob("all/tone.wav").upload_from_filename(folder / "tone.wav")
+            done = subprocess.run(
+                [
+                    *(sys.executable, DATAFLOW / "main.py", "--runner=DataflowRunner"),
+                    *("--library=gs://music/all", f"--report={folder / 'report'}"),
+                    *("--project=my-project", "--region=europe-west1", "--job_name=genrebeam"),
+                    *("--temp_location=gs://music/tmp", "--staging_location=gs://music/staging"),
+                    f"--template_location={folder / 'job.json'}",
+                    *("--existing=merge", "--write_confidence=true", "--processes=8"),
+                    "--sdk_container_image=europe-west1-docker.pkg.dev/my-project/r/genrebeam:1",
+                    f"--dataflow_service_options={ONE_L4}",
+                    "--experiments=use_runner_v2,no_use_multiple_sdk_containers",
+                    *("--number_of_worker_harness_threads=2", "--disk_size_gb=50"),
+                    "--machine_type=g2-standard-8",
+                ],
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr
+            (graph,) = (b for b in bucket.list_blobs() if b.name.endswith("/pipeline.pb"))
+            return json.loads((folder / "job.json").read_text()), graph.download_as_bytes()
+    finally:
+        server.stop()
+
+
+def _leave_earlier_run(report: Path) -> None:
+    """Else the graph would lack the steps that look things up."""
+    start_run(str(report)).write_manifest(
+        {
+            "library": "gs://music/all",
+            "state": "finished",
+            "started_at": "2026-11-20T00:00:00.000+00:00",
+            "options": {"formats": list(FORMATS)},
+        }
+    )
+
+
+def _no_credentials(folder: Path) -> Path:
+    """A file of credentials that do for an emulator: nobody has to be asked for a token."""
+    path = folder / "credentials.json"
+    facts = dict.fromkeys(("client_id", "client_secret", "refresh_token", "token"), "none")
+    path.write_text(
+        json.dumps({**facts, "type": "authorized_user", "expiry": "2999-01-01T00:00:00Z"})
+    )
+    return path
+
+
+def test_job_has_one_process_and_one_gpu_for_each_worker(translated):
+    job, _ = translated
+    environment = job["environment"]
+    (workers,) = environment["workerPools"]
+    assert workers["machineType"] == "g2-standard-8"
+    assert workers["diskSizeGb"] == 50
+    assert workers["numThreadsPerWorker"] == 2
+    assert workers["workerHarnessContainerImage"].endswith("/genrebeam:1")
+    assert environment["serviceOptions"] == [ONE_L4]
+    assert {"use_runner_v2", "no_use_multiple_sdk_containers"} <= set(environment["experiments"])
+    assert "use_multiple_sdk_containers" not in environment["experiments"]
+
+
+def test_graph_has_every_step_and_workers_can_load_them(translated):
+    from apache_beam.internal import pickler
+    from apache_beam.portability import common_urns
+    from apache_beam.portability.api import beam_runner_api_pb2
+
+    graph = beam_runner_api_pb2.Pipeline.FromString(translated[1])
+    steps = graph.components.transforms.values()
+    names = {step.unique_name.partition("/")[0] for step in steps}
+    assert {"walk", "skip unchanged", "read tags", "decode + features", "classify"} <= names
+    assert {"vote", "tag", "report tagged", "report unheard"} <= names
+    loaded = set()
+    for step in steps:
+        if step.spec.urn == common_urns.primitives.PAR_DO.urn:
+            payload = beam_runner_api_pb2.ParDoPayload.FromString(step.spec.payload)
+            loaded.add(type(pickler.loads(payload.do_fn.payload)[0]).__name__)
+    assert {"Walk", "SkipUnchanged", "ReadTags", "Hear", "Tag", "WriteReport"} <= loaded
