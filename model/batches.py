@@ -71,8 +71,11 @@ class RandomSegments(keras.utils.PyDataset):
         n_frames, width = log_mel.shape[1], self.features.segment_frames
         tempo = np.exp(rng.uniform(-self.recipe.stretch, self.recipe.stretch))
         # Nearest frames: the features are single frames too, not averages.
-        frames = np.floor(np.arange(width) * min(tempo, n_frames / width)).astype(int)
-        return log_mel[:, rng.integers(0, n_frames - frames[-1]) + frames]
+        if n_frames > width:
+            tempo = min(tempo, n_frames / width)
+        frames = np.floor(np.arange(width) * tempo).astype(int)
+        start = rng.integers(0, max(1, n_frames - frames[-1]))
+        return log_mel[:, (start + frames) % n_frames]
 
     def _shuffle(self) -> None:
         rng = np.random.default_rng([self.seed, self.epoch, 0])
@@ -117,11 +120,9 @@ class WholeSegments(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         first = index * self.batch_size
         chosen = self.segments[first : first + self.batch_size]
-        segments = np.stack(
-            [self.clips.log_mel[clip][:, start : start + self.width] for clip, start in chosen]
-        )
+        segments = [self.clips.cut(clip, [start], self.width) for clip, start in chosen]
         targets = self.one_hot[self.clips.targets[[clip for clip, _ in chosen]]]
-        return segments.astype(np.float32), targets
+        return np.concatenate(segments), targets
 
 
 def augment(

@@ -30,6 +30,7 @@ DEFAULT_BUNDLE = Path(__file__).parent / "bundles" / "default"
 _NETWORK_FILE = "model.keras"
 _FACTS_FILE = "bundle.json"
 _CARD_FILE = "README.md"
+BUNDLE_FILES = (_NETWORK_FILE, _FACTS_FILE, _CARD_FILE)
 
 # Rows of features of kind "descriptors": the columns of GTZAN's features_3_sec.csv.
 DESCRIPTORS = (

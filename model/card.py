@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from model.bundle import Bundle
@@ -32,7 +33,7 @@ def model_card(bundle: Bundle) -> str:
     low, high = test["track_accuracy_ci95"]
     return f"""# {bundle.name}, version {{version}}
 
-Genres: {", ".join(bundle.genres)}.
+Genres: {", ".join(map(_plain, bundle.genres))}.
 
 ## What it is
 Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}. It hears
@@ -71,6 +72,11 @@ wrong genre does harm.
 """
 
 
+def _plain(text: str) -> str:
+    """Text from tags and folders, without what Markdown or HTML would make of it."""
+    return re.sub(r"[|<>`\\\[\]*_]", " ", text)
+
+
 def _networks(training: dict[str, Any]) -> str:
     epochs = ", ".join(
         f"best epoch {best} of {run}"
@@ -82,7 +88,7 @@ def _networks(training: dict[str, Any]) -> str:
 
 def _sources(sources: list[dict[str, str]]) -> str:
     return "\n".join(
-        f"- {_SOURCES.get(source['name'], 'Tracks of `' + source['name'] + '`.')} "
+        f"- {_SOURCES.get(source['name'], 'Tracks of `' + _plain(source['name']) + '`.')} "
         f"Train, valid and test by {source['split']}."
         for source in sources
     )
@@ -104,6 +110,7 @@ On the test lists of its other sources ({figures["n_tracks"]:,} tracks of artist
 
 def _genres(genres: tuple[str, ...], confusion: list[list[int]]) -> str:
     """Recall, precision and the usual mistakes of each genre as a table."""
+    genres = tuple(map(_plain, genres))
     rows = [
         "| genre | tracks | found (recall) | right where said (precision) | mostly taken for |",
         "|---|---|---|---|---|",

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import time
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,20 +87,28 @@ class Checkpoint(keras.callbacks.Callback):
         """
         try:
             state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            state = {}
-        if state.get("key") != self.key:
+            if state["key"] != self.key:
+                raise ValueError("a checkpoint of another training")
+            with np.load(self.folder / state["best"]) as arrays:
+                best = [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
+            network.optimizer.build(network.trainable_variables)
+            network.load_weights(self.folder / state["last"])
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             shutil.rmtree(self.folder, ignore_errors=True)
-            return self.progress
-        self.progress = Progress(**state["progress"])
-        with np.load(self.folder / state["best"]) as arrays:
-            self._best = [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
-        network.optimizer.build(network.trainable_variables)
-        network.load_weights(self.folder / state["last"])
+        else:
+            self.progress, self._best = Progress(**state["progress"]), best
         return self.progress
 
     def restore_best(self, network: keras.Model) -> None:
-        """Give a network the weights of the best epoch."""
+        """Give a network the weights of the best epoch.
+
+        Raises
+        ------
+        ArithmeticError
+            If the loss was never a number.
+        """
+        if not self._best:
+            raise ArithmeticError("the training came to nothing: its loss was never a number")
         network.set_weights(self._best)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -29,6 +29,9 @@ SPLITS = ("train", "valid", "test")
 # Of a data set without lists; the rest is to train.
 SHARES = {"test": 0.2, "valid": 0.1}
 
+# How GTZAN's tracks are divided where its three lists are at hand.
+FILTERED = "the fault-filtered lists"
+
 # The array's frames: column k is STFT frame floor(3.3366 k + 1.7) of a 30 s clip.
 GTZAN_ARRAY = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=387)
 
@@ -107,6 +110,26 @@ class Clips:
             targets=self.targets[chosen].astype(np.int64),
         )
 
+    def cut(self, clip: int, starts: Sequence[int], width: int) -> np.ndarray:
+        """Segments of a clip; what is shorter is heard in a loop, as when tagging.
+
+        Parameters
+        ----------
+        clip : int
+        starts : sequence of int
+            First frame of each segment.
+        width : int
+            Frames of a segment.
+
+        Returns
+        -------
+        np.ndarray
+            ``(n_segments, n_rows, width) float32``.
+        """
+        log_mel = self.log_mel[clip]
+        frames = np.add.outer(np.asarray(starts, dtype=int), np.arange(width)) % log_mel.shape[1]
+        return np.moveaxis(log_mel[:, frames], 0, 1).astype(np.float32)
+
     def __add__(self, other: Clips) -> Clips:
         targets = np.concatenate([self.targets, other.targets])
         return Clips(self.names + other.names, self.log_mel + other.log_mel, targets)
@@ -131,8 +154,10 @@ class LabelledMusic:
     split : str
         How its tracks were divided, for people to read.
     left_out : tuple of str
-        Clips of the splits' lists that the data lacks, files that could not be heard, and
-        labels with too little music, with the reason.
+        Clips of the splits' lists that the data lacks, and files that could not be heard,
+        with the reason.
+    too_small : tuple of str
+        Labels left out because there is too little music, with the reason.
     unlisted : Clips
         What is in none of the data set's lists.
     """
@@ -144,6 +169,7 @@ class LabelledMusic:
     features: FeatureSpec
     split: str = "artist"
     left_out: tuple[str, ...] = ()
+    too_small: tuple[str, ...] = ()
     unlisted: Clips = _NONE
 
 
@@ -171,13 +197,11 @@ def recognise(folder: str | Path) -> tuple[str | None, str]:
         return read_facts(folder).dataset, "set"
     if (folder / "logmel.npz").is_file():
         return ("fma" if "genre" in _arrays(folder) else "gtzan"), "array"
-    if fma_tracks_file(folder):
-        return "fma", "audio"
     places = [folder, *(folder / name for name in ("genres", "genres_original", "audio", "Data"))]
     places += [folder / "Data" / "genres_original"]
     if any(_holds_gtzan(place) or _holds_gtzan(place / "blues") for place in places):
         return "gtzan", "audio"
-    return None, "audio"
+    return ("fma" if fma_tracks_file(folder) else None), "audio"
 
 
 def _holds_gtzan(folder: Path) -> bool:
@@ -291,7 +315,7 @@ def load_gtzan_array(folder: str | Path) -> LabelledMusic:
             for split in SPLITS
         },
         features=GTZAN_ARRAY,
-        split="the fault-filtered lists",
+        split=FILTERED,
         left_out=tuple(name for name in listed if name not in position),
         unlisted=clips[[index for track, index in position.items() if track not in listed]],
     )
@@ -379,17 +403,21 @@ def load_training_set(folder: str | Path) -> LabelledMusic:
     """
     facts, stored = read_facts(folder), read_clips(folder)
     left_out = [str(file) for file in facts.left_out]
+    small: dict[str, str] = {}
     if any(clip.split for clip in stored):
         lists = [clip.split for clip in stored]
-        labels, how = tuple(facts.genres), "the data set's own lists"
+        labels = tuple(facts.genres)
+        how = FILTERED if facts.dataset == "gtzan" else "the data set's own lists"
     else:
         lists, small = split_by_artist([c.label for c in stored], [c.artist for c in stored])
-        left_out += [f"{label} ({reason})" for label, reason in small.items()]
-        labels, how = tuple(label for label in facts.genres if label not in small), "artist"
+        labels = tuple(label for label in facts.genres if label not in small)
+        is_known = len({clip.artist for clip in stored}) < len(stored)
+        how = "artist" if is_known else "file, because no artists are known"
         stored = [clip for clip in stored if clip.label in labels]
         lists = [split for split in lists if split]
     if not stored:
-        raise DatasetError(facts.library, f"no label has enough music: {'; '.join(left_out)}")
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in small.items())
+        raise DatasetError(facts.library, f"no genre has enough music ({reasons})")
     clips = Clips(
         names=tuple(clip.name for clip in stored),
         log_mel=tuple(clip.features for clip in stored),
@@ -408,6 +436,7 @@ def load_training_set(folder: str | Path) -> LabelledMusic:
         features=facts.features,
         split=how,
         left_out=tuple(left_out),
+        too_small=tuple(f"{label}: {reason}" for label, reason in small.items()),
     )
 
 
@@ -459,14 +488,14 @@ def split_by_artist(
 def _divide(tracks: Counter[str], lists: dict[str, str], shares: Mapping[str, float]) -> None:
     """Give the artists of a label that are in no list one each."""
     free = sorted((artist for artist in tracks if artist not in lists), key=_chance)
-    for split, share in shares.items():
+    for n_later, (split, share) in zip(range(len(shares), 0, -1), shares.items(), strict=True):
         room = share * tracks.total()
         room -= sum(n for artist, n in tracks.items() if lists.get(artist) == split)
-        for artist in free:
-            if tracks[artist] <= room:
+        for artist in list(free):
+            if tracks[artist] <= room and len(free) > n_later:  # one is kept for each later list
                 lists[artist] = split
                 room -= tracks[artist]
-        free = [artist for artist in free if artist not in lists]
+                free.remove(artist)
         if free and not any(lists.get(artist) == split for artist in tracks):
             lists[min(free, key=lambda artist: (tracks[artist], _chance(artist)))] = split
             free = [artist for artist in free if artist not in lists]
@@ -550,6 +579,7 @@ def join(music: Sequence[LabelledMusic]) -> LabelledMusic:
         features=first.features,
         split="; ".join(dict.fromkeys(f"{one.name}: {one.split}" for one in music)),
         left_out=tuple(reason for one in music for reason in one.left_out),
+        too_small=tuple(reason for one in music for reason in one.too_small),
         unlisted=sum((moved(one.unlisted, one) for one in music), _NONE),
     )
 

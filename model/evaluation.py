@@ -7,7 +7,7 @@ tracks: segments of one track are too much alike to be drawn one by one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,16 +60,11 @@ def _predict(
     for first in range(0, len(clips), _CLIPS_AT_ONCE):
         some = slice(first, first + _CLIPS_AT_ONCE)
         segments = [
-            _cut(features, clip, begins)
-            for clip, begins in zip(clips.log_mel[some], starts[some], strict=True)
+            clips.cut(first + number, begins, features.segment_frames)
+            for number, begins in enumerate(starts[some])
         ]
         found = network.predict(np.concatenate(segments), batch_size=_SEGMENTS_AT_ONCE, verbose=0)
         yield from np.split(np.asarray(found), np.cumsum([len(s) for s in segments])[:-1])
-
-
-def _cut(features: FeatureSpec, log_mel: np.ndarray, starts: Iterable[int]) -> np.ndarray:
-    width = features.segment_frames
-    return np.stack([log_mel[:, start : start + width] for start in starts]).astype(np.float32)
 
 
 def track_probabilities(track_logits: Sequence[np.ndarray], temperature: float) -> np.ndarray:
@@ -345,8 +340,8 @@ def model_cost(
         ``cpu_ms_per_segment``, ``cpu_ms_per_track``, ``segments_per_track``.
     """
     segments = [
-        _cut(features, clip, features.segment_starts(clip.shape[1]))
-        for clip in clips.log_mel[:batch_segments]
+        clips.cut(number, features.segment_starts(clip.shape[1]), features.segment_frames)
+        for number, clip in enumerate(clips.log_mel[:batch_segments])
     ]
     pool = np.concatenate(segments)
     batch = pool[np.arange(batch_segments) % len(pool)]

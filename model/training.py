@@ -21,7 +21,7 @@ from model.bundle import Bundle, FeatureSpec, save_bundle
 from model.calibration import fit_temperature
 from model.card import model_card
 from model.checkpoint import Checkpoint, Progress
-from model.datasets import Clips, DatasetError, LabelledMusic, clips_as, join
+from model.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
 from model.evaluation import Vote, evaluate_logits, predict_logits
 from model.recipes import Recipe
 
@@ -83,11 +83,14 @@ def train(
     Raises
     ------
     DatasetError
-        If there are fewer than two genres, or the data sets' frames differ.
+        If there are fewer than two genres, a list is empty, or the data sets' frames differ
+        or are none that the recipe can hear.
     """
     learned = join([music, *beside]) if beside else music
     if len(learned.genres) < 2:
         raise DatasetError(learned.name, "one genre only; at least two are needed to tell apart")
+    if empty := [split for split in SPLITS if not len(music.splits[split])]:
+        raise DatasetError(music.name, f"no tracks for {' and '.join(empty)}")
     features = recipe.features_on(music.features)
     members, trainings = [], []
     for number, build in enumerate((recipe.build, *recipe.companions)):
@@ -231,8 +234,8 @@ class _Fitting:
         recipe = dataclasses.asdict(self.recipe)
         recipe["build"] = self.recipe.build.__name__
         recipe["initialise"] = self.recipe.initialise and self.recipe.initialise.__name__
-        names = {split: clips.names for split, clips in self.music.splits.items()}
-        facts = [recipe, dataclasses.asdict(self.features), self.seed, self.epochs, names]
+        clips = {s: [c.names, c.targets.tolist()] for s, c in self.music.splits.items()}
+        facts = [recipe, dataclasses.asdict(self.features), self.seed, self.epochs, clips]
         return hashlib.sha256(json.dumps([*facts, self.music.labels]).encode()).hexdigest()
 
 
@@ -244,11 +247,12 @@ def _some_segments(features: FeatureSpec, clips: Clips, seed: int) -> np.ndarray
         for start in features.segment_starts(log_mel.shape[1])
     ]
     chosen = np.random.default_rng(seed).permutation(len(places))[:_SEGMENTS_TO_INITIALISE]
-    cuts = (
-        clips.log_mel[clip][:, start : start + features.segment_frames]
-        for clip, start in (places[index] for index in chosen)
+    return np.concatenate(
+        [
+            clips.cut(clip, [start], features.segment_frames)
+            for clip, start in (places[index] for index in chosen)
+        ]
     )
-    return np.stack(list(cuts)).astype(np.float32)
 
 
 def _build(recipe: Recipe, features: FeatureSpec, n_classes: int, precision: str) -> keras.Model:

@@ -28,6 +28,8 @@ from model.errors import PathError
 
 FACTS_FILE = "training_set.json"
 SET_FORMAT = 1
+# What the names of parts have that no other file's has, as a pattern.
+_UNIQUE = 12 * "[0-9a-f]"
 SCHEMA = pa.schema(
     [
         pa.field("name", pa.string(), nullable=False),
@@ -310,7 +312,7 @@ def start_set(folder: str | Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FACTS_FILE).unlink(missing_ok=True)  # first: from here on it is not complete
-        for pattern in ("part-*.arrow", "left-out-*.jsonl"):
+        for pattern in (f"part-{_UNIQUE}.arrow", f"left-out-{_UNIQUE}.jsonl"):
             for part in [*folder.glob(pattern), *folder.glob(f".{pattern}")]:
                 part.unlink()
     except OSError as error:

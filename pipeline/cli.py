@@ -1,7 +1,7 @@
 """The command line: subcommands, and typed errors to exit codes.
 
-Exit codes: 0 all fine, 1 some files failed, 2 wrong usage or unreadable library,
-3 interrupted.
+Exit codes: 0 all fine, 1 some files failed, 2 wrong usage, unreadable library or
+another run at work on the same reports, 3 interrupted.
 """
 
 from __future__ import annotations

@@ -201,6 +201,19 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that decode (default: one per CPU)",
     )
+    which = parser.add_argument_group("which files are looked at")
+    which.add_argument(
+        "--incremental",
+        action="store_true",
+        default=True,
+        help="leave out what an earlier run settled (the default; --no-incremental looks at "
+        "every file again)",
+    )
+    which.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="only files that failed when they were last looked at",
+    )
     report = parser.add_argument_group("report")
     report.add_argument(
         "--report",
@@ -243,6 +256,10 @@ class TaggingJob:
     separator : str
     keep_mtime, in_place_links : bool
     embeddings : bool
+    incremental : bool
+        Leave out what an earlier run settled.
+    retry_failed : bool
+        Take only what failed when it was last looked at.
     """
 
     library: str
@@ -265,6 +282,8 @@ class TaggingJob:
     keep_mtime: bool = False
     in_place_links: bool = False
     embeddings: bool = False
+    incremental: bool = True
+    retry_failed: bool = False
 
     @property
     def settings(self) -> str:
@@ -321,6 +340,8 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
             f"{report}: lies in the library, where a dry run writes nothing; "
             "choose another place with --report"
         )
+    if arguments.retry_failed and not arguments.incremental:
+        raise UsageError("--retry-failed goes by earlier runs, which --no-incremental leaves out")
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder, reports cannot go there")
     try:
@@ -354,6 +375,8 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         keep_mtime=arguments.keep_mtime,
         in_place_links=arguments.in_place_links,
         embeddings=arguments.embeddings,
+        incremental=arguments.incremental,
+        retry_failed=arguments.retry_failed,
     )
 
 

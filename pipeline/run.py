@@ -11,6 +11,7 @@
                 run.json           options, versions, state, counts, timings
                 journal.jsonl      one line per changed file, written before it changes
                 report.html        the run as a page
+        lock                       who is at work (see pipeline/lock.py)
 
 Nothing but finished parts is below ``tracks``: tools that take a folder open all of it. Runs
 that left all their files in ``genre-report/run=<id>/`` are still read, skipped by and undone.
@@ -219,24 +220,28 @@ def find_run(report: str, id: str | None = None) -> Run:
     return (changing or runs)[-1]
 
 
-def earlier_runs(job: TaggingJob, run: Run) -> list[Run]:
+def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
     """Runs that know the state of the library: back to the last that saw all of it.
 
     A finished run has a row for every file, so that those before it add nothing: the cost of
-    skipping does not grow with the nights.
+    skipping does not grow with the nights. One that took only what had failed has rows for
+    that alone.
 
     Parameters
     ----------
     job : TaggingJob
-    run : Run
+    run : Run, optional
         The present one.
 
     Returns
     -------
     list of Run
-        Newest first.
+        Newest first; none where the library was never seen.
     """
-    known = [(old, old.read_manifest()) for old in reversed(runs_of(job.report)) if old.id < run.id]
+    if not os.path.isdir(job.report):
+        return []
+    runs = [old for old in reversed(runs_of(job.report)) if run is None or old.id < run.id]
+    known = [(old, old.read_manifest()) for old in runs]
     # What was undone is no longer as the runs before saw it.
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     found = []
@@ -246,9 +251,18 @@ def earlier_runs(job: TaggingJob, run: Run) -> list[Run]:
         if facts["started_at"] <= last_undo:
             break
         found.append(old)
-        if facts["state"] == "finished" and set(facts["options"]["formats"]) >= set(job.formats):
+        if _saw_all(facts, job):
             break
     return found
+
+
+def _saw_all(facts: dict[str, Any], job: TaggingJob) -> bool:
+    options = facts["options"]
+    return (
+        facts["state"] == "finished"
+        and not options.get("retry_failed")
+        and set(options["formats"]) >= set(job.formats)
+    )
 
 
 def runs_of(report: str) -> list[Run]:
@@ -318,6 +332,8 @@ def record_run(
             "formats": list(job.formats),
             "processes": job.processes,
             "embeddings": job.embeddings,
+            "incremental": job.incremental,
+            "retry_failed": job.retry_failed,
         },
         "settings": job.settings,
         "model": {"name": job.bundle.name, "version": job.bundle.version},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -19,9 +20,20 @@ from transforms.hear import Hear
 from transforms.library import Walk
 from transforms.report import WriteReport
 from transforms.rewrite import WritePolicy
-from transforms.skip import ReadEarlier, SkipUnchanged, key_of
+from transforms.skip import (
+    ReadEarlier,
+    SkipMoved,
+    SkipUnchanged,
+    TakeFailed,
+    compact,
+    key_of,
+    size_and_time,
+)
 from transforms.tag import ReadTags, Tag, TagPolicy
 from transforms.vote import VotePolicy, decide
+
+# The last that saw all, and the retries and interruptions since, most nights.
+_FEW_RUNS = 3
 
 
 class TaggingOptions(PipelineOptions):
@@ -62,29 +74,52 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
         | "walk" >> _ends_or_goes_on(Walk(job.formats, not job.dry_run, stopping))
         # Track
     )
+    runs = _earlier_reports(job, run) if job.incremental else []
     earlier = (
         pipeline
-        | "earlier runs"
-        >> beam.Create([(os.fsencode(old.tracks), old.id) for old in earlier_runs(job, run)])
+        | "earlier runs" >> beam.Create([(os.fsencode(folder), id) for folder, id in runs])
         # (folder, run)
         | "read earlier" >> beam.ParDo(ReadEarlier())
         # (str, Earlier)
     )
-    listed = (
-        walked.goes_on
-        | "count" >> beam.Map(progress.count_listed)
-        # Track
-        | "key" >> beam.WithKeys(key_of)
-        # (str, Track)
-    )
-    changed = (
-        {"listed": listed, "earlier": earlier}
+    endings = {"walked": walked.outcomes}
+    listed = walked.goes_on
+    if job.retry_failed:
+        # The others get no row: what is known of them stays what it was.
+        failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == "failed")
+        endings["walked"] = failed
+    else:
+        listed |= "count" >> beam.Map(progress.count_listed)
+    # Track
+    matched = (
+        {"listed": listed | "key" >> beam.WithKeys(key_of), "earlier": earlier}
+        # (str, Track), (str, Earlier)
         | "match" >> beam.CoGroupByKey()
         # (str, {"listed": Track, "earlier": Earlier})
-        | "skip unchanged" >> _ends_or_goes_on(SkipUnchanged(job.settings, stopping))
-        # Track
     )
-    untagged = changed.goes_on | "read tags" >> _ends_or_goes_on(ReadTags(policy, stopping))
+    if job.retry_failed:
+        new = (
+            matched
+            | "take failed" >> beam.ParDo(TakeFailed(stopping))
+            | "count" >> beam.Map(progress.count_listed)
+        )
+    else:
+        changed = matched | "skip unchanged" >> beam.ParDo(
+            SkipUnchanged(job.settings, stopping)
+        ).with_outputs("outcomes", "gone", main="goes_on")
+        new, endings["unchanged"] = changed.goes_on, changed.outcomes
+        if runs:  # a first run has nothing to look up
+            unknown = new | "key by size and time" >> beam.WithKeys(size_and_time)
+            # (str, Track)
+            found = (
+                {"new": unknown, "gone": changed.gone}
+                | "match moved" >> beam.CoGroupByKey()
+                # (str, {"new": Track, "gone": (str, Earlier)})
+                | "skip moved" >> _ends_or_goes_on(SkipMoved(stopping))
+            )
+            new, endings["moved"] = found.goes_on, found.outcomes
+    # Track
+    untagged = new | "read tags" >> _ends_or_goes_on(ReadTags(policy, stopping))
     # Track
     heard = (
         untagged.goes_on
@@ -110,18 +145,30 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
     )
     # A report step for each way that a track can end, not one behind a Flatten: the direct
     # runner would hold all rows back until the last track is done.
-    for ending, outcomes in {
-        "walked": walked.outcomes,
-        "unchanged": changed.outcomes,
+    endings |= {
         "kept": untagged.outcomes,
         "unheard": heard.outcomes,
         "unclassified": classified.outcomes,
         "tagged": tagged,
-    }.items():
+    }
+    for ending, outcomes in endings.items():
         _ = outcomes | f"report {ending}" >> beam.ParDo(
             WriteReport(run.tracks, run.folder, job.bundle, job.settings, progress.count_outcome)
         )
         # Parquet
+
+
+def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
+    """Folders of parts that know the state of the library, and their runs."""
+    runs = [(old.tracks, old.id) for old in earlier_runs(job, run)]
+    if len(runs) <= _FEW_RUNS:
+        return runs
+    compact(runs, _compacted(run))
+    return [(_compacted(run), run.id)]
+
+
+def _compacted(run: Run) -> str:
+    return os.path.join(run.folder, "earlier")
 
 
 def _ends_or_goes_on(step: beam.DoFn) -> beam.PTransform:
@@ -141,5 +188,8 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
     """
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, job, run)
-    pipeline.run().wait_until_finish()
+    try:
+        build(pipeline, job, run)
+        pipeline.run().wait_until_finish()
+    finally:
+        shutil.rmtree(_compacted(run), ignore_errors=True)

@@ -127,7 +127,7 @@ class WriteClips(beam.DoFn):
 
     def process(self, features: Features) -> Iterator[None]:
         self._clips.append(clip_of(features, self.labelling))
-        progress.count_outcome(Outcome(features.track, "heard", "hear", ""))
+        progress.count_outcome(Outcome(features.track, "heard", "decode", ""))
         if sum(clip.features.nbytes for clip in self._clips) >= _BYTES_PER_PART:
             self._flush()
         return iter(())

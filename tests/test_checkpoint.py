@@ -114,3 +114,22 @@ def test_nothing_is_left_of_the_checkpoint_beside_the_bundle(music, tmp_path):
         "bundle.json",
         "model.keras",
     ]
+
+
+def test_a_checkpoint_cut_off_by_a_power_cut_is_thrown_away(music, tmp_path):
+    _stopped_after(music, tmp_path, "epoch 3/6")
+    for file in (tmp_path / "checkpoint" / "member_1").glob("best-*.npz"):
+        file.write_bytes(b"")
+    lines = []
+    _train(music, tmp_path, lines.append)
+    assert lines[0].startswith("dense: epoch 1/6")
+
+
+def test_other_labels_of_the_same_clips_are_another_training(music, tmp_path):
+    _stopped_after(music, tmp_path, "epoch 3/6")
+    clips = music.splits["train"]
+    turned = dataclasses.replace(clips, targets=1 - clips.targets)
+    corrected = dataclasses.replace(music, splits={**music.splits, "train": turned})
+    lines = []
+    _train(corrected, tmp_path, lines.append)
+    assert lines[0].startswith("dense: epoch 1/6")

@@ -104,6 +104,8 @@ SAID = {
     "processes": 2,
     "report": "/r",
     "embeddings": True,
+    "incremental": False,
+    "retry-failed": True,
     "quiet": True,
     "json": True,
     "verbose": True,
@@ -114,7 +116,8 @@ SAID = {
 def test_every_option_means_the_same_wherever_it_is_said(library, write, monkeypatch, key):
     value = SAID[key]
     text = ",".join(value) if isinstance(value, list) else str(value)
-    said = [f"--{key}"] if value is True else [f"--{key}", text]
+    flags = {True: [f"--{key}"], False: [f"--no-{key}"]}
+    said = flags[value] if isinstance(value, bool) else [f"--{key}", text]
     expected = getattr(parsed("tag", str(library), *said), TAG[key].dest)
     assert expected != getattr(parsed("tag", str(library)), TAG[key].dest)
 

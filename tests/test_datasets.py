@@ -300,3 +300,28 @@ def test_genres_are_spelled_as_id3_does(name, spelled):
 @given(st.text())
 def test_a_spelled_genre_stays_as_it_is(name):
     assert spell(spell(name)) == spell(name)
+
+
+@pytest.mark.parametrize(
+    "tracks",
+    [{"Bach": 60, "Haydn": 5, "Mozart": 4, "Liszt": 3}, {"a": 8, "b": 1, "c": 1}],
+    ids=["four", "three"],
+)
+def test_a_label_with_one_dominant_artist_is_kept(tracks):
+    artists = [artist for artist, count in tracks.items() for _ in range(count)]
+    lists, small = split_by_artist(["Classical"] * len(artists), artists)
+    assert not small
+    assert set(lists) == {"train", "valid", "test"}
+
+
+def test_a_clip_shorter_than_a_segment_is_heard_in_a_loop():
+    clips = Clips(("short",), (np.arange(6, dtype=np.float16).reshape(2, 3),), np.array([0]))
+    np.testing.assert_array_equal(clips.cut(0, [0], 5), [[[0, 1, 2, 0, 1], [3, 4, 5, 3, 4]]])
+
+
+def test_a_folder_of_gtzan_beside_the_tables_of_fma_is_gtzan(tmp_path):
+    (tmp_path / "fma_metadata").mkdir()
+    (tmp_path / "fma_metadata" / "tracks.csv").touch()
+    (tmp_path / "gtzan" / "blues").mkdir(parents=True)
+    (tmp_path / "gtzan" / "blues" / "blues.00000.wav").touch()
+    assert recognise(tmp_path / "gtzan") == ("gtzan", "audio")

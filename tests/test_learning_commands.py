@@ -138,7 +138,8 @@ def test_a_bundle_names_no_file_of_the_library(bundle, library):
         (["prepare", "nowhere", "--labels", "tags", "--out", "x"], "nowhere: no such folder"),
         (["evaluate", "DATA", "--data", "DATA"], "not a model bundle"),
         (["train", "DATA", "--out", "FILE"], "not a folder"),
-        (["train", "DATA", "--out", "BUNDLE"], "holds tiny already"),
+        (["train", "DATA", "--out", "BUNDLE"], "has model.keras, bundle.json, README.md already"),
+        (["prepare", "DATA", "--labels", "tags", "--out", "gs://a/b"], "only be local"),
         (["train", "DATA", "--out", "x", "--exsting", "1"], "--exsting"),
     ],
 )
@@ -188,6 +189,12 @@ def test_music_of_unknown_genres_only_cannot_measure(bundle, library, tmp_path, 
         (other / genre).symlink_to(library / source)
     assert main(["evaluate", str(bundle), "--data", str(other), "--labels", "folders"]) == 2
     assert capsys.readouterr().err.startswith("genrebeam: ")
+
+
+def test_only_the_filtered_lists_are_called_filtered(bundle, library, capsys):
+    arguments = ["--data", str(library), "--labels", "folders", "--split", "filtered"]
+    assert main(["evaluate", str(bundle), *arguments]) == 2
+    assert "no fault-filtered lists" in capsys.readouterr().err
 
 
 def test_every_data_set_can_be_asked_for():

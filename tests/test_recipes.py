@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.bundle import DESCRIPTORS, FeatureSpec
-from model.datasets import GTZAN_ARRAY
+from model.datasets import FMA_ARRAY, GTZAN_ARRAY
 from model.recipes import RECIPES, chowdhry_feature_net
 from model.recipes.chowdhry_feature_net import descriptors
 from model.recipes.parts import mfcc
@@ -22,13 +22,16 @@ def segments_of(features, n=2, seed=0):
 
 
 @by_name
-@pytest.mark.parametrize("on_array", [False, True], ids=["own frames", "GTZAN array"])
+@pytest.mark.parametrize("frames", [None, GTZAN_ARRAY, FMA_ARRAY], ids=["own", "GTZAN", "FMA"])
 @pytest.mark.parametrize("n_classes", [10, 11])
-def test_builds_a_network_from_segments_to_logits(recipe, on_array, n_classes):
-    features = recipe.features_on(GTZAN_ARRAY) if on_array else recipe.features
-    network = recipe.build(features, n_classes)
-    assert network.input_shape == (None, *features.shape)
-    assert network.output_shape == (None, n_classes)
+def test_builds_a_network_from_segments_to_logits(recipe, frames, n_classes):
+    features = recipe.features_on(frames) if frames else recipe.features
+    for build in (recipe.build, *recipe.companions):
+        network = build(features, n_classes)
+        assert network.input_shape == (None, *features.shape)
+        assert network.output_shape == (None, n_classes)
+        if recipe.initialise:
+            recipe.initialise(network, segments_of(features, 8), seed=0)
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "genre-cnn"])

@@ -67,6 +67,16 @@ def test_an_interrupted_run_does_not_hide_those_before_it(job):
     assert earlier_runs(job, start_run(job.report)) == [stopped, whole]
 
 
+def test_a_run_over_what_had_failed_does_not_hide_those_before_it(job):
+    whole = past(job)
+    retry = past(job, retry_failed=True)
+    assert earlier_runs(job) == [retry, whole]
+
+
+def test_a_library_without_reports_has_no_earlier_runs(job, tmp_path):
+    assert earlier_runs(dataclasses.replace(job, report=str(tmp_path / "missing"))) == []
+
+
 def test_other_things_in_the_home_are_no_runs(job, tmp_path):
     for folder in (tmp_path / "runs", tmp_path):
         (folder / "run=0").mkdir(parents=True)
@@ -145,7 +155,15 @@ def test_settings_change_with_all_that_decides_and_nothing_else(job):
         )
     ]
     assert len({job.settings, *(changed.settings for changed in other)}) == 8
-    same = dataclasses.replace(job, processes=9, dry_run=True, library="/other", formats=())
+    same = dataclasses.replace(
+        job,
+        processes=9,
+        dry_run=True,
+        library="/other",
+        formats=(),
+        incremental=False,
+        retry_failed=True,
+    )
     assert same.settings == job.settings
 
 

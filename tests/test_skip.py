@@ -2,11 +2,25 @@
 
 import dataclasses
 
+import apache_beam as beam
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from transforms.fingerprint import fingerprint
 from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
 from transforms.report import row, write_part
-from transforms.skip import Earlier, key_of, read_earlier, unchanged
+from transforms.skip import (
+    Earlier,
+    SkipUnchanged,
+    TakeFailed,
+    compact,
+    key_of,
+    moved,
+    read_earlier,
+    size_and_time,
+    unchanged,
+)
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
 EARLIER = Earlier(
@@ -70,6 +84,119 @@ def test_reads_back_what_a_run_reported(tiny_bundle, tmp_path):
     outcome = Outcome(track, "tagged", "tag", "mean", genres_after=("Jazz",), confidence=0.5)
     write_part([row(outcome, tiny_bundle, "settings")], str(tmp_path), str(tmp_path))
     assert list(read_earlier(str(tmp_path), "run-1")) == [(key_of(TRACK), EARLIER)]
+
+
+def test_reads_what_was_reported_before_there_were_fingerprints(tiny_bundle, tmp_path):
+    outcome = Outcome(TRACK, "kept", "read_tags", "")
+    part = write_part([row(outcome, tiny_bundle, "settings")], str(tmp_path), str(tmp_path))
+    pq.write_table(pq.read_table(part).drop_columns(["fingerprint"]), part)
+    ((key, earlier),) = read_earlier(str(tmp_path), "run-1")
+    assert (key, earlier.status, earlier.fingerprint) == (key_of(TRACK), "kept", None)
+
+
+def test_of_many_runs_the_latest_row_of_each_file_is_read(tiny_bundle, tmp_path):
+    def report(run: str, **statuses: str) -> tuple[str, str]:
+        folder = tmp_path / run
+        folder.mkdir()
+        for name, status in statuses.items():
+            track = dataclasses.replace(TRACK, uri=f"/{name}.mp3")
+            outcome = Outcome(track, status, "tag", "", genres_after=("Jazz",))
+            write_part([row(outcome, tiny_bundle, "s")], str(folder), str(tmp_path))
+        return str(folder), run
+
+    runs = [
+        report("run-3", a="failed"),
+        report("run-2"),
+        report("run-1", a="kept", b="tagged"),
+        report("run-0", a="kept", b="failed", c="kept"),
+    ]
+    compact(runs, str(tmp_path / "all"))
+    found = dict(read_earlier(str(tmp_path / "all"), "run-4"))
+    assert {key: (row.run, row.status) for key, row in found.items()} == {
+        "/a.mp3": ("run-3", "failed"),
+        "/b.mp3": ("run-1", "tagged"),
+        "/c.mp3": ("run-0", "kept"),
+    }
+    one_by_one = [item for folder, run in runs for item in read_earlier(folder, run)]
+    assert all(item in one_by_one for item in found.items())
+
+
+@pytest.fixture
+def file_of(tmp_path):
+    def make(name: str, data: bytes) -> tuple[Track, Earlier]:
+        """A file, and what a run said of it."""
+        path = tmp_path / name
+        path.write_bytes(data)
+        facts = path.stat()
+        track = Track(str(path), name.rpartition(".")[2], facts.st_size, facts.st_mtime_ns)
+        return track, change(fingerprint=fingerprint(str(path)))
+
+    return make
+
+
+NOISE = np.random.default_rng(0).bytes(300_000)
+
+
+def test_a_moved_file_is_told_with_all_that_was_known_of_it(file_of, tiny_bundle):
+    track, earlier = file_of("new.mp3", NOISE)
+    outcome = moved(track, [("/music/old.mp3", earlier)])
+    assert (outcome.status, outcome.stage) == ("unchanged", "skip")
+    assert outcome.track == with_tags(track, earlier.tags, earlier.audio)
+    assert (outcome.genres_after, outcome.confidence) == (("Jazz",), 0.5)
+    assert "moved from /music/old.mp3" in outcome.reason
+    # Or it would not be recognised when it moves again.
+    assert row(outcome, tiny_bundle, "settings")["fingerprint"] == earlier.fingerprint
+
+
+def test_another_recording_of_the_same_size_and_time_is_no_moved_file(file_of):
+    _, earlier = file_of("old.mp3", NOISE)
+    other, _ = file_of("new.mp3", NOISE[::-1])
+    assert moved(other, [("/music/old.mp3", earlier)]) is None
+
+
+def test_a_file_with_another_extension_is_no_moved_file(file_of):
+    track, earlier = file_of("new.mp3", NOISE)
+    assert moved(track, [("/music/old.ogg", earlier)]) is None
+
+
+def test_a_file_that_is_not_there_any_more_is_no_moved_file(file_of):
+    _, earlier = file_of("new.mp3", NOISE)
+    assert moved(TRACK, [("/music/old.mp3", earlier)]) is None
+
+
+def test_silence_has_no_fingerprint(file_of):
+    silent, _ = file_of("silent.wav", NOISE[:50_000] + bytes(250_000))
+    assert fingerprint(silent.uri) is None
+    assert moved(silent, [("/music/old.wav", change(fingerprint=None))]) is None
+
+
+def test_only_what_is_settled_and_no_longer_listed_is_looked_up():
+    def gone(listed, *earlier):
+        step = SkipUnchanged("settings", lambda: False)
+        found = step.process(("key", {"listed": listed, "earlier": earlier}))
+        outputs = [output for output in found if isinstance(output, beam.pvalue.TaggedOutput)]
+        return [output.value for output in outputs if output.tag == "gone"]
+
+    known = change(fingerprint="f")
+    assert gone([], known) == [(size_and_time(TRACK), ("key", known))]
+    assert gone([TRACK], known) == []
+    assert gone([], EARLIER) == []
+    assert gone([], change(fingerprint="f", settings="others")) == []
+    assert gone([], known, change(fingerprint="f", run="run-2", status="failed")) == []
+    assert gone([]) == []
+
+
+def test_takes_what_failed_last():
+    def taken(*earlier):
+        found = TakeFailed(lambda: False).process(("", {"listed": [TRACK], "earlier": earlier}))
+        return list(found)
+
+    failed = change(status="failed")
+    assert taken(failed) == [TRACK]
+    assert taken(change(status="failed", settings="others", size_bytes=1)) == [TRACK]
+    assert taken(failed, change(run="run-2")) == []
+    assert taken(EARLIER, change(run="run-2", status="failed")) == [TRACK]
+    assert taken(EARLIER) == taken() == []
 
 
 def test_a_damaged_part_is_left_out_with_a_warning(tiny_bundle, tmp_path, caplog):

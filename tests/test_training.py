@@ -124,6 +124,12 @@ def test_rare_classes_are_heard_as_often_as_common_ones(music):
     np.testing.assert_array_equal(targets.sum(axis=0), len(targets) / 2)
 
 
+def test_an_empty_list_is_said_before_any_training(music, tmp_path):
+    lacking = {**music.splits, "test": music.splits["test"][[]]}
+    with pytest.raises(DatasetError, match="no tracks for test"):
+        train(RECIPE, dataclasses.replace(music, splits=lacking), tmp_path, name="x", vote=vote)
+
+
 def test_what_is_saved_computes_in_single_precision(music, tmp_path):
     recipe = dataclasses.replace(RECIPE, epochs=1, precision="mixed_bfloat16")
     bundle = train(recipe, music, tmp_path, name="x", vote=vote, log=_nowhere)

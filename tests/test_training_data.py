@@ -215,8 +215,10 @@ def test_what_is_left_out_is_counted_with_stage_and_reason(prepared):
     assert left_out["damaged.wav"].error_type in ("TagReadError", "DecodeError")
     assert (left_out["short.wav"].stage, left_out["short.wav"].error_type) == ("decode", None)
     assert all(file.reason for file in left_out.values())
-    told = load_training_set(prepared).left_out
-    assert any(line.startswith("Polka (1 tracks of 1 artists") for line in told)
+    music = load_training_set(prepared)
+    (small,) = music.too_small
+    assert small.startswith("Polka: 1 tracks of 1 artists")
+    told = music.left_out
     assert any("empty.mp3 (read_tags: TagReadError: empty file)" in line for line in told)
 
 
@@ -318,8 +320,12 @@ def test_a_damaged_part_is_told_in_one_line(prepared, tmp_path):
 def test_other_files_in_the_folder_are_left_alone(tmp_path):
     (tmp_path / "part-of-my-life.mp3").touch()
     (tmp_path / "part-1.arrow").touch()
+    (tmp_path / "part-0123456789ab.arrow").touch()
     training_data.start_set(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["part-of-my-life.mp3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "part-1.arrow",
+        "part-of-my-life.mp3",
+    ]
 
 
 def test_a_library_without_music_is_refused(tmp_path):

@@ -150,7 +150,7 @@ def _tags(library: str, track: Track) -> Label | None:
     """By the first genre in the tag that says anything."""
     place = _place(library, track)
     for genre in track.tags.genres or track.tags.shadow:
-        if genre.casefold() not in _CATCH_ALL:
+        if key_of(genre) and genre.casefold() not in _CATCH_ALL:
             return Label(str(place), spell(genre), _artist(track, place, PurePosixPath()))
     return None
 

@@ -2,21 +2,27 @@
 
 The state of a library is its earlier reports: the latest row of each file says how large
 and how old the file was, and which model and options decided.
+
+A file that was listened to and then moved is found again by its size and time, of which the
+listing tells, and then by its fingerprint: no other file is opened for it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from transforms.fingerprint import fingerprint
+from transforms.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
-from transforms.report import parts_of
+from transforms.report import SCHEMA, Known, parts_of
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.
 _SETTLED = ("tagged", "kept", "unchanged", "refused")
@@ -33,7 +39,11 @@ _COLUMNS = (
     "confidence",
     *("title", "artist", "album"),
     *("duration_s", "sample_rate_hz", "channels", "bitrate_bps"),
+    "fingerprint",
 )
+# Of many runs, each row says from which it is.
+_RUN = pa.field("run", pa.string())
+_STATE = pa.schema([*(SCHEMA.field(name) for name in _COLUMNS), _RUN])
 
 _log = logging.getLogger("genrebeam")
 
@@ -54,6 +64,7 @@ class Earlier:
     tags : FileTags
         With the genres that the file had after that run.
     audio : AudioFacts
+    fingerprint : str or None
     """
 
     run: str
@@ -65,6 +76,7 @@ class Earlier:
     confidence: float | None
     tags: FileTags
     audio: AudioFacts
+    fingerprint: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -90,20 +102,14 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
     ------
     tuple of str and Earlier
     """
-    for part in parts_of(folder):
-        try:
-            with open(part, "rb") as stream:
-                columns = pq.read_table(stream, columns=list(_COLUMNS)).select(_COLUMNS).columns
-        except (pa.ArrowException, OSError) as error:
-            name = os.path.basename(part)
-            _log.warning("%s in run %s cannot be read, left out: %s", name, run, reason_of(error))
-            continue
+    for table in _tables(folder, run):
+        columns = table.select([*_COLUMNS, _RUN.name]).columns
         for values in zip(*(column.to_pylist() for column in columns), strict=True):
             uri, status, stage, size, mtime, settings, genres, confidence = values[:8]
             yield (
                 uri,
                 Earlier(
-                    run=run,
+                    run=values[16],
                     status=status,
                     stage=stage,
                     size_bytes=size,
@@ -111,9 +117,52 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
                     settings=settings,
                     confidence=confidence,
                     tags=FileTags(*values[8:11], genres=tuple(genres)),
-                    audio=AudioFacts(*values[11:]),
+                    audio=AudioFacts(*values[11:15]),
+                    fingerprint=values[15],
                 ),
             )
+
+
+def _tables(folder: str, run: str) -> Iterator[pa.Table]:
+    """Parts of a run, or of what `compact` made of many, as far as they can be read."""
+    for part in parts_of(folder):
+        try:
+            with open(part, "rb") as stream:
+                # Reads those columns that are there; `read_table` wants them all.
+                table = pq.ParquetFile(stream).read(columns=_STATE.names)
+        except (pa.ArrowException, OSError) as error:
+            name = os.path.basename(part)
+            _log.warning("%s in run %s cannot be read, left out: %s", name, run, reason_of(error))
+            continue
+        if "fingerprint" not in table.column_names:  # of a run before there were any
+            table = table.append_column("fingerprint", pa.nulls(len(table), pa.string()))
+        if _RUN.name not in table.column_names:
+            table = table.append_column(_RUN, pa.repeat(pa.scalar(run, pa.string()), len(table)))
+        yield table
+
+
+def compact(runs: Sequence[tuple[str, str]], folder: str) -> None:
+    """Write the latest row of each file as one part, for `read_earlier`.
+
+    Runs that were ended early each have rows for all that those before them settled. In
+    Arrow, the rows that do not count cost a twentieth of what they cost as elements of a graph.
+
+    Parameters
+    ----------
+    runs : sequence of (str, str)
+        Folder of the parts and identifier; newest first.
+    folder : str
+        Is made. In memory are one part at a time and the names of all files.
+    """
+    os.makedirs(folder)
+    names: list[pa.Array] = []
+    with pq.ParquetWriter(os.path.join(folder, "part-0.parquet"), _STATE) as writer:
+        for source, run in runs:
+            later = pa.chunked_array(names, pa.string())
+            for table in _tables(source, run):
+                counts = pc.invert(pc.is_in(table["uri"], value_set=later))
+                writer.write_table(table.select(_STATE.names).filter(counts).cast(_STATE))
+                names += table["uri"].chunks
 
 
 def key_of(track: Track) -> str:
@@ -138,7 +187,7 @@ def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcom
     Outcome or None
         None where the file has to be looked at.
     """
-    latest = max(earlier, key=lambda row: row.run, default=None)
+    latest = _latest(earlier)
     if (
         latest is None
         or not latest.is_settled
@@ -146,14 +195,57 @@ def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcom
         or (latest.size_bytes, latest.mtime_ns) != (track.size_bytes, track.mtime_ns)
     ):
         return None
-    return Outcome(
-        track=with_tags(track, latest.tags, latest.audio),
+    return _as_before(track, latest, f"same size, time and settings as in run {latest.run}")
+
+
+def _latest(earlier: Iterable[Earlier]) -> Earlier | None:
+    return max(earlier, key=lambda row: row.run, default=None)
+
+
+def _as_before(track: Track, earlier: Earlier, reason: str) -> Known:
+    return Known(
+        track=with_tags(track, earlier.tags, earlier.audio),
         status="unchanged",
         stage="skip",
-        reason=f"same size, time and settings as in run {latest.run}",
-        genres_after=latest.tags.genres,
-        confidence=latest.confidence,
+        reason=reason,
+        genres_after=earlier.tags.genres,
+        confidence=earlier.confidence,
+        fingerprint=earlier.fingerprint,
     )
+
+
+def size_and_time(known: Track | Earlier) -> str:
+    """What files that were moved are looked up by."""
+    return f"{known.size_bytes} {known.mtime_ns}"
+
+
+def moved(track: Track, gone: Iterable[tuple[str, Earlier]]) -> Outcome | None:
+    """The row of a file that an earlier run settled under another name.
+
+    The file is only opened where there is such a name.
+
+    Parameters
+    ----------
+    track : Track
+        A file that was not known.
+    gone : iterable of (str, Earlier)
+        Names that are no longer listed, with the same size and time, and what was settled.
+
+    Returns
+    -------
+    Outcome or None
+        None where the file has to be looked at.
+    """
+    named_alike = [(name, row) for name, row in gone if format_of(name) == track.format]
+    found = fingerprint(track.uri) if named_alike else None
+    if found is None:
+        return None
+    # Names with the same fingerprint were the same recording: any of them will do.
+    for name, row in sorted(named_alike, key=lambda item: item[0]):
+        if row.fingerprint == found:
+            reason = f"moved from {name}; same file and settings as in run {row.run}"
+            return _as_before(track, row, reason)
+    return None
 
 
 class ReadEarlier(beam.DoFn):
@@ -166,6 +258,8 @@ class ReadEarlier(beam.DoFn):
 
 class SkipUnchanged(beam.DoFn):
     """Set files apart that need no work: (key, listed and earlier) -> Track.
+
+    What is settled and no longer listed comes out as ``gone``: (size and time, (key, Earlier)).
 
     Parameters
     ----------
@@ -183,10 +277,64 @@ class SkipUnchanged(beam.DoFn):
     ) -> Iterator[Track | beam.pvalue.TaggedOutput]:
         if self.stopping():
             return
-        _, found = element
+        key, found = element
+        if not any(True for _ in found["listed"]):
+            latest = _latest(found["earlier"])
+            settled = latest and latest.is_settled and latest.settings == self.settings
+            if settled and latest.fingerprint:
+                yield beam.pvalue.TaggedOutput("gone", (size_and_time(latest), (key, latest)))
+            return
         for track in found["listed"]:
             outcome = unchanged(track, found["earlier"], self.settings)
             if outcome is None:
                 yield track
             else:
                 yield beam.pvalue.TaggedOutput("outcomes", outcome)
+
+
+class SkipMoved(beam.DoFn):
+    """Set moved files apart: (size and time, new and gone) -> Track.
+
+    Parameters
+    ----------
+    stopping : callable
+        Whether the run shall end early.
+    """
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        self.stopping = stopping
+
+    def process(
+        self, element: tuple[str, dict[str, Iterable]]
+    ) -> Iterator[Track | beam.pvalue.TaggedOutput]:
+        _, found = element
+        gone = list(found["gone"])
+        for track in found["new"]:
+            if self.stopping():
+                return
+            outcome = moved(track, gone)
+            if outcome is None:
+                yield track
+            else:
+                yield beam.pvalue.TaggedOutput("outcomes", outcome)
+
+
+class TakeFailed(beam.DoFn):
+    """Take files whose latest row says ``failed``: (key, listed and earlier) -> Track.
+
+    Parameters
+    ----------
+    stopping : callable
+        Whether the run shall end early.
+    """
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        self.stopping = stopping
+
+    def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[Track]:
+        if self.stopping():
+            return
+        _, found = element
+        latest = _latest(found["earlier"])
+        if latest and latest.status == "failed":
+            yield from found["listed"]

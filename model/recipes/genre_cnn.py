@@ -57,7 +57,7 @@ def build(features: FeatureSpec, n_classes: int) -> keras.Model:
             x = layers.BatchNormalization(momentum=0.9)(x)
             x = layers.Activation("relu")(x)
         x = layers.Add()([x, shortcut])
-        x = layers.MaxPooling2D(2)(x)
+        x = layers.MaxPooling2D(2, padding="same")(x)
         if block:
             x = layers.SpatialDropout2D(0.1)(x)
     # (bands / 32, frames / 16, filters): bands in four groups, all frames pooled.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.bundle import FeatureSpec
+from model.training_set import DatasetError
 
 if TYPE_CHECKING:
     import keras
@@ -90,6 +91,13 @@ class Recipe:
         FeatureSpec
             The recipe's own where the data has its frames, else segments of about the
             same length made of the frames that there are.
+
+        Raises
+        ------
+        DatasetError
+            If no such segments can be made of them.
         """
         own = self.features
+        if frames.kind != own.kind and frames.kind != "log_mel":
+            raise DatasetError(self.name, f"cannot be trained on {frames.kind}")
         return own if own.same_frames(frames) else own.on_frames_of(frames)

@@ -65,7 +65,8 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
 
     def grouped(x: keras.KerasTensor) -> keras.KerasTensor:
         """Means of groups of neighbouring bands."""
-        return layers.AveragePooling1D(features.n_mels // _N_GROUPS, dtype=EXACT)(x)
+        size = features.n_mels // _N_GROUPS
+        return layers.AveragePooling1D(size, dtype=EXACT)(x)[:, :_N_GROUPS]
 
     def together(a: keras.KerasTensor, b: keras.KerasTensor, axis: int) -> keras.KerasTensor:
         """Products of all pairs of rows, summed over the axis of time."""
@@ -131,11 +132,11 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
     ordered = ops.sort(layers.AveragePooling1D(2, dtype=EXACT)(levels), axis=2)
     quantiles = [ordered[:, :, int(q * (n_frames - 1))] for q in (0.1, 0.25, 0.5, 0.75, 0.9)]
     # Fast changes, averaged over shorter windows: they need not keep their time.
-    short = _waves(_SHORT_FRAMES)
-    starts = range(0, n_frames - _SHORT_FRAMES + 1, _SHORT_FRAMES // 2)
+    n_short = min(_SHORT_FRAMES, n_frames)
+    short = _waves(n_short)
+    starts = range(0, n_frames - n_short + 1, max(1, n_short // 2))
     windows = [
-        power(groups[:, :, first : first + _SHORT_FRAMES], short, f"short_{first}")
-        for first in starts
+        power(groups[:, :, first : first + n_short], short, f"short_{first}") for first in starts
     ]
     tempi = ops.log(sum(windows) / len(windows) + 0.1)
     shape = project(tempi, dct(np.eye(tempi.shape[2]), norm="ortho")[:, :10], "tempi_shape")
@@ -214,7 +215,8 @@ def learn_codebooks(network: keras.Model, segments: np.ndarray, seed: int) -> No
             continue
         height, width, _, count = layer.kernel.shape
         bands = layer.input.shape[1]
-        source = levels.reshape(n, bands, n_mels // bands, -1).mean(axis=2)
+        size = n_mels // bands
+        source = levels[:, : bands * size].reshape(n, bands, size, -1).mean(axis=2)
         whole = height == bands
         windows = np.lib.stride_tricks.sliding_window_view(source, (height, width), axis=(1, 2))
         chosen = tuple(rng.integers(0, size, _N_PATCHES) for size in windows.shape[:3])

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     from model.bundle import BundleError, load_bundle
-    from model.datasets import join
+    from model.datasets import FILTERED, join
 
     try:
         bundle = load_bundle(arguments.bundle)
@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     with tempfile.TemporaryDirectory() as work:
         music = gather(arguments.data, arguments, lambda _: bundle.features, work)
         joined = join(music) if len(music) > 1 else music[0]
+        if arguments.split == "filtered" and music[0].split != FILTERED:
+            raise UsageError(f"{arguments.data}: has no fault-filtered lists")
         clips, n_unknown = _known(bundle, joined, _SPLITS[arguments.split])
         figures = _measure(arguments, bundle, clips, joined.name)
     if arguments.json:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.options import UsageError
+from pipeline.terminal import safe
 
 if TYPE_CHECKING:
     from model.bundle import FeatureSpec
@@ -92,6 +93,8 @@ def gather(
 
     try:
         dataset, form = recognise(library)
+        if form != "audio" and arguments.dataset not in (None, dataset):
+            raise UsageError(f"{library}: is {dataset}, not {arguments.dataset}")
         if form == "audio":
             music = _prepared(library, arguments.dataset or dataset, frames(None), work)
         else:
@@ -103,6 +106,9 @@ def gather(
         ]
     except DatasetError as error:
         raise UsageError(str(error)) from error
+    for one in (music, *beside):
+        for label in one.too_small:
+            note(f"left out {label}")
     return [music, *beside]
 
 
@@ -117,13 +123,16 @@ def _prepared(library: str, dataset: str | None, spec: FeatureSpec, work: str) -
             f"{library}: say where the genres come from, with --labels folders or --labels tags"
         )
     place = os.path.abspath(library)
-    name = f"{os.path.basename(place)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:8]}"
+    # Each way of hearing the same music has a folder of its own.
+    key = hashlib.sha256(repr((os.fsencode(place), dataset, spec)).encode()).hexdigest()
+    name = f"{os.path.basename(place)}-{key[:8]}"
     with interruption.handled(), progress.shown():
-        return prepare(library, dataset, spec, os.path.join(work, name), log=_note)
+        return prepare(library, dataset, spec, os.path.join(work, name), log=note)
 
 
-def _note(line: str) -> None:
-    print(line, file=sys.stderr)
+def note(line: str) -> None:
+    """Tell what a person wants to know beside the result."""
+    print(safe(line), file=sys.stderr)
 
 
 def recipe_named(name: str) -> Recipe:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.commands.command import OK, add_command
-from pipeline.commands.music import KINDS, WHERE_FROM, recipe_named
+from pipeline.commands.music import KINDS, WHERE_FROM, note, recipe_named
 from pipeline.options import UsageError, check_runner_arguments
 
 
@@ -21,7 +21,8 @@ def add(commands: Any) -> None:
         "  genrebeam prepare ~/Music --labels tags --out my-set\n"
         "  genrebeam train my-set --out my-bundle\n"
         "\n"
-        "train does this by itself; as a step of its own it runs wherever Apache Beam does.\n"
+        "train does this by itself; as a step of its own it runs wherever Apache Beam does and\n"
+        "all workers reach --out.\n"
         "Options of Beam (such as --runner) are passed on to it.\n"
         "exit codes: 0 prepared, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam prepare LIBRARY --labels KIND --out DIR [OPTION ...]",
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     from pipeline import interruption, progress
     from pipeline.training_data import prepare
 
+    if "://" in arguments.out:
+        raise UsageError(f"{arguments.out}: sets can only be local so far")
     try:
         with interruption.handled(), progress.shown():
             music = prepare(
@@ -57,9 +60,12 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
                 recipe.features,
                 arguments.out,
                 runner_arguments=runner_arguments,
+                log=note,
             )
     except DatasetError as error:
         raise UsageError(str(error)) from error
+    for label in music.too_small:
+        note(f"left out {label}")
     sizes = ", ".join(f"{len(clips):,} {split}" for split, clips in music.splits.items())
     print(f"{arguments.out}: {len(music.genres)} genres; {sizes}")
     return OK

@@ -18,7 +18,13 @@ from pipeline.commands.command import (
     complain,
 )
 from pipeline.config import Setting, toml
-from pipeline.options import TaggingJob, add_tagging_arguments, check_job, check_runner_arguments
+from pipeline.options import (
+    TaggingJob,
+    UsageError,
+    add_tagging_arguments,
+    check_job,
+    check_runner_arguments,
+)
 from pipeline.terminal import is_terminal, safe, show_plan, show_result
 from transforms.records import STATUSES, printable
 
@@ -39,12 +45,14 @@ def add(commands: Any) -> None:
         "  genrebeam tag song.mp3 --existing replace  one file, whatever genre it has\n"
         "  genrebeam tag ~/Music --formats mp3,flac --min-confidence 0.6\n"
         "  GENREBEAM_EXISTING=merge genrebeam tag ~/Music --quiet    for cron and the like\n"
+        "  genrebeam tag ~/Music --retry-failed       what failed, and nothing else\n"
         "  genrebeam tag ~/Music --json | jq .counts\n"
         "\n"
         "Every option can stand in a file or in the environment, and --no-dry-run and the like\n"
         "take a flag back: see genrebeam config --help.\n"
         "Options of Apache Beam (such as --runner) are passed on to it.\n"
-        "exit codes: 0 all fine, 1 some files failed, 2 wrong usage, 3 interrupted",
+        "exit codes: 0 all fine, 1 some files failed, 2 wrong usage or another run is at work,\n"
+        "3 interrupted",
         usage="genrebeam tag LIBRARY [OPTION ...]",
     )
     tag.add_argument("library", metavar="LIBRARY", help="folder of music, or one file")
@@ -56,10 +64,23 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     job = check_job(arguments.library, arguments)
     check_runner_arguments(runner_arguments)
-    from pipeline import interruption, progress
-    from pipeline.run import record_run, start_run
+    from pipeline.lock import locked
+    from pipeline.run import earlier_runs, start_run
 
-    run = start_run(job.report)
+    with locked(job.report) as note:
+        if job.retry_failed and not earlier_runs(job):
+            raise UsageError(f"{job.report}: has no earlier run over {job.library} to retry")
+        run = start_run(job.report)
+        note(run.id)
+        return _run(job, run, arguments, runner_arguments)
+
+
+def _run(
+    job: TaggingJob, run: Run, arguments: argparse.Namespace, runner_arguments: list[str]
+) -> int:
+    from pipeline import interruption, progress
+    from pipeline.run import record_run
+
     if not arguments.quiet and is_terminal(sys.stderr):
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
@@ -99,6 +120,10 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
         policy.append(f"none below a confidence of {job.min_confidence:.2f}")
     if job.dry_run:
         policy.append("dry run: nothing is written into the library")
+    if job.retry_failed:
+        policy.append("only files that failed")
+    elif not job.incremental:
+        policy.append("earlier runs do not count")
     yield "policy", "; ".join(policy)
     segments = "all" if job.n_segments is None else f"{job.n_segments}"
     seconds = job.bundle.features.segment_seconds

@@ -18,6 +18,9 @@ from pipeline.commands.music import (
 )
 from pipeline.options import UsageError, count
 
+# Members of a model use the seeds after it, all in 32 bits.
+_LARGEST_SEED = 2**32 - 100
+
 
 def add(commands: Any) -> None:
     """Declare the subcommand."""
@@ -31,7 +34,7 @@ def add(commands: Any) -> None:
         "  genrebeam train corpus --labels folders --out my-bundle   one folder per genre\n"
         "  genrebeam train gtzan --recipe wang-vote-cnn --out wang   a published network\n"
         "\n"
-        "Stopped? The same command goes on where it was.\n"
+        "Stopped? The same command goes on where it was, once the music has been heard.\n"
         "exit codes: 0 trained, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam train DATA --out DIR [OPTION ...]",
     )
@@ -48,7 +51,7 @@ def add(commands: Any) -> None:
         help="Markdown for the model card, such as the music's sources and licences "
         "(default: none)",
     )
-    train.add_argument("--seed", type=int, default=0, help="of all chance (default: %(default)s)")
+    train.add_argument("--seed", type=_seed, default=0, help="of all chance (default: %(default)s)")
     train.add_argument(
         "--epochs",
         type=count,
@@ -74,7 +77,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     recipe = recipe_named(arguments.recipe)
-    library = one_data_folder(arguments.library, arguments.data)
+    # The command line goes before what is configured.
+    configured = arguments.library and "data" in arguments.settings
+    library = one_data_folder(arguments.library, None if configured else arguments.data)
     _check_out(arguments.out, arguments.replace)
     about = _text_of(arguments.about) if arguments.about else ""
     work = arguments.work or f"{arguments.out.rstrip('/')}-features"
@@ -111,6 +116,14 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     return OK
 
 
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number from 0 to {_LARGEST_SEED}"
+        )
+    return int(text)
+
+
 def _text_of(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as stream:
@@ -121,13 +134,10 @@ def _text_of(path: str) -> str:
 
 def _check_out(out: str, replace: bool) -> None:
     """Complain before any work about a place that the bundle cannot go to."""
-    from model.bundle import BundleError, load_bundle
+    from model.bundle import BUNDLE_FILES
 
     if os.path.lexists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: not a folder")
-    try:
-        bundle = load_bundle(out)
-    except BundleError:
-        return  # none yet, perhaps the checkpoint of one
-    if not replace:
-        raise UsageError(f"{out}: holds {bundle.name} already; --replace lets it go")
+    taken = [name for name in BUNDLE_FILES if os.path.lexists(os.path.join(out, name))]
+    if taken and not replace:
+        raise UsageError(f"{out}: has {', '.join(taken)} already; --replace lets them go")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -37,21 +38,24 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
+    from pipeline.lock import locked
     from pipeline.run import find_run
     from transforms.undo import read_journal, undo_all
 
-    run = find_run(os.path.abspath(arguments.report), arguments.run)
+    report = os.path.abspath(arguments.report)
+    run = find_run(report, arguments.run)
     counts: dict[str, int] = {}
-    if not arguments.dry_run:
-        run.mark_undone()
-    changes = list(read_journal(run.journal.lines()))
-    restored = undo_all(changes, dry_run=arguments.dry_run)
-    watched = None if arguments.quiet else sys.stderr
-    for undone in tracked(restored, len(changes), watched):
-        counts[undone.status] = counts.get(undone.status, 0) + 1
-        if undone.status in ("changed", "failed"):
-            where = undone.path or run.journal.path
-            print(f"{safe(where)}: {safe(undone.reason)}", file=sys.stderr)
+    with contextlib.nullcontext() if arguments.dry_run else locked(report):
+        if not arguments.dry_run:
+            run.mark_undone()
+        changes = list(read_journal(run.journal.lines()))
+        restored = undo_all(changes, dry_run=arguments.dry_run)
+        watched = None if arguments.quiet else sys.stderr
+        for undone in tracked(restored, len(changes), watched):
+            counts[undone.status] = counts.get(undone.status, 0) + 1
+            if undone.status in ("changed", "failed"):
+                where = undone.path or run.journal.path
+                print(f"{safe(where)}: {safe(undone.reason)}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"run": run.id, "dry_run": arguments.dry_run, "counts": counts}))
     elif not arguments.quiet:

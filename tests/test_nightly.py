@@ -1,0 +1,171 @@
+"""Night after night: one run at a time, what failed again, what was moved not again."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.lock import locked
+from pipeline.options import UsageError
+from tests.conftest import read_rows, tone, write_audio
+
+
+@pytest.fixture
+def library(tmp_path):
+    folder = tmp_path / "music"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def tag(library, tiny_bundle):
+    """Run, and give the exit code and the run's rows by file name."""
+    reports = library.parent / "reports"
+
+    def run(*options):
+        arguments = ["--bundle", tiny_bundle.path, "--report", str(reports), "--quiet", *options]
+        code = main(["tag", str(library), *arguments])
+        rows = read_rows(max((reports / "tracks").iterdir()))
+        return code, {os.path.relpath(row["uri"], library): row for row in rows}
+
+    return run
+
+
+def statuses(rows):
+    return {name: row["status"] for name, row in rows.items()}
+
+
+def test_retry_takes_what_failed_and_leaves_the_rest_to_the_next_run(library, tag, monkeypatch):
+    write_audio(library / "good.wav", tone(8), 22050)
+    (library / "bad.wav").write_bytes(b"RIFF")
+    (library / "worse.wav").write_bytes(b"RIFF")
+    code, rows = tag()
+    assert (code, statuses(rows)) == (
+        1,
+        {"good.wav": "tagged", "bad.wav": "failed", "worse.wav": "failed"},
+    )
+    write_audio(library / "bad.wav", tone(8), 22050)
+    write_audio(library / "new.wav", tone(8), 22050)
+    (library / "link.wav").symlink_to(library / "good.wav")
+    code, rows = tag("--retry-failed")
+    assert (code, statuses(rows)) == (1, {"bad.wav": "tagged", "worse.wav": "failed"})
+    write_audio(library / "worse.wav", tone(8), 22050)
+    code, rows = tag("--retry-failed")
+    assert (code, statuses(rows)) == (0, {"worse.wav": "tagged"})
+    monkeypatch.setattr("pipeline.tagging._FEW_RUNS", 2)
+    code, rows = tag()
+    assert (code, statuses(rows)) == (
+        0,
+        {
+            "good.wav": "unchanged",
+            "bad.wav": "unchanged",
+            "worse.wav": "unchanged",
+            "new.wav": "tagged",
+            "link.wav": "refused",
+        },
+    )
+    assert not list(library.parent.rglob("earlier"))
+
+
+def test_moved_files_are_not_heard_again(library, tag):
+    for name in ("a.mp3", "b.mp3", "c.mp3"):
+        write_audio(library / name, tone(8, seed=ord(name[0])), 22050)
+    _, first = tag("--existing", "replace")
+    assert set(statuses(first).values()) == {"tagged"}
+    (library / "album").mkdir()
+    for name in ("a.mp3", "b.mp3"):
+        (library / name).rename(library / "album" / name)
+    os.utime(library / "album" / "b.mp3", ns=(1, 1))
+    _, rows = tag("--existing", "replace")
+    assert statuses(rows) == {
+        "album/a.mp3": "unchanged",
+        "album/b.mp3": "unchanged",
+        "c.mp3": "unchanged",
+    }
+    assert rows["album/a.mp3"]["reason"].startswith(f"moved from {library / 'a.mp3'}; same file")
+    assert rows["album/a.mp3"]["genres_after"] == first["a.mp3"]["genres_after"]
+    assert {name for name, row in rows.items() if row["hear_s"]} == {"album/b.mp3"}
+    (library / "album" / "a.mp3").rename(library / "a.mp3")
+    _, rows = tag("--existing", "replace")
+    assert rows["a.mp3"]["reason"].startswith("moved from")
+    _, rows = tag("--existing", "replace", "--no-incremental")
+    assert [bool(row["hear_s"]) for row in rows.values()] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--retry-failed"], "has no earlier run over"),
+        (["--retry-failed", "--no-incremental"], "--retry-failed goes by earlier runs"),
+    ],
+)
+def test_a_retry_needs_earlier_runs(library, tiny_bundle, capsys, options, complaint):
+    reports = library.parent / "reports"
+    arguments = ["--bundle", tiny_bundle.path, "--report", str(reports)]
+    assert main(["tag", str(library), *arguments, *options]) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (reports / "runs").exists()
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--existing=replace"])
+def test_a_second_run_says_who_is_at_work_and_leaves(library, tiny_bundle, capsys, option):
+    reports = library.parent / "reports"
+    arguments = ["--bundle", tiny_bundle.path, "--report", str(reports), "--quiet", option]
+    with locked(str(reports)) as note:
+        note("20261120T101500.123Z-3fa9")
+        assert main(["tag", str(library), *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"run 20261120T101500.123Z-3fa9 (process {os.getpid()} on " in line
+    assert not (reports / "runs").exists()
+
+
+def test_a_run_that_has_only_begun_is_seen_too(tmp_path):
+    with locked(str(tmp_path)), pytest.raises(UsageError, match="another run is at work"):
+        locked(str(tmp_path)).__enter__()
+
+
+def test_the_lock_is_free_again_afterwards_and_tells_of_nobody(tmp_path):
+    for _ in range(2):
+        with locked(str(tmp_path)) as note:
+            note("a run")
+        assert (tmp_path / "lock").read_bytes() == b""
+
+
+def test_a_run_that_was_killed_holds_no_lock(tmp_path):
+    program = (
+        "import subprocess, sys, time\n"
+        "from pipeline.lock import locked\n"
+        "with locked(sys.argv[1]) as note:\n"
+        "    note('killed')\n"
+        # As the pool's fork server does, it outlives the run for a while.
+        "    child = subprocess.Popen(['sleep', '60'], close_fds=False)\n"
+        "    print(child.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        child = int(process.stdout.readline())
+        with pytest.raises(UsageError, match="run killed"):
+            locked(str(tmp_path)).__enter__()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        try:
+            with locked(str(tmp_path)) as note:
+                note("next")
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_runs_go_on_where_a_file_system_has_no_locks(tmp_path, monkeypatch):
+    def refuse(handle, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(str(tmp_path)) as note:
+        note("a run")
+        assert '"run": "a run"' in (tmp_path / "lock").read_text()
