@@ -67,13 +67,19 @@ def locked(report: str) -> Iterator[Callable[[str], None]]:
             if error.errno not in _NO_LOCKS:
                 raise UsageError(f"{path}: cannot be locked ({reason_of(error)})") from error
             _log.info("%s: no lock, other runs are not seen (%s)", path, reason_of(error))
+        _forget(handle)  # what a killed run noted
         try:
             yield lambda run: _note(handle, run)
         finally:
             # Not unlinked: a third run would lock a new file while a second has this one open.
-            os.ftruncate(handle, 0)
+            _forget(handle)
     finally:
         os.close(handle)
+
+
+def _forget(handle: int) -> None:
+    with contextlib.suppress(OSError):  # the lock is the system's, not the note
+        os.ftruncate(handle, 0)
 
 
 def _note(handle: int, run: str) -> None:

@@ -212,7 +212,8 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--retry-failed",
         action="store_true",
-        help="only files that failed when they were last looked at",
+        help="only files that failed when they were last looked at; what is in a folder that "
+        "could not be read is taken by the next full run",
     )
     report = parser.add_argument_group("report")
     report.add_argument(

@@ -98,7 +98,7 @@ class Run:
                 facts = json.load(stream)
         except (OSError, ValueError):
             return None
-        return facts if isinstance(facts, dict) and "library" in facts else None
+        return facts if isinstance(facts, dict) else None
 
     def mark_undone(self) -> None:
         """Note in the manifest that the run's changes were taken back."""
@@ -110,6 +110,8 @@ class Run:
         with open(f"{path}.new", "w", encoding="utf-8") as stream:
             json.dump(facts, stream, indent=2)
             stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
         os.replace(f"{path}.new", path)
 
 
@@ -246,10 +248,12 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     found = []
     for old, facts in known:
-        if facts is None or facts["library"] != printable(job.library):
+        if facts is None or facts.get("library") != printable(job.library):
             continue
         if facts["started_at"] <= last_undo:
             break
+        if job.retry_failed and facts["options"]["dry_run"]:
+            continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
         if _saw_all(facts, job):
             break
@@ -260,6 +264,8 @@ def _saw_all(facts: dict[str, Any], job: TaggingJob) -> bool:
     options = facts["options"]
     return (
         facts["state"] == "finished"
+        # None at all: what was mounted there was not there that time.
+        and bool(facts.get("counts"))
         and not options.get("retry_failed")
         and set(options["formats"]) >= set(job.formats)
     )

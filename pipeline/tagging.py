@@ -115,7 +115,7 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
                 {"new": unknown, "gone": changed.gone}
                 | "match moved" >> beam.CoGroupByKey()
                 # (str, {"new": Track, "gone": (str, Earlier)})
-                | "skip moved" >> _ends_or_goes_on(SkipMoved(stopping))
+                | "skip moved" >> _ends_or_goes_on(SkipMoved(policy.form, stopping))
             )
             new, endings["moved"] = found.goes_on, found.outcomes
     # Track

@@ -1,5 +1,6 @@
 """Night after night: one run at a time, what failed again, what was moved not again."""
 
+import dataclasses
 import errno
 import fcntl
 import os
@@ -13,6 +14,11 @@ from pipeline.cli import main
 from pipeline.lock import locked
 from pipeline.options import UsageError
 from tests.conftest import read_rows, tone, write_audio
+from transforms.fingerprint import fingerprint
+from transforms.records import AudioFacts, FileTags, Track
+from transforms.skip import Earlier, compact, moved, read_earlier
+
+SETTLED = Earlier("1", "tagged", "tag", 1, 1, "s", 0.5, FileTags(), AudioFacts())
 
 
 @pytest.fixture
@@ -95,6 +101,47 @@ def test_moved_files_are_not_heard_again(library, tag):
     assert rows["a.mp3"]["reason"].startswith("moved from")
     _, rows = tag("--existing", "replace", "--no-incremental")
     assert [bool(row["hear_s"]) for row in rows.values()] == [True] * 3
+
+
+def test_an_untagged_copy_of_a_tagged_file_is_not_the_file_that_was_moved(tmp_path):
+    write_audio(tmp_path / "copy.flac", tone(8), 22050)
+    copy = Track(str(tmp_path / "copy.flac"), "flac", size_bytes=1, mtime_ns=1)
+    found = fingerprint(copy.uri)
+    gone = [
+        ("a.flac", dataclasses.replace(SETTLED, tags=FileTags(genres=genres), fingerprint=found))
+        for genres in (("Rock",), ())
+    ]
+    assert moved(copy, gone[:1]) is None
+    assert moved(copy, gone).genres_after == ()
+
+
+def test_a_dry_retry_does_not_take_the_failures_away(library, tag):
+    (library / "bad.wav").write_bytes(b"RIFF")
+    tag()
+    write_audio(library / "bad.wav", tone(8), 22050)
+    _, rows = tag("--retry-failed", "--dry-run")
+    assert statuses(rows) == {"bad.wav": "would_tag"}
+    _, rows = tag("--retry-failed")
+    assert statuses(rows) == {"bad.wav": "tagged"}
+
+
+def test_a_night_without_the_mounted_music_forgets_nothing(library, tag):
+    write_audio(library / "a.wav", tone(8), 22050)
+    tag()
+    library.rename(library.parent / "away")
+    library.mkdir()
+    reports = library.parent / "reports"
+    main(["tag", str(library), "--report", str(reports), "--quiet"])
+    library.rmdir()
+    (library.parent / "away").rename(library)
+    _, rows = tag()
+    assert statuses(rows) == {"a.wav": "unchanged"}
+
+
+def test_many_runs_are_joined_where_the_name_of_the_reports_is_no_text(tmp_path):
+    folder = os.path.join(tmp_path, os.fsdecode(b"m\xfcsik"))
+    compact([], folder)
+    assert list(read_earlier(folder, "run")) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.options import TaggingJob, UsageError
 from pipeline.run import Journal, Run, earlier_runs, find_run, record_run, runs_of, start_run
+from transforms.records import Outcome, Track
+from transforms.report import row, write_part
 from transforms.undo import read_journal
 
 
@@ -40,7 +42,12 @@ def test_later_runs_sort_after_earlier_ones(tmp_path):
 def past(job, *, interrupted=False, **changes):
     """A run that was."""
     run = start_run(job.report)
-    record_run(run, dataclasses.replace(job, **changes), lambda: None, lambda: interrupted)
+
+    def see_a_file():
+        outcome = Outcome(Track("/music/a.mp3", "mp3"), "kept", "read_tags", "")
+        write_part([row(outcome, job.bundle, "settings")], run.tracks, run.folder)
+
+    record_run(run, dataclasses.replace(job, **changes), see_a_file, lambda: interrupted)
     time.sleep(0.002)
     return run
 
@@ -105,7 +112,8 @@ def test_runs_that_left_all_in_one_folder_are_found(job, tmp_path):
 
 def test_only_parts_of_reports_are_where_tools_look(job, tmp_path):
     past(job)
-    assert [path for path in (tmp_path / "tracks").rglob("*") if path.is_file()] == []
+    files = [path for path in (tmp_path / "tracks").rglob("*") if path.is_file()]
+    assert [path.suffix for path in files] == [".parquet"]
 
 
 def test_what_breaks_while_the_run_is_ended_early_is_no_crash(job):

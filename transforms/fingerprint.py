@@ -14,8 +14,9 @@ _PLACE_BYTES = 4096
 def fingerprint(path: str) -> str | None:
     """Digest of a file's size and of 64 KiB of it, spread evenly.
 
-    Equal digests show the same recording: sixteen places of two recordings are only equal
-    where both are silent. What is the same in most places tells nothing and gets no digest.
+    Equal digests show the same recording, not the same tags: those can lie between the places.
+    Sixteen places of two recordings are only equal where both are silent; what is the same in
+    most places tells nothing and gets no digest.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from transforms.fields import TagForm, read_header
 from transforms.fingerprint import fingerprint
 from transforms.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
@@ -42,6 +43,8 @@ _COLUMNS = (
     "fingerprint",
 )
 # Of many runs, each row says from which it is.
+_ANY_FORM = TagForm()
+_ROWS_AT_ONCE = 10_000
 _RUN = pa.field("run", pa.string())
 _STATE = pa.schema([*(SCHEMA.field(name) for name in _COLUMNS), _RUN])
 
@@ -103,8 +106,7 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
     tuple of str and Earlier
     """
     for table in _tables(folder, run):
-        columns = table.select([*_COLUMNS, _RUN.name]).columns
-        for values in zip(*(column.to_pylist() for column in columns), strict=True):
+        for values in _rows(table):
             uri, status, stage, size, mtime, settings, genres, confidence = values[:8]
             yield (
                 uri,
@@ -123,6 +125,12 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
             )
 
 
+def _rows(table: pa.Table) -> Iterator[tuple]:
+    """Values of each row, with few of them in memory at once."""
+    for batch in table.select([*_COLUMNS, _RUN.name]).to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
 def _tables(folder: str, run: str) -> Iterator[pa.Table]:
     """Parts of a run, or of what `compact` made of many, as far as they can be read."""
     for part in parts_of(folder):
@@ -130,14 +138,16 @@ def _tables(folder: str, run: str) -> Iterator[pa.Table]:
             with open(part, "rb") as stream:
                 # Reads those columns that are there; `read_table` wants them all.
                 table = pq.ParquetFile(stream).read(columns=_STATE.names)
-        except (pa.ArrowException, OSError) as error:
+            if "fingerprint" not in table.column_names:  # of a run before there were any
+                table = table.append_column("fingerprint", pa.nulls(len(table), pa.string()))
+            if _RUN.name not in table.column_names:
+                runs = pa.repeat(pa.scalar(run, pa.string()), len(table))
+                table = table.append_column(_RUN, runs)
+            table = table.select(_STATE.names).cast(_STATE)
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             name = os.path.basename(part)
             _log.warning("%s in run %s cannot be read, left out: %s", name, run, reason_of(error))
             continue
-        if "fingerprint" not in table.column_names:  # of a run before there were any
-            table = table.append_column("fingerprint", pa.nulls(len(table), pa.string()))
-        if _RUN.name not in table.column_names:
-            table = table.append_column(_RUN, pa.repeat(pa.scalar(run, pa.string()), len(table)))
         yield table
 
 
@@ -156,12 +166,16 @@ def compact(runs: Sequence[tuple[str, str]], folder: str) -> None:
     """
     os.makedirs(folder)
     names: list[pa.Array] = []
-    with pq.ParquetWriter(os.path.join(folder, "part-0.parquet"), _STATE) as writer:
+    # Opened here: pyarrow takes no names that are not text.
+    with (
+        open(os.path.join(folder, "part-0.parquet"), "wb") as stream,
+        pq.ParquetWriter(stream, _STATE) as writer,
+    ):
         for source, run in runs:
             later = pa.chunked_array(names, pa.string())
             for table in _tables(source, run):
                 counts = pc.invert(pc.is_in(table["uri"], value_set=later))
-                writer.write_table(table.select(_STATE.names).filter(counts).cast(_STATE))
+                writer.write_table(table.filter(counts))
                 names += table["uri"].chunks
 
 
@@ -219,10 +233,13 @@ def size_and_time(known: Track | Earlier) -> str:
     return f"{known.size_bytes} {known.mtime_ns}"
 
 
-def moved(track: Track, gone: Iterable[tuple[str, Earlier]]) -> Outcome | None:
+def moved(
+    track: Track, gone: Iterable[tuple[str, Earlier]], form: TagForm = _ANY_FORM
+) -> Outcome | None:
     """The row of a file that an earlier run settled under another name.
 
-    The file is only opened where there is such a name.
+    The file is only opened where there is such a name. Its genres have to be those that the
+    run left: an untagged copy can have the size and time of a tagged one.
 
     Parameters
     ----------
@@ -230,6 +247,8 @@ def moved(track: Track, gone: Iterable[tuple[str, Earlier]]) -> Outcome | None:
         A file that was not known.
     gone : iterable of (str, Earlier)
         Names that are no longer listed, with the same size and time, and what was settled.
+    form : TagForm
+        How tags are read.
 
     Returns
     -------
@@ -240,9 +259,13 @@ def moved(track: Track, gone: Iterable[tuple[str, Earlier]]) -> Outcome | None:
     found = fingerprint(track.uri) if named_alike else None
     if found is None:
         return None
+    try:
+        tags, _ = read_header(track.uri, form)
+    except Exception:  # the steps after this one say why
+        return None
     # Names with the same fingerprint were the same recording: any of them will do.
     for name, row in sorted(named_alike, key=lambda item: item[0]):
-        if row.fingerprint == found:
+        if row.fingerprint == found and row.tags.genres == tuple(map(printable, tags.genres)):
             reason = f"moved from {name}; same file and settings as in run {row.run}"
             return _as_before(track, row, reason)
     return None
@@ -297,11 +320,14 @@ class SkipMoved(beam.DoFn):
 
     Parameters
     ----------
+    form : TagForm
+        How tags are read.
     stopping : callable
         Whether the run shall end early.
     """
 
-    def __init__(self, stopping: Callable[[], bool]) -> None:
+    def __init__(self, form: TagForm, stopping: Callable[[], bool]) -> None:
+        self.form = form
         self.stopping = stopping
 
     def process(
@@ -312,7 +338,7 @@ class SkipMoved(beam.DoFn):
         for track in found["new"]:
             if self.stopping():
                 return
-            outcome = moved(track, gone)
+            outcome = moved(track, gone, self.form)
             if outcome is None:
                 yield track
             else:
