@@ -106,7 +106,7 @@ def test_a_report_without_room_stops_the_run_and_all_can_be_undone(
     for format in FORMATS:
         write_audio(music / f"song.{format}", tone(6, 22050, 2), 22050)
     before = files_of(music)
-    filler = fill_up(small_disk, 2 * PAGE)  # enough for the manifest and the journal
+    filler = fill_up(small_disk, 3 * PAGE)  # enough for the lock, the manifest and the journal
     reports = ["--report", str(small_disk / "reports")]
     assert main(["tag", str(music), "--bundle", tiny_bundle.path, *reports]) == 1
     assert "No space left on device" in capsys.readouterr().err

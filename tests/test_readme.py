@@ -113,6 +113,8 @@ ELSEWHERE = (
     "./run_local.sh test",
     'ln -s "$PWD/run_local.sh" ~/.local/bin/genrebeam',
     "pipx install .",
+    # On real music: test_default_bundle_is_as_good_as_its_card_says.
+    "./run_local.sh evaluate model/bundles/default --data ../shared/data/gtzan --split filtered",
 )
 
 
