@@ -18,22 +18,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sklearn.metrics import roc_curve
 
 from model.bundle import Bundle
+from model.colours import colour_of
 
-# Okabe and Ito's colours for all eyes (https://jfly.uni-koeln.de/color/), yellow darkened and
-# black lightened so that they show on white and on black, and two more. Shapes and dashes
-# repeat at another pace: they tell classes apart to readers who see few colours.
-_COLOURS = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#a39a00",
-    "#8457c9",
-    "#808080",
-    "#9c5b3c",
-)
+# Shapes and dashes repeat at another pace than colours: they tell classes apart to readers
+# who see few colours.
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star")
 _DASHES = ("solid", "dash", "dot")
 
@@ -265,10 +253,6 @@ def _short(text: str) -> str:
     return _shown(text if fits else f"{text[: _LONGEST_NAME - 1]}…")
 
 
-def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
-
-
 def _confusion(confusion: list[list[int]], genres: Sequence[str]) -> dict[str, Any]:
     counts = np.array(confusion)
     rows = np.flatnonzero(counts.sum(axis=1))
@@ -353,7 +337,7 @@ def _roc(
                 "y": np.round(true, 4).tolist(),
                 "mode": "lines",
                 "line": {
-                    "color": _colour(number),
+                    "color": colour_of(number),
                     "dash": _DASHES[number % len(_DASHES)],
                     "width": 2,
                 },
@@ -435,7 +419,7 @@ def _map(
                 "text": [f"{_shown(names[i])}<br>{_shown(genres[number])}" for i in chosen[of_it]],
                 "hoverinfo": "text",
                 "marker": {
-                    "color": _colour(number),
+                    "color": colour_of(number),
                     "symbol": _SHAPES[number % len(_SHAPES)],
                     "size": 8,
                     "line": {"width": 0.5, "color": "@surface"},
@@ -507,7 +491,7 @@ def _curves(history: list[dict[str, list[float]]], key: str, title: str) -> dict
                         "y": [v if np.isfinite(v) else None for v in map(float, values)],
                         "mode": "lines",
                         "name": f"{name}{whose}",
-                        "line": {"color": _colour(number), "dash": dash, "width": 2},
+                        "line": {"color": colour_of(number), "dash": dash, "width": 2},
                     }
                 )
     return {

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from model.colours import colour_of
 from pipeline import __version__
 from pipeline.inspection import Inspection
 from pipeline.terminal import safe
@@ -31,20 +32,6 @@ if TYPE_CHECKING:
 # Stands near the beginning of each file that is ours, and so may be written anew.
 GENERATOR = "genrebeam inspect"
 
-# Okabe and Ito's colours for all eyes (https://jfly.uni-koeln.de/color/), yellow darkened and
-# black lightened so that they show on white and on black, and two more.
-COLOURS = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#a39a00",
-    "#8457c9",
-    "#808080",
-    "#9c5b3c",
-)
 # Genres that are shown: more cannot be told apart.
 MOST_GENRES = 12
 # Columns of what changes with every frame: fewer than measured, so that its course shows.
@@ -52,11 +39,6 @@ _PICTURE_COLUMNS, _LINE_POINTS = 800, 400
 _MEL_COLUMNS = 4000
 # Headers are seldom exact.
 _LEAST_CUT_S = 2
-
-
-def colour_of(genre: int) -> str:
-    """Colour of a class by its number, as ``#rrggbb``."""
-    return COLOURS[genre % len(COLOURS)]
 
 
 def clock(seconds: float) -> str:

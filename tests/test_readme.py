@@ -1,6 +1,7 @@
 """README and the other pages: what they say is what the code does."""
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -14,7 +15,7 @@ from mutagen.flac import FLAC
 
 from model import bundle as bundles
 from model.bundle import DEFAULT_BUNDLE, FeatureSpec, load_bundle
-from model.recipes import RECIPES, Recipe
+from model.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 from pipeline.cli import _parser, main
 from pipeline.config import commands_of, parse
 from pipeline.options import add_tagging_arguments
@@ -250,3 +251,27 @@ def test_every_module_that_a_page_names_is_there(page):
     } | {"setup.py"}
     for named in re.findall(r"[\w/]+\.py\b", PAGES[page]):
         assert any(f"/{module}".endswith(f"/{named}") for module in modules), named
+
+
+def test_table_of_recipes_is_what_was_measured():
+    measured = json.loads((REPOSITORY / "benchmarks" / "recipes.json").read_text())
+    rows = {
+        row.split("`")[1]: [cell.strip() for cell in row.split("|")[2:4]]
+        for row in README.splitlines()
+        if row.startswith("| `") and row.count("|") == 7
+    }
+    assert rows == {
+        name: [
+            f"{100 * splits['filtered'][key]:.1f}"
+            for key in ("track_accuracy", "majority_accuracy")
+        ]
+        for name, splits in measured.items()
+    }
+
+
+def test_the_shipped_model_is_ahead_of_every_other_recipe_on_both_splits():
+    measured = json.loads((REPOSITORY / "benchmarks" / "recipes.json").read_text())
+    ours = measured.pop(DEFAULT_RECIPE)
+    for splits in measured.values():
+        for split, figures in splits.items():
+            assert figures["track_accuracy"] < ours[split]["track_accuracy"]

@@ -168,7 +168,8 @@ def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator
     """How probable genres are, and how many votes they have: a heading, a line for each."""
     from rich.text import Text
 
-    from pipeline.inspection_page import colour_of, percent
+    from model.colours import colour_of
+    from pipeline.inspection_page import percent
     from transforms.vote import count_votes
 
     means, votes = inspection.probabilities.mean(axis=0), count_votes(inspection.probabilities)
@@ -187,7 +188,8 @@ def _over_time(
     import numpy as np
     from rich.text import Text
 
-    from pipeline.inspection_page import clock, colour_of, time_ticks
+    from model.colours import colour_of
+    from pipeline.inspection_page import clock, time_ticks
 
     probabilities = inspection.probabilities
     starts = np.arange(columns) * len(probabilities) // columns

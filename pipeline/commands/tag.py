@@ -185,4 +185,5 @@ def _headline(facts: dict[str, Any]) -> str:
     counts = facts["counts"]
     parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in STATUSES if counts.get(s)]
     total = sum(counts.values())
-    return f"{total:,} files in {facts['seconds']:.1f} s: {', '.join(parts) or 'none'}"
+    files = f"{total:,} file{'' if total == 1 else 's'}"
+    return f"{files} in {facts['seconds']:.1f} s: {', '.join(parts) or 'no music found'}"
