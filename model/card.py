@@ -36,16 +36,16 @@ def model_card(bundle: Bundle) -> str:
 Genres: {", ".join(map(_plain, bundle.genres))}.
 
 ## What it is
-Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}. It hears
-segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities, calibrated
-with a temperature of {bundle.temperature}.
+Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}.
+It hears segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities,
+calibrated with a temperature of {bundle.temperature}.
 
 ## What it learned from
 {_sources(training["sources"])}
 
 It learned from {clips["train"]:,} tracks, was stopped and calibrated on {clips["valid"]:,}, and is
-tested on {clips["test"]:,}; {training["left_out"]:,} were left out, because they are missing,
-damaged, or of genres with too little music. No audio is part of this model.
+tested on {clips["test"]:,}. Of all tracks {training["left_out"]:,} could not be used, because they are
+missing or damaged. No audio is part of this model.
 
 {training["about"]}
 
