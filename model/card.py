@@ -44,8 +44,8 @@ calibrated with a temperature of {bundle.temperature}.
 {_sources(training["sources"])}
 
 It learned from {clips["train"]:,} tracks, was stopped and calibrated on {clips["valid"]:,}, and is
-tested on {clips["test"]:,}. Of all tracks {training["left_out"]:,} could not be used, because they are
-missing or damaged. No audio is part of this model.
+tested on {clips["test"]:,}. Of all tracks {training["left_out"]:,} could not be used,
+because they are missing or damaged. No audio is part of this model.
 
 {training["about"]}
 
