@@ -91,7 +91,7 @@ def measure(library: Path, reports: Path, options: list[str]) -> dict[str, objec
         tree.look()
         time.sleep(0.1)
     wall = time.perf_counter() - started
-    manifest = json.loads((max(reports.iterdir()) / "run.json").read_text())
+    manifest = json.loads((max((reports / "runs").iterdir()) / "run.json").read_text())
     files = sum(manifest["counts"].values())
     return {
         "exit_code": process.returncode,
