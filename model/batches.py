@@ -30,8 +30,6 @@ class RandomSegments(keras.utils.PyDataset):
     clips : Clips
     n_classes : int
     seed : int
-    first_epoch : int
-        Epochs that were seen before.
     """
 
     def __init__(
@@ -41,7 +39,6 @@ class RandomSegments(keras.utils.PyDataset):
         clips: Clips,
         n_classes: int,
         seed: int,
-        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         self.recipe = recipe
@@ -49,8 +46,7 @@ class RandomSegments(keras.utils.PyDataset):
         self.clips = clips
         self.one_hot = np.eye(n_classes, dtype=np.float32)
         self.seed = seed
-        self.epoch = first_epoch
-        self._shuffle()
+        self.start(0)
 
     def __len__(self) -> int:
         return max(1, len(self.order) // self.recipe.batch_size)
@@ -64,7 +60,11 @@ class RandomSegments(keras.utils.PyDataset):
         return augment(segments.astype(np.float32), targets, self.recipe, self.features, rng)
 
     def on_epoch_end(self) -> None:
-        self.epoch += 1
+        self.start(self.epoch + 1)
+
+    def start(self, epoch: int) -> None:
+        """Begin with an epoch, such as the one that a resumed training has come to."""
+        self.epoch = epoch
         self._shuffle()
 
     def _cut(self, log_mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -108,11 +108,7 @@ class WholeSegments(keras.utils.PyDataset):
         self.clips = clips
         self.batch_size = batch_size
         self.one_hot = np.eye(n_classes, dtype=np.float32)
-        self.segments = [
-            (clip, start)
-            for clip, log_mel in enumerate(clips.log_mel)
-            for start in features.segment_starts(log_mel.shape[1])
-        ]
+        self.segments = clips.places(features)
 
     def __len__(self) -> int:
         return -(-len(self.segments) // self.batch_size)

@@ -110,6 +110,14 @@ class Clips:
             targets=self.targets[chosen].astype(np.int64),
         )
 
+    def places(self, features: FeatureSpec) -> list[tuple[int, int]]:
+        """Clip and first frame of every whole segment, one after the other."""
+        return [
+            (clip, start)
+            for clip, log_mel in enumerate(self.log_mel)
+            for start in features.segment_starts(log_mel.shape[1])
+        ]
+
     def cut(self, clip: int, starts: Sequence[int], width: int) -> np.ndarray:
         """Segments of a clip; what is shorter is heard in a loop, as when tagging.
 

@@ -193,14 +193,12 @@ class _Fitting:
             ),
             metrics=["accuracy"],
         )
-        if recipe.initialise:
-            recipe.initialise(network, _some_segments(self.features, train, self.seed), self.seed)
         progress = checkpoint.resume(network)
         if progress.epochs:
             self.log(f"{network.name}: goes on after epoch {progress.epochs}/{self.epochs}")
-            batches = RandomSegments(
-                recipe, self.features, train, n_classes, self.seed, progress.epochs
-            )
+            batches.start(progress.epochs)
+        elif recipe.initialise:
+            recipe.initialise(network, _some_segments(self.features, train, self.seed), self.seed)
         if not progress.finished:
             network.fit(
                 batches,
@@ -241,11 +239,7 @@ class _Fitting:
 
 def _some_segments(features: FeatureSpec, clips: Clips, seed: int) -> np.ndarray:
     """At most so many whole segments: ``(n, n_rows, segment_frames) float32``."""
-    places = [
-        (clip, start)
-        for clip, log_mel in enumerate(clips.log_mel)
-        for start in features.segment_starts(log_mel.shape[1])
-    ]
+    places = clips.places(features)
     chosen = np.random.default_rng(seed).permutation(len(places))[:_SEGMENTS_TO_INITIALISE]
     return np.concatenate(
         [

@@ -212,11 +212,12 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     )
     try:
         from transforms.classify import Classifier
+        from transforms.hear import result_of
 
         classifier = Classifier(bundle)
         classifier(np.zeros((1, *bundle.features.shape), np.float32))  # loads it meanwhile
         loaded = time.perf_counter()
-        sound = _result(path, future)
+        sound: Sound = result_of(future, path, _TIMEOUT_S)
     finally:
         pool.stop()
     heard = time.perf_counter()
@@ -249,20 +250,6 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         majority=majority,
         seconds=seconds,
     )
-
-
-def _result(path: str, future: Any) -> Sound:
-    from pebble import ProcessExpired
-
-    from transforms.hear import DecoderCrash, DecoderTimeout
-
-    try:
-        return future.result()
-    except TimeoutError as error:
-        raise DecoderTimeout(path, f"not decoded within {_TIMEOUT_S:.0f} s") from error
-    except ProcessExpired as error:
-        reason = f"the decoder crashed (exit code {error.exitcode})"
-        raise DecoderCrash(path, reason) from error
 
 
 def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = None) -> Sound:

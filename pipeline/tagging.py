@@ -12,6 +12,7 @@ from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import interruption, progress
+from pipeline.endings import ends_or_goes_on
 from pipeline.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from pipeline.run import Run, earlier_runs
 from transforms.classify import GenreModelHandler, SetFailuresApart
@@ -71,7 +72,7 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
         pipeline
         | "library" >> beam.Create([os.fsencode(job.library)])
         # bytes
-        | "walk" >> _ends_or_goes_on(Walk(job.formats, not job.dry_run, stopping))
+        | "walk" >> ends_or_goes_on(Walk(job.formats, not job.dry_run, stopping))
         # Track
     )
     runs = _earlier_reports(job, run) if job.incremental else []
@@ -115,25 +116,25 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
                 {"new": unknown, "gone": changed.gone}
                 | "match moved" >> beam.CoGroupByKey()
                 # (str, {"new": Track, "gone": (str, Earlier)})
-                | "skip moved" >> _ends_or_goes_on(SkipMoved(policy.form, stopping))
+                | "skip moved" >> ends_or_goes_on(SkipMoved(policy.form, stopping))
             )
             new, endings["moved"] = found.goes_on, found.outcomes
     # Track
-    untagged = new | "read tags" >> _ends_or_goes_on(ReadTags(policy, stopping))
+    untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
     # Track
     heard = (
         untagged.goes_on
         | "spread" >> beam.Reshuffle()
         # Track
         | "decode + features"
-        >> _ends_or_goes_on(Hear(job.bundle.features, job.n_segments, job.processes, stopping))
+        >> ends_or_goes_on(Hear(job.bundle.features, job.n_segments, job.processes, stopping))
         # Features
     )
     classified = (
         heard.goes_on
         | "classify" >> RunInference(GenreModelHandler(job.bundle, embeddings=job.embeddings))
         # Prediction
-        | "set failures apart" >> _ends_or_goes_on(SetFailuresApart())
+        | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
         # Prediction
     )
     tagged = (
@@ -169,11 +170,6 @@ def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
 
 def _compacted(run: Run) -> str:
     return os.path.join(run.folder, "earlier")
-
-
-def _ends_or_goes_on(step: beam.DoFn) -> beam.PTransform:
-    """A step in which a track's way can end: ``outcomes`` beside those that go on."""
-    return beam.ParDo(step).with_outputs("outcomes", main="goes_on")
 
 
 def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ()) -> None:

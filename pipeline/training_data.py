@@ -34,6 +34,7 @@ from model.training_set import (
     write_left_out,
 )
 from pipeline import interruption, progress
+from pipeline.endings import ends_or_goes_on
 from pipeline.options import LOCAL_RUNNER
 from transforms import pool
 from transforms.hear import Hear, hear_in_a_row
@@ -79,10 +80,10 @@ def build(
         pipeline
         | "library" >> beam.Create([os.fsencode(library)])
         # bytes
-        | "walk" >> _ends_or_goes_on(Walk(FORMATS_HEARD, False, stopping))
+        | "walk" >> ends_or_goes_on(Walk(FORMATS_HEARD, False, stopping))
         # Track
     )
-    labelled = walked.goes_on | "label" >> _ends_or_goes_on(SelectLabelled(labelling, stopping))
+    labelled = walked.goes_on | "label" >> ends_or_goes_on(SelectLabelled(labelling, stopping))
     # Track
     heard = (
         labelled.goes_on
@@ -90,7 +91,7 @@ def build(
         # Track
         | "spread" >> beam.Reshuffle()
         # Track
-        | "decode + features" >> _ends_or_goes_on(hearing)
+        | "decode + features" >> ends_or_goes_on(hearing)
         # Features
     )
     _ = heard.goes_on | "write clips" >> beam.ParDo(WriteClips(out, labelling))
@@ -102,11 +103,6 @@ def build(
     }.items():
         _ = outcomes | f"write {ending}" >> beam.ParDo(WriteLeftOut(out))
         # JSON
-
-
-def _ends_or_goes_on(step: beam.DoFn) -> beam.PTransform:
-    """A step in which a track's way can end: ``outcomes`` beside those that go on."""
-    return beam.ParDo(step).with_outputs("outcomes", main="goes_on")
 
 
 class WriteClips(beam.DoFn):

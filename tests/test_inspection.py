@@ -21,11 +21,12 @@ from rich.console import Console
 from model.bundle import Bundle, FeatureSpec
 from pipeline.cli import main
 from pipeline.commands.inspect import _print
-from pipeline.inspection import MOST_COLUMNS, Inspection, Sound, _decode, _measure, _result, listen
+from pipeline.inspection import MOST_COLUMNS, Inspection, Sound, _decode, _measure, listen
 from pipeline.inspection_page import MOST_GENRES, time_ticks, write_page, write_png
 from tests.conftest import GENRES, files_of, tone, write_audio
 from transforms.decode import DecodeError
 from transforms.features import hear
+from transforms.hear import result_of
 from transforms.records import AudioFacts, FileTags, Prediction, Track, TrackError
 from transforms.vote import VotePolicy, decide
 
@@ -152,7 +153,7 @@ def test_a_decoder_that_dies_is_told_in_one_line(error, told):
     future: Future = Future()
     future.set_exception(error)
     with pytest.raises(TrackError) as raised:
-        _result("a.mp3", future)
+        result_of(future, "a.mp3", 900.0)
     assert str(raised.value).startswith(told)
 
 

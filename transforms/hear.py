@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
@@ -162,17 +163,37 @@ class Hear(beam.DoFn):
                 return
 
 
-def _result(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
+def result_of(future: Future, path: str, timeout_s: float) -> Any:
+    """What a process of the pool made of a file.
+
+    Parameters
+    ----------
+    future : Future
+    path : str
+    timeout_s : float
+        That the process was given.
+
+    Raises
+    ------
+    DecoderTimeout, DecoderCrash
+        If the process was stopped or died.
+    Exception
+        What its function raised.
+    """
     from pebble import ProcessExpired
 
     try:
-        heard: Heard = future.result()
-    except TimeoutError:
-        reason = f"not decoded within {timeout_s:.0f} s"
-        return dropped(track, "decode", DecoderTimeout(track.uri, reason))
+        return future.result()
+    except TimeoutError as error:
+        raise DecoderTimeout(path, f"not decoded within {timeout_s:.0f} s") from error
     except ProcessExpired as error:
         reason = f"the decoder crashed (exit code {error.exitcode})"
-        return dropped(track, "decode", DecoderCrash(track.uri, reason))
+        raise DecoderCrash(path, reason) from error
+
+
+def _result(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
+    try:
+        heard: Heard = result_of(future, track.uri, timeout_s)
     except Exception as error:  # whatever a file does to its decoder is a row
         return dropped(track, "decode", error)
     known = {k: v for k, v in dataclasses.asdict(track.audio).items() if v is not None}

@@ -206,6 +206,7 @@ class Outcome:
     genres_after : tuple of str
         Genres in the file now, or (``would_tag``) as they would be.
     confidence : float or None
+    fingerprint : str or None
         Of an earlier run, where the track was not heard in this one.
     decision : Decision or None
         Where the track was heard.
@@ -220,6 +221,7 @@ class Outcome:
     error_type: str | None = None
     genres_after: tuple[str, ...] = ()
     confidence: float | None = None
+    fingerprint: str | None = None
     decision: Decision | None = field(default=None, repr=False)
     write_seconds: float | None = None
 

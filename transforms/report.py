@@ -12,7 +12,6 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -71,19 +70,6 @@ _ROWS_PER_PART = 10_000
 _SECONDS_PER_PART = 60.0
 
 
-@dataclass(frozen=True)
-class Known(Outcome):
-    """The row of a file that is known from an earlier run and was not heard again.
-
-    Parameters
-    ----------
-    fingerprint : str or None
-        As that run had it.
-    """
-
-    fingerprint: str | None = None
-
-
 def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
     """An outcome as a row of `SCHEMA`.
 
@@ -138,11 +124,9 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
 
 def _fingerprint(outcome: Outcome) -> str | None:
     """Of a file that was listened to; what a header tells is read as fast anywhere."""
-    if isinstance(outcome, Known):
-        return outcome.fingerprint
     heard = outcome.decision is not None or outcome.stage == "decode"
     settled = outcome.status in ("tagged", "unchanged", "refused")
-    return fingerprint(outcome.track.uri) if heard and settled else None
+    return fingerprint(outcome.track.uri) if heard and settled else outcome.fingerprint
 
 
 def _text(value: str | None) -> str | None:

@@ -23,7 +23,7 @@ from transforms.fields import TagForm, read_header
 from transforms.fingerprint import fingerprint
 from transforms.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
-from transforms.report import SCHEMA, Known, parts_of
+from transforms.report import SCHEMA, parts_of
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.
 _SETTLED = ("tagged", "kept", "unchanged", "refused")
@@ -127,7 +127,7 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
 
 def _rows(table: pa.Table) -> Iterator[tuple]:
     """Values of each row, with few of them in memory at once."""
-    for batch in table.select([*_COLUMNS, _RUN.name]).to_batches(max_chunksize=_ROWS_AT_ONCE):
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
@@ -216,8 +216,8 @@ def _latest(earlier: Iterable[Earlier]) -> Earlier | None:
     return max(earlier, key=lambda row: row.run, default=None)
 
 
-def _as_before(track: Track, earlier: Earlier, reason: str) -> Known:
-    return Known(
+def _as_before(track: Track, earlier: Earlier, reason: str) -> Outcome:
+    return Outcome(
         track=with_tags(track, earlier.tags, earlier.audio),
         status="unchanged",
         stage="skip",
