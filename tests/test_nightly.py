@@ -15,10 +15,10 @@ from pipeline.lock import locked
 from pipeline.options import UsageError
 from tests.conftest import read_rows, tone, write_audio
 from transforms.fingerprint import fingerprint
-from transforms.records import AudioFacts, FileTags, Track
+from transforms.records import Track
 from transforms.skip import Earlier, compact, moved, read_earlier
 
-SETTLED = Earlier("1", "tagged", "tag", 1, 1, "s", 0.5, FileTags(), AudioFacts())
+SETTLED = Earlier("tagged", "tag", 1, 1, "s", confidence=0.5, run="1")
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_an_untagged_copy_of_a_tagged_file_is_not_the_file_that_was_moved(tmp_pa
     copy = Track(str(tmp_path / "copy.flac"), "flac", size_bytes=1, mtime_ns=1)
     found = fingerprint(copy.uri)
     gone = [
-        ("a.flac", dataclasses.replace(SETTLED, tags=FileTags(genres=genres), fingerprint=found))
+        ("a.flac", dataclasses.replace(SETTLED, genres_after=genres, fingerprint=found))
         for genres in (("Rock",), ())
     ]
     assert moved(copy, gone[:1]) is None

@@ -31,8 +31,14 @@ EARLIER = Earlier(
     mtime_ns=123_456_789,
     settings="settings",
     confidence=0.5,
-    tags=FileTags("Title", "Artist", "Album", ("Jazz",)),
-    audio=AudioFacts(12.5, 44100, 2, 128_000),
+    genres_after=["Jazz"],
+    title="Title",
+    artist="Artist",
+    album="Album",
+    duration_s=12.5,
+    sample_rate_hz=44100,
+    channels=2,
+    bitrate_bps=128_000,
 )
 
 

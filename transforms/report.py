@@ -21,7 +21,7 @@ from apache_beam.metrics import Metrics
 
 from model.bundle import Bundle
 from transforms.fingerprint import fingerprint
-from transforms.records import Outcome, printable
+from transforms.records import STATUSES, Outcome, printable
 
 SCHEMA_VERSION = 3
 SCHEMA = pa.schema(
@@ -194,6 +194,9 @@ class WriteReport(beam.DoFn):
         self.settings = settings
         self.observe = observe
 
+    def setup(self) -> None:
+        self._counters = {status: Metrics.counter("genrebeam", status) for status in STATUSES}
+
     def start_bundle(self) -> None:
         self._rows: list[dict[str, Any]] = []
         self._since = time.monotonic()
@@ -201,7 +204,7 @@ class WriteReport(beam.DoFn):
     def process(self, outcome: Outcome) -> Iterator[None]:
         self._rows.append(row(outcome, self.bundle, self.settings))
         self.observe(outcome)
-        Metrics.counter("genrebeam", outcome.status).inc()
+        self._counters[outcome.status].inc()
         old = time.monotonic() - self._since > _SECONDS_PER_PART
         if old or len(self._rows) >= _ROWS_PER_PART:
             self._flush()

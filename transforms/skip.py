@@ -9,6 +9,7 @@ listing tells, and then by its fingerprint: no other file is opened for it.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,57 +30,62 @@ from transforms.report import SCHEMA, parts_of
 _SETTLED = ("tagged", "kept", "unchanged", "refused")
 # Refused for what may change without the file: its permissions, its links.
 _PASSING_STAGES = ("walk", "tag")
-_COLUMNS = (
-    "uri",
-    "status",
-    "stage",
-    "size_bytes",
-    "mtime_ns",
-    "settings",
-    "genres_after",
-    "confidence",
-    *("title", "artist", "album"),
-    *("duration_s", "sample_rate_hz", "channels", "bitrate_bps"),
-    "fingerprint",
-)
-# Of many runs, each row says from which it is.
 _ANY_FORM = TagForm()
 _ROWS_AT_ONCE = 10_000
-_RUN = pa.field("run", pa.string())
-_STATE = pa.schema([*(SCHEMA.field(name) for name in _COLUMNS), _RUN])
-
 _log = logging.getLogger("genrebeam")
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """What a report says of a file.
+    """What a report says of a file, column by column.
 
     Parameters
     ----------
-    run : str
-        Identifier of that run; later runs sort after earlier ones.
     status, stage : str
     size_bytes, mtime_ns : int
     settings : str
         Fingerprint of what decided.
+    genres_after : sequence of str
+        That the file had after that run.
     confidence : float or None
-    tags : FileTags
-        With the genres that the file had after that run.
-    audio : AudioFacts
+    title, artist, album : str or None
+    duration_s, sample_rate_hz, channels, bitrate_bps
+        See `AudioFacts`.
     fingerprint : str or None
+    run : str
+        Identifier of that run; later runs sort after earlier ones.
     """
 
-    run: str
     status: str
     stage: str
     size_bytes: int
     mtime_ns: int
     settings: str
-    confidence: float | None
-    tags: FileTags
-    audio: AudioFacts
+    genres_after: Sequence[str] = ()
+    confidence: float | None = None
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    duration_s: float | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    bitrate_bps: int | None = None
     fingerprint: str | None = None
+    run: str = ""
+
+    def __reduce__(self) -> tuple[type[Earlier], tuple]:
+        # Every file's is shuffled, so it is pickled as short and as fast as can be.
+        return Earlier, tuple(vars(self).values())
+
+    @property
+    def tags(self) -> FileTags:
+        """Tags of the file after that run."""
+        return FileTags(self.title, self.artist, self.album, tuple(self.genres_after))
+
+    @property
+    def audio(self) -> AudioFacts:
+        """What was known of its audio."""
+        return AudioFacts(self.duration_s, self.sample_rate_hz, self.channels, self.bitrate_bps)
 
     @property
     def is_settled(self) -> bool:
@@ -87,6 +93,12 @@ class Earlier:
         if self.status == "refused":
             return self.stage not in _PASSING_STAGES
         return self.status in _SETTLED
+
+
+# Which run a row is from, where rows of many are in one part (see `compact`).
+_RUN = pa.field("run", pa.string())
+_COLUMNS = ("uri", *(column.name for column in dataclasses.fields(Earlier)))
+_STATE = pa.schema([_RUN if name == "run" else SCHEMA.field(name) for name in _COLUMNS])
 
 
 def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
@@ -106,23 +118,8 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
     tuple of str and Earlier
     """
     for table in _tables(folder, run):
-        for values in _rows(table):
-            uri, status, stage, size, mtime, settings, genres, confidence = values[:8]
-            yield (
-                uri,
-                Earlier(
-                    run=values[16],
-                    status=status,
-                    stage=stage,
-                    size_bytes=size,
-                    mtime_ns=mtime,
-                    settings=settings,
-                    confidence=confidence,
-                    tags=FileTags(*values[8:11], genres=tuple(genres)),
-                    audio=AudioFacts(*values[11:15]),
-                    fingerprint=values[15],
-                ),
-            )
+        for uri, *values in _rows(table):
+            yield uri, Earlier(*values)
 
 
 def _rows(table: pa.Table) -> Iterator[tuple]:
@@ -222,7 +219,7 @@ def _as_before(track: Track, earlier: Earlier, reason: str) -> Outcome:
         status="unchanged",
         stage="skip",
         reason=reason,
-        genres_after=earlier.tags.genres,
+        genres_after=tuple(earlier.genres_after),
         confidence=earlier.confidence,
         fingerprint=earlier.fingerprint,
     )
