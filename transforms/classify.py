@@ -120,15 +120,19 @@ class Classifier:
             except RuntimeError:  # TensorFlow is already running on it
                 break
         network, temperature = self._network, self.bundle.temperature
-        both = with_embedding(network) if self.embeddings else None
+        if self.embeddings:
+            network = with_embedding(network)
+        # Weights that cannot change any more: TensorFlow folds normalisation and activation
+        # into the convolutions then, which takes a fifth of the time off.
+        trained = [weight.numpy() for weight in network.trainable_variables]
+        observed = [weight.numpy() for weight in network.non_trainable_variables]
         shape = (self.batch_segments, *self.bundle.features.shape)
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
         def classify(batch):
-            if both is None:
-                logits, embeddings = network(batch, training=False), None
-            else:
-                logits, embeddings = both(batch, training=False)
+            outputs, _ = network.stateless_call(trained, observed, batch, training=False)
+            logits, embeddings = outputs if self.embeddings else (outputs, None)
+            if embeddings is not None:
                 embeddings = tf.cast(embeddings, tf.float32)
             return tf.nn.softmax(logits / temperature), embeddings
 

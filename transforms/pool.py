@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
+# What decoding and features import when they are called: loaded once, not by each process.
+_LOADED_LATE = ("librosa.filters", "scipy.fft", "scipy.sparse", "soundfile", "soxr")
+
 _lock = threading.Lock()
 _pool: ProcessPool | None = None
 
@@ -75,7 +78,9 @@ def _start(processes: int) -> ProcessPool:
     _let_numba_cache()
     context = multiprocessing.get_context("forkserver")
     # In this order: the first settles what must be settled before numpy is loaded.
-    context.set_forkserver_preload(["transforms.pool_process", "transforms.features"])
+    context.set_forkserver_preload(
+        ["transforms.pool_process", "transforms.features", *_LOADED_LATE]
+    )
     # Ctrl-C reaches the whole process group, also a server that has just begun to start.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
