@@ -662,6 +662,35 @@ def test_the_same_element_twice_ends_as_once(track_of):
     assert len(journal) == 1
 
 
+def test_two_at_work_on_one_file_both_end_with_it_done(track_of):
+    """Two names of one file can be in flight at a time, in two threads or two runs."""
+    track, ends = track_of("mp3"), []
+
+    def the_other_is_faster(change):
+        if not ends:
+            ends.append(None)
+            ends[0] = write_genres(track, ("Jazz",), [].append)
+
+    ends.append(write_genres(track, ("Jazz",), the_other_is_faster))
+    facts = os.stat(track.uri)
+    assert [(end.size_bytes, end.mtime_ns) for end in ends] == [
+        (facts.st_size, facts.st_mtime_ns)
+    ] * 2
+    assert read_header(track.uri)[0].genres == ("Jazz",)
+    assert os.listdir(os.path.dirname(track.uri)) == ["song.mp3"]
+
+
+def test_a_file_that_others_change_while_it_is_tagged_is_left_to_them(track_of):
+    track = track_of("mp3")
+
+    def others_are_faster(change):
+        write_genres(track, ("Folk",), [].append)
+
+    with pytest.raises(TagWriteError, match="changed while it was being tagged"):
+        write_genres(track, ("Jazz",), others_are_faster)
+    assert read_header(track.uri)[0].genres == ("Folk",)
+
+
 def test_a_hard_linked_file_is_refused(track_of, tmp_path):
     track = track_of("mp3")
     os.link(track.uri, tmp_path / "other.mp3")

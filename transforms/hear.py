@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.windowed_value import WindowedValue
 
 from model.bundle import FeatureSpec
 from transforms import pool
 from transforms.decode import DecodeError, open_audio
 from transforms.features import Heard, TooShort, hear
+from transforms.in_flight import InFlight
 from transforms.records import Features, Outcome, Track, TrackError, dropped
 from transforms.remote import localised
 
@@ -85,10 +84,8 @@ def hear_in_a_row(
         return hear(local, format, spec, n_segments, header_s, in_a_row=True)
 
 
-class Hear(beam.DoFn):
+class Hear(InFlight):
     """Decode and compute features: Track -> Features.
-
-    Elements come out in the order in which they are done, all in the global window.
 
     Parameters
     ----------
@@ -112,55 +109,26 @@ class Hear(beam.DoFn):
         timeout_s: float = TIMEOUT_S,
         listen: Callable[..., Heard] = hear,
     ) -> None:
+        super().__init__(processes * _IN_FLIGHT, stopping)
         self.spec = spec
         self.n_segments = n_segments
         self.processes = processes
-        self.stopping = stopping
         self.timeout_s = timeout_s
         self.listen = listen
 
-    def start_bundle(self) -> None:
-        self._in_flight: dict[Future, Track] = {}
-
-    def process(self, track: Track) -> Iterator[Features | beam.pvalue.TaggedOutput]:
-        if self.stopping():
-            return
-        future = pool.submit(
+    def submit(self, track: Track) -> Future:
+        return pool.submit(
             self.listen,
             (track.uri, track.format, self.spec, self.n_segments, track.audio.duration_s),
             processes=self.processes,
             timeout_s=self.timeout_s,
         )
-        self._in_flight[future] = track
-        yield from self._done(self.processes * _IN_FLIGHT - 1)
 
-    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
-        for element in self._done(0):
-            if isinstance(element, beam.pvalue.TaggedOutput):
-                yield beam.pvalue.TaggedOutput(element.tag, _in_global_window(element.value))
-            else:
-                yield _in_global_window(element)
-
-    def _done(self, most: int) -> Iterator[Features | beam.pvalue.TaggedOutput]:
-        """What is ready, waiting until at most `most` tracks are in flight."""
-        while self._in_flight:
-            if self.stopping():
-                for future in self._in_flight:
-                    future.cancel()
-                self._in_flight.clear()
-                return
-            patience = 0.2 if len(self._in_flight) > most else 0
-            ready, _ = wait(self._in_flight, timeout=patience, return_when=FIRST_COMPLETED)
-            if self.stopping():  # what has just died was asked to
-                continue
-            for future in ready:
-                heard = _result(self._in_flight.pop(future), future, self.timeout_s)
-                if isinstance(heard, Outcome):
-                    yield beam.pvalue.TaggedOutput("outcomes", heard)
-                else:
-                    yield heard
-            if not ready and len(self._in_flight) <= most:
-                return
+    def finished(self, track: Track, future: Future) -> Features | beam.pvalue.TaggedOutput:
+        heard = _result(track, future, self.timeout_s)
+        if isinstance(heard, Outcome):
+            return beam.pvalue.TaggedOutput("outcomes", heard)
+        return heard
 
 
 def result_of(future: Future, path: str, timeout_s: float) -> Any:
@@ -200,8 +168,3 @@ def _result(track: Track, future: Future, timeout_s: float) -> Features | Outcom
     decoded = {k: v for k, v in dataclasses.asdict(heard.audio).items() if v is not None}
     audio = dataclasses.replace(track.audio, **{**known, **decoded})
     return Features(dataclasses.replace(track, audio=audio), heard.log_mel, heard.seconds)
-
-
-def _in_global_window(element: Features | Outcome) -> WindowedValue:
-    window = GlobalWindow()
-    return WindowedValue(element, window.max_timestamp(), (window,))

@@ -130,6 +130,24 @@ def rewrite(
         if is_done():
             return track.as_written(before.st_size, before.st_mtime_ns)
         raise TagWriteError(path, "changed while it was being heard")
+    try:
+        return _rewrite(track, real, before, change, journal, notes, policy)
+    except TagWriteError:
+        now = os.stat(real)
+        if identity_of(now) == identity_of(before) or not is_done():
+            raise
+        return track.as_written(now.st_size, now.st_mtime_ns)  # another was faster
+
+
+def _rewrite(
+    track: Track,
+    real: str,
+    before: os.stat_result,
+    change: Callable[[str], None],
+    journal: Journal,
+    notes: dict[str, Any],
+    policy: WritePolicy,
+) -> Track:
     with copied_beside(real, track.format) as copy:
         change(copy)
         patch = make_patch(real, copy)
@@ -149,11 +167,11 @@ def rewrite(
         }
 
         def announce() -> None:
-            _check_same(path, real, before)
+            _check_same(track.uri, real, before)
             journal(entry)
             # Again: the line takes its time to the disk. Where it was written for nothing,
             # undo finds the file as it was before, or changed by others.
-            _check_same(path, real, before)
+            _check_same(track.uri, real, before)
 
         if before.st_nlink > 1:
             overwrite(real, copy, announce)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import apache_beam as beam
@@ -21,9 +22,13 @@ from transforms.fields import (
     read_header,
     write_fields,
 )
+from transforms.in_flight import InFlight
 from transforms.records import Decision, Outcome, Track, TrackError, dropped, reason_of, with_tags
 from transforms.remote import is_remote, localised, rewrite_object
 from transforms.rewrite import Journal, WritePolicy, check_writable, rewrite
+
+# Files that are written at a time.
+_WRITERS = 4
 
 
 @dataclass(frozen=True)
@@ -252,19 +257,32 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     )
 
 
-class Tag(beam.DoFn):
+class Tag(InFlight):
     """Write genres: Decision -> Outcome.
+
+    Threads, because a file's way to the disk is mostly waiting, and several take little
+    longer than one.
 
     Parameters
     ----------
     policy : TagPolicy
     journal : callable
-        See `write_genres`.
+        See `write_genres`; called by several threads.
     """
 
     def __init__(self, policy: TagPolicy, journal: Journal) -> None:
+        super().__init__(most=2 * _WRITERS)
         self.policy = policy
         self.journal = journal
 
-    def process(self, decision: Decision) -> Iterator[Outcome]:
-        yield tag(decision, self.policy, self.journal)
+    def setup(self) -> None:
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="tag")
+
+    def teardown(self) -> None:
+        self._writers.shutdown()
+
+    def submit(self, decision: Decision) -> Future:
+        return self._writers.submit(tag, decision, self.policy, self.journal)
+
+    def finished(self, decision: Decision, future: Future) -> Outcome:
+        return future.result()

@@ -1,0 +1,84 @@
+"""In flight: steps that work on several elements at a time.
+
+Decoding in processes and writing in threads go on while the step before is at work: a DoFn
+of Beam's gets one element after the other, and the direct runner has one thread for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+
+def never() -> bool:
+    """Of steps that finish what they have begun."""
+    return False
+
+
+class InFlight(beam.DoFn):
+    """Base of DoFns whose elements are in flight; they come out as they are done.
+
+    All come out in the global window.
+
+    Parameters
+    ----------
+    most : int
+        So many elements at a time.
+    stopping : callable
+        Whether the run shall end early: what is in flight is dropped then.
+    """
+
+    def __init__(self, most: int, stopping: Callable[[], bool] = never) -> None:
+        self.most = most
+        self.stopping = stopping
+
+    def submit(self, element: Any) -> Future:
+        """Start the work on an element."""
+        raise NotImplementedError
+
+    def finished(self, element: Any, future: Future) -> Any:
+        """What comes out for an element whose work is done, perhaps as a `TaggedOutput`."""
+        raise NotImplementedError
+
+    def start_bundle(self) -> None:
+        self._in_flight: dict[Future, Any] = {}
+
+    def process(self, element: Any) -> Iterator[Any]:
+        if self.stopping():
+            return
+        self._in_flight[self.submit(element)] = element
+        yield from self._done(self.most - 1)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        for found in self._done(0):
+            if isinstance(found, beam.pvalue.TaggedOutput):
+                yield beam.pvalue.TaggedOutput(found.tag, _in_global_window(found.value))
+            else:
+                yield _in_global_window(found)
+
+    def _done(self, most: int) -> Iterator[Any]:
+        """What is ready, waiting until at most `most` elements are in flight."""
+        while self._in_flight:
+            if self.stopping():
+                for future in self._in_flight:
+                    future.cancel()
+                self._in_flight.clear()
+                return
+            patience = 0.2 if len(self._in_flight) > most else 0
+            ready, _ = wait(self._in_flight, timeout=patience, return_when=FIRST_COMPLETED)
+            if self.stopping():  # what has just died was asked to
+                continue
+            for future in ready:
+                yield self.finished(self._in_flight.pop(future), future)
+            if not ready and len(self._in_flight) <= most:
+                return
+
+
+def _in_global_window(element: Any) -> WindowedValue:
+    window = GlobalWindow()
+    return WindowedValue(element, window.max_timestamp(), (window,))
