@@ -1,6 +1,7 @@
 """Skip: what an earlier run settled is not touched again; everything else is."""
 
 import dataclasses
+import pickle
 
 import apache_beam as beam
 import numpy as np
@@ -40,6 +41,11 @@ EARLIER = Earlier(
     channels=2,
     bitrate_bps=128_000,
 )
+
+
+@pytest.mark.parametrize("known", [TRACK, with_tags(TRACK, EARLIER.tags, EARLIER.audio), EARLIER])
+def test_what_is_shuffled_comes_out_as_it_went_in(known):
+    assert pickle.loads(pickle.dumps(known)) == known
 
 
 def change(**changes) -> Earlier:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path
 
 import mutagen
@@ -23,7 +24,7 @@ from transforms import tag
 from transforms.fields import NoTagField, TagForm, TagReadError, TagWriteError, read_header
 from transforms.records import CATCH_ALL, Decision, Track
 from transforms.rewrite import HardLinked
-from transforms.tag import TagPolicy, write_genres
+from transforms.tag import Tag, TagPolicy, write_genres
 
 ID3_FORMATS = ("mp3", "aiff", "wav", "tta")
 VORBIS_FORMATS = ("flac", "ogg", "opus")
@@ -849,3 +850,17 @@ def test_a_failed_write_is_an_outcome(track_of):
         "FileNotFoundError",
         "No such file or directory",
     )
+
+
+def test_several_files_are_written_at_a_time(track_of):
+    tracks = [track_of(format) for format in ("mp3", "flac")]
+    both = threading.Barrier(2)
+    step = Tag(TagPolicy(), lambda change: both.wait(timeout=20))
+    step.setup()
+    step.start_bundle()
+    for track in tracks:
+        decision = Decision(track, ("Jazz",), 0.9, "heard", {"Jazz": 0.9}, {"Jazz": 1}, 1, 0.1, 0.1)
+        assert list(step.process(decision)) == []
+    outcomes = [found.value for found in step.finish_bundle()]
+    step.teardown()
+    assert [outcome.status for outcome in outcomes] == ["tagged", "tagged"]

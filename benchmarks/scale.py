@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Walk and skip without files: what a listing costs by its length.
+
+    .venv/bin/python benchmarks/scale.py [100000 1000000]
+
+The real command on the embedded runner, with a walk that makes names up and a header reader
+that says "Rock" to all. The first run keeps every genre, the second finds all unchanged. Prints
+JSON: time, peak memory, and the bytes of a file's elements where they are shuffled. Linux only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from apache_beam.coders import FastPrimitivesCoder  # noqa: E402
+
+from benchmarks.process_tree import cost_of  # noqa: E402
+from transforms.records import AudioFacts, FileTags, Track  # noqa: E402
+
+TAGS = FileTags("A title of four words", "An artist", "An album's name", ("Rock",))
+AUDIO = AudioFacts(215.4, 44100, 2, 192_000)
+
+
+def synthetic(root: str, count: int) -> Iterator[Track]:
+    """A library of `count` names, a thousand to an artist, ten to an album."""
+    for number in range(count):
+        folder = f"{root}/Artist {number // 1000:05d}/Album {number // 10 % 100:02d}"
+        name = f"{folder}/{number % 10:02d} - A title of four words.mp3"
+        yield Track(name, "mp3", 5_000_000 + number, 1_700_000_000_123_456_789 + number)
+
+
+def run(library: str, count: int, reports: str) -> int:
+    """One run of the command; its exit code."""
+    from pipeline.cli import main
+
+    with (
+        mock.patch("transforms.library.walk", lambda root, *_, **__: synthetic(root, count)),
+        mock.patch("transforms.tag.read_header", return_value=(TAGS, AUDIO)),
+    ):
+        return main(["tag", library, "--report", reports, "--quiet"])
+
+
+def shuffled_bytes(reports: Path) -> dict[str, int]:
+    """Encoded size of what a listed file and its earlier row are matched by."""
+    from transforms.skip import key_of, read_earlier
+
+    folder = max((reports / "tracks").iterdir())
+    coder = FastPrimitivesCoder()
+    key, earlier = next(read_earlier(str(folder), folder.name))
+    track = next(synthetic("/music", 1))
+    return {
+        "listed": len(coder.encode((key_of(track), track))),
+        "earlier": len(coder.encode((key, earlier))),
+    }
+
+
+def measure(count: int, work: Path) -> dict[str, Any]:
+    """Both runs over a listing of that length."""
+    library, reports = work / "library", work / f"reports of {count}"
+    library.mkdir(exist_ok=True)
+    figures: dict[str, Any] = {"files": count}
+    for name in ("first", "second"):
+        command = [sys.executable, __file__, "--run", library, str(count), reports]
+        cost = cost_of(command, REPOSITORY)
+        figures[name] = {
+            "exit_code": cost.exit_code,
+            "wall_s": round(cost.wall_s, 1),
+            "files_per_s": round(count / cost.wall_s),
+            "cpu_s": round(cost.cpu_s, 1),
+            "peak_memory_mb": round(cost.peak_memory / 1e6),
+        }
+        print(f"{count} files, {name} run: {figures[name]}", file=sys.stderr)
+    parts = [path.stat().st_size for path in (reports / "tracks").rglob("*.parquet")]
+    figures["report_bytes_per_row"] = round(sum(parts) / 2 / count, 1)
+    figures["shuffled_bytes_per_file"] = shuffled_bytes(reports)
+    return figures
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--run"]:
+        library, count, reports = sys.argv[2:]
+        raise SystemExit(run(library, int(count), reports))
+    counts = [int(text) for text in sys.argv[1:]] or [100_000, 1_000_000]
+    with tempfile.TemporaryDirectory() as work:
+        print(json.dumps([measure(count, Path(work)) for count in counts], indent=2))
+
+
+if __name__ == "__main__":
+    main()

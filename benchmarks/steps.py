@@ -1,0 +1,146 @@
+"""CPU of each step of the main job, one track after the other in one process and one thread.
+
+The job's own functions are called, with a stopwatch around them; what Beam adds is measured by
+`speed.py listing`, where hardly anything else happens.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy and TensorFlow are loaded: as in a process of the pool.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import contextlib  # noqa: E402
+import pickle  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+from unittest import mock  # noqa: E402
+
+import numpy as np  # noqa: E402
+import soundfile  # noqa: E402
+import soxr  # noqa: E402
+
+from model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
+from pipeline.run import Journal  # noqa: E402
+from transforms import decode, features, patch, rewrite, tag  # noqa: E402
+from transforms.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
+from transforms.library import walk  # noqa: E402
+from transforms.records import Prediction, Track, with_tags  # noqa: E402
+from transforms.report import row, write_part  # noqa: E402
+from transforms.vote import VotePolicy, decide  # noqa: E402
+
+
+class Stopwatch:
+    """Adds up the CPU time of steps; of a step inside another one only the inner counts."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._open: list[float] = []
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure the block."""
+        self._open.append(0.0)
+        begun = time.process_time()
+        try:
+            yield
+        finally:
+            spent = time.process_time() - begun
+            inner = self._open.pop()
+            if self._open:
+                self._open[-1] += spent
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent - inner
+
+    def around(self, owner: Any, function: str, name: str) -> Any:
+        """Measure every call of a function of a module or class, while the patch holds."""
+        original: Callable[..., Any] = getattr(owner, function)
+
+        def measured(*arguments: Any, **named: Any) -> Any:
+            with self.step(name):
+                return original(*arguments, **named)
+
+        return mock.patch.object(owner, function, measured)
+
+
+def cpu_of_steps(library: Path) -> dict[str, Any]:
+    """Milliseconds of CPU a track of each step, and of decoding the whole file.
+
+    Parameters
+    ----------
+    library : Path
+        Its files are changed.
+    """
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    classifier = Classifier(bundle)
+    classifier(np.zeros((1, *bundle.features.shape), np.float32))
+    watch, n_segments = Stopwatch(), 0
+    with contextlib.ExitStack() as stack:
+        reports = stack.enter_context(tempfile.TemporaryDirectory())
+        for owner, function, name in (
+            (soundfile.SoundFile, "seek", "decode: seek"),
+            (soundfile.SoundFile, "read", "decode: samples"),
+            (decode._SoundFileReader, "read", "decode: mono"),
+            (soxr, "resample", "resample"),
+            (features, "mel_power", "features: mel power"),
+            (features, "scale", "features: scale"),
+            (rewrite, "copied_beside", "write: copy"),
+            (tag, "write_fields", "write: tag"),
+            (patch, "digest", "write: digests for undo"),
+            (rewrite, "sync", "write: to the disk"),
+        ):
+            stack.enter_context(watch.around(owner, function, name))
+        features.hear(str(min(library.iterdir())), "mp3", bundle.features, 1)
+        watch.seconds.clear()
+        with watch.step("walk"):
+            tracks = [found for found in walk(str(library)) if isinstance(found, Track)]
+        heard, rows = [], []
+        for track in tracks:
+            with watch.step("read tags"):
+                track = with_tags(track, *tag.read_header(track.uri))
+            with watch.step("decode: open and rest"):
+                found = features.hear(
+                    track.uri, track.format, bundle.features, bundle.n_segments,
+                    track.audio.duration_s,
+                )  # fmt: skip
+            with watch.step("between processes"):
+                found = pickle.loads(pickle.dumps(found))
+            heard.append((track, found))
+            n_segments += len(found.log_mel)
+        segments = np.concatenate([found.log_mel for _, found in heard])
+        segments = np.resize(segments, (-(-len(segments) // BATCH_SEGMENTS) * BATCH_SEGMENTS,
+                                        *segments.shape[1:]))  # fmt: skip
+        with watch.step("model"):
+            probabilities = classifier(segments)
+        journal, first = Journal(os.path.join(reports, "journal.jsonl")), 0
+        for track, found in heard:
+            last = first + len(found.log_mel)
+            with watch.step("vote"):
+                prediction = Prediction(track, probabilities[first:last], 0.0, 0.0)
+                decision = decide(prediction, bundle.genres, VotePolicy("mean"))
+            first = last
+            with watch.step("write: rest"):
+                outcome = tag.tag(decision, tag.TagPolicy("replace"), journal)
+            with watch.step("report"):
+                rows.append(row(outcome, bundle, "settings"))
+        with watch.step("report"):
+            write_part(rows, reports, reports)
+        steps = dict(watch.seconds)
+    begun = time.process_time()
+    for track in tracks:
+        soundfile.read(track.uri, dtype="float32")
+    floor = time.process_time() - begun
+    return {
+        "tracks": len(tracks),
+        "segments": n_segments,
+        "cpu_ms_per_track": {k: round(v / len(tracks) * 1e3, 2) for k, v in steps.items()},
+        "cpu_ms_per_track_total": round(sum(steps.values()) / len(tracks) * 1e3, 1),
+        "decoding_the_whole_file": round(floor / len(tracks) * 1e3, 1),
+    }

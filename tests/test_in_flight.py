@@ -1,0 +1,91 @@
+"""In flight: several elements at a time, each comes out once, the last ones with the bundle."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+
+from transforms.in_flight import InFlight
+
+
+class ByHand(InFlight):
+    """Work that is done when the test says so."""
+
+    def __init__(self, most, stopping=lambda: False):
+        super().__init__(most, stopping)
+        self.futures = {}
+
+    def submit(self, element):
+        future = self.futures[element] = Future()
+        return future
+
+    def finished(self, element, future):
+        return beam.pvalue.TaggedOutput("odd", element) if element % 2 else element
+
+
+def test_what_is_done_first_comes_out_first():
+    step = ByHand(most=3)
+    step.start_bundle()
+    assert [list(step.process(element)) for element in (0, 2)] == [[], []]
+    step.futures[2].set_result(None)
+    assert list(step.process(4)) == [2]
+    for future in (step.futures[0], step.futures[4]):
+        future.set_result(None)
+    assert sorted(found.value for found in step.finish_bundle()) == [0, 4]
+
+
+def test_waits_when_so_many_are_in_flight():
+    step = ByHand(most=2)
+    step.start_bundle()
+    list(step.process(0))
+    timer = threading.Timer(0.3, lambda: step.futures[0].set_result(None))
+    timer.start()
+    assert list(step.process(2)) == [0]
+
+
+def test_what_is_in_flight_when_the_run_stops_is_dropped():
+    stop = threading.Event()
+    step = ByHand(2, stop.is_set)
+    step.start_bundle()
+    list(step.process(0))
+    stop.set()
+    assert list(step.process(2)) == []
+    assert list(step.finish_bundle()) == []
+    assert step.futures[0].cancelled()
+    assert 2 not in step.futures
+
+
+class Squares(InFlight):
+    """In threads, as `Tag`; odd numbers come out apart."""
+
+    def setup(self):
+        self._threads = ThreadPoolExecutor(4)
+
+    def submit(self, element):
+        return self._threads.submit(pow, element, 2)
+
+    def finished(self, element, future):
+        found = future.result()
+        return beam.pvalue.TaggedOutput("odd", found) if element % 2 else found
+
+
+def test_in_a_pipeline_everything_comes_out_once():
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        found = (
+            pipeline
+            | beam.Create(range(50))
+            | beam.ParDo(Squares(8)).with_outputs("odd", main="even")
+        )
+        assert_that(found.even, equal_to([n * n for n in range(0, 50, 2)]), label="even")
+        assert_that(found.odd, equal_to([n * n for n in range(1, 50, 2)]), label="odd")
+
+
+def test_an_error_of_the_work_is_no_end_of_the_bundle_unseen():
+    step = ByHand(1)
+    step.start_bundle()
+    step.finished = lambda element, future: future.result()
+    threading.Timer(0.1, lambda: step.futures[1].set_exception(ValueError("broken"))).start()
+    with pytest.raises(ValueError, match="broken"):
+        list(step.process(1))
