@@ -11,10 +11,15 @@ A bundle is a folder::
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import functools
 import hashlib
 import json
 import math
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,7 +191,7 @@ class Bundle:
     Parameters
     ----------
     path : str
-        Folder that it was loaded from.
+        Folder that it was loaded from, perhaps in a bucket.
     name, version : str
         Name of the model; hash of its network and settings.
     labels, genres : tuple of str
@@ -203,6 +208,8 @@ class Bundle:
         Tracks below it are refused by default.
     training, metrics : dict
         What it was trained on and how it did, for the model card.
+    read : callable or None
+        Reads a file of a bundle that is in no local folder: path -> bytes.
     """
 
     path: str
@@ -217,6 +224,7 @@ class Bundle:
     min_confidence: float = 0.0
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    read: Callable[[str], bytes] | None = field(default=None, compare=False, repr=False)
 
     def load_network(self) -> keras.Model:
         """Load the Keras network; the first call in a process imports TensorFlow.
@@ -233,8 +241,9 @@ class Bundle:
         """
         import keras
 
+        folder = self.path if self.read is None else _fetched(self.path, self.version, self.read)
         try:
-            network = keras.saving.load_model(Path(self.path) / _NETWORK_FILE, compile=False)
+            network = keras.saving.load_model(Path(folder) / _NETWORK_FILE, compile=False)
         except (ValueError, OSError, KeyError, TypeError) as error:
             raise BundleError(self.path, f"the network cannot be loaded: {error}") from error
         expected = (None, *self.features.shape)
@@ -247,13 +256,16 @@ class Bundle:
         return network
 
 
-def load_bundle(path: str | Path) -> Bundle:
+def load_bundle(path: str | Path, read: Callable[[str], bytes] | None = None) -> Bundle:
     """Read a bundle's facts and check that its files belong together.
 
     Parameters
     ----------
     path : str or Path
         The bundle's folder.
+    read : callable, optional
+        For a bundle that is in no local folder: reads a file of it, path -> bytes. Importable by
+        name, so that each process can fetch the network once.
 
     Returns
     -------
@@ -265,6 +277,17 @@ def load_bundle(path: str | Path) -> Bundle:
         If the folder is no bundle, is of a newer format, or its network is not the
         one that ``bundle.json`` was written for.
     """
+    if read is not None:
+        try:
+            version = str(json.loads(read(f"{path}/{_FACTS_FILE}"))["version"])
+        except FileNotFoundError:
+            raise BundleError(path, f"not a model bundle (no {_FACTS_FILE})") from None
+        except OSError as error:
+            raise BundleError(path, f"{_FACTS_FILE} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BundleError(path, f"{_FACTS_FILE} cannot be read: {error}") from error
+        fetched = load_bundle(_fetched(str(path), version, read))
+        return dataclasses.replace(fetched, path=str(path), read=read)
     folder = Path(path)
     try:
         facts = json.loads((folder / _FACTS_FILE).read_text(encoding="utf-8"))
@@ -300,6 +323,25 @@ def load_bundle(path: str | Path) -> Bundle:
     return bundle
 
 
+@functools.cache
+def _fetched(path: str, version: str, read: Callable[[str], bytes]) -> str:
+    """A local folder with a copy of a bundle, for as long as this process lives."""
+    folder = Path(tempfile.mkdtemp(prefix="genrebeam-bundle-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in (_FACTS_FILE, _NETWORK_FILE):
+        try:
+            (folder / name).write_bytes(read(f"{path}/{name}"))
+        except OSError as error:
+            raise BundleError(path, f"{name} cannot be read: {error.strerror}") from error
+    try:
+        found = load_bundle(folder).version
+    except BundleError as error:
+        raise BundleError(path, error.reason) from error
+    if found != version:
+        raise BundleError(path, f"is another one by now (version {found}, was {version})")
+    return str(folder)
+
+
 def save_bundle(bundle: Bundle, network: keras.Model, folder: str | Path, card: str) -> Bundle:
     """Write a bundle's files.
 
@@ -327,7 +369,7 @@ def save_bundle(bundle: Bundle, network: keras.Model, folder: str | Path, card: 
 
 def _write_facts(bundle: Bundle, folder: Path, card: str) -> Bundle:
     facts = dataclasses.asdict(bundle)
-    del facts["path"], facts["version"]
+    del facts["path"], facts["version"], facts["read"]
     facts = {"format": BUNDLE_FORMAT, **facts}
     # What JSON gives back is what the version is computed from when loading.
     facts = json.loads(json.dumps(facts))

@@ -1,7 +1,10 @@
-"""Ctrl-C and SIGTERM: end a local run early, but in order.
+"""Ctrl-C and SIGTERM: end a run early, but in order.
 
-The first signal asks every step in this process to let the remaining tracks go; what is in
-hand is finished and reported. A second one ends the process at once, which no file minds.
+The first signal asks every step to let the remaining tracks go; what is in hand is finished
+and reported. A second one ends the process at once, which no file minds. Steps in other
+processes are asked by a note in the run's folder, which they share: an engine that is told to
+cancel would leave what is in hand without a row, and Beam's job server for Flink lets the
+cluster go on.
 """
 
 from __future__ import annotations
@@ -11,22 +14,69 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 INTERRUPTED = 3
 
+_NOTE = "stop"
+_SECONDS_BETWEEN_LOOKS = 0.5
+
 _requested = threading.Event()
+_folder: str | None = None
 
 
 def requested() -> bool:
-    """Whether the run shall end early."""
+    """Whether this process was asked to end the run early."""
     return _requested.is_set()
 
 
+class Stopping:
+    """Whether a run shall end early, for its steps, in whatever process they work.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._noted = False
+        self._looked_at = 0.0
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if not self._noted and now - self._looked_at > _SECONDS_BETWEEN_LOOKS:
+            self._looked_at = now
+            self._noted = os.path.exists(os.path.join(self.folder, _NOTE))
+        return self._noted or requested()
+
+
+def leave_note(folder: str) -> None:
+    """Ask the steps of a run to end, wherever they work."""
+    with contextlib.suppress(OSError), open(os.path.join(folder, _NOTE), "w"):
+        pass
+
+
+def remove_note(folder: str) -> None:
+    """Tidy up behind steps that have ended."""
+    with contextlib.suppress(OSError):
+        os.remove(os.path.join(folder, _NOTE))
+
+
 @contextlib.contextmanager
-def handled() -> Iterator[None]:
-    """Handle signals in the block; only the main thread can."""
+def handled(folder: str | None = None) -> Iterator[None]:
+    """Handle signals in the block; only the main thread can.
+
+    Parameters
+    ----------
+    folder : str, optional
+        Of the run, where steps may work in other processes.
+    """
+    global _folder
     _requested.clear()
+    _folder = folder
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -47,4 +97,6 @@ def _on_signal(number: int, frame: object) -> None:
         pool.stop()
         os._exit(INTERRUPTED)
     _requested.set()
+    if _folder is not None:
+        leave_note(_folder)
     print("\ngenrebeam: stopping; what is in hand is finished first", file=sys.stderr)

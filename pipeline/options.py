@@ -236,9 +236,9 @@ class TaggingJob:
     Parameters
     ----------
     library : str
-        Absolute path of a folder or a file.
+        Absolute path of a folder or a file, perhaps in a bucket.
     report : str
-        Absolute path of the reports' home.
+        Absolute path of the reports' home, perhaps in a bucket.
     bundle : Bundle
     formats : tuple of str
     existing : {"keep", "merge", "replace"}
@@ -327,16 +327,13 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     UsageError
         With the one line that the user is told.
     """
-    from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
     from transforms.formats import FORMATS
     from transforms.pool import default_processes
 
     formats = arguments.formats or tuple(sorted(FORMATS))
     library = _checked_library(library, formats)
-    report = os.path.abspath(arguments.report)
-    if "://" in arguments.report:
-        raise UsageError(f"{arguments.report}: reports can only be local so far")
-    if arguments.dry_run and "://" not in library and _lies_in(report, library):
+    report = _absolute(arguments.report)
+    if arguments.dry_run and _lies_in(report, library):
         raise UsageError(
             f"{report}: lies in the library, where a dry run writes nothing; "
             "choose another place with --report"
@@ -345,10 +342,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         raise UsageError("--retry-failed goes by earlier runs, which --no-incremental leaves out")
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder, reports cannot go there")
-    try:
-        bundle = load_bundle(arguments.bundle or DEFAULT_BUNDLE)
-    except BundleError as error:
-        raise UsageError(str(error)) from error
+    bundle = _bundle(arguments.bundle)
     try:
         taxonomy = Taxonomy() if arguments.taxonomy is None else load_taxonomy(arguments.taxonomy)
         taxonomy.check(bundle.genres)
@@ -381,20 +375,47 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     )
 
 
+def _absolute(path: str) -> str:
+    """A path that means the same everywhere; of a kind that there is.
+
+    Raises
+    ------
+    UsageError
+    """
+    from transforms.places import absolute, is_remote
+
+    bucket = path.partition("://")[2].partition("/")[0]
+    if "://" in path and not (is_remote(path) and bucket):
+        raise UsageError(f"{path}: neither a local path nor gs://BUCKET/... or s3://BUCKET/...")
+    return absolute(path)
+
+
 def _lies_in(path: str, folder: str) -> bool:
+    if "://" in path or "://" in folder:
+        return f"{path}/".startswith(f"{folder}/")
     path, folder = os.path.realpath(path), os.path.realpath(folder)
     return os.path.commonpath([path, folder]) == folder
+
+
+def _bundle(path: str | None) -> Bundle:
+    from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
+    from transforms.places import is_remote, read
+
+    try:
+        if path is not None and is_remote(path):
+            return load_bundle(_absolute(path), read)
+        return load_bundle(path or DEFAULT_BUNDLE)
+    except BundleError as error:
+        raise UsageError(str(error)) from error
 
 
 def _checked_library(library: str, formats: Sequence[str]) -> str:
     from transforms.formats import format_of
 
-    if library.startswith("gs://"):
+    library = _absolute(library)
+    if "://" in library:
         _check_bucket(library)
         return library
-    if "://" in library:
-        raise UsageError(f"{library}: only local libraries and gs:// can be tagged so far")
-    library = os.path.abspath(library)
     if not os.path.exists(library):
         raise UsageError(f"{library}: no such file or folder")
     if os.path.isdir(library):
@@ -411,22 +432,21 @@ def _check_bucket(library: str) -> None:
 
     try:
         found = next(walk_objects(library, FORMATS), None)
-    except ImportError as error:
-        raise UsageError(f"{library}: needs pip install google-cloud-storage ({error})") from error
-    except Exception as error:  # whatever the storage's client raises
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"{library}: cannot be listed ({reason})") from error
+    except OSError as error:
+        raise UsageError(f"{library}: cannot be listed ({error.strerror})") from error
     if found is None:
         raise UsageError(f"{library}: no music in it")
 
 
-def check_runner_arguments(arguments: Sequence[str]) -> None:
+def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = None) -> None:
     """Refuse options that neither we nor Beam know, instead of dropping them.
 
     Parameters
     ----------
     arguments : sequence of str
         What our own parser did not know.
+    job : TaggingJob, optional
+        Whose library and report have to be where the runner's workers are.
 
     Raises
     ------
@@ -434,7 +454,7 @@ def check_runner_arguments(arguments: Sequence[str]) -> None:
     """
     if not arguments:
         return
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():
@@ -443,3 +463,8 @@ def check_runner_arguments(arguments: Sequence[str]) -> None:
     _, unknown = parser.parse_known_args(list(arguments))
     if unknown:
         raise UsageError(f"unknown option or argument: {' '.join(unknown)}")
+    runner = PipelineOptions(list(arguments)).view_as(StandardOptions).runner
+    if job is not None and runner == "DataflowRunner":
+        for path in (job.library, job.report):
+            if "://" not in path:
+                raise UsageError(f"{path}: workers of Dataflow see no local folders")

@@ -103,6 +103,7 @@ class _Counts:
 
 
 _counts = _Counts()
+_ended = threading.Event()
 
 
 def count_listed(track: Track) -> Track:
@@ -125,13 +126,13 @@ def shown(*, quiet: bool = False) -> Iterator[None]:
     quiet : bool
         Only count.
     """
-    global _counts
-    _counts = _Counts()
+    global _counts, _ended
+    _counts, _ended = _Counts(), threading.Event()
     terminal = sys.__stderr__
     if quiet or terminal is None:  # None: closed by the caller
         yield
         return
-    ended = threading.Event()
+    ended = _ended
     # An own descriptor: the usual one is silenced while TensorFlow is loaded.
     with os.fdopen(
         os.dup(terminal.fileno()),
@@ -149,6 +150,11 @@ def shown(*, quiet: bool = False) -> Iterator[None]:
         finally:
             ended.set()
             thread.join()
+
+
+def hide() -> None:
+    """Show no more of this run: what is done in other processes is not counted here."""
+    _ended.set()
 
 
 def _lines(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:

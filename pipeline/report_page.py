@@ -12,7 +12,6 @@ JSON, the script sets text only, and the page's own policy lets no other script 
 from __future__ import annotations
 
 import base64
-import contextlib
 import datetime
 import functools
 import hashlib
@@ -34,6 +33,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline import __version__
 from pipeline.run import Run
+from transforms import places
 from transforms.records import STATUSES, printable, reason_of
 from transforms.report import SCHEMA, parts_of
 
@@ -42,7 +42,7 @@ _COLUMNS = pa.schema(
         SCHEMA.field(name)
         for name in (
             *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
-            *("genres_before", "genres_after", "confidence", "probabilities"),
+            *("genres_before", "genres_after", "confidence", "probabilities", "finished_at"),
         )
     ]
 )
@@ -97,17 +97,10 @@ def write_report_page(runs: Sequence[Run], path: str) -> None:
         problems=_problems(rows),
         tracks=_tracks(rows, [run.id for run in runs]),
     )
-    # What is no text in the path of a folder appears as `printable` would show it, which is
-    # an escape of the same character inside JSON.
-    unfinished = f"{path}.new"
-    try:
-        with open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(page)
-        os.replace(unfinished, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.remove(unfinished)
-        raise
+    with places.writing(path) as stream:
+        # What is no text in the path of a folder appears as `printable` would show it, which
+        # is an escape of the same character inside JSON.
+        stream.write(page.encode("utf-8", errors="backslashreplace"))
 
 
 @functools.cache
@@ -208,10 +201,9 @@ def _span(seconds: float | None) -> str | None:
 def _read(folder: str) -> pa.Table:
     """Rows of a run, without parts that cannot be read."""
     tables = [_COLUMNS.empty_table()]
-    for part in parts_of(folder):
+    for part, open_part in places.opened(parts_of(folder)):
         try:
-            # An open file, not a path: pyarrow takes none with bytes that are no text.
-            with open(part, "rb") as stream:
+            with open_part() as stream:
                 # A report of another version may lack columns: this reads those that are there.
                 table = pq.ParquetFile(stream).read(columns=_COLUMNS.names)
             tables.append(
@@ -225,16 +217,16 @@ def _read(folder: str) -> pa.Table:
 
 def _latest(reports: Sequence[pa.Table]) -> pa.Table:
     """Of each file the latest row that says more than that nothing has changed; by path."""
-    rows = pa.concat_tables(reports).append_column(
-        "run", pa.array(np.repeat(np.arange(len(reports)), [len(r) for r in reports]))
-    )
-    rows = rows.combine_chunks()
-    n = len(rows)
+    run = np.repeat(np.arange(len(reports)), [len(report) for report in reports])
+    rows = pa.concat_tables(reports).append_column("run", pa.array(run)).combine_chunks()
     is_news = pc.not_equal(rows["stage"], "skip").to_numpy()
-    rank = pa.array(np.arange(n) + n * is_news)
-    last = rows.select(["uri"]).append_column("rank", rank).group_by("uri")
+    # A runner that tries something again may report a file twice in one run.
+    order = np.lexsort((rows["finished_at"].cast(pa.int64()).to_numpy(), run, is_news))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    last = rows.select(["uri"]).append_column("rank", pa.array(rank)).group_by("uri")
     last = last.aggregate([("rank", "max")]).sort_by("uri")
-    rows = rows.take(last["rank_max"].to_numpy() % max(n, 1))
+    rows = rows.take(order[last["rank_max"].to_numpy()]).drop_columns(["finished_at"])
     for name in ("title", "artist", "album"):
         blank = pc.equal(pc.utf8_trim_whitespace(rows[name]), "")
         rows = _replaced(rows, name, pc.if_else(blank, None, rows[name]))

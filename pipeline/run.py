@@ -13,8 +13,10 @@
                 report.html        the run as a page
         lock                       who is at work (see pipeline/lock.py)
 
-Nothing but finished parts is below ``tracks``: tools that take a folder open all of it. Runs
-that left all their files in ``genre-report/run=<id>/`` are still read, skipped by and undone.
+In a bucket, where nothing can be appended, the journal is a folder of that name without its
+ending, with one object per line. Nothing but finished parts is below ``tracks``: tools that take
+a folder open all of it. Runs that left all their files in ``genre-report/run=<id>/`` are still
+read, skipped by and undone.
 """
 
 from __future__ import annotations
@@ -22,23 +24,28 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import io
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from pipeline import __version__
 from pipeline.options import TaggingJob, UsageError
+from transforms import buckets, places
+from transforms.places import is_remote
 from transforms.records import printable
 from transforms.rewrite import sync
 
 _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"
 _JOURNAL = "journal.jsonl"
+_REMOTE_JOURNAL = "journal"
 _PAGE = "report.html"
 _LIBRARIES = (
     "apache-beam",
@@ -87,18 +94,15 @@ class Run:
         return os.path.join(self.folder, _PAGE)
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> Journal | RemoteJournal:
         """Where the run notes what it is about to change."""
+        if is_remote(self.home):
+            return RemoteJournal(os.path.join(self.folder, _REMOTE_JOURNAL))
         return Journal(os.path.join(self.folder, _JOURNAL))
 
     def read_manifest(self) -> dict[str, Any] | None:
         """``run.json``, or None where there is none that can be read."""
-        try:
-            with open(os.path.join(self.folder, _MANIFEST), encoding="utf-8") as stream:
-                facts = json.load(stream)
-        except (OSError, ValueError):
-            return None
-        return facts if isinstance(facts, dict) else None
+        return next(_manifests([self]))
 
     def mark_undone(self) -> None:
         """Note in the manifest that the run's changes were taken back."""
@@ -106,19 +110,23 @@ class Run:
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write ``run.json``, whole or not at all."""
-        path = os.path.join(self.folder, _MANIFEST)
-        with open(f"{path}.new", "w", encoding="utf-8") as stream:
-            json.dump(facts, stream, indent=2)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(f"{path}.new", path)
+        with places.writing(os.path.join(self.folder, _MANIFEST)) as stream:
+            stream.write(f"{json.dumps(facts, indent=2)}\n".encode("ascii"))
+
+
+def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
+    paths = [os.path.join(run.folder, _MANIFEST) for run in runs]
+    for _, open_manifest in places.opened(paths):
+        try:
+            with open_manifest() as stream:
+                facts = json.load(stream)
+        except (OSError, ValueError):
+            facts = None
+        yield facts if isinstance(facts, dict) else None
 
 
 class Journal:
     """Appends one JSON line per change and forces it to the disk.
-
-    Paths are as `os.fsdecode` gives them: undecodable bytes are ``\\udcxx`` escapes.
 
     Parameters
     ----------
@@ -137,9 +145,7 @@ class Journal:
             yield from stream
 
     def __call__(self, change: dict[str, Any]) -> None:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, **change}) + "\n"
-        data = line.encode("ascii")
+        data = _line(change)
         # One write in append mode: lines of several processes never mix.
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
@@ -155,6 +161,34 @@ class Journal:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+class RemoteJournal:
+    """Writes one object per change: a `Journal` in a bucket.
+
+    Parameters
+    ----------
+    path : str
+        Of its folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def lines(self) -> Iterator[str]:
+        """What was noted so far, in the order of time."""
+        for _, open_line in places.opened(places.files_in(self.path)):
+            yield open_line().read().decode("ascii", errors="replace")
+
+    def __call__(self, change: dict[str, Any]) -> None:
+        # Names that sort as the clocks of the workers say, and that no two changes share.
+        name = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:12]}"
+        buckets.write(f"{self.path}/{name}.json", io.BytesIO(_line(change)))
+
+
+def _line(change: dict[str, Any]) -> bytes:
+    """Undecodable bytes of paths are ``\\udcxx`` escapes, as `os.fsdecode` has them."""
+    return f"{json.dumps({'time': _now(), **change})}\n".encode("ascii")
 
 
 def start_run(report: str) -> Run:
@@ -178,6 +212,8 @@ def start_run(report: str) -> Run:
     # Milliseconds, so that the names of runs sort as they followed each other.
     id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
     run = Run(id, report)
+    if is_remote(report):  # folders are there with their first object
+        return run
     try:
         os.makedirs(run.tracks)
         os.makedirs(run.folder)
@@ -210,16 +246,17 @@ def find_run(report: str, id: str | None = None) -> Run:
     """
     try:
         runs = runs_of(report)
+        if id is not None:
+            runs = [run for run in runs if run.id == id.removeprefix(_PREFIX)]
+            if not runs:
+                raise UsageError(f"{report}: has no run {id}")
+        changing = (run for run in reversed(runs) if any(True for _ in run.journal.lines()))
+        found = next(changing, runs[-1] if id else None)
     except OSError as error:
         raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
-    if id is not None:
-        runs = [run for run in runs if run.id == id.removeprefix(_PREFIX)]
-        if not runs:
-            raise UsageError(f"{report}: has no run {id}")
-    changing = [run for run in runs if any(True for _ in run.journal.lines())]
-    if not (changing or id):
+    if found is None:
         raise UsageError(f"{report}: has no run that changed files")
-    return (changing or runs)[-1]
+    return found
 
 
 def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
@@ -240,10 +277,10 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
     list of Run
         Newest first; none where the library was never seen.
     """
-    if not os.path.isdir(job.report):
+    if not (is_remote(job.report) or os.path.isdir(job.report)):
         return []
     runs = [old for old in reversed(runs_of(job.report)) if run is None or old.id < run.id]
-    known = [(old, old.read_manifest()) for old in runs]
+    known = list(zip(runs, _manifests(runs), strict=True))
     # What was undone is no longer as the runs before saw it.
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     found = []
@@ -288,21 +325,16 @@ def runs_of(report: str) -> list[Run]:
     OSError
         If it cannot be read.
     """
-    names = _folders_in(report)
+    names = places.folders_in(report)
     old = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
     runs = [Run(id, report, in_one_folder=True) for id in old]
     if _RUNS in names:
-        runs += [Run(id, report) for id in _folders_in(os.path.join(report, _RUNS))]
+        runs += [Run(id, report) for id in places.folders_in(os.path.join(report, _RUNS))]
     return sorted(runs, key=lambda run: run.id)
 
 
-def _folders_in(folder: str) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.is_dir()]
-
-
 def record_run(
-    run: Run, job: TaggingJob, execute: Callable[[], None], interrupted: Callable[[], bool]
+    run: Run, job: TaggingJob, execute: Callable[[], bool | None], interrupted: Callable[[], bool]
 ) -> dict[str, Any]:
     """Execute a run and keep its manifest true, whatever happens.
 
@@ -311,17 +343,18 @@ def record_run(
     run : Run
     job : TaggingJob
     execute : callable
-        Does the work.
+        Does the work; true where it is still to be done when this process has ended.
     interrupted : callable
         Whether it was ended early.
 
     Returns
     -------
     dict
-        The manifest. ``state`` is ``finished`` or ``interrupted``; a run that died shows
-        ``running``, one that raised shows ``crashed``.
+        The manifest. ``state`` is ``finished``, ``interrupted``, or ``launched`` until its job
+        has called `close_run`; a run that died shows ``running``, one that raised shows
+        ``crashed``.
     """
-    from transforms.report import SCHEMA_VERSION, statuses_of
+    from transforms.report import SCHEMA_VERSION
 
     started = time.monotonic()
     facts: dict[str, Any] = {
@@ -350,22 +383,45 @@ def record_run(
     run.write_manifest(facts)
     state = "crashed"
     try:
-        execute()
-        state = "interrupted" if interrupted() else "finished"
+        goes_on = execute()
+        state = "interrupted" if interrupted() else "launched" if goes_on else "finished"
     except Exception:
         # Ending early may break what is in the making; that is no news then.
         if not interrupted():
             raise
         state = "interrupted"
     finally:
-        facts |= {
-            "state": state,
-            "finished_at": _now(),
-            "seconds": round(time.monotonic() - started, 3),
-            "counts": statuses_of(run.tracks),
-        }
+        facts |= _ending(run, state, time.monotonic() - started)
         run.write_manifest(facts)
     return facts
+
+
+def close_run(run: Run) -> None:
+    """Finish what `record_run` left as launched: manifest and page.
+
+    Parameters
+    ----------
+    run : Run
+        Whose rows are all written. Once more does no harm.
+    """
+    from pipeline.report_page import write_report_page
+
+    facts = run.read_manifest() or {}
+    began = datetime.datetime.fromisoformat(facts["started_at"])
+    seconds = (datetime.datetime.now(datetime.UTC) - began).total_seconds()
+    run.write_manifest({**facts, **_ending(run, "finished", seconds)})
+    write_report_page([run], run.page)
+
+
+def _ending(run: Run, state: str, seconds: float) -> dict[str, Any]:
+    from transforms.report import statuses_of
+
+    return {
+        "state": state,
+        "finished_at": _now(),
+        "seconds": round(seconds, 3),
+        "counts": statuses_of(run.tracks),
+    }
 
 
 def _now() -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import heapq
-from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from transforms.report import parts_of
+from transforms.report import latest_rows
 
 _COLUMNS = ["uri", "status", "reason", "genres_after", "hear_s", "classify_s", "write_s"]
 _GIVEN = ("tagged", "would_tag")
@@ -40,7 +38,7 @@ class Summary:
 
 
 def summarise(folder: str, *, n_slowest: int = 3, n_failed: int = 10) -> Summary:
-    """Read a run's report, part by part: what is kept does not grow with the library.
+    """Read a run's report.
 
     Parameters
     ----------
@@ -53,28 +51,21 @@ def summarise(folder: str, *, n_slowest: int = 3, n_failed: int = 10) -> Summary
     -------
     Summary
     """
-    genres: Counter[str] = Counter()
-    slowest: list[tuple[str, float]] = []
-    failed: list[tuple[str, str]] = []
-    all_failed = 0
-    for part in parts_of(folder):
-        with open(part, "rb") as stream:
-            table = pq.read_table(stream, columns=_COLUMNS)
-        given = table.filter(pc.is_in(table["status"], pa.array(_GIVEN)))
-        for entry in pc.list_flatten(given["genres_after"]).value_counts().to_pylist():
-            genres[entry["values"]] += entry["counts"]
-        heard = table.filter(pc.is_valid(table["hear_s"]))
-        steps = (pc.fill_null(heard[name], 0) for name in ("hear_s", "classify_s", "write_s"))
-        seconds = functools.reduce(pc.add, steps)
-        pairs = zip(heard["uri"].to_pylist(), seconds.to_pylist(), strict=True)
-        slowest = heapq.nlargest(n_slowest, [*slowest, *pairs], key=lambda pair: pair[1])
-        broken = table.filter(pc.equal(table["status"], "failed"))
-        pairs = zip(broken["uri"].to_pylist(), broken["reason"].to_pylist(), strict=True)
-        failed = heapq.nsmallest(n_failed, [*failed, *pairs])
-        all_failed += len(broken)
+    rows = latest_rows(folder, _COLUMNS)
+    given = rows.filter(pc.is_in(rows["status"], pa.array(_GIVEN)))
+    genres = {
+        entry["values"]: entry["counts"]
+        for entry in pc.list_flatten(given["genres_after"]).value_counts().to_pylist()
+    }
+    heard = rows.filter(pc.is_valid(rows["hear_s"]))
+    steps = (pc.fill_null(heard[name], 0) for name in ("hear_s", "classify_s", "write_s"))
+    seconds = functools.reduce(pc.add, steps)
+    took = zip(heard["uri"].to_pylist(), seconds.to_pylist(), strict=True)
+    broken = rows.filter(pc.equal(rows["status"], "failed"))
+    failed = zip(broken["uri"].to_pylist(), broken["reason"].to_pylist(), strict=True)
     return Summary(
         genres=dict(sorted(genres.items(), key=lambda pair: (-pair[1], pair[0]))),
-        slowest=tuple(slowest),
-        failed=tuple(failed),
-        n_failed=all_failed,
+        slowest=tuple(heapq.nlargest(n_slowest, took, key=lambda pair: pair[1])),
+        failed=tuple(heapq.nsmallest(n_failed, failed)),
+        n_failed=len(broken),
     )

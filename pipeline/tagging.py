@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
-import shutil
+import threading
 from collections.abc import Sequence
 
 import apache_beam as beam
+import grpc
 from apache_beam.ml.inference.base import RunInference
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+)
+from apache_beam.runners.runner import PipelineResult
 
 from pipeline import interruption, progress
 from pipeline.endings import ends_or_goes_on
 from pipeline.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
-from pipeline.run import Run, earlier_runs
+from pipeline.run import Run, close_run, earlier_runs
+from transforms import places
 from transforms.classify import GenreModelHandler, SetFailuresApart
 from transforms.fields import TagForm
 from transforms.hear import Hear
@@ -45,7 +53,9 @@ class TaggingOptions(PipelineOptions):
         add_tagging_arguments(parser)
 
 
-def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
+def build(
+    pipeline: beam.Pipeline, job: TaggingJob, run: Run, *, closes_itself: bool = False
+) -> None:
     """Build the graph of the main job.
 
     Parameters
@@ -54,8 +64,10 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
     job : TaggingJob
     run : Run
         Where its report goes.
+    closes_itself : bool
+        Whether the last step does what is to be done when all is reported.
     """
-    stopping = interruption.requested
+    stopping = interruption.Stopping(run.folder)
     policy = TagPolicy(
         existing=job.existing,
         dry_run=job.dry_run,
@@ -152,11 +164,27 @@ def build(pipeline: beam.Pipeline, job: TaggingJob, run: Run) -> None:
         "unclassified": classified.outcomes,
         "tagged": tagged,
     }
-    for ending, outcomes in endings.items():
-        _ = outcomes | f"report {ending}" >> beam.ParDo(
+    reported = [
+        outcomes
+        | f"report {ending}"
+        >> beam.ParDo(
             WriteReport(run.tracks, run.folder, job.bundle, job.settings, progress.count_outcome)
         )
-        # Parquet
+        for ending, outcomes in endings.items()
+    ]
+    # Parquet
+    if closes_itself:
+        _ = (
+            reported
+            | beam.Flatten()
+            | "when all is reported" >> beam.combiners.Count.Globally()
+            | "close" >> beam.Map(_close, run)
+        )
+
+
+def _close(_: int, run: Run) -> None:
+    close_run(run)
+    places.remove_folder(_compacted(run))
 
 
 def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
@@ -172,8 +200,8 @@ def _compacted(run: Run) -> str:
     return os.path.join(run.folder, "earlier")
 
 
-def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ()) -> None:
-    """Run the main job to its end.
+def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ()) -> bool:
+    """Run the main job to its end, or make a template's job of it.
 
     Parameters
     ----------
@@ -181,11 +209,46 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
     run : Run
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
+
+    Returns
+    -------
+    bool
+        Whether the work is still to be done, by a job that begins when this process has ended.
     """
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
+    is_template = options.view_as(GoogleCloudOptions).template_location is not None
     pipeline = beam.Pipeline(options=options)
     try:
-        build(pipeline, job, run)
-        pipeline.run().wait_until_finish()
+        build(pipeline, job, run, closes_itself=is_template)
+        result = pipeline.run()
+        if options.view_as(PortableOptions).environment_type != "LOOPBACK":
+            progress.hide()
+        _wait_for(result)
+        interruption.remove_note(run.folder)
+    except BaseException:
+        # Out of sight: an engine may go on with the work.
+        interruption.leave_note(run.folder)
+        raise
     finally:
-        shutil.rmtree(_compacted(run), ignore_errors=True)
+        if not is_template:
+            places.remove_folder(_compacted(run))
+    return is_template
+
+
+def _wait_for(result: PipelineResult) -> None:
+    """Wait for a pipeline's end; of the death of Beam's thread beside this one only logs tell."""
+    before, threading.excepthook = threading.excepthook, _log_death
+    try:
+        result.wait_until_finish()
+    except grpc.RpcError as error:
+        for thread in threading.enumerate():
+            if thread.name == "wait_until_finish_read":
+                thread.join(timeout=5)
+        raise ConnectionError("Beam's job server is gone; what it had begun is ending") from error
+    finally:
+        threading.excepthook = before
+
+
+def _log_death(told: threading.ExceptHookArgs) -> None:
+    death = (told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback)
+    logging.getLogger(__name__).error("a thread died", exc_info=death)

@@ -115,7 +115,7 @@ def test_metadata_is_complete(metadata):
     low, high = sorted(int(minor) for minor in re.findall(r"3\.(\d+)", metadata["Requires-Python"]))
     minors = re.findall(r"Python :: 3\.(\d+)", " ".join(metadata.get_all("Classifier")))
     assert [int(minor) for minor in minors] == list(range(low, high))
-    assert metadata.get_all("Provides-Extra") == ["gcp", "dataflow"]
+    assert metadata.get_all("Provides-Extra") == ["gcp", "aws", "dataflow"]
 
 
 def test_every_import_is_a_declared_need(metadata):

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.summary import summarise
 from transforms import report
 from transforms.records import (
     AudioFacts,
@@ -115,11 +116,22 @@ def test_printable_leaves_text_as_it_is(text):
 
 
 def test_parts_are_compressed_and_add_up(tiny_bundle, tmp_path):
-    outcome = Outcome(TRACK, "kept", "read_tags", "has one")
-    for _ in range(2):
-        part = write_part([row(outcome, tiny_bundle, "")] * 3, str(tmp_path), str(tmp_path))
+    for album in "ab":
+        tracks = [dataclasses.replace(TRACK, uri=f"/{album}/{n}.mp3") for n in range(3)]
+        rows = [row(Outcome(track, "kept", "", "has one"), tiny_bundle, "") for track in tracks]
+        part = write_part(rows, str(tmp_path), str(tmp_path))
     assert pq.ParquetFile(part).metadata.row_group(0).column(0).compression == "ZSTD"
     assert statuses_of(str(tmp_path)) == {"kept": 6}
+
+
+def test_a_file_that_was_reported_twice_counts_once_as_it_was_last(tiny_bundle, tmp_path):
+    other = dataclasses.replace(TRACK, uri="/other.mp3")
+    for track, status in ((TRACK, "tagged"), (other, "kept"), (TRACK, "failed")):
+        write_part(
+            [row(Outcome(track, status, "", ""), tiny_bundle, "")], str(tmp_path), str(tmp_path)
+        )
+    assert statuses_of(str(tmp_path)) == {"failed": 1, "kept": 1}
+    assert summarise(str(tmp_path)).n_failed == 1
 
 
 def test_a_part_that_cannot_be_finished_is_not_seen(tiny_bundle, tmp_path, monkeypatch):

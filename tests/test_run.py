@@ -8,7 +8,16 @@ import time
 import pytest
 
 from pipeline.options import TaggingJob, UsageError
-from pipeline.run import Journal, Run, earlier_runs, find_run, record_run, runs_of, start_run
+from pipeline.run import (
+    Journal,
+    Run,
+    close_run,
+    earlier_runs,
+    find_run,
+    record_run,
+    runs_of,
+    start_run,
+)
 from transforms.records import Outcome, Track
 from transforms.report import row, write_part
 from transforms.undo import read_journal
@@ -114,6 +123,20 @@ def test_only_parts_of_reports_are_where_tools_look(job, tmp_path):
     past(job)
     files = [path for path in (tmp_path / "tracks").rglob("*") if path.is_file()]
     assert [path.suffix for path in files] == [".parquet"]
+
+
+def test_a_run_that_was_launched_is_closed_by_its_job(job):
+    run = start_run(job.report)
+    assert record_run(run, job, lambda: True, lambda: False)["state"] == "launched"
+    assert earlier_runs(job) == [run]
+    outcome = Outcome(Track("/music/a.mp3", "mp3"), "kept", "read_tags", "")
+    write_part([row(outcome, job.bundle, "settings")], run.tracks, run.folder)
+    for _ in range(2):
+        close_run(run)
+        facts = manifest(run)
+        assert (facts["state"], facts["counts"]) == ("finished", {"kept": 1})
+        assert facts["library"] == "/music"
+        assert os.path.isfile(run.page)
 
 
 def test_what_breaks_while_the_run_is_ended_early_is_no_crash(job):

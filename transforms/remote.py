@@ -1,121 +1,34 @@
-"""Remote: objects in Google Cloud Storage, under the same promises as local files.
+"""Remote: music in buckets, under the same promises as local files.
 
-An object appears whole or not at all, so that no copy beside it is needed: the changed one is
-uploaded on the condition that the object is still the one that was read (its generation).
-Its content type and metadata stay. Beam makes the client, so that its options and
-credentials count.
+The changed object is uploaded on the condition that the object is still the one that was read;
+its type and metadata stay. To be heard or changed, an object is copied to the local disk; some
+copies stay there for a while, for the steps that follow.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
+import hashlib
+import multiprocessing
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from transforms import buckets
+from transforms.buckets import ObjectChanged, RemoteObject, find, is_remote, objects_below
 from transforms.fields import TagWriteError
 from transforms.formats import format_of
 from transforms.patch import make_patch
 from transforms.records import Track
 
-_SCHEME = "gs://"
-# What an upload would reset.
-_KEPT = (
-    "metadata",
-    "cache_control",
-    "content_disposition",
-    "content_language",
-    "custom_time",
-    "storage_class",
-)
-
-
-def is_remote(path: str) -> bool:
-    """Whether a path names an object or a folder in a bucket."""
-    return path.startswith(_SCHEME)
-
-
-@functools.lru_cache(maxsize=1)
-def _client() -> Any:
-    from apache_beam.io.gcp.gcsio import GcsIO
-
-    return GcsIO().client
-
-
-@dataclass(frozen=True)
-class RemoteObject:
-    """An object as it was at one time.
-
-    Parameters
-    ----------
-    uri : str
-    blob : google.cloud.storage.Blob
-        With its properties, some of which change as it is used.
-    generation : int
-        Of the content.
-    """
-
-    uri: str
-    blob: Any
-    generation: int
-
-    @staticmethod
-    def find(uri: str) -> RemoteObject:
-        """The object as it is now.
-
-        Raises
-        ------
-        FileNotFoundError
-        """
-        bucket, _, name = uri.removeprefix(_SCHEME).partition("/")
-        blob = _client().bucket(bucket).get_blob(name)
-        if blob is None:
-            raise FileNotFoundError(2, "No such object", uri)
-        return RemoteObject(uri, blob, blob.generation)
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.blob.size
-
-    @property
-    def mtime_ns(self) -> int:
-        """When it was last written, in ns; the storage counts milliseconds."""
-        return round(self.blob.updated.timestamp() * 1000) * 1_000_000
-
-    def download(self, path: str) -> None:
-        """Fetch the content of this very generation."""
-        with open(path, "wb") as stream:
-            self.blob.download_to_file(stream, if_generation_match=self.generation)
-
-    def replace(self, path: str) -> RemoteObject:
-        """Upload another content, if nobody else has in the meantime.
-
-        Raises
-        ------
-        TagWriteError
-            If the object is no longer the one that was found.
-        """
-        from google.api_core.exceptions import PreconditionFailed
-
-        new = self.blob.bucket.blob(self.blob.name)
-        for name in _KEPT:
-            value = getattr(self.blob, name)
-            if value:
-                setattr(new, name, value)
-        try:
-            new.upload_from_filename(
-                path,
-                content_type=self.blob.content_type,
-                if_generation_match=self.generation,
-            )
-        except PreconditionFailed as error:
-            raise TagWriteError(self.uri, "changed while it was being tagged") from error
-        return RemoteObject.find(self.uri)
+# Most that copies for later steps may take on the disk, in bytes, and of what is free there.
+_KEPT_BYTES = 1 << 30
+_KEPT_SHARE = 0.25
 
 
 def walk_objects(root: str, formats: Collection[str]) -> Iterator[Track]:
@@ -124,27 +37,28 @@ def walk_objects(root: str, formats: Collection[str]) -> Iterator[Track]:
     Parameters
     ----------
     root : str
-        ``gs://bucket`` or ``gs://bucket/folder``.
+        ``gs://bucket``, ``s3://bucket`` or a folder or an object in one.
     formats : collection of str
 
     Yields
     ------
     Track
         Hidden names and unknown types are left out.
+
+    Raises
+    ------
+    OSError
     """
-    bucket, _, prefix = root.removeprefix(_SCHEME).partition("/")
-    folder = prefix.rstrip("/")
-    for blob in _client().list_blobs(bucket, prefix=folder):
-        inside = not folder or blob.name == folder or blob.name.startswith(f"{folder}/")
-        hidden = any(part.startswith(".") for part in blob.name[len(folder) :].split("/"))
-        if inside and not hidden and format_of(blob.name) in formats:
-            found = RemoteObject(f"{_SCHEME}{bucket}/{blob.name}", blob, blob.generation)
-            yield Track(found.uri, format_of(blob.name), found.size, found.mtime_ns)
+    start = len(root.rstrip("/"))
+    for found in objects_below(root):
+        hidden = any(part.startswith(".") for part in found.uri[start:].split("/"))
+        if not hidden and format_of(found.uri) in formats:
+            yield Track(found.uri, format_of(found.uri), found.size, found.mtime_ns)
 
 
 @contextlib.contextmanager
 def localised(path: str) -> Iterator[str]:
-    """A local file with the content of `path`: itself, or a copy while the block runs.
+    """A local file with the content of `path`, to be read only: itself, or a copy.
 
     Parameters
     ----------
@@ -154,27 +68,107 @@ def localised(path: str) -> Iterator[str]:
     Yields
     ------
     str
+        A copy is gone at the end of the block.
     """
     if not is_remote(path):
         yield path
         return
-    with downloaded(RemoteObject.find(path)) as copy:
+    with downloaded(find(path)) as copy:
         yield copy
 
 
 @contextlib.contextmanager
 def downloaded(found: RemoteObject) -> Iterator[str]:
-    """A local copy of an object, gone at the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="genrebeam-") as folder:
+    """A local copy of an object, to be read only, gone at the end of the block.
+
+    The same version is not fetched again as long as there is room to keep it.
+    """
+    home = _home_of_copies()
+    kept = os.path.join(home, _name_of(found))
+    with tempfile.TemporaryDirectory(dir=home) as folder:
         copy = os.path.join(folder, f"object.{format_of(found.uri)}")
-        found.download(copy)
+        try:
+            os.link(kept, copy)  # a name of its own, which nobody takes away
+            os.utime(kept)
+        except OSError:
+            with open(copy, "wb") as stream:
+                buckets.fetch(found, stream)
+            _keep(copy, kept)
         yield copy
+
+
+def _name_of(found: RemoteObject) -> str:
+    version = f"{found.uri}\n{found.version}".encode(errors="surrogateescape")
+    return hashlib.blake2b(version, digest_size=16).hexdigest()
+
+
+@functools.cache
+def _home_of_copies() -> str:
+    """One folder for a process and the decoders that it started."""
+    parent = multiprocessing.parent_process()
+    owner = os.getpid() if parent is None else parent.pid
+    home = os.path.join(tempfile.gettempdir(), f"genrebeam-{os.geteuid()}-{owner}")
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    facts = os.lstat(home)
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
+        home = tempfile.mkdtemp(prefix="genrebeam-")  # what is there is another's
+    elif parent is not None:
+        return home  # whose owner removes it
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
+
+
+def _keep(copy: str, kept: str) -> None:
+    """Give a copy a second name for the steps that follow; the oldest give way."""
+    home = os.path.dirname(kept)
+    with contextlib.suppress(OSError):  # another process may have been faster
+        room = min(_KEPT_BYTES, _KEPT_SHARE * shutil.disk_usage(home).free)
+        room -= os.path.getsize(copy)
+        if room < 0:
+            return
+        others = [entry for entry in os.scandir(home) if entry.is_file(follow_symlinks=False)]
+        taken = [(entry.stat(), entry.path) for entry in others]
+        for facts, path in sorted(taken, key=lambda item: item[0].st_mtime_ns, reverse=True):
+            room -= facts.st_size
+            if room < 0:
+                os.unlink(path)
+        os.link(copy, kept)
 
 
 def beside(copy: str) -> str:
     """A second path in the folder of a local copy, gone with it."""
     folder, name = os.path.split(copy)
     return os.path.join(folder, f"changed {name}")
+
+
+def upload(found: RemoteObject, path: str) -> RemoteObject:
+    """Upload another content, if nobody else has in the meantime.
+
+    Parameters
+    ----------
+    found : RemoteObject
+    path : str
+        Of a local file.
+
+    Returns
+    -------
+    RemoteObject
+        As written.
+
+    Raises
+    ------
+    TagWriteError
+        If the object is no longer the one that was found.
+    OSError
+    """
+    try:
+        with open(path, "rb") as stream:
+            after = buckets.put(found.uri, stream, replacing=found)
+    except ObjectChanged as error:
+        raise TagWriteError(found.uri, "changed while it was being tagged") from error
+    with contextlib.suppress(OSError):  # no step asks for the old one again
+        os.unlink(os.path.join(_home_of_copies(), _name_of(found)))
+    return after
 
 
 def rewrite_object(
@@ -210,14 +204,13 @@ def rewrite_object(
     TagWriteError, OSError
         The object is as it was before.
     """
-    before = RemoteObject.find(track.uri)
+    before = find(track.uri)
     if (before.size, before.mtime_ns) != (track.size_bytes, track.mtime_ns):
         if is_done():
             return track.as_written(before.size, before.mtime_ns)
         raise TagWriteError(track.uri, "changed while it was being heard")
-    if before.blob.content_encoding:
-        encoding = before.blob.content_encoding
-        raise TagWriteError(track.uri, f"is stored {encoding}-encoded, not as the music it is")
+    if before.encoding:
+        raise TagWriteError(track.uri, f"is stored {before.encoding}-encoded, not as music")
     with downloaded(before) as original:
         copy = beside(original)
         shutil.copyfile(original, copy)
@@ -236,10 +229,10 @@ def rewrite_object(
             }
         )
         try:
-            after = before.replace(copy)
+            after = upload(before, copy)
         except TagWriteError:
             # An upload whose answer was lost is tried again, and then finds its own work.
             if not is_done():
                 raise
-            after = RemoteObject.find(track.uri)
+            after = find(track.uri)
     return track.as_written(after.size, after.mtime_ns)

@@ -8,18 +8,22 @@ the same type, whatever its options and model: readers of a whole folder take it
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 
 from model.bundle import Bundle
+from transforms import places
 from transforms.fingerprint import fingerprint
 from transforms.records import STATUSES, Outcome, printable
 
@@ -156,15 +160,10 @@ def write_part(rows: list[dict[str, Any]], folder: str, workplace: str) -> str:
     str
         Path of the part; it appears whole or not at all.
     """
-    name = f"part-{uuid.uuid4().hex[:12]}.parquet"
-    unfinished, finished = os.path.join(workplace, f"{name}.new"), os.path.join(folder, name)
-    # An open file, not a path: pyarrow takes none with bytes that are no text.
-    with open(unfinished, "wb") as stream:
+    path = f"{folder}/part-{uuid.uuid4().hex[:12]}.parquet"
+    with places.writing(path, workplace) as stream:
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), stream, compression="zstd")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(unfinished, finished)
-    return finished
+    return path
 
 
 class WriteReport(beam.DoFn):
@@ -221,19 +220,50 @@ class WriteReport(beam.DoFn):
 
 def parts_of(folder: str) -> list[str]:
     """Paths of the finished parts of a run's report; none where they were deleted."""
-    try:
-        names = sorted(os.listdir(folder))
-    except FileNotFoundError:
-        return []
     return [
-        os.path.join(folder, name)
-        for name in names
-        if name.startswith("part-") and name.endswith(".parquet")
+        path
+        for path in places.files_in(folder)
+        if fnmatch.fnmatchcase(os.path.basename(path), "part-*.parquet")
     ]
 
 
+def latest_rows(folder: str, columns: Sequence[str]) -> pa.Table:
+    """Read a run's report, with one row for each file.
+
+    A runner that tries something again may report a file twice: its last row counts.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run's parts.
+    columns : sequence of str
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowException
+        If a part cannot be read.
+    """
+    wanted = list(dict.fromkeys([*columns, "uri", "finished_at"]))
+    tables = [pa.schema([SCHEMA.field(name) for name in wanted]).empty_table()]
+    for _, open_part in places.opened(parts_of(folder)):
+        with open_part() as stream:
+            tables.append(pq.read_table(stream, columns=wanted).select(wanted))
+    rows = pa.concat_tables(tables)
+    if pc.count_distinct(rows["uri"]).as_py() < len(rows):
+        times = rows.select(["uri", "finished_at"]).append_column(
+            "place", pa.array(np.arange(len(rows)))
+        )
+        times = times.sort_by("finished_at").group_by("uri", use_threads=False)
+        rows = rows.take(times.aggregate([("place", "last")])["place_last"])
+    return rows.select(list(columns))
+
+
 def statuses_of(folder: str) -> dict[str, int]:
-    """Rows by status of a run's report.
+    """Files by status of a run's report.
 
     Parameters
     ----------
@@ -245,10 +275,5 @@ def statuses_of(folder: str) -> dict[str, int]:
     dict
         Empty where no row was written.
     """
-    counts: dict[str, int] = {}
-    for part in parts_of(folder):
-        with open(part, "rb") as stream:
-            table = pq.read_table(stream, columns=["status"])
-        for entry in table["status"].value_counts().to_pylist():
-            counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
-    return counts
+    counted = latest_rows(folder, ["status"])["status"].value_counts().to_pylist()
+    return {entry["values"]: entry["counts"] for entry in counted}

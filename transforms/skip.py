@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from transforms import places
 from transforms.fields import TagForm, read_header
 from transforms.fingerprint import fingerprint
 from transforms.formats import format_of
@@ -130,9 +131,9 @@ def _rows(table: pa.Table) -> Iterator[tuple]:
 
 def _tables(folder: str, run: str) -> Iterator[pa.Table]:
     """Parts of a run, or of what `compact` made of many, as far as they can be read."""
-    for part in parts_of(folder):
+    for part, open_part in places.opened(parts_of(folder)):
         try:
-            with open(part, "rb") as stream:
+            with open_part() as stream:
                 # Reads those columns that are there; `read_table` wants them all.
                 table = pq.ParquetFile(stream).read(columns=_STATE.names)
             if "fingerprint" not in table.column_names:  # of a run before there were any
@@ -161,11 +162,10 @@ def compact(runs: Sequence[tuple[str, str]], folder: str) -> None:
     folder : str
         Is made. In memory are one part at a time and the names of all files.
     """
-    os.makedirs(folder)
+    places.make_folder(folder)
     names: list[pa.Array] = []
-    # Opened here: pyarrow takes no names that are not text.
     with (
-        open(os.path.join(folder, "part-0.parquet"), "wb") as stream,
+        places.writing(f"{folder}/part-0.parquet") as stream,
         pq.ParquetWriter(stream, _STATE) as writer,
     ):
         for source, run in runs:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from transforms.patch import Patch, digest
 from transforms.records import reason_of
-from transforms.remote import RemoteObject, beside, downloaded, is_remote
+from transforms.remote import beside, downloaded, find, is_remote, upload
 from transforms.rewrite import check_writable, copied_beside, dress, identity_of, overwrite, replace
 
 
@@ -130,7 +130,7 @@ def _undo(path: str, entry: dict[str, Any], dry_run: bool) -> Undone:
 
 
 def _undo_object(uri: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
-    found = RemoteObject.find(uri)
+    found = find(uri)
     with downloaded(found) as now, open(now, "rb") as stream:
         state = _compared(stream, patch)
         if state is not None:
@@ -140,7 +140,7 @@ def _undo_object(uri: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -
         copy = beside(now)
         with open(copy, "w+b") as old:
             patch.apply(stream, old)
-        found.replace(copy)
+        upload(found, copy)
     return Undone(uri, "restored")
 
 

@@ -42,10 +42,12 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    homes = [os.path.abspath(home) for home in arguments.reports]
-    runs = _runs(homes, arguments.run)
-    path = os.path.abspath(arguments.out or os.path.join(homes[0], "report.html"))
     from pipeline.report_page import write_report_page
+    from transforms.places import absolute
+
+    homes = [absolute(home) for home in arguments.reports]
+    runs = _runs(homes, arguments.run)
+    path = absolute(arguments.out or os.path.join(homes[0], "report.html"))
 
     try:
         write_report_page(runs, path)

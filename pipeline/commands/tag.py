@@ -63,7 +63,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     job = check_job(arguments.library, arguments)
-    check_runner_arguments(runner_arguments)
+    check_runner_arguments(runner_arguments, job)
     from pipeline.lock import locked
     from pipeline.run import earlier_runs, start_run
 
@@ -84,18 +84,18 @@ def _run(
     if not arguments.quiet and is_terminal(sys.stderr):
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
-    def execute() -> None:
+    def execute() -> bool:
         from pipeline.tagging import run_tagging
         from transforms import pool
 
         try:
-            run_tagging(job, run, runner_arguments)
+            return run_tagging(job, run, runner_arguments)
         finally:
             pool.stop()
 
-    with interruption.handled(), progress.shown(quiet=arguments.quiet):
+    with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
         facts = record_run(run, job, execute, interruption.requested)
-        page = _leave_page(run)
+        page = None if facts["state"] == "launched" else _leave_page(run)
     _tell(job, run, facts, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
         return complain("interrupted; the report has what was done", INTERRUPTED)
@@ -182,6 +182,8 @@ def _tell(
 
 
 def _headline(facts: dict[str, Any]) -> str:
+    if facts["state"] == "launched":
+        return "launched; its job does the rest"
     counts = facts["counts"]
     parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in STATUSES if counts.get(s)]
     total = sum(counts.values())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
 from typing import Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, add_output_arguments, no_others
+from pipeline.options import UsageError
 from pipeline.terminal import safe, tracked
 
 
@@ -40,15 +40,19 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     from pipeline.lock import locked
     from pipeline.run import find_run
+    from transforms.places import absolute
     from transforms.undo import read_journal, undo_all
 
-    report = os.path.abspath(arguments.report)
+    report = absolute(arguments.report)
     run = find_run(report, arguments.run)
     counts: dict[str, int] = {}
     with contextlib.nullcontext() if arguments.dry_run else locked(report):
-        if not arguments.dry_run:
-            run.mark_undone()
-        changes = list(read_journal(run.journal.lines()))
+        try:
+            if not arguments.dry_run:
+                run.mark_undone()
+            changes = list(read_journal(run.journal.lines()))
+        except OSError as error:
+            raise UsageError(f"{run.folder}: {error.strerror}; nothing undone") from error
         restored = undo_all(changes, dry_run=arguments.dry_run)
         watched = None if arguments.quiet else sys.stderr
         for undone in tracked(restored, len(changes), watched):

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Tag on Flink: how long it takes beside the local runner, and what a kill does.
+
+    deploy/flink/flink.sh fetch
+    .venv/bin/python benchmarks/on_flink.py compare MUSIC --files 300
+    .venv/bin/python benchmarks/on_flink.py kill MUSIC --files 100
+
+`compare` tags copies of the music with the local runner, with Flink inside Beam's job server and
+on a standalone cluster with two task managers, and compares rows and files. A run over one file
+tells what an engine costs before the first track.
+
+`kill` kills a task manager, and in another run a worker, with signal 9 after the first tracks
+have been written. Whatever becomes of that run, a second one has to finish the work, no file may
+be harmed, and undoing both has to bring every byte back.
+
+Both start and stop a cluster of their own and print one JSON object; `faults` has to be empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from benchmarks.kill_nine import Library, undo_all_runs  # noqa: E402
+from tests.conftest import files_of, read_rows  # noqa: E402
+from tests.engines import free_ports  # noqa: E402
+from transforms.formats import FORMATS  # noqa: E402
+
+GENREBEAM = [str(REPOSITORY / ".venv" / "bin" / "genrebeam"), "tag"]
+SCRIPT = str(REPOSITORY / "deploy" / "flink" / "flink.sh")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrebeam" / "flink"
+EMBEDDED = [
+    *("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2"),
+    f"--flink_job_server_jar={CACHE / 'target' / 'flink-job-server.jar'}",
+]
+# Any genre will do, however unsure: what counts is that files change.
+OPTIONS = ["--existing", "replace", "--min-confidence", "0", "--no-incremental", "--quiet"]
+
+
+def copy_music(music: Path, folder: Path, n_files: int) -> None:
+    """So many copies of the music's files, the same ones in the same order every time."""
+    found = sorted(path for path in music.rglob("*") if path.suffix[1:].lower() in FORMATS)
+    random.Random(0).shuffle(found)
+    folder.mkdir(parents=True)
+    for number in range(n_files):
+        path = found[number % len(found)]
+        shutil.copy(path, folder / f"{number:04d}{path.suffix.lower()}")
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[list[str]]:
+    """The command that tags on a cluster that is at work."""
+    os.environ["FLINK_PORT"] = str(free_ports(3))
+    subprocess.run([SCRIPT, "start"], check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield [SCRIPT, "tag"]
+    finally:
+        subprocess.run([SCRIPT, "stop"], check=True)
+        shutil.rmtree(CACHE / f"cluster-{os.environ['FLINK_PORT']}")
+
+
+def rows_of(reports: Path, library: Path) -> dict[str, dict[str, Any]]:
+    """By name of the file; a later row of a file takes the place of an earlier one."""
+    rows = sorted(read_rows(reports), key=lambda row: row["finished_at"])
+    return {os.path.relpath(row["uri"], library): row for row in rows}
+
+
+def _apart(
+    rows: dict[str, dict[str, Any]], others: dict[str, dict[str, Any]]
+) -> tuple[float, list[str]]:
+    """How far confidences are apart, and files whose rows tell something else."""
+    ignored = {"uri", "hear_s", "classify_s", "write_s", "finished_at", "mtime", "mtime_ns"}
+    figures = {"confidence", "probabilities"}
+    wrong, most = [*(rows.keys() ^ others.keys())], 0.0
+    for path in rows.keys() & others.keys():
+        row, other = rows[path], others[path]
+        exact = row.keys() - ignored - figures
+        if any(row[key] != other[key] for key in exact):
+            wrong.append(path)
+        most = max(most, abs((row["confidence"] or 0) - (other["confidence"] or 0)))
+    return most, wrong
+
+
+def compare(music: Path, n_files: int) -> dict[str, Any]:
+    """Seconds of each engine for all files and for one, and whether they leave the same."""
+    figures: dict[str, Any] = {"files": n_files, "cores": os.cpu_count(), "faults": []}
+    with tempfile.TemporaryDirectory() as folder, cluster() as on_cluster:
+        home = Path(folder)
+        copy_music(music, home / "one", 1)
+        copy_music(music, home / "all", n_files)
+        engines = {
+            "local": lambda library: [*GENREBEAM, str(library)],
+            "embedded": lambda library: [*GENREBEAM, str(library), *EMBEDDED],
+            "cluster": lambda library: [*on_cluster, str(library)],
+        }
+        rows, files = {}, {}
+        for name, engine in engines.items():
+            seconds = {}
+            for size in ("one", "all"):
+                library = shutil.copytree(home / size, home / name / size)
+                reports = home / name / f"{size} reports"
+                started = time.perf_counter()
+                subprocess.run(
+                    [*engine(library), *OPTIONS, "--report", str(reports)],
+                    check=True,
+                    stderr=subprocess.DEVNULL,
+                )
+                seconds[size] = time.perf_counter() - started
+            rows[name] = rows_of(reports, library)
+            files[name] = {path: data for path, (data, _) in files_of(library).items()}
+            figures[name] = {
+                "one_file_s": round(seconds["one"], 1),
+                "all_files_s": round(seconds["all"], 1),
+                "s_per_further_file": round(
+                    (seconds["all"] - seconds["one"]) / max(1, n_files - 1), 4
+                ),
+                "statuses": dict(Counter(row["status"] for row in rows[name].values())),
+                "parts": sum(1 for _ in reports.rglob("part-*.parquet")),
+            }
+            figures[name]["confidences_apart_by_at_most"], wrong = _apart(rows[name], rows["local"])
+            wrong += [path for path, data in files[name].items() if data != files["local"][path]]
+            figures["faults"] += [f"{name}: {path}" for path in wrong]
+    return figures
+
+
+def kill(music: Path, n_files: int) -> dict[str, Any]:
+    """What becomes of a run whose task manager, or worker, is killed."""
+    figures: dict[str, Any] = {"files": n_files, "faults": []}
+    with tempfile.TemporaryDirectory() as folder, cluster() as on_cluster:
+        for victim in ("task manager", "worker"):
+            home = Path(folder) / victim
+            copy_music(music, home / "library", n_files)
+            figures[victim] = _kill(victim, home, on_cluster, figures["faults"])
+    return figures
+
+
+def _kill(victim: str, home: Path, on_cluster: list[str], faults: list[str]) -> dict[str, Any]:
+    library, reports = Library(home / "library"), home / "reports"
+    command = [*on_cluster, str(library.folder), *OPTIONS, "--report", str(reports)]
+    # What may be running already serves an earlier job.
+    before = set(_workers())
+    started = time.perf_counter()
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while run.poll() is None and not _changes(reports):
+        time.sleep(0.05)
+    process = _task_manager() if victim == "task manager" else max(set(_workers()) - before)
+    changed_before = _changes(reports)
+    os.kill(process, signal.SIGKILL)
+    killed = time.perf_counter()
+    _, complaints = run.communicate(timeout=600)
+    figures = {
+        "killed_after_s": round(killed - started, 1),
+        "files_changed_before": changed_before,
+        "ended_after_another_s": round(time.perf_counter() - killed, 1),
+        "exit_code": run.returncode,
+        "complaints": complaints.strip()[-500:],
+        **_state_of(reports),
+    }
+    figures["files_changed"], wrong = library.look(None)
+    faults += [f"{victim}: {fault}" for fault in wrong]
+    figures["temporary_files"] = len(library.temporary())
+
+    subprocess.run([SCRIPT, "start"], check=True, stdout=subprocess.DEVNULL)
+    started = time.perf_counter()
+    code = subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+    figures["second_run"] = {
+        "s": round(time.perf_counter() - started, 1),
+        "exit_code": code,
+        **_state_of(reports),
+    }
+    figures["second_run"]["files_changed"], wrong = library.look(None)
+    faults += [f"{victim}, second run: {fault}" for fault in wrong]
+    faults += [f"{victim}: {path.name}: left over" for path in library.temporary()]
+    if code or figures["second_run"]["state"] != "finished":
+        faults.append(f"{victim}: the second run did not finish")
+    settled = figures["second_run"]["counts"].values()
+    if sum(settled) != len(library.paths):
+        faults.append(f"{victim}: not every file has a row")
+    faults += undo_all_runs(reports)
+    faults += [f"{victim}: {name}: not restored" for name in library.not_original()]
+    return figures
+
+
+def _changes(reports: Path) -> int:
+    journals = reports.glob("runs/*/journal.jsonl")
+    return sum(journal.read_bytes().count(b"\n") for journal in journals)
+
+
+def _state_of(reports: Path) -> dict[str, Any]:
+    """State and counts of the latest run."""
+    manifest = max(reports.glob("runs/*/run.json"))
+    facts = json.loads(manifest.read_text(encoding="utf-8"))
+    return {"state": facts["state"], "counts": facts["counts"]}
+
+
+def _task_manager() -> int:
+    file = CACHE / f"cluster-{os.environ['FLINK_PORT']}" / "taskmanager-1.pid"
+    return int(file.read_text())
+
+
+def _workers() -> list[int]:
+    """Processes that task managers of this cluster have started for Python."""
+    told = subprocess.run(
+        ["pgrep", "-g", str(_task_manager()), "-f", "flink/worker.py"],
+        capture_output=True,
+        text=True,
+    )
+    return [int(number) for number in told.stdout.split()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Tag on Flink.")
+    parser.add_argument("what", choices=("compare", "kill"))
+    parser.add_argument("music", type=Path, help="folder of music; it is copied")
+    parser.add_argument("--files", type=int, default=300)
+    arguments = parser.parse_args()
+    do = {"compare": compare, "kill": kill}[arguments.what]
+    print(json.dumps(do(arguments.music, arguments.files), indent=2))
+
+
+if __name__ == "__main__":
+    main()

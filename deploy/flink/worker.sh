@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# What a task manager starts, and ends, for its share of the Python work.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+exec "$here/../../.venv/bin/python" "$here/worker.py" "$@"

@@ -1,0 +1,118 @@
+"""Ctrl-C and SIGTERM: every step hears of it, wherever it works."""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import grpc
+import pytest
+
+from pipeline import interruption, progress, tagging
+from pipeline.interruption import Stopping, handled, leave_note, remove_note
+
+
+@pytest.fixture
+def in_worker(monkeypatch):
+    """A step as another process has it, where no signal arrives."""
+
+    def there(step):
+        monkeypatch.setattr(interruption, "requested", lambda: False)
+        return pickle.loads(pickle.dumps(step))
+
+    return there
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_steps_here_and_in_other_processes(tmp_path, in_worker, number):
+    stopping = Stopping(str(tmp_path))
+    with handled(str(tmp_path)):
+        assert not stopping()
+        os.kill(os.getpid(), number)
+        assert stopping()
+        assert in_worker(Stopping(str(tmp_path)))()
+    interruption._requested.clear()
+
+
+def test_steps_look_for_the_note_now_and_then_and_remember_it(tmp_path, monkeypatch):
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=1000.0)
+    monkeypatch.setattr(interruption, "time", clock)
+    stopping = Stopping(str(tmp_path))
+    assert not stopping()
+    leave_note(str(tmp_path))
+    clock.now += 0.1
+    assert not stopping()
+    clock.now += 1
+    assert stopping()
+    remove_note(str(tmp_path))
+    assert stopping()
+
+
+def test_a_run_whose_folder_is_gone_or_in_a_bucket_is_not_told(tmp_path):
+    for folder in (str(tmp_path / "gone"), "gs://bucket/report"):
+        leave_note(folder)
+        assert not Stopping(folder)()
+        remove_note(folder)
+
+
+@pytest.fixture
+def run_elsewhere(tmp_path, monkeypatch):
+    """Run a graph of nothing, for which this process has to wait as is said."""
+
+    def run(wait=lambda: None, environment="EXTERNAL"):
+        monkeypatch.setattr(tagging, "build", lambda *arguments, **options: None)
+        result = SimpleNamespace(wait_until_finish=wait)
+        monkeypatch.setattr(tagging.beam.Pipeline, "run", lambda self: result)
+        place = SimpleNamespace(folder=str(tmp_path), home=str(tmp_path))
+        where = {"EXTERNAL": ["--environment_config=localhost:1"]}.get(environment, [])
+        options = [f"--environment_type={environment}", *where]
+        tagging.run_tagging(SimpleNamespace(), place, options)
+
+    return run
+
+
+def test_work_that_is_out_of_sight_is_asked_to_end(tmp_path, run_elsewhere):
+    def fail() -> None:
+        raise RuntimeError("nobody knows why")
+
+    with pytest.raises(RuntimeError):
+        run_elsewhere(fail)
+    assert Stopping(str(tmp_path))()
+
+
+def test_a_job_server_that_is_gone_is_one_line_and_no_traceback(run_elsewhere, capfd):
+    def die() -> None:
+        time.sleep(0.1)
+        raise grpc.RpcError("of the thread that reads messages")
+
+    def wait() -> None:
+        threading.Thread(target=die, name="wait_until_finish_read").start()
+        raise grpc.RpcError(">")
+
+    with pytest.raises(ConnectionError, match="job server is gone"):
+        run_elsewhere(wait)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_nothing_is_left_of_a_request_that_was_heard(tmp_path, run_elsewhere):
+    leave_note(str(tmp_path))
+    run_elsewhere()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("environment", "shows"), [("EXTERNAL", False), ("LOOPBACK", True)])
+def test_progress_is_shown_only_of_work_in_this_process(
+    run_elsewhere, monkeypatch, tmp_path, environment, shows
+):
+    monkeypatch.setattr(progress, "_SECONDS_PER_LINE", 0.01)
+    with (tmp_path / "shown").open("w+") as stream:
+        monkeypatch.setattr(sys, "__stderr__", stream)
+        with progress.shown():
+            run_elsewhere(environment=environment)
+            stream.truncate(0)
+            progress._ended.wait(0.3)
+        shown = (tmp_path / "shown").read_text()
+    assert ("files heard" in shown) is shows
