@@ -6,6 +6,7 @@ tensorflow_hub and do not load Keras 3 models.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import time
@@ -19,6 +20,7 @@ from apache_beam.ml.inference.base import ModelHandler
 from model import native_noise
 from model.bundle import Bundle
 from model.embedding import with_embedding
+from transforms.pool import default_processes
 from transforms.records import Features, Outcome, Prediction, reason_of
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
@@ -41,14 +43,23 @@ class Classifier:
     batch_segments : int
     embeddings : bool
         Whether `classify` gives embeddings too.
+    threads : int, optional
+        That an operation may use; by default all CPUs. The first network that runs in a
+        process decides for all.
     """
 
     def __init__(
-        self, bundle: Bundle, batch_segments: int = BATCH_SEGMENTS, *, embeddings: bool = False
+        self,
+        bundle: Bundle,
+        batch_segments: int = BATCH_SEGMENTS,
+        *,
+        embeddings: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.bundle = bundle
         self.batch_segments = batch_segments
         self.embeddings = embeddings
+        self.threads = threads
         self._network = None
         self._compiled = None
 
@@ -113,6 +124,9 @@ class Classifier:
         with native_noise.silenced():
             import tensorflow as tf
 
+            if self.threads is not None:
+                with contextlib.suppress(RuntimeError):  # it is running already
+                    tf.config.threading.set_intra_op_parallelism_threads(self.threads)
             self._network = self._network or self.bundle.load_network()
         for gpu in tf.config.list_physical_devices("GPU"):
             try:
@@ -155,7 +169,9 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
         self.embeddings = embeddings
 
     def load_model(self) -> Classifier:
-        return Classifier(self.bundle, embeddings=self.embeddings)
+        # The CPUs are at work decoding, which takes four times as long.
+        threads = max(1, default_processes() // 4)
+        return Classifier(self.bundle, embeddings=self.embeddings, threads=threads)
 
     def run_inference(
         self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
