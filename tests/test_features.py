@@ -37,6 +37,30 @@ def test_equals_librosa_on_the_whole_track(write):
     assert np.abs(heard.log_mel[0] - expected).max() < 1e-3  # float16, 24 bits of audio
 
 
+@pytest.mark.parametrize("bursts_s", [(), (7.31,), (1.02, 7.31, 16.5), np.arange(0, 19, 0.013)])
+@pytest.mark.parametrize("level", [0.0, 1e-3, 0.1])
+def test_frames_that_are_not_kept_count_as_loudest_and_quietest(write, bursts_s, level):
+    """A third of the frames is kept; of the others only those are computed that can count."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(20 * 22050)
+    samples = tone(20)[:, 0] * level
+    for second in bursts_s:
+        burst = slice(int(second * 22050), int(second * 22050) + 200)
+        samples[burst] += noise[burst]
+    if not samples.any():
+        samples = noise
+    path = write(samples)
+    heard = hear(path, "flac", FEATURES)
+    power = librosa.feature.melspectrogram(y=soundfile.read(path, dtype="float32")[0], sr=22050)
+    kept = [FEATURES.stft_frame(k) for k in range(len(heard.log_mel) * 64)]
+    segments = [range(kept[first], kept[first + 63] + 1) for first in range(0, len(kept), 64)]
+    under_segments = np.concatenate([power[:, frames] for frames in segments], axis=1)
+    peak = under_segments.max()
+    floor = max(1e-8, under_segments.min() / peak)
+    expected = 1 - np.log(np.maximum(power[:, kept] / peak, floor)) / np.log(floor)
+    found = np.concatenate(list(heard.log_mel), axis=1)
+    assert np.abs(found - expected).max() < 2e-3
+
+
 def test_segments_are_the_whole_track_cut_up(write):
     path = write(tone(20))
     whole = hear(path, "flac", dataclasses.replace(PLAIN, segment_frames=800)).log_mel[0]

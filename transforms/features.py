@@ -177,7 +177,8 @@ def _segments(
             if spec.kind == "descriptors":
                 segments.append(describe(samples[:n_real], spec))
             else:
-                segments.append(mel_power(samples, spec, first, n_real + max(0, -start)))
+                before = segments[-1] if segments else None
+                segments.append(mel_power(samples, spec, first, n_real + max(0, -start), before))
         n_empty = 0 if n_real else n_empty + 1
     return segments
 
@@ -201,7 +202,9 @@ class MelPower:
     kept : np.ndarray
         ``(n_mels, segment_frames) float32``, the frames that the network sees.
     peak, trough : float
-        Largest and smallest power over all STFT frames, kept or not.
+        Largest and smallest power over all STFT frames, kept or not, of this segment and
+        those before. The trough only has to be so exact: it is further than ``top_db`` below
+        the peak, or it is the smallest.
     """
 
     kept: np.ndarray
@@ -209,7 +212,13 @@ class MelPower:
     trough: float
 
 
-def mel_power(samples: np.ndarray, spec: FeatureSpec, first: int, n_real: int) -> MelPower:
+def mel_power(
+    samples: np.ndarray,
+    spec: FeatureSpec,
+    first: int,
+    n_real: int,
+    before: MelPower | None = None,
+) -> MelPower:
     """Mel power of one segment.
 
     Parameters
@@ -223,6 +232,8 @@ def mel_power(samples: np.ndarray, spec: FeatureSpec, first: int, n_real: int) -
     n_real : int
         Samples before the track's end. Frames centred after it are filled by
         repeating those before, so that a short track is heard in a loop.
+    before : MelPower, optional
+        The segment heard before of the same track.
 
     Returns
     -------
@@ -230,21 +241,56 @@ def mel_power(samples: np.ndarray, spec: FeatureSpec, first: int, n_real: int) -
 
     Notes
     -----
-    Equal to `librosa.feature.melspectrogram` (a test compares them) at a fifth of its cost:
-    one transform of all frames in single precision, and of the filters only what is not zero.
+    Equal to `librosa.feature.melspectrogram` (tests compare them) at a sixth of its cost: in
+    single precision, without the filters' zeros, and only of frames that count. One that is not
+    kept could be the loudest; few have the energy for it.
     """
-    from scipy.fft import rfft
-
     window, bank = _filters(spec)
-    inside = max(1, (n_real - spec.n_fft // 2) // spec.hop_length + 1)
     frames = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_length]
-    spectrum = rfft(frames[:inside] * window)
-    power = bank @ (spectrum.real**2 + spectrum.imag**2).T
+    frames = frames[: max(1, (n_real - spec.n_fft // 2) // spec.hop_length + 1)]
     origin = spec.stft_frame(first)
     columns = [spec.stft_frame(first + k) - origin for k in range(spec.segment_frames)]
-    columns = [column for column in columns if column < power.shape[1]]
-    kept = power[:, [columns[k % len(columns)] for k in range(spec.segment_frames)]]
-    return MelPower(kept, float(power.max()), float(power.min()))
+    columns = [column for column in columns if column < len(frames)]
+    kept = _mel_power_of(frames[columns], window, bank)
+    peak, trough = float(kept.max()), float(kept.min())
+    if before is not None:
+        peak, trough = max(peak, before.peak), min(trough, before.trough)
+    is_other = np.ones(len(frames), dtype=bool)
+    is_other[columns] = False
+    if trough <= 10 ** (-spec.top_db / 10) * peak:
+        is_other &= _most_power(samples, spec, len(frames)) > peak
+    if is_other.any():
+        others = _mel_power_of(frames[is_other], window, bank)
+        peak, trough = max(peak, float(others.max())), min(trough, float(others.min()))
+    if len(columns) < spec.segment_frames:
+        kept = kept[:, np.arange(spec.segment_frames) % len(columns)]
+    return MelPower(kept, peak, trough)
+
+
+def _mel_power_of(frames: np.ndarray, window: np.ndarray, bank: csr_array) -> np.ndarray:
+    """Mel power of frames of samples: ``(n, n_fft)`` to ``(n_mels, n)``."""
+    from scipy.fft import rfft
+
+    spectrum = rfft(frames * window)
+    return bank @ (spectrum.real**2 + spectrum.imag**2).T
+
+
+def _most_power(samples: np.ndarray, spec: FeatureSpec, n_frames: int) -> np.ndarray:
+    """What no mel band of a frame can exceed, by Parseval's theorem: ``(n_frames,) float32``."""
+    window, bank = _filters(spec)
+    hop = spec.hop_length
+    # The frames' energy hop by hop: each hop of samples is in several frames.
+    n_hops = -(-spec.n_fft // hop)
+    weights = np.zeros(n_hops * hop, np.float32)
+    weights[: spec.n_fft] = window**2
+    padded = np.zeros((n_frames + n_hops) * hop, np.float32)
+    used = samples[: len(padded)]
+    padded[: len(used)] = used
+    in_hop = (padded**2).reshape(-1, hop) @ weights.reshape(n_hops, hop).T
+    energy = sum(in_hop[place : place + n_frames, place] for place in range(n_hops))
+    # Half of it, for the other half of the transform mirrors this one; the first and the last
+    # value, which have no mirror, are in no band. A little more, for all is rounded.
+    return np.float32(1.001 * bank.max() * spec.n_fft / 2) * energy
 
 
 @functools.lru_cache(maxsize=4)
@@ -280,9 +326,9 @@ def scale(segments: Sequence[MelPower], spec: FeatureSpec) -> np.ndarray:
     is divided by its peak first, because `librosa.power_to_db` has an absolute floor
     (``amin``), which would make the features of quiet tracks depend on gain.
     """
-    peak = max(segment.peak for segment in segments)
+    peak = segments[-1].peak
     least = 10 ** (-spec.top_db / 10)
-    floor = max(least, min(segment.trough for segment in segments) / peak)
+    floor = max(least, segments[-1].trough / peak)
     if floor > 1 - 1e-6:
         floor = least
     power = np.stack([segment.kept for segment in segments]) / peak
