@@ -23,7 +23,7 @@ from pipeline.endings import ends_or_goes_on
 from pipeline.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from pipeline.run import Run, close_run, earlier_runs
 from transforms import places
-from transforms.classify import GenreModelHandler, SetFailuresApart
+from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading
 from transforms.fields import TagForm
 from transforms.hear import Hear
 from transforms.library import Walk
@@ -137,6 +137,7 @@ def build(
     heard = (
         untagged.goes_on
         | "spread" >> beam.Reshuffle()
+        | "begin loading" >> beam.Map(begin_loading)
         # Track
         | "decode + features"
         >> ends_or_goes_on(Hear(job.bundle.features, job.n_segments, job.processes, stopping))

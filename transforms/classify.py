@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,11 +19,11 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
-from model import native_noise
 from model.bundle import Bundle
 from model.embedding import with_embedding
+from model.loading import import_tensorflow, silenced
 from transforms.pool import default_processes
-from transforms.records import Features, Outcome, Prediction, reason_of
+from transforms.records import Features, Outcome, Prediction, Track, reason_of
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
 BATCH_SEGMENTS = 64
@@ -29,6 +31,19 @@ BATCH_SEGMENTS = 64
 BATCH_TRACKS = 8
 
 _log = logging.getLogger("genrebeam")
+
+
+_loading = threading.Lock()
+
+
+def begin_loading(track: Track) -> Track:
+    """Let the first track of a process start the import of TensorFlow, in a thread.
+
+    It takes as long as the decoders need to start and to hear some tracks.
+    """
+    if "tensorflow" not in sys.modules and _loading.acquire(blocking=False):
+        threading.Thread(target=import_tensorflow, name="load TensorFlow").start()
+    return track
 
 
 class Classifier:
@@ -121,9 +136,8 @@ class Classifier:
         return np.concatenate(found), np.concatenate(seen) if seen else None
 
     def _compile(self) -> Any:
-        with native_noise.silenced():
-            import tensorflow as tf
-
+        tf = import_tensorflow()
+        with silenced():
             if self.threads is not None:
                 with contextlib.suppress(RuntimeError):  # it is running already
                     tf.config.threading.set_intra_op_parallelism_threads(self.threads)

@@ -25,8 +25,10 @@ from transforms.remote import localised
 
 # A file that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0
-# Tracks in flight per process: enough that none is idle while a batch is classified.
-_IN_FLIGHT = 8
+# Tracks in flight per process: enough that none is idle while the network is loaded, some
+# seconds; few where all of each is heard and kept in memory.
+_IN_FLIGHT = 32
+_IN_FLIGHT_WHOLE = 8
 # Share of a file at which there must be sound if its header is right.
 _NEAR_THE_END = 0.98
 
@@ -109,7 +111,8 @@ class Hear(InFlight):
         timeout_s: float = TIMEOUT_S,
         listen: Callable[..., Heard] = hear,
     ) -> None:
-        super().__init__(processes * _IN_FLIGHT, stopping)
+        most = _IN_FLIGHT if n_segments else _IN_FLIGHT_WHOLE
+        super().__init__(processes * most, stopping)
         self.spec = spec
         self.n_segments = n_segments
         self.processes = processes

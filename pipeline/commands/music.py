@@ -166,7 +166,7 @@ def one_data_folder(positional: str | None, option: str | None) -> str:
 
 def load_keras() -> None:
     """Import Keras without what its backend prints."""
-    from model import native_noise
+    from model.loading import silenced
 
-    with native_noise.silenced():
+    with silenced():
         import keras  # noqa: F401
