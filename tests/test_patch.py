@@ -1,5 +1,6 @@
 """Patches: the old file comes back byte for byte, from a small record."""
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transforms.patch import Patch, PatchError, make_patch
+from transforms.patch import Patch, PatchError, digest, make_patch
 
 SOUND = np.random.default_rng(0).bytes(300_000)
 
@@ -80,3 +81,29 @@ def test_another_file_is_refused(tmp_path):
     for other in (b"newest" + SOUND, b"nevel" + SOUND, b"newer" + SOUND[:-1] + b"!"):
         with pytest.raises(PatchError, match="changed since"):
             patch.apply(io.BytesIO(other), io.BytesIO())
+
+
+@given(old=blocks, new=blocks)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_tells_old_and_new_apart(tmp_path, old, new):
+    old, new = b"".join(old), b"".join(new)
+    patch = roundtrip(tmp_path, old, new)
+    assert patch.changes_nothing == (old == new)
+    assert patch.is_old(io.BytesIO(old))
+    assert patch.is_old(io.BytesIO(new)) == (old == new)
+
+
+def test_journals_with_a_digest_of_the_old_file_are_still_undone(tmp_path):
+    patch = roundtrip(tmp_path, SOUND, b"tag" + SOUND)
+    earlier = dataclasses.replace(patch, old_digest=digest(io.BytesIO(SOUND)))
+    restored = io.BytesIO()
+    earlier.apply(io.BytesIO(b"tag" + SOUND), restored)
+    assert restored.getvalue() == SOUND
+    assert not earlier.is_old(io.BytesIO(b"tag" + SOUND))
+
+
+@pytest.mark.parametrize("old_digest", ["crc32:00000000-300000", "0" * 32])
+def test_an_old_file_that_does_not_come_out_is_an_error(tmp_path, old_digest):
+    patch = dataclasses.replace(roundtrip(tmp_path, SOUND, b"tag" + SOUND), old_digest=old_digest)
+    with pytest.raises(PatchError, match="could not be put together"):
+        patch.apply(io.BytesIO(b"tag" + SOUND), io.BytesIO())

@@ -2,7 +2,8 @@
 
 Tagging moves the sound but does not change it: of the old file only what the new one lacks is
 kept, so that the old one can be put together again, byte for byte. Both versions are known by
-a digest of all their bytes.
+all their bytes: the new one by a digest, from which the pieces follow, and the old one by a
+checksum, which takes a sixth of the time and only has to show that nothing went wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _BLOCK = 4096
 _MOST_SEARCHES = 1000
 _SEARCH_WINDOW = 1 << 22
 _CHUNK = 1 << 20
+_CHECKSUM = "crc32:"
 
 Piece = tuple[int, int] | bytes
 
@@ -43,7 +45,7 @@ class Patch:
         In the order of the old file: ``(offset, length)`` copies from the new file,
         ``bytes`` are put in.
     old_digest, new_digest : str
-        Of the whole files.
+        Of the whole files; the old one's is a checksum where it has that prefix.
     """
 
     pieces: tuple[Piece, ...]
@@ -78,6 +80,11 @@ class Patch:
         )
         return Patch(pieces, facts["old_digest"], facts["new_digest"])
 
+    def is_old(self, file: BinaryIO) -> bool:
+        """Whether a file is the old version."""
+        known = _checksum if self.old_digest.startswith(_CHECKSUM) else digest
+        return known(file) == self.old_digest
+
     def check(self, new: BinaryIO) -> None:
         """Raise `PatchError` where a file is not the one that the patch was made for."""
         if digest(new) != self.new_digest:
@@ -110,7 +117,7 @@ class Patch:
                 chunk = new.read(min(length, _CHUNK))
                 old.write(chunk)
                 length -= len(chunk)
-        if digest(old) != self.old_digest:
+        if not self.is_old(old):
             raise PatchError("its old version could not be put together")
 
 
@@ -126,14 +133,25 @@ def make_patch(old_path: str, new_path: str) -> Patch:
     Patch
     """
     with open(old_path, "rb") as old_file, open(new_path, "rb") as new_file:
-        pieces = tuple(_pieces(_mapped(old_file), _mapped(new_file)))
-        return Patch(pieces, digest(old_file), digest(new_file))
+        old, new = _mapped(old_file), _mapped(new_file)
+        pieces, new_digest = tuple(_pieces(old, new)), digest(new_file)
+        is_same = len(old) == len(new) and pieces in ((), ((0, len(old)),))
+        return Patch(pieces, new_digest if is_same else _checksum(old_file), new_digest)
 
 
 def digest(file: BinaryIO) -> str:
     """Digest of a whole file."""
     file.seek(0)
     return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _checksum(file: BinaryIO) -> str:
+    """CRC-32 and size of a whole file."""
+    file.seek(0)
+    found = 0
+    while chunk := file.read(_CHUNK):
+        found = zlib.crc32(chunk, found)
+    return f"{_CHECKSUM}{found:08x}-{file.tell()}"
 
 
 def _mapped(file: BinaryIO) -> np.ndarray:

@@ -146,9 +146,8 @@ def _undo_object(uri: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -
 
 def _compared(stream: BinaryIO, patch: Patch) -> tuple[str, str] | None:
     """Why there is nothing to restore, or None."""
-    found = digest(stream)
-    if found == patch.new_digest:
+    if digest(stream) == patch.new_digest:
         return None
-    if found == patch.old_digest:
+    if patch.is_old(stream):
         return "as_before", ""
     return "changed", "changed by others since"
