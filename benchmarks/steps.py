@@ -91,9 +91,10 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
             (soxr, "resample", "resample"),
             (features, "mel_power", "features: mel power"),
             (features, "scale", "features: scale"),
-            (rewrite, "copied_beside", "write: copy"),
+            (rewrite.shutil, "copyfile", "write: copy"),
             (tag, "write_fields", "write: tag"),
-            (patch, "digest", "write: digests for undo"),
+            (patch, "digest", "write: digest for undo"),
+            (patch, "_checksum", "write: digest for undo"),
             (rewrite, "sync", "write: to the disk"),
         ):
             stack.enter_context(watch.around(owner, function, name))

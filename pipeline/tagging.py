@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 
 import apache_beam as beam
-import grpc
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
@@ -241,7 +240,9 @@ def _wait_for(result: PipelineResult) -> None:
     before, threading.excepthook = threading.excepthook, _log_death
     try:
         result.wait_until_finish()
-    except grpc.RpcError as error:
+    except Exception as error:
+        if not type(error).__module__.startswith("grpc"):  # named, not imported: it is Beam's
+            raise
         for thread in threading.enumerate():
             if thread.name == "wait_until_finish_read":
                 thread.join(timeout=5)
