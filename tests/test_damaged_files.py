@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mutagen.apev2 import APEv2
+from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3, TIT2
 
 from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
@@ -121,3 +122,29 @@ def test_a_codec_that_ffmpeg_does_not_know_is_a_decode_error(tmp_path):
     path.write_bytes(data)
     with pytest.raises(DecodeError):
         hear(str(path), "wav", SPEC, 3)
+
+
+@pytest.mark.parametrize("kind", ["comments", "picture"])
+@pytest.mark.parametrize("more", [4, 40])
+def test_a_flac_whose_metadata_reaches_into_the_sound_is_not_mended(tmp_path, kind, more):
+    # mutagen goes by what it finds in such a block, decoders by the length that it is said to have.
+    path = song(tmp_path, "flac")
+    file = FLAC(path)
+    file.clear_pictures()
+    if kind == "picture":
+        picture = Picture()
+        picture.data, picture.mime = b"p" * 200, "image/png"
+        file.add_picture(picture)
+    file.save(padding=lambda _: 0)
+    code = {"comments": 4, "picture": 6}[kind]
+    data, place = bytearray(path.read_bytes()), 4
+    while data[place] & 0x7F != code:
+        place += 4 + int.from_bytes(data[place + 1 : place + 4], "big")
+    size = int.from_bytes(data[place + 1 : place + 4], "big")
+    data[place + 1 : place + 4] = (size + more).to_bytes(3, "big")
+    path.write_bytes(data)
+    before = sounds_of(str(path))
+    with pytest.raises(TagWriteError, match=r"not by the rules|another length than its block"):
+        write_genres(listed(path), ("Jazz",), [].append)
+    assert path.read_bytes() == data
+    assert sounds_of(str(path)) == before

@@ -18,7 +18,7 @@ from mutagen.aiff import AIFF, AIFFFile
 from mutagen.apev2 import APENoHeaderError, APETextValue, APEv2, APEv2File
 from mutagen.asf import ASF
 from mutagen.dsf import DSF, DSFFile
-from mutagen.flac import FLAC, VCFLACDict
+from mutagen.flac import FLAC, Picture, VCFLACDict
 from mutagen.flac import Padding as FLACPadding
 from mutagen.id3 import BitPaddedInt, ID3FileType, ID3Tags, ParseID3v1
 from mutagen.id3._id3v1 import find_id3v1
@@ -370,12 +370,21 @@ def _check_comments(file: Any) -> None:
     """Refuse comments that mutagen reads otherwise than they stand in the file."""
     with open(file.filename, "rb") as stream:
         if isinstance(file, FLAC):
-            raw = b"".join(data for kind, data in _flac_blocks(stream) if kind == VCFLACDict.code)
+            _check_pictures(stream)
+            # Whole blocks: mutagen takes for sound what is behind the comments in theirs.
+            raw = [data for kind, data in _flac_blocks(stream) if kind == VCFLACDict.code]
         else:
             _check_pages(stream)
             raw = _second_packet(stream)
     if file.tags is not None and file.tags.write(framing=False) not in raw:
         raise ValueError("its comments are not by the rules, not all of them would survive")
+
+
+def _check_pictures(stream: BinaryIO) -> None:
+    """Refuse FLAC with pictures behind which mutagen would see the sound begin too early."""
+    for kind, data in _flac_blocks(stream):
+        if kind == Picture.code and len(Picture(data).write()) != len(data):
+            raise ValueError("a picture has another length than its block")
 
 
 def _check_pages(stream: BinaryIO) -> None:
@@ -426,6 +435,7 @@ def _check_objects(file: Any) -> None:
 
 def _flac_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """FLAC's metadata blocks as they stand in the file: kinds and contents."""
+    stream.seek(0)
     data = stream.read(10)
     place = 10 + BitPaddedInt(data[6:10]) if data.startswith(b"ID3") else 0
     stream.seek(place + 4)
