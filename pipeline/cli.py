@@ -7,6 +7,8 @@ another run at work on the same reports, 3 interrupted.
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import io
 import logging
 import os
@@ -64,6 +66,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if known.verbose:
             raise
         return complain(f"{_last_line(error)} (--verbose shows more)", SOME_FAILED)
+
+
+def program() -> NoReturn:
+    """Run a command as what this process is for, and end it.
+
+    Without the destructors of C++ libraries: threads that they still have make some of them
+    abort now and then, when all is done, and the exit code would tell of a crash.
+    """
+    code: int | str | None = SOME_FAILED
+
+    def end() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or never open
+                stream.flush()
+        os._exit(code if isinstance(code, int) else bool(code))
+
+    # What is registered first is called last: all that Python has to end has ended.
+    atexit.register(end)
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code
+    sys.exit(code)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -125,4 +150,4 @@ def _quieten(verbose: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -22,7 +22,7 @@ from pipeline.endings import ends_or_goes_on
 from pipeline.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from pipeline.run import Run, close_run, earlier_runs
 from transforms import places
-from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading
+from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading, end_loading
 from transforms.fields import TagForm
 from transforms.hear import Hear
 from transforms.library import Walk
@@ -230,6 +230,7 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
         interruption.leave_note(run.folder)
         raise
     finally:
+        end_loading()
         if not is_template:
             places.remove_folder(_compacted(run))
     return is_template

@@ -86,6 +86,21 @@ def test_an_unreadable_library_is_wrong_usage(library, capsys):
     assert "no permission to read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("sing", 2)])
+def test_a_library_that_aborts_at_the_very_end_does_not_change_the_exit_code(argument, code):
+    """As C++ does with a thread that is still there when its owner goes."""
+    program = (
+        "import ctypes, sys; from pipeline.cli import program\n"
+        "c = ctypes.CDLL(None)\n"
+        "c.__cxa_atexit(c.abort, None, None)\n"
+        "program()"
+    )
+    command = [sys.executable, "-c", program, argument]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == code
+    assert (result.stdout or result.stderr).startswith("genrebeam")
+
+
 def test_no_command_explains_itself():
     result = run()
     assert result.returncode == 2
@@ -114,6 +129,29 @@ def test_a_run_with_nothing_to_hear_does_not_import_tensorflow(library, tiny_bun
     (library / "a.wav").unlink()
     arguments = ["tag", str(library), "--bundle", tiny_bundle.path, "--report", str(tmp_path / "r")]
     subprocess.run([sys.executable, "-c", program, *arguments], check=True, cwd=REPOSITORY)
+
+
+def test_a_run_whose_files_tell_nothing_is_not_silent_about_it(tmp_path, tiny_bundle):
+    """TensorFlow is still being loaded, in silence, when all has been refused."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    write_audio(folder / "short.wav", tone(0.1), 22050)
+    arguments = ["tag", str(folder), "--bundle", tiny_bundle.path, "--report", str(tmp_path / "r")]
+    program = (
+        "import sys; from pipeline.cli import main\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "assert 'tensorflow' in sys.modules\n"
+        "print('the last word', file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        check=True,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert "the last word" in result.stderr
+    assert "1 refused" in result.stdout + result.stderr
 
 
 def test_prints_counts_and_where_the_report_is(library, tiny_bundle, tmp_path):

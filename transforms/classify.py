@@ -33,7 +33,7 @@ BATCH_TRACKS = 8
 _log = logging.getLogger("genrebeam")
 
 
-_loading = threading.Lock()
+_loading: threading.Thread | None = None
 
 
 def begin_loading(track: Track) -> Track:
@@ -41,9 +41,17 @@ def begin_loading(track: Track) -> Track:
 
     It takes as long as the decoders need to start and to hear some tracks.
     """
-    if "tensorflow" not in sys.modules and _loading.acquire(blocking=False):
-        threading.Thread(target=import_tensorflow, name="load TensorFlow").start()
+    global _loading
+    if _loading is None and "tensorflow" not in sys.modules:
+        _loading = threading.Thread(target=import_tensorflow, name="load TensorFlow")
+        _loading.start()
     return track
+
+
+def end_loading() -> None:
+    """Wait for what `begin_loading` began: until then nothing can be said on stderr."""
+    if _loading is not None:
+        _loading.join()
 
 
 class Classifier:
