@@ -38,8 +38,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.kill_nine import Library, undo_all_runs  # noqa: E402
-from tests.conftest import files_of, read_rows  # noqa: E402
-from tests.engines import free_ports  # noqa: E402
+from tests.conftest import files_of  # noqa: E402
+from tests.engines import free_ports, told  # noqa: E402
 from transforms.formats import FORMATS  # noqa: E402
 
 GENREBEAM = [str(REPOSITORY / ".venv" / "bin" / "genrebeam"), "tag"]
@@ -75,26 +75,9 @@ def cluster() -> Iterator[list[str]]:
         shutil.rmtree(CACHE / f"cluster-{os.environ['FLINK_PORT']}")
 
 
-def rows_of(reports: Path, library: Path) -> dict[str, dict[str, Any]]:
-    """By name of the file; a later row of a file takes the place of an earlier one."""
-    rows = sorted(read_rows(reports), key=lambda row: row["finished_at"])
-    return {os.path.relpath(row["uri"], library): row for row in rows}
-
-
-def _apart(
-    rows: dict[str, dict[str, Any]], others: dict[str, dict[str, Any]]
-) -> tuple[float, list[str]]:
-    """How far confidences are apart, and files whose rows tell something else."""
-    ignored = {"uri", "hear_s", "classify_s", "write_s", "finished_at", "mtime", "mtime_ns"}
-    figures = {"confidence", "probabilities"}
-    wrong, most = [*(rows.keys() ^ others.keys())], 0.0
-    for path in rows.keys() & others.keys():
-        row, other = rows[path], others[path]
-        exact = row.keys() - ignored - figures
-        if any(row[key] != other[key] for key in exact):
-            wrong.append(path)
-        most = max(most, abs((row["confidence"] or 0) - (other["confidence"] or 0)))
-    return most, wrong
+def _apart(figures: dict, others: dict) -> float:
+    """How far confidences and probabilities are apart at most."""
+    return max(abs((figures[key] or 0) - (others.get(key) or 0)) for key in figures)
 
 
 def compare(music: Path, n_files: int) -> dict[str, Any]:
@@ -109,7 +92,7 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
             "embedded": lambda library: [*GENREBEAM, str(library), *EMBEDDED],
             "cluster": lambda library: [*on_cluster, str(library)],
         }
-        rows, files = {}, {}
+        rows, sure, files = {}, {}, {}
         for name, engine in engines.items():
             seconds = {}
             for size in ("one", "all"):
@@ -122,7 +105,7 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
                     stderr=subprocess.DEVNULL,
                 )
                 seconds[size] = time.perf_counter() - started
-            rows[name] = rows_of(reports, library)
+            rows[name], sure[name] = told(library, reports)
             files[name] = {path: data for path, (data, _) in files_of(library).items()}
             figures[name] = {
                 "one_file_s": round(seconds["one"], 1),
@@ -133,7 +116,9 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
                 "statuses": dict(Counter(row["status"] for row in rows[name].values())),
                 "parts": sum(1 for _ in reports.rglob("part-*.parquet")),
             }
-            figures[name]["confidences_apart_by_at_most"], wrong = _apart(rows[name], rows["local"])
+            figures[name]["probabilities_apart_by_at_most"] = _apart(sure[name], sure["local"])
+            here = rows["local"]
+            wrong = [path for path in rows[name] | here if rows[name].get(path) != here.get(path)]
             wrong += [path for path, data in files[name].items() if data != files["local"][path]]
             figures["faults"] += [f"{name}: {path}" for path in wrong]
     return figures

@@ -51,7 +51,8 @@ def main() -> None:
     for name, tracks in (("compare", 200), ("curve", 800), ("profile", 200)):
         command = commands.add_parser(name)
         command.add_argument("--library", type=Path, help="where its tracks are made and kept")
-        command.add_argument("--processes", type=int, default=2)
+        if name == "compare":
+            command.add_argument("--processes", type=int, default=2)
         if name == "curve":
             command.add_argument("--sizes", default="50,200,800")
         else:
@@ -80,7 +81,9 @@ def compare(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
         for system in systems:
             for folder, into in ((one, alone), (tracks, costs)):
                 _strip_genres(folder)
-                into[system].append(_cost(system, folder, work, arguments))
+                into[system].append(
+                    _cost(system, folder, work, arguments.processes, arguments.essentia)
+                )
             _say(f"round {number + 1} {system}", costs[system][-1], arguments.tracks)
             if system in "ABC":
                 found[system] = _found(system, work)
@@ -118,9 +121,8 @@ def curve(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     for size in map(int, arguments.sizes.split(",")):
         tracks = _linked(arguments.library, work / str(size), size)
         for system, processes in (("C", 1), ("C", 2), ("B", 2)):
-            arguments.processes = processes
             _strip_genres(tracks)
-            cost = _cost(system, tracks, work, arguments)
+            cost = _cost(system, tracks, work, processes)
             _say(f"{system}, {size} tracks, {processes} processes", cost, size)
             row = {"system": system, "tracks": size, "processes": processes}
             rows.append(row | _figures([cost], size))
@@ -178,9 +180,12 @@ def _strip_genres(folder: Path) -> None:
             audio.save()
 
 
-def _cost(system: str, folder: Path, work: Path, arguments: argparse.Namespace) -> Cost:
+def _cost(
+    system: str, folder: Path, work: Path, processes: int, essentia: str | None = None
+) -> Cost:
     said = work / "output"
-    cost = cost_of(_command(system, folder, work, arguments), REPOSITORY, said)
+    command = _command(system, folder, work, str(processes), essentia)
+    cost = cost_of(command, REPOSITORY, said)
     if cost.exit_code:
         reason = said.read_text(errors="replace")[-2000:]
         raise SystemExit(f"{system} failed with exit code {cost.exit_code}: {reason}")
@@ -188,15 +193,14 @@ def _cost(system: str, folder: Path, work: Path, arguments: argparse.Namespace) 
 
 
 def _command(
-    system: str, folder: Path, work: Path, arguments: argparse.Namespace
-) -> list[str | Path]:
-    processes = str(arguments.processes)
+    system: str, folder: Path, work: Path, processes: str, essentia: str | None
+) -> list[str | Path | None]:
     if system == "A":
         return [sys.executable, HERE / "obvious_script.py", folder, work / "A.json"]
     if system == "D":
         return [sys.executable, HERE / "decode_floor.py", folder, processes]
     if system == "E":
-        return [arguments.essentia, HERE / "essentia_mel.py", folder, processes]
+        return [essentia, HERE / "essentia_mel.py", folder, processes]
     command = [*TAG, folder, "--report", work / system, "--processes", processes]
     command += ["--min-confidence", "0", "--no-incremental", "--quiet"]
     return command + (["--segments", "all"] if system == "B" else [])

@@ -64,6 +64,20 @@ def assert_same(found: Result, expected: Result) -> None:
     assert found.files == expected.files
 
 
+def told(library: Path, reports: Path) -> tuple[dict, dict]:
+    """What reports say of a library, by file: rows without their figures, and those.
+
+    Where an engine tried again, a file's last row counts.
+    """
+    rows, figures = {}, {}
+    for row in sorted(read_rows(reports), key=lambda row: row["finished_at"]):
+        name = os.path.relpath(row["uri"], library)
+        rows[name] = {key: row[key] for key in row.keys() - _OF_ONE_RUN - {*_FIGURES, "uri"}}
+        figures[name, "confidence"] = row["confidence"]
+        figures |= {(name, genre): p for genre, p in row["probabilities"] or ()}
+    return rows, figures
+
+
 class Runs:
     """Runs over copies of one library, each into reports of its own.
 
@@ -85,12 +99,7 @@ class Runs:
         shutil.copytree(self.library, home / "library")
         reports = ["--report", str(home / "reports"), "--bundle", self.bundle.path, "--quiet"]
         code = tag([str(home / "library"), *reports, *options])
-        rows, figures = {}, {}
-        for row in read_rows(home / "reports"):
-            name = os.path.relpath(row["uri"], home / "library")
-            rows[name] = {key: row[key] for key in row.keys() - _OF_ONE_RUN - {*_FIGURES, "uri"}}
-            figures[name, "confidence"] = row["confidence"]
-            figures |= {(name, genre): p for genre, p in row["probabilities"] or ()}
+        rows, figures = told(home / "library", home / "reports")
         files = {path: content for path, (content, _) in files_of(home / "library").items()}
         return Result(code, rows, figures, files)
 

@@ -277,20 +277,25 @@ def _mel_power_of(frames: np.ndarray, window: np.ndarray, bank: csr_array) -> np
 
 def _most_power(samples: np.ndarray, spec: FeatureSpec, n_frames: int) -> np.ndarray:
     """What no mel band of a frame can exceed, by Parseval's theorem: ``(n_frames,) float32``."""
-    window, bank = _filters(spec)
-    hop = spec.hop_length
-    # The frames' energy hop by hop: each hop of samples is in several frames.
-    n_hops = -(-spec.n_fft // hop)
-    weights = np.zeros(n_hops * hop, np.float32)
-    weights[: spec.n_fft] = window**2
+    weights = _most_power_weights(spec)
+    n_hops, hop = weights.shape
     padded = np.zeros((n_frames + n_hops) * hop, np.float32)
     used = samples[: len(padded)]
     padded[: len(used)] = used
-    in_hop = (padded**2).reshape(-1, hop) @ weights.reshape(n_hops, hop).T
-    energy = sum(in_hop[place : place + n_frames, place] for place in range(n_hops))
-    # Half of it, for the other half of the transform mirrors this one; the first and the last
-    # value, which have no mirror, are in no band. A little more, for all is rounded.
-    return np.float32(1.001 * bank.max() * spec.n_fft / 2) * energy
+    # Hop by hop: each hop of samples is in several frames.
+    in_hop = (padded**2).reshape(-1, hop) @ weights.T
+    return sum(in_hop[place : place + n_frames, place] for place in range(n_hops))
+
+
+@functools.lru_cache(maxsize=4)
+def _most_power_weights(spec: FeatureSpec) -> np.ndarray:
+    """What a sample's square adds to the bound, by its place in a frame: ``(n_hops, hop)``."""
+    window, bank = _filters(spec)
+    weights = np.zeros(-(-spec.n_fft // spec.hop_length) * spec.hop_length, np.float32)
+    # Half of the energy, for the other half of the transform mirrors this one; the first and
+    # the last value, which have no mirror, are in no band. A little more, for all is rounded.
+    weights[: spec.n_fft] = window**2 * np.float32(1.001 * bank.max() * spec.n_fft / 2)
+    return weights.reshape(-1, spec.hop_length)
 
 
 @functools.lru_cache(maxsize=4)
