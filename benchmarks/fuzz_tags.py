@@ -45,7 +45,7 @@ import mutagen  # noqa: E402
 from mutagen.apev2 import APEv2  # noqa: E402
 from mutagen.id3 import COMM, ID3, TCON, TIT2  # noqa: E402
 
-from model.bundle import FeatureSpec  # noqa: E402
+from model.feature_spec import FeatureSpec  # noqa: E402
 from transforms.formats import FORMATS, format_of  # noqa: E402
 
 # A file that is worked on for longer hangs, in s.

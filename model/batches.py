@@ -8,8 +8,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from model.bundle import FeatureSpec
 from model.datasets import Clips
+from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 
 # Ripples of a random equaliser over all mel bands: half a turn to two and a half.

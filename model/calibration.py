@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
 
-def fit_temperature(track_logits: Sequence[np.ndarray], targets: np.ndarray) -> float:
+def fit_temperature(
+    track_logits: Sequence[np.ndarray], targets: np.ndarray, overall: np.ndarray | None = None
+) -> float:
     """Temperature under which the mean vote is most likely right.
 
     Parameters
@@ -23,12 +25,16 @@ def fit_temperature(track_logits: Sequence[np.ndarray], targets: np.ndarray) -> 
         One ``(n_segments, n_classes) float32`` per track.
     targets : np.ndarray
         ``(n_tracks,) int64``.
+    overall : np.ndarray, optional
+        ``(n_tracks, n_classes) float32``: logits of each track as a whole, which count instead.
 
     Returns
     -------
     float
         Between 0.05 and 10.
     """
+    if overall is not None:
+        track_logits = [logits[None] for logits in overall]
 
     def surprise(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
@@ -40,6 +46,55 @@ def fit_temperature(track_logits: Sequence[np.ndarray], targets: np.ndarray) -> 
 
     found = minimize_scalar(surprise, bounds=(np.log(0.05), np.log(10.0)), method="bounded")
     return float(np.exp(found.x))
+
+
+def probabilities_of(
+    logits: np.ndarray,
+    temperature: float,
+    families: Sequence[str] = (),
+    style_temperature: float = 1.0,
+) -> np.ndarray:
+    """Calibrated probabilities of genres.
+
+    Parameters
+    ----------
+    logits : np.ndarray
+        ``(n, n_genres) float32``.
+    temperature : float
+        Of all genres; of the families where there are any.
+    families : sequence of str
+        The family of each genre, or none.
+    style_temperature : float
+        Of the genres of a family among each other.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n, n_genres) float32``.
+
+    Notes
+    -----
+    A family's logit is the logarithm of the sum over its genres before anything is divided:
+    many genres that are a little likely make a family that is very likely, and a temperature
+    below 1 would take that away.
+
+    Examples
+    --------
+    >>> logits = np.log([[0.3, 0.3, 0.4]])
+    >>> probabilities_of(logits, 0.5, ["Rock", "Rock", "Jazz"]).round(2).tolist()
+    [[0.35, 0.35, 0.31]]
+    """
+    if not families:
+        return softmax(logits / temperature, axis=1)
+    names = list(dict.fromkeys(families))
+    members = np.array([[family == name for family in families] for name in names])
+    sums = np.stack([logsumexp(logits[:, inside], axis=1) for inside in members], axis=1)
+    by_family = softmax(sums / temperature, axis=1)
+    found = np.zeros_like(logits)
+    for number, inside in enumerate(members):
+        styles = softmax(logits[:, inside] / style_temperature, axis=1)
+        found[:, inside] = by_family[:, [number]] * styles
+    return found
 
 
 def bins_of(confidences: np.ndarray, n_bins: int = 10) -> np.ndarray:

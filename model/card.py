@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from model.bundle import Bundle
+from model.pretrained import EARS
 
 # Said of the data sets that people publish; any other is somebody's own library.
 _SOURCES = {
@@ -28,8 +29,7 @@ def model_card(bundle: Bundle) -> str:
     str
         With ``{version}`` where the version goes.
     """
-    training, test, valid = bundle.training, bundle.metrics["test"], bundle.metrics["valid"]
-    clips = training["clips"]
+    training, test = bundle.training, bundle.metrics["test"]
     low, high = test["track_accuracy_ci95"]
     return f"""# {bundle.name}, version {{version}}
 
@@ -39,29 +39,20 @@ Genres: {", ".join(map(_plain, bundle.genres))}.
 Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}.
 It hears segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities,
 calibrated with a temperature of {bundle.temperature}.
-
+{_ears(bundle)}
 ## What it learned from
 {_sources(training["sources"])}
 
-It learned from {clips["train"]:,} tracks, was stopped and calibrated on {clips["valid"]:,}, and is
-tested on {clips["test"]:,}. Of all tracks {training["left_out"]:,} could not be used,
+{_lists(training)} Of all tracks {training["left_out"]:,} could not be used,
 because they are missing or damaged. No audio is part of this model.
 
 {training["about"]}
 
 ## How good it is
 On the test list of the first source, which nothing was chosen on ({test["n_tracks"]:,} tracks,
-every segment):
+every segment; accuracy of the mean vote 95 %: {low:.1%} to {high:.1%}):
 
-| figure | test | valid |
-|---|---|---|
-| track accuracy, mean vote | {test["track_accuracy"]:.1%} (95 %: {low:.1%} to {high:.1%}) \
-| {valid["track_accuracy"]:.1%} |
-| track accuracy, majority vote | {test["majority_accuracy"]:.1%} \
-| {valid["majority_accuracy"]:.1%} |
-| refused by majority vote | {test["majority_refused"]:.1%} | {valid["majority_refused"]:.1%} |
-| segment accuracy | {test["segment_accuracy"]:.1%} | {valid["segment_accuracy"]:.1%} |
-| calibration error (ECE) | {test["ece"]:.3f} | {valid["ece"]:.3f} |
+{_figures(bundle.metrics)}
 
 {_genres(bundle.genres, test["confusion"])}
 {_beside(bundle)}
@@ -78,12 +69,57 @@ def _plain(text: str) -> str:
 
 
 def _networks(training: dict[str, Any]) -> str:
+    if "best_epoch" not in training:
+        return "a linear model of what pretrained networks say of a track"
     epochs = ", ".join(
         f"best epoch {best} of {run}"
         for best, run in zip(training["best_epoch"], training["epochs_run"], strict=True)
     )
     count = len(training["best_epoch"])
     return f"{'one network' if count == 1 else f'the mean of {count} networks'} ({epochs})"
+
+
+def _ears(bundle: Bundle) -> str:
+    """Whose networks it hears with."""
+    if not bundle.features.ears:
+        return ""
+    heard = "".join(f"- {EARS[ear.name].about}\n" for ear in bundle.features.ears)
+    return f"""
+It hears with networks that others trained, and whose notices come with genrebeam
+(`model/pretrained/weights`):
+
+{heard}"""
+
+
+def _lists(training: dict[str, Any]) -> str:
+    clips = training["clips"]
+    if "best_epoch" in training:
+        return (
+            f"It learned from {clips['train']:,} tracks, was stopped and calibrated on "
+            f"{clips['valid']:,}, and is tested on {clips['test']:,}."
+        )
+    learned = clips["train"] + clips["valid"]
+    return (
+        f"It learned from {learned:,} tracks, was calibrated on {training['folds']} parts of them "
+        f"with artists apart, and is tested on {clips['test']:,}."
+    )
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """Headline figures of the lists as a table."""
+    rows = (
+        ("track accuracy, mean vote", "track_accuracy", ".1%"),
+        ("track accuracy, majority vote", "majority_accuracy", ".1%"),
+        ("refused by majority vote", "majority_refused", ".1%"),
+        ("segment accuracy", "segment_accuracy", ".1%"),
+        ("calibration error (ECE)", "ece", ".3f"),
+    )
+    lists = [split for split in ("test", "valid") if split in metrics]
+    lines = [f"| figure | {' | '.join(lists)} |", "|---" * (1 + len(lists)) + "|"]
+    for title, key, form in rows:
+        cells = " | ".join(format(metrics[split][key], form) for split in lists)
+        lines.append(f"| {title} | {cells} |")
+    return "\n".join(lines)
 
 
 def _sources(sources: list[dict[str, str]]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from model.genres import key_of, spell
 from model.training_set import FACTS_FILE, DatasetError, read_clips, read_facts
 
@@ -92,11 +92,14 @@ class Clips:
         the features are made of; may be a view of a file.
     targets : np.ndarray
         ``(n_clips,) int64``, index into the labels.
+    artists : tuple of str
+        One per clip, where they are known; clips without are each by somebody else.
     """
 
     names: tuple[str, ...]
     log_mel: tuple[np.ndarray, ...]
     targets: np.ndarray
+    artists: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -108,7 +111,13 @@ class Clips:
             names=tuple(self.names[number] for number in chosen),
             log_mel=tuple(self.log_mel[number] for number in chosen),
             targets=self.targets[chosen].astype(np.int64),
+            artists=tuple(self.artists[number] for number in chosen) if self.artists else (),
         )
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """Who each clip is by, as well as it is known."""
+        return self.artists or self.names
 
     def places(self, features: FeatureSpec) -> list[tuple[int, int]]:
         """Clip and first frame of every whole segment, one after the other."""
@@ -140,7 +149,9 @@ class Clips:
 
     def __add__(self, other: Clips) -> Clips:
         targets = np.concatenate([self.targets, other.targets])
-        return Clips(self.names + other.names, self.log_mel + other.log_mel, targets)
+        names, log_mel = self.names + other.names, self.log_mel + other.log_mel
+        artists = self.by + other.by if self.artists or other.artists else ()
+        return Clips(names, log_mel, targets, artists)
 
 
 _NONE = Clips((), (), np.zeros(0, np.int64))
@@ -430,6 +441,7 @@ def load_training_set(folder: str | Path) -> LabelledMusic:
         names=tuple(clip.name for clip in stored),
         log_mel=tuple(clip.features for clip in stored),
         targets=np.array([labels.index(clip.label) for clip in stored], dtype=np.int64),
+        artists=tuple(key_of(clip.artist) or clip.artist for clip in stored),
     )
     members = {
         split: clips[[number for number, at in enumerate(lists) if at == split]]

@@ -14,16 +14,18 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
-from model.bundle import FeatureSpec
 from model.calibration import expected_calibration_error, reliability_curve
 from model.datasets import Clips
 from model.embedding import with_embedding
+from model.feature_spec import FeatureSpec
+from model.head import Head, embedding_of, inputs_of
 
 if TYPE_CHECKING:
     import keras
 
-# (n_segments, n_classes) probabilities to (class or None, its confidence).
-Vote = Callable[[np.ndarray, str], tuple[int | None, float]]
+# (n_segments, n_classes) probabilities, a rule and the (n_classes,) probabilities of all segments
+# together (None: their mean) to (class or None, its confidence).
+Vote = Callable[[np.ndarray, str, np.ndarray | None], tuple[int | None, float]]
 
 # Clips whose segments are in memory at once: a library need not fit.
 _CLIPS_AT_ONCE = 512
@@ -32,13 +34,13 @@ _SEGMENTS_AT_ONCE = 64
 
 
 def predict_logits(
-    network: keras.Model, features: FeatureSpec, clips: Clips, n_segments: int | None = None
+    network: keras.Model | Head, features: FeatureSpec, clips: Clips, n_segments: int | None = None
 ) -> list[np.ndarray]:
     """Logits of each clip's segments.
 
     Parameters
     ----------
-    network : keras.Model
+    network : keras.Model or Head
     features : FeatureSpec
     clips : Clips
     n_segments : int, optional
@@ -53,10 +55,48 @@ def predict_logits(
     return list(_predict(network, features, clips, starts))
 
 
+def overall_logits(
+    network: keras.Model | Head, features: FeatureSpec, clips: Clips, n_segments: int | None = None
+) -> np.ndarray | None:
+    """Logits of each clip as a whole, where they are more than the mean of its segments'.
+
+    Parameters
+    ----------
+    network, features, clips, n_segments
+        See `predict_logits`.
+
+    Returns
+    -------
+    np.ndarray or None
+        ``(n_clips, n_classes) float32`` of a head on ears; None of a network.
+    """
+    if not isinstance(network, Head):
+        return None
+    heard = [
+        inputs_of(
+            _outputs(clips, number, features.segment_starts(clip.shape[1], n_segments)), features
+        )
+        for number, clip in enumerate(clips.log_mel)
+    ]
+    return network.logits(np.stack(heard))
+
+
+def _outputs(clips: Clips, number: int, starts: Sequence[int]) -> np.ndarray:
+    """What ears said of segments of a clip: ``(n_segments, n_outputs) float32``."""
+    return clips.cut(number, starts, 1)[:, :, 0]
+
+
 def _predict(
-    network: keras.Model, features: FeatureSpec, clips: Clips, starts: Sequence[Sequence[int]]
+    network: keras.Model | Head,
+    features: FeatureSpec,
+    clips: Clips,
+    starts: Sequence[Sequence[int]],
 ) -> Iterator[np.ndarray]:
     """The network's output for the segments of each clip that begin at `starts`."""
+    if isinstance(network, Head):
+        for number, begins in enumerate(starts):
+            yield network.logits(inputs_of(_outputs(clips, number, begins)[:, None], features))
+        return
     for first in range(0, len(clips), _CLIPS_AT_ONCE):
         some = slice(first, first + _CLIPS_AT_ONCE)
         segments = [
@@ -67,20 +107,26 @@ def _predict(
         yield from np.split(np.asarray(found), np.cumsum([len(s) for s in segments])[:-1])
 
 
-def track_probabilities(track_logits: Sequence[np.ndarray], temperature: float) -> np.ndarray:
-    """Mean over each track's segments of their calibrated probabilities.
+def track_probabilities(
+    track_logits: Sequence[np.ndarray], temperature: float, overall: np.ndarray | None = None
+) -> np.ndarray:
+    """Calibrated probabilities of each track: the mean over its segments, unless given.
 
     Parameters
     ----------
     track_logits : sequence of np.ndarray
         One ``(n_segments, n_classes) float32`` per track.
     temperature : float
+    overall : np.ndarray, optional
+        See `overall_logits`.
 
     Returns
     -------
     np.ndarray
         ``(n_tracks, n_classes) float``.
     """
+    if overall is not None:
+        return softmax(overall / temperature, axis=1)
     return np.stack([softmax(logits / temperature, axis=1).mean(axis=0) for logits in track_logits])
 
 
@@ -91,6 +137,7 @@ def evaluate_logits(
     temperature: float,
     vote: Vote,
     genres: Sequence[str] | None = None,
+    overall: np.ndarray | None = None,
     n_resamples: int = 2000,
 ) -> dict[str, Any]:
     """Figures of a model on tracks whose genre is known.
@@ -106,9 +153,11 @@ def evaluate_logits(
         ``(n_tracks,) int64``.
     temperature : float
     vote : callable
-        ``vote(probabilities, rule)`` returns the class (None: refused) and confidence.
+        ``vote(probabilities, rule, overall)`` returns the class (None: refused) and confidence.
     genres : sequence of str, optional
         Names of the classes; by default their numbers.
+    overall : np.ndarray, optional
+        See `overall_logits`.
     n_resamples : int
         Of the bootstrap over tracks.
 
@@ -143,10 +192,11 @@ def evaluate_logits(
         raise ValueError("there are no tracks to measure on")
     targets = np.asarray(targets)
     segments = [softmax(logits / temperature, axis=1) for logits in track_logits]
-    probabilities = track_probabilities(track_logits, temperature)
+    probabilities = track_probabilities(track_logits, temperature, overall)
     n_classes = probabilities.shape[1]
-    by_mean = [vote(p, "mean") for p in segments]
-    by_majority = [vote(p, "majority")[0] for p in segments]
+    both = list(zip(segments, probabilities, strict=True))
+    by_mean = [vote(p, "mean", whole) for p, whole in both]
+    by_majority = [vote(p, "majority", whole)[0] for p, whole in both]
     guesses = np.array([guess for guess, _ in by_mean])
     confidences = np.array([confidence for _, confidence in by_mean])
     right = guesses == targets
@@ -249,20 +299,21 @@ def _rounded(value: float) -> float:
 
 
 def accuracy_by_segments(
-    network: keras.Model,
+    network: keras.Model | Head,
     features: FeatureSpec,
     clips: Clips,
     *,
     temperature: float,
     vote: Vote,
     counts: Sequence[int | None] = (1, 2, 4, 8, None),
+    join: Callable[[np.ndarray], np.ndarray] = lambda probabilities: probabilities,
     n_resamples: int = 2000,
 ) -> list[dict[str, Any]]:
     """Accuracy of the mean vote as a function of the segments heard.
 
     Parameters
     ----------
-    network : keras.Model
+    network : keras.Model or Head
     features : FeatureSpec
     clips : Clips
     temperature : float
@@ -270,6 +321,8 @@ def accuracy_by_segments(
         As in `evaluate_logits`.
     counts : sequence of (int or None)
         Segments heard of each track, spread evenly over it; None is all.
+    join : callable
+        ``(n, n_model_classes)`` probabilities to those of the classes that count.
     n_resamples : int
         Of the bootstrap over tracks.
 
@@ -286,15 +339,17 @@ def accuracy_by_segments(
     # Many counts share segments: each is predicted once.
     needed = [sorted(set().union(*starts)) for starts in zip(*chosen.values(), strict=True)]
     found = [
-        dict(zip(starts, softmax(logits / temperature, axis=1), strict=True))
+        dict(zip(starts, join(softmax(logits / temperature, axis=1)), strict=True))
         for starts, logits in zip(needed, _predict(network, features, clips, needed), strict=True)
     ]
     draws = list(_resamples(len(clips), n_resamples))
     rows = []
     for count, starts in chosen.items():
+        overall = overall_logits(network, features, clips, count)
+        wholes = [None] * len(clips) if overall is None else join(softmax(overall / temperature, 1))
         guesses = [
-            vote(np.stack([segments[start] for start in begins]), "mean")[0]
-            for segments, begins in zip(found, starts, strict=True)
+            vote(np.stack([segments[start] for start in begins]), "mean", whole)[0]
+            for segments, begins, whole in zip(found, starts, wholes, strict=True)
         ]
         right = np.array(guesses) == clips.targets
         rows.append(
@@ -310,11 +365,9 @@ def accuracy_by_segments(
 
 def model_cost(
     classify: Callable[[np.ndarray], Any],
-    features: FeatureSpec,
-    clips: Clips,
+    segments: np.ndarray,
     *,
     n_segments: int,
-    batch_segments: int = 64,
     rounds: int = 7,
 ) -> dict[str, Any]:
     """Processor time of the network, all threads together.
@@ -322,15 +375,11 @@ def model_cost(
     Parameters
     ----------
     classify : callable
-        Takes ``(batch_segments, n_mels, segment_frames) float32``; the way that the tagger
-        calls the network.
-    features : FeatureSpec
-    clips : Clips
-        Whose segments are classified, over and over where there are too few.
+        Takes `segments`; the way that the tagger calls the network.
+    segments : np.ndarray
+        ``(n, *features.shape) float32``.
     n_segments : int
         Segments heard of a track.
-    batch_segments : int
-        Segments of one call.
     rounds : int
         Calls; the median counts.
 
@@ -339,19 +388,13 @@ def model_cost(
     dict
         ``cpu_ms_per_segment``, ``cpu_ms_per_track``, ``segments_per_track``.
     """
-    segments = [
-        clips.cut(number, features.segment_starts(clip.shape[1]), features.segment_frames)
-        for number, clip in enumerate(clips.log_mel[:batch_segments])
-    ]
-    pool = np.concatenate(segments)
-    batch = pool[np.arange(batch_segments) % len(pool)]
-    classify(batch)  # the first call compiles
+    classify(segments)  # the first call compiles
     spent = []
     for _ in range(rounds):
         started = time.process_time()
-        classify(batch)
+        classify(segments)
         spent.append(time.process_time() - started)
-    per_segment = 1000 * float(np.median(spent)) / batch_segments
+    per_segment = 1000 * float(np.median(spent)) / len(segments)
     return {
         "cpu_ms_per_segment": round(per_segment, 3),
         "cpu_ms_per_track": round(per_segment * n_segments, 2),
@@ -359,20 +402,28 @@ def model_cost(
     }
 
 
-def embed(network: keras.Model, features: FeatureSpec, clips: Clips) -> np.ndarray:
+def embed(network: keras.Model | Head, features: FeatureSpec, clips: Clips) -> np.ndarray:
     """Where the network sees each clip: the mean over its segments.
 
     Parameters
     ----------
-    network : keras.Model
+    network : keras.Model or Head
     features : FeatureSpec
     clips : Clips
 
     Returns
     -------
     np.ndarray
-        ``(n_clips, d) float32``; see `model.embedding.with_embedding`.
+        ``(n_clips, d) float32``; see `model.embedding.with_embedding` and, of ears,
+        `model.head.embedding_of`.
     """
+    if isinstance(network, Head):
+        return np.stack(
+            [
+                embedding_of(_outputs(clips, number, range(clip.shape[1])), features)
+                for number, clip in enumerate(clips.log_mel)
+            ]
+        )
     import keras
 
     both = with_embedding(network)

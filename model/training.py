@@ -1,4 +1,4 @@
-"""Train a recipe on labelled music.
+"""Train a recipe on labelled music: a network, or the head of the ears.
 
 Only Keras 3 calls, so that any of its backends can train.
 """
@@ -15,17 +15,24 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import log_softmax
 
 from model.batches import RandomSegments, WholeSegments
-from model.bundle import Bundle, FeatureSpec, save_bundle
+from model.bundle import Bundle, save_bundle
 from model.calibration import fit_temperature
 from model.card import model_card
 from model.checkpoint import Checkpoint, Progress
 from model.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
-from model.evaluation import Vote, evaluate_logits, predict_logits
+from model.evaluation import Vote, evaluate_logits, overall_logits, predict_logits
+from model.feature_spec import FeatureSpec
+from model.head import Head, inputs_of
 from model.recipes import Recipe
 
 _CHECKPOINT = "checkpoint"
+# Tried for a head.
+_STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
+# A genre that a fold has not learned is so much less likely there than any other, in nat.
+_UNKNOWN = 5.0
 # Enough to see what music is like, and no more than fits into memory.
 _SEGMENTS_TO_INITIALISE = 4096
 
@@ -92,34 +99,29 @@ def train(
     if empty := [split for split in SPLITS if not len(music.splits[split])]:
         raise DatasetError(music.name, f"no tracks for {' and '.join(empty)}")
     features = recipe.features_on(music.features)
-    members, trainings = [], []
-    for number, build in enumerate((recipe.build, *recipe.companions)):
-        alone = dataclasses.replace(recipe, build=build, companions=())
-        member = f"member_{number + 1}"
-        fitting = _Fitting(
-            recipe=alone,
-            features=features,
-            music=learned,
-            seed=seed + number,
+    if recipe.build is None:
+        network, temperature, facts = _fit_head(learned, features)
+    else:
+        network, facts = _fit_networks(
+            recipe,
+            features,
+            learned,
+            seed=seed,
             epochs=epochs or recipe.epochs,
-            checkpoint=Path(folder) / _CHECKPOINT / member,
-            logs=Path(logs) / member if logs else None,
+            checkpoint=Path(folder) / _CHECKPOINT,
+            logs=Path(logs) if logs else None,
             show_bar=show_bar,
             log=log,
         )
-        network, progress = fitting.run()
-        members.append(network)
-        trainings.append(progress)
-    network = _average(members)
-    valid = learned.splits["valid"]
-    temperature = fit_temperature(predict_logits(network, features, valid), valid.targets)
+        valid = learned.splits["valid"]
+        temperature = fit_temperature(predict_logits(network, features, valid), valid.targets)
     bundle = Bundle(
         path=str(folder),
         name=name,
         version="",
         labels=learned.labels,
         genres=learned.genres,
-        features=features,
+        features=features.patches if features.ears else features,
         temperature=round(temperature, 4),
         n_segments=recipe.n_segments,
     )
@@ -132,12 +134,15 @@ def train(
             temperature=bundle.temperature,
             vote=vote,
             genres=learned.genres,
+            overall=overall_logits(network, features, clips),
         )
 
-    metrics = {split: measured(music, split) for split in ("valid", "test")}
+    # A head learns from the valid list too.
+    apart = ("test",) if recipe.build is None else ("valid", "test")
+    metrics = {split: measured(music, split) for split in apart}
     if beside:
         metrics["beside"] = measured(join(beside), "test")
-    facts: dict[str, Any] = {
+    facts = {
         "recipe": recipe.name,
         "dataset": learned.name,
         "about": about,
@@ -146,6 +151,101 @@ def train(
         # Not the names: a bundle may be given away, and these are files of somebody's library.
         "left_out": len(learned.left_out),
         "seed": seed,
+        **facts,
+    }
+    bundle = dataclasses.replace(bundle, training=facts, metrics=metrics)
+    bundle = save_bundle(bundle, network, folder, model_card(bundle))
+    shutil.rmtree(Path(folder) / _CHECKPOINT, ignore_errors=True)
+    return bundle
+
+
+def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float, dict[str, Any]]:
+    """A head for train and valid lists together, its temperature, and how it was found.
+
+    Strength and temperature are chosen on folds of them, artists apart: a list that is kept
+    aside for it would be too small in most libraries.
+    """
+    from model.linear import fit_linear
+
+    clips = music.splits["train"] + music.splits["valid"]
+    inputs = np.stack([inputs_of(clip.T.astype(np.float32), features) for clip in clips.log_mel])
+    folds = folds_by_artist(clips)
+    best: tuple[float, float, float] | None = None
+    for strength in _STRENGTHS:
+        logits = np.zeros((len(clips), len(music.labels)), np.float32)
+        for fold in range(folds.max() + 1):
+            inside = folds == fold
+            known = np.unique(clips.targets[~inside])
+            targets = np.searchsorted(known, clips.targets[~inside])
+            head = Head(*fit_linear(inputs[~inside], targets, features, strength=strength))
+            logits[inside] = head.logits(inputs[inside]).min() - _UNKNOWN
+            logits[np.ix_(inside, known)] = head.logits(inputs[inside])
+        temperature = fit_temperature([], clips.targets, logits)
+        likelihoods = log_softmax(logits / temperature, axis=1)
+        surprise = -float(likelihoods[np.arange(len(clips)), clips.targets].mean())
+        if best is None or surprise < best[0]:
+            best = (surprise, strength, temperature)
+    surprise, strength, temperature = best
+    head = Head(*fit_linear(inputs, clips.targets, features, strength=strength))
+    facts = {"strength": strength, "nll": round(surprise, 4), "folds": int(folds.max() + 1)}
+    return head, temperature, facts
+
+
+def folds_by_artist(clips: Clips, n_folds: int = 5, seed: int = 0) -> np.ndarray:
+    """A fold for every clip, all of an artist in one, of about the same size.
+
+    Parameters
+    ----------
+    clips : Clips
+    n_folds, seed : int
+
+    Returns
+    -------
+    np.ndarray
+        ``(n_clips,) int64``, 0 to at most ``n_folds - 1``.
+    """
+    artists, numbers, counts = np.unique(clips.by, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(artists))
+    order = order[np.argsort(-counts[order], kind="stable")]
+    sizes = np.zeros(min(n_folds, len(artists)), np.int64)
+    fold_of = np.zeros(len(artists), np.int64)
+    for artist in order:  # those with most tracks first, each into the smallest fold
+        fold_of[artist] = sizes.argmin()
+        sizes[fold_of[artist]] += counts[artist]
+    return fold_of[numbers]
+
+
+def _fit_networks(
+    recipe: Recipe,
+    features: FeatureSpec,
+    music: LabelledMusic,
+    *,
+    seed: int,
+    epochs: int,
+    checkpoint: Path,
+    logs: Path | None,
+    show_bar: bool,
+    log: Callable[[str], None],
+) -> tuple[keras.Model, dict[str, Any]]:
+    """One network of the recipe's members, and how they were trained."""
+    members, trainings = [], []
+    for number, build in enumerate((recipe.build, *recipe.companions)):
+        member = f"member_{number + 1}"
+        fitting = _Fitting(
+            recipe=dataclasses.replace(recipe, build=build, companions=()),
+            features=features,
+            music=music,
+            seed=seed + number,
+            epochs=epochs,
+            checkpoint=checkpoint / member,
+            logs=logs / member if logs else None,
+            show_bar=show_bar,
+            log=log,
+        )
+        network, progress = fitting.run()
+        members.append(network)
+        trainings.append(progress)
+    return _average(members), {
         "epochs_run": [progress.epochs for progress in trainings],
         "best_epoch": [progress.best_epoch for progress in trainings],
         "history": [
@@ -153,10 +253,6 @@ def train(
             for p in trainings
         ],
     }
-    bundle = dataclasses.replace(bundle, training=facts, metrics=metrics)
-    bundle = save_bundle(bundle, network, folder, model_card(bundle))
-    shutil.rmtree(Path(folder) / _CHECKPOINT, ignore_errors=True)
-    return bundle
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from model.bundle import FeatureSpec
 from model.errors import PathError
+from model.feature_spec import FeatureSpec
 
 FACTS_FILE = "training_set.json"
 SET_FORMAT = 1
@@ -287,7 +287,7 @@ def read_facts(folder: str | Path) -> SetFacts:
         facts = json.loads((Path(folder) / FACTS_FILE).read_text(encoding="utf-8"))
         if facts.pop("format") != SET_FORMAT:
             raise DatasetError(folder, "a training set of another version; prepare it again")
-        features = FeatureSpec(**facts.pop("features"))
+        features = FeatureSpec.from_facts(facts.pop("features"))
         left_out = tuple(LeftOut(**file) for file in facts.pop("left_out"))
         return SetFacts(features=features, left_out=left_out, **facts)
     except (FileNotFoundError, NotADirectoryError):

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from model.bundle import Bundle, FeatureSpec
+from model.bundle import Bundle
+from model.feature_spec import FeatureSpec
 from transforms.records import AudioFacts, Decision, FileTags, printable
 
 # Most columns of what is drawn over time: more than a screen or a sheet of paper shows.

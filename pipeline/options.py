@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from transforms.records import CATCH_ALL, EXISTING, ID3_VERSIONS, VOTE_RULES
+from transforms.records import CATCH_ALL, EXISTING, ID3_VERSIONS, LEVELS, VOTE_RULES
 from transforms.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
 if TYPE_CHECKING:
@@ -104,7 +104,14 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=1,
         metavar="N",
-        help="most genres a track gets (default: %(default)s)",
+        help="most genres a track gets; a second one has to be likely too (default: %(default)s)",
+    )
+    genres.add_argument(
+        "--level",
+        choices=LEVELS,
+        default=None,
+        help="how finely genres are told, by models that know both: a style such as Punk where "
+        "it is sure enough, or always its family, Rock (default: the model's own)",
     )
     genres.add_argument(
         "--min-confidence",
@@ -192,7 +199,8 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "--bundle",
         metavar="DIR",
         default=None,
-        help="folder of the model to use (default: the one that comes with genrebeam)",
+        help="folder of the model to use, or the name of one that comes with genrebeam: default "
+        "or gtzan (default: default)",
     )
     hearing.add_argument(
         "--processes",
@@ -249,6 +257,7 @@ class TaggingJob:
     n_segments : int or None
         None listens to all.
     processes : int
+    level : {"style", "family"}
     max_genres : int or None
     treat_as_missing : tuple of str
     taxonomy : Taxonomy
@@ -274,6 +283,7 @@ class TaggingJob:
     vote: str
     n_segments: int | None
     processes: int
+    level: str = "style"
     max_genres: int | None = None
     treat_as_missing: tuple[str, ...] = ()
     taxonomy: Taxonomy = field(default_factory=lambda: Taxonomy())
@@ -303,6 +313,8 @@ class TaggingJob:
             self.id3_version,
             self.separator,
         ]
+        if self.bundle.families:
+            deciding.append(self.level)
         # Only where asked for: what was reported without goes on being unchanged.
         if self.embeddings:
             deciding.append("embeddings")
@@ -342,10 +354,10 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         raise UsageError("--retry-failed goes by earlier runs, which --no-incremental leaves out")
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder, reports cannot go there")
-    bundle = _bundle(arguments.bundle)
+    bundle = bundle_named(arguments.bundle)
     try:
         taxonomy = Taxonomy() if arguments.taxonomy is None else load_taxonomy(arguments.taxonomy)
-        taxonomy.check(bundle.genres)
+        taxonomy.check(bundle.genres, bundle.families)
     except TaxonomyError as error:
         raise UsageError(str(error)) from error
     minimum, vote, segments = arguments.min_confidence, arguments.vote, arguments.segments
@@ -361,6 +373,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         vote=vote or bundle.vote,
         n_segments=bundle.n_segments if segments == -1 else segments,
         processes=arguments.processes or default_processes(),
+        level=arguments.level or bundle.level,
         max_genres=arguments.max_genres,
         treat_as_missing=arguments.treat_as_missing,
         taxonomy=taxonomy,
@@ -397,14 +410,33 @@ def _lies_in(path: str, folder: str) -> bool:
     return os.path.commonpath([path, folder]) == folder
 
 
-def _bundle(path: str | None) -> Bundle:
-    from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
+def bundle_named(name: str | None) -> Bundle:
+    """A bundle by its folder, or by its name where it comes with genrebeam.
+
+    Parameters
+    ----------
+    name : str, optional
+        By default the default one.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    from model.bundle import BUNDLES, DEFAULT_BUNDLE, BundleError, load_bundle
     from transforms.places import is_remote, read
 
     try:
-        if path is not None and is_remote(path):
-            return load_bundle(_absolute(path), read)
-        return load_bundle(path or DEFAULT_BUNDLE)
+        if name is None:
+            return load_bundle(DEFAULT_BUNDLE)
+        if is_remote(name):
+            return load_bundle(_absolute(name), read)
+        is_shipped = os.sep not in name and (BUNDLES / name).is_dir()
+        return load_bundle(BUNDLES / name if is_shipped and not os.path.isdir(name) else name)
     except BundleError as error:
         raise UsageError(str(error)) from error
 

@@ -77,7 +77,9 @@ def build(
         form=TagForm(job.id3_version, job.separator),
         write=WritePolicy(job.keep_mtime, job.in_place_links),
     )
-    votes = VotePolicy(job.vote, job.top_k, job.min_confidence)
+    votes = VotePolicy(
+        job.vote, job.top_k, job.min_confidence, job.level, job.bundle.style_confidence
+    )
 
     walked = (
         pipeline
@@ -151,7 +153,7 @@ def build(
     )
     tagged = (
         classified.goes_on
-        | "vote" >> beam.Map(decide, job.bundle.genres, votes, job.taxonomy)
+        | "vote" >> beam.Map(decide, job.bundle.genres, votes, job.taxonomy, job.bundle.families)
         # Decision
         | "tag" >> beam.ParDo(Tag(policy, run.journal))
         # Outcome

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import MetricsFilter
+from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from model.bundle import FeatureSpec
 from model.datasets import GTZAN_GENRES, HOMBURG_GENRES, LabelledMusic, load_training_set
+from model.feature_spec import FeatureSpec
 from model.genres import spell
 from model.training_set import (
     DatasetError,
@@ -37,6 +38,8 @@ from pipeline import interruption, progress
 from pipeline.endings import ends_or_goes_on
 from pipeline.options import LOCAL_RUNNER
 from transforms import pool
+from transforms.classify import EarsModelHandler, SetFailuresApart
+from transforms.features import hear
 from transforms.hear import Hear, hear_in_a_row
 from transforms.label import FORMATS_HEARD, Labelling, SelectLabelled, label_files, labelling_of
 from transforms.library import Walk, walk
@@ -74,7 +77,15 @@ def build(
     """
     stopping = interruption.requested
     n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
-    hearing = Hear(spec, n_segments, processes, stopping, listen=hear_in_a_row)
+    has_ears = spec.kind == "outputs"
+    hearing = Hear(
+        spec.patches if has_ears else spec,
+        n_segments,
+        processes,
+        stopping,
+        # What ears say is averaged: a track is known best by all of its parts.
+        listen=hear if has_ears else hear_in_a_row,
+    )
 
     walked = (
         pipeline
@@ -94,13 +105,24 @@ def build(
         | "decode + features" >> ends_or_goes_on(hearing)
         # Features
     )
-    _ = heard.goes_on | "write clips" >> beam.ParDo(WriteClips(out, labelling))
-    # Arrow
-    for ending, outcomes in {
+    endings = {
         "walked": walked.outcomes,
         "unlabelled": labelled.outcomes,
         "unheard": heard.outcomes,
-    }.items():
+    }
+    clips = heard.goes_on
+    if has_ears:
+        told = (
+            clips
+            | "ears" >> RunInference(EarsModelHandler(spec))
+            # Features, Outcome
+            | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
+            # Features
+        )
+        clips, endings["untold"] = told.goes_on, told.outcomes
+    _ = clips | "write clips" >> beam.ParDo(WriteClips(out, labelling))
+    # Arrow
+    for ending, outcomes in endings.items():
         _ = outcomes | f"write {ending}" >> beam.ParDo(WriteLeftOut(out))
         # JSON
 
@@ -208,7 +230,7 @@ def prepare(
         How it is labelled: one of `model.datasets.DATASETS`, or `ONE_GENRE`.
     spec : FeatureSpec
         Each clip is about a minute of such frames from the track's middle, at least one
-        segment.
+        segment; of kind ``outputs``, what the ears say of segments spread over the track.
     out : str or path
         Folder of the set, which all workers reach. Made where it is missing; another set in
         it is replaced.

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from model.bundle import Bundle, FeatureSpec, save_bundle
+from model.bundle import Bundle, save_bundle
+from model.feature_spec import FeatureSpec
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 GENRES = ("Blues", "Jazz", "Rock")

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.bundle import FeatureSpec
 from model.datasets import Clips, LabelledMusic
+from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training import train
 from transforms.vote import vote

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.bundle import FeatureSpec
 from model.datasets import (
     FMA_ARRAY,
     GTZAN_ARRAY,
@@ -28,6 +27,7 @@ from model.datasets import (
     recognise,
     split_by_artist,
 )
+from model.feature_spec import FeatureSpec
 from model.genres import spell
 
 GENRES = ("Electronic", "Rock")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from model.bundle import DESCRIPTORS, Bundle, load_bundle, save_bundle
+from model.bundle import Bundle, load_bundle, save_bundle
+from model.feature_spec import DESCRIPTORS
 from model.recipes.chowdhry_feature_net import FEATURES, build
 from tests.conftest import tone
 from transforms.classify import Classifier

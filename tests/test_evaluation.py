@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.bundle import FeatureSpec
 from model.calibration import expected_calibration_error, fit_temperature, reliability_curve
 from model.datasets import Clips
 from model.embedding import with_embedding
@@ -20,6 +19,7 @@ from model.evaluation import (
     summary_lines,
     track_probabilities,
 )
+from model.feature_spec import FeatureSpec
 from transforms.vote import vote
 
 FEATURES = FeatureSpec(n_mels=4, segment_frames=5)
@@ -235,16 +235,15 @@ def test_clips_are_predicted_the_same_in_any_number_at_once(clips, monkeypatch):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_cost_is_of_whole_batches_of_real_segments(clips):
+def test_cost_is_of_calls_as_the_tagger_makes_them():
     shapes = []
 
     def classify(segments: np.ndarray) -> None:
         shapes.append(segments.shape)
-        assert segments.min() >= 0
-        assert segments.max() > 0
         sum(range(200_000))
 
-    cost = model_cost(classify, FEATURES, clips, n_segments=8, batch_segments=32, rounds=3)
+    segments = np.ones((32, *FEATURES.shape), np.float32)
+    cost = model_cost(classify, segments, n_segments=8, rounds=3)
     assert shapes == [(32, 4, 5)] * 4
     assert cost["segments_per_track"] == 8
     assert cost["cpu_ms_per_segment"] > 0

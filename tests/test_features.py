@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from model.recipes.genre_cnn import FEATURES
 from tests.conftest import tone
 from transforms.features import Silence, TooShort, hear

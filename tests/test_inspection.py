@@ -18,7 +18,8 @@ from pebble import ProcessExpired
 from PIL import Image
 from rich.console import Console
 
-from model.bundle import Bundle, FeatureSpec
+from model.bundle import Bundle
+from model.feature_spec import FeatureSpec
 from pipeline.cli import main
 from pipeline.commands.inspect import _print
 from pipeline.inspection import MOST_COLUMNS, Inspection, Sound, _decode, _measure, listen

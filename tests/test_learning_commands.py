@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.bundle import DEFAULT_BUNDLE, FeatureSpec, load_bundle
+from model.bundle import DEFAULT_BUNDLE, load_bundle
 from model.datasets import DATASETS
+from model.feature_spec import FeatureSpec
 from model.recipes import RECIPES, Recipe
 from pipeline.cli import main
 from pipeline.commands.music import KINDS

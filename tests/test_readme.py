@@ -14,7 +14,8 @@ import pytest
 from mutagen.flac import FLAC
 
 from model import bundle as bundles
-from model.bundle import DEFAULT_BUNDLE, FeatureSpec, load_bundle
+from model.bundle import DEFAULT_BUNDLE, load_bundle
+from model.feature_spec import FeatureSpec
 from model.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 from pipeline.cli import _parser, main
 from pipeline.config import commands_of, parse

@@ -7,8 +7,8 @@ import librosa
 import numpy as np
 import pytest
 
-from model.bundle import DESCRIPTORS, FeatureSpec
 from model.datasets import FMA_ARRAY, GTZAN_ARRAY
+from model.feature_spec import DESCRIPTORS, FeatureSpec
 from model.recipes import RECIPES, chowdhry_feature_net
 from model.recipes.chowdhry_feature_net import descriptors
 from model.recipes.parts import mfcc

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from model.batches import RandomSegments, augment
-from model.bundle import FeatureSpec, load_bundle
+from model.bundle import load_bundle
 from model.datasets import Clips, DatasetError, LabelledMusic, load_gtzan_array
 from model.evaluation import evaluate_logits, predict_logits
+from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training import train
 from transforms.vote import vote

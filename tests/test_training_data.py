@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from model.bundle import FeatureSpec
 from model.datasets import GTZAN_ARRAY, SPLITS, DatasetError, load_gtzan_array, load_training_set
+from model.feature_spec import FeatureSpec
 from model.training_set import LabelledClip, read_clips, read_facts, write_clips
 from pipeline import interruption, training_data
 from pipeline.training_data import clip_of, prepare

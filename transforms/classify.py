@@ -7,12 +7,14 @@ tensorflow_hub and do not load Keras 3 models.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import logging
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -20,15 +22,20 @@ import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
 from model.bundle import Bundle
+from model.calibration import probabilities_of
 from model.embedding import with_embedding
+from model.feature_spec import FeatureSpec
+from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
 from transforms.pool import default_processes
-from transforms.records import Features, Outcome, Prediction, Track, reason_of
+from transforms.records import Features, Outcome, Prediction, Track, dropped, reason_of
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
 BATCH_SEGMENTS = 64
 # Tracks whose segments are put together; eight of eight segments fill one batch.
 BATCH_TRACKS = 8
+# Segments that ears hear at once: what they make of more does not fit into a CPU's cache.
+BATCH_SEGMENTS_OF_EARS = 8
 
 _log = logging.getLogger("genrebeam")
 
@@ -74,17 +81,19 @@ class Classifier:
     def __init__(
         self,
         bundle: Bundle,
-        batch_segments: int = BATCH_SEGMENTS,
+        batch_segments: int | None = None,
         *,
         embeddings: bool = False,
         threads: int | None = None,
     ) -> None:
         self.bundle = bundle
-        self.batch_segments = batch_segments
+        usual = BATCH_SEGMENTS_OF_EARS if bundle.features.ears else BATCH_SEGMENTS
+        self.batch_segments = batch_segments or usual
         self.embeddings = embeddings
         self.threads = threads
         self._network = None
         self._compiled = None
+        self._head: Head | None = None
 
     def __call__(self, segments: np.ndarray) -> np.ndarray:
         """Probabilities of segments.
@@ -99,7 +108,64 @@ class Classifier:
         np.ndarray
             ``(n, n_classes) float32``, calibrated.
         """
-        return self.classify(segments)[0]
+        outputs, _ = self.classify(segments)
+        return self.genres_of(outputs[:, None]) if self.has_ears else outputs
+
+    @property
+    def has_ears(self) -> bool:
+        """Whether pretrained networks hear, and a head tells genres by them."""
+        return bool(self.bundle.features.ears)
+
+    def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+        """What a batch of tracks is.
+
+        Parameters
+        ----------
+        tracks : sequence of np.ndarray
+            Segments of each, see `classify`.
+
+        Returns
+        -------
+        list of Judgement
+        """
+        found, seen = self.classify(np.concatenate(tracks))
+        ends = np.cumsum([len(segments) for segments in tracks])
+        places = [slice(*pair) for pair in itertools.pairwise((0, *ends))]
+        if not self.has_ears:
+            return [
+                Judgement(found[place], None if seen is None else seen[place].mean(axis=0))
+                for place in places
+            ]
+        return [self._judged(found[place]) for place in places]
+
+    def genres_of(self, outputs: np.ndarray) -> np.ndarray:
+        """Probabilities of genres from what ears said.
+
+        Parameters
+        ----------
+        outputs : np.ndarray
+            ``(n, n_segments, n_outputs) float32``: n stretches of music.
+
+        Returns
+        -------
+        np.ndarray
+            ``(n, n_classes) float32``, calibrated.
+        """
+        self._head = self._head or self.bundle.load_head()
+        bundle = self.bundle
+        logits = self._head.logits(inputs_of(outputs, bundle.features))
+        return probabilities_of(
+            logits, bundle.temperature, bundle.families, bundle.style_temperature
+        )
+
+    def _judged(self, outputs: np.ndarray) -> Judgement:
+        sound = sound_of(outputs, self.bundle.features)
+        return Judgement(
+            probabilities=self.genres_of(outputs[:, None]),
+            embedding=embedding_of(outputs, self.bundle.features) if self.embeddings else None,
+            overall=self.genres_of(outputs[None])[0],
+            not_music=None if sound is None or sound.is_music else sound.name,
+        )
 
     def classify(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Probabilities and embeddings of segments, of one call of the network.
@@ -112,9 +178,11 @@ class Classifier:
         Returns
         -------
         probabilities : np.ndarray
-            ``(n, n_classes) float32``, calibrated.
+            ``(n, n_classes) float32``, calibrated; with ears their outputs,
+            ``(n, n_outputs)``, instead.
         embeddings : np.ndarray or None
-            ``(n, d) float32``, see `model.embedding.with_embedding`; None unless asked for.
+            ``(n, d) float32``, see `model.embedding.with_embedding`; None unless asked for,
+            and with ears, where they are among the outputs.
         """
         while True:
             try:
@@ -156,7 +224,8 @@ class Classifier:
             except RuntimeError:  # TensorFlow is already running on it
                 break
         network, temperature = self._network, self.bundle.temperature
-        if self.embeddings:
+        has_ears = self.has_ears
+        if self.embeddings and not has_ears:
             network = with_embedding(network)
         # Weights that cannot change any more: TensorFlow folds normalisation and activation
         # into the convolutions then, which takes a fifth of the time off.
@@ -167,12 +236,32 @@ class Classifier:
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
         def classify(batch):
             outputs, _ = network.stateless_call(trained, observed, batch, training=False)
+            if has_ears:
+                return outputs, None
             logits, embeddings = outputs if self.embeddings else (outputs, None)
             if embeddings is not None:
                 embeddings = tf.cast(embeddings, tf.float32)
             return tf.nn.softmax(logits / temperature), embeddings
 
         return classify
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the network makes of a track.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray
+        ``(n_segments, n_classes) float32``, calibrated.
+    embedding, overall, not_music
+        See `Prediction`.
+    """
+
+    probabilities: np.ndarray
+    embedding: np.ndarray | None = None
+    overall: np.ndarray | None = None
+    not_music: str | None = None
 
 
 class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
@@ -201,7 +290,7 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
         """Classify several tracks at once, and one by one where that fails."""
         started = time.perf_counter()
         try:
-            found, seen = model.classify(np.concatenate([features.log_mel for features in batch]))
+            judgements = model.of_tracks([features.log_mel for features in batch])
         except Exception as error:
             if len(batch) == 1:
                 _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
@@ -211,18 +300,16 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
                 for features in batch
                 for prediction in self.run_inference([features], model)
             ]
-        per_segment = (time.perf_counter() - started) / len(found)
-        ends = np.cumsum([len(features.log_mel) for features in batch])
-        tracks = [slice(*ends) for ends in itertools.pairwise((0, *ends))]
+        n_segments = sum(len(features.log_mel) for features in batch)
+        per_segment = (time.perf_counter() - started) / n_segments
         return [
             Prediction(
                 track=features.track,
-                probabilities=found[segments],
                 hear_seconds=features.hear_seconds,
                 classify_seconds=per_segment * len(features.log_mel),
-                embedding=None if seen is None else seen[segments].mean(axis=0),
+                **vars(judgement),
             )
-            for features, segments in zip(batch, tracks, strict=True)
+            for features, judgement in zip(batch, judgements, strict=True)
         ]
 
     def batch_elements_kwargs(self) -> dict[str, int]:
@@ -234,6 +321,35 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
 
     def get_metrics_namespace(self) -> str:
         return "genrebeam"
+
+
+class EarsModelHandler(GenreModelHandler):
+    """Tells batches of tracks by what the ears say of them: Features -> Features or Outcome.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Of kind ``outputs``.
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        super().__init__(Bundle("", "ears", "", (), (), spec.patches))
+
+    def run_inference(
+        self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
+    ) -> Iterable[Any]:
+        """Hear several tracks at once, and one by one where that fails."""
+        try:
+            outputs, _ = model.classify(np.concatenate([features.log_mel for features in batch]))
+        except Exception as error:
+            if len(batch) == 1:
+                return [dropped(batch[0].track, "classify", error)]
+            return [found for one in batch for found in self.run_inference([one], model)]
+        ends = np.cumsum([len(features.log_mel) for features in batch])[:-1]
+        return [
+            dataclasses.replace(features, log_mel=heard[:, :, None])
+            for features, heard in zip(batch, np.split(outputs, ends), strict=True)
+        ]
 
 
 def _unclassified(features: Features, error: Exception) -> Prediction:
@@ -249,8 +365,11 @@ def _unclassified(features: Features, error: Exception) -> Prediction:
 class SetFailuresApart(beam.DoFn):
     """Predictions that could not be made become outcomes: Prediction -> Prediction."""
 
-    def process(self, prediction: Prediction) -> Iterator[Prediction | beam.pvalue.TaggedOutput]:
-        if prediction.error is None:
+    def process(self, prediction: Any) -> Iterator[Any]:
+        if isinstance(prediction, Outcome):
+            yield beam.pvalue.TaggedOutput("outcomes", prediction)
+            return
+        if not isinstance(prediction, Prediction) or prediction.error is None:
             yield prediction
             return
         error_type, reason = prediction.error

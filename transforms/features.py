@@ -9,26 +9,21 @@ descriptors are computed by ``descriptors.py``.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from transforms.decode import AudioReader, DecodeError, open_audio, read_stretch
 from transforms.descriptors import Described, describe
+from transforms.mel import MelPower, mel_power, scale
+from transforms.patches import Patches, cut_patches
 from transforms.records import AudioFacts, Refusal
 from transforms.remote import localised
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-# Less than this much of a segment is not judged.
-_LEAST_SHARE = 0.5
 # Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
 # the dither of 16 bits has.
 _SILENT_POWER = 1e-5
@@ -54,7 +49,8 @@ class Heard:
     ----------
     log_mel : np.ndarray
         ``(n_segments, n_mels, segment_frames) float16`` in 0..1; for a spec of kind
-        ``descriptors`` these instead, ``(n_segments, n_rows, 1) float32``.
+        ``descriptors`` these instead, ``(n_segments, n_rows, 1) float32``, and for ``ears``
+        their patches, ``(n_segments, n_rows, 1) float16``.
     audio : AudioFacts
         As the decoder found them.
     seconds : float
@@ -148,23 +144,23 @@ def hear_audio(
         channels=reader.channels,
     )
     if not segments:
-        least = _LEAST_SHARE * spec.segment_seconds
+        least = spec.least_share * spec.segment_seconds
         if audio.duration_s < least:
             reason = f"{audio.duration_s:.1f} s of audio, at least {least:.1f} s are needed"
             raise TooShort(path, f"{reason} to judge")
         raise DecodeError(path, f"nothing of its {audio.duration_s:.0f} s can be decoded")
     if max(segment.peak for segment in segments) <= _SILENT_POWER:
         raise Silence(path, "silent from start to end")
-    if spec.kind == "descriptors":
-        features = np.stack([segment.values for segment in segments])
-    else:
+    if spec.kind == "log_mel":
         features = scale(segments, spec)
+    else:
+        features = np.stack([segment.values for segment in segments])
     return Heard(features, audio, time.perf_counter() - started)
 
 
 def _segments(
     reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]
-) -> list[MelPower] | list[Described]:
+) -> list[MelPower] | list[Described] | list[Patches]:
     """Those of the segments that there is enough sound for."""
     segments = []
     n_empty = 0
@@ -173,9 +169,11 @@ def _segments(
             break
         start, count = _stretch(spec, first)
         samples, n_real = read_stretch(reader, start, count, spec.sample_rate_hz)
-        if n_real >= _LEAST_SHARE * count:
+        if n_real >= spec.least_share * count:
             if spec.kind == "descriptors":
                 segments.append(describe(samples[:n_real], spec))
+            elif spec.kind == "ears":
+                segments.append(cut_patches(samples, spec, max(0, -start), n_real))
             else:
                 before = segments[-1] if segments else None
                 segments.append(mel_power(samples, spec, first, n_real + max(0, -start), before))
@@ -186,155 +184,12 @@ def _segments(
 def _stretch(spec: FeatureSpec, first: int) -> tuple[int, int]:
     """First sample and number of samples under a segment, at the spec's rate."""
     if spec.kind == "descriptors":
-        count = round(spec.frame_step * spec.hop_length)
+        count = spec.piece_samples
         return spec.stft_frame(first) * spec.hop_length - count // 2, count
+    if spec.kind == "ears":
+        lead = max(ear.lead_samples for ear in spec.ears)
+        count = lead + max(ear.end for ear in spec.ears)
+        return first * spec.piece_samples - lead, count
     begin = spec.stft_frame(first) * spec.hop_length - spec.n_fft // 2
     last = spec.stft_frame(first + spec.segment_frames - 1)
     return begin, last * spec.hop_length + spec.n_fft // 2 - begin
-
-
-@dataclass(frozen=True)
-class MelPower:
-    """Mel power of one segment.
-
-    Parameters
-    ----------
-    kept : np.ndarray
-        ``(n_mels, segment_frames) float32``, the frames that the network sees.
-    peak, trough : float
-        Largest and smallest power over all STFT frames, kept or not, of this segment and
-        those before. The trough only has to be so exact: it is further than ``top_db`` below
-        the peak, or it is the smallest.
-    """
-
-    kept: np.ndarray
-    peak: float
-    trough: float
-
-
-def mel_power(
-    samples: np.ndarray,
-    spec: FeatureSpec,
-    first: int,
-    n_real: int,
-    before: MelPower | None = None,
-) -> MelPower:
-    """Mel power of one segment.
-
-    Parameters
-    ----------
-    samples : np.ndarray
-        ``(n,) float32`` at the spec's rate: the segment's frames from the first one's
-        beginning to the last one's end.
-    spec : FeatureSpec
-    first : int
-        The segment's first kept frame in its track; decides which STFT frames are kept.
-    n_real : int
-        Samples before the track's end. Frames centred after it are filled by
-        repeating those before, so that a short track is heard in a loop.
-    before : MelPower, optional
-        The segment heard before of the same track.
-
-    Returns
-    -------
-    MelPower
-
-    Notes
-    -----
-    Equal to `librosa.feature.melspectrogram` (tests compare them) at a sixth of its cost: in
-    single precision, without the filters' zeros, and only of frames that count. One that is not
-    kept could be the loudest; few have the energy for it.
-    """
-    window, bank = _filters(spec)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_length]
-    frames = frames[: max(1, (n_real - spec.n_fft // 2) // spec.hop_length + 1)]
-    origin = spec.stft_frame(first)
-    columns = [spec.stft_frame(first + k) - origin for k in range(spec.segment_frames)]
-    columns = [column for column in columns if column < len(frames)]
-    kept = _mel_power_of(frames[columns], window, bank)
-    peak, trough = float(kept.max()), float(kept.min())
-    if before is not None:
-        peak, trough = max(peak, before.peak), min(trough, before.trough)
-    is_other = np.ones(len(frames), dtype=bool)
-    is_other[columns] = False
-    if trough <= 10 ** (-spec.top_db / 10) * peak:
-        is_other &= _most_power(samples, spec, len(frames)) > peak
-    if is_other.any():
-        others = _mel_power_of(frames[is_other], window, bank)
-        peak, trough = max(peak, float(others.max())), min(trough, float(others.min()))
-    if len(columns) < spec.segment_frames:
-        kept = kept[:, np.arange(spec.segment_frames) % len(columns)]
-    return MelPower(kept, peak, trough)
-
-
-def _mel_power_of(frames: np.ndarray, window: np.ndarray, bank: csr_array) -> np.ndarray:
-    """Mel power of frames of samples: ``(n, n_fft)`` to ``(n_mels, n)``."""
-    from scipy.fft import rfft
-
-    spectrum = rfft(frames * window)
-    return bank @ (spectrum.real**2 + spectrum.imag**2).T
-
-
-def _most_power(samples: np.ndarray, spec: FeatureSpec, n_frames: int) -> np.ndarray:
-    """What no mel band of a frame can exceed, by Parseval's theorem: ``(n_frames,) float32``."""
-    weights = _most_power_weights(spec)
-    n_hops, hop = weights.shape
-    padded = np.zeros((n_frames + n_hops) * hop, np.float32)
-    used = samples[: len(padded)]
-    padded[: len(used)] = used
-    # Hop by hop: each hop of samples is in several frames.
-    in_hop = (padded**2).reshape(-1, hop) @ weights.T
-    return sum(in_hop[place : place + n_frames, place] for place in range(n_hops))
-
-
-@functools.lru_cache(maxsize=4)
-def _most_power_weights(spec: FeatureSpec) -> np.ndarray:
-    """What a sample's square adds to the bound, by its place in a frame: ``(n_hops, hop)``."""
-    window, bank = _filters(spec)
-    weights = np.zeros(-(-spec.n_fft // spec.hop_length) * spec.hop_length, np.float32)
-    # Half of the energy, for the other half of the transform mirrors this one; the first and
-    # the last value, which have no mirror, are in no band. A little more, for all is rounded.
-    weights[: spec.n_fft] = window**2 * np.float32(1.001 * bank.max() * spec.n_fft / 2)
-    return weights.reshape(-1, spec.hop_length)
-
-
-@functools.lru_cache(maxsize=4)
-def _filters(spec: FeatureSpec) -> tuple[np.ndarray, csr_array]:
-    """The transform's window ``(n_fft,)`` and the mel bands ``(n_mels, 1 + n_fft / 2)``."""
-    from librosa import filters
-    from scipy.sparse import csr_array
-
-    bands = filters.mel(
-        sr=spec.sample_rate_hz, n_fft=spec.n_fft, n_mels=spec.n_mels, fmax=spec.fmax_hz
-    )
-    window = filters.get_window("hann", spec.n_fft).astype(np.float32)
-    return window, csr_array(bands.astype(np.float32))
-
-
-def scale(segments: Sequence[MelPower], spec: FeatureSpec) -> np.ndarray:
-    """Mel power of a track's segments as log-mel in 0..1.
-
-    Parameters
-    ----------
-    segments : sequence of MelPower
-        Not all silent.
-    spec : FeatureSpec
-
-    Returns
-    -------
-    np.ndarray
-        ``(n_segments, n_mels, segment_frames) float16``.
-
-    Notes
-    -----
-    ``power_to_db(ref=max, top_db)`` then min-max, as the GTZAN array was made. The power
-    is divided by its peak first, because `librosa.power_to_db` has an absolute floor
-    (``amin``), which would make the features of quiet tracks depend on gain.
-    """
-    peak = segments[-1].peak
-    least = 10 ** (-spec.top_db / 10)
-    floor = max(least, segments[-1].trough / peak)
-    if floor > 1 - 1e-6:
-        floor = least
-    power = np.stack([segment.kept for segment in segments]) / peak
-    return (1 - np.log(np.maximum(power, floor)) / np.log(floor)).astype(np.float16)

@@ -15,7 +15,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from transforms import pool
 from transforms.decode import DecodeError, open_audio
 from transforms.features import Heard, TooShort, hear

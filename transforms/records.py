@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # What can happen to a genre that a file has already.
 EXISTING = ("keep", "merge", "replace")
 VOTE_RULES = ("mean", "majority")
+# How finely genres are told: a style such as Punk, or its family, Rock.
+LEVELS = ("style", "family")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
 # Genres that say nothing; what ``--treat-as-missing default`` stands for.
 CATCH_ALL = (
@@ -123,7 +125,7 @@ class Features:
     ----------
     track : Track
     log_mel : np.ndarray
-        ``(n_segments, n_mels, n_frames) float16`` in 0..1.
+        ``(n_segments, *features.shape) float16``, such as log-mel in 0..1.
     hear_seconds : float
         Time that decoding and features took, in s.
     """
@@ -148,6 +150,10 @@ class Prediction:
         Type and message where the network could not be run on this track.
     embedding : np.ndarray or None
         ``(d,) float32``, mean over segments, where it was asked for.
+    overall : np.ndarray or None
+        ``(n_classes,) float32``: of all segments together, where that is more than their mean.
+    not_music : str or None
+        What it is instead, where it is no music.
     """
 
     track: Track
@@ -156,6 +162,8 @@ class Prediction:
     classify_seconds: float
     error: tuple[str, str] | None = None
     embedding: np.ndarray | None = None
+    overall: np.ndarray | None = None
+    not_music: str | None = None
 
 
 @dataclass(frozen=True)
@@ -174,12 +182,15 @@ class Decision:
     probabilities : dict
         Genre to mean probability.
     votes : dict
-        Genre to number of segments.
+        Genre, or family where genres have families, to number of segments.
     segments_heard : int
     hear_seconds, classify_seconds : float
         In s.
     embedding : np.ndarray or None
         As in `Prediction`.
+    family, style : tuple of (str, float) or None
+        The likeliest family and its likeliest style with their probabilities, where genres
+        have families.
     """
 
     track: Track
@@ -192,6 +203,8 @@ class Decision:
     hear_seconds: float
     classify_seconds: float
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
+    family: tuple[str, float] | None = None
+    style: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from transforms import places
 from transforms.fingerprint import fingerprint
 from transforms.records import STATUSES, Outcome, printable
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA = pa.schema(
     [
         pa.field("uri", pa.string(), nullable=False),
@@ -52,6 +52,10 @@ SCHEMA = pa.schema(
         pa.field("genres_after", pa.list_(pa.string()), nullable=False),
         pa.field("confidence", pa.float32()),
         pa.field("probabilities", pa.map_(pa.string(), pa.float32())),
+        pa.field("family", pa.string()),
+        pa.field("family_confidence", pa.float32()),
+        pa.field("style", pa.string()),
+        pa.field("style_confidence", pa.float32()),
         pa.field("votes", pa.map_(pa.string(), pa.int32())),
         pa.field("segments_heard", pa.int32()),
         pa.field("model_name", pa.string(), nullable=False),
@@ -90,6 +94,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
     """
     track, decision = outcome.track, outcome.decision
     tags, audio = track.tags, track.audio
+    family, style = (decision.family, decision.style) if decision else (None, None)
     return {
         "uri": printable(track.uri),
         "status": outcome.status,
@@ -112,6 +117,10 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "genres_after": [printable(genre) for genre in outcome.genres_after],
         "confidence": decision.confidence if decision else outcome.confidence,
         "probabilities": list(decision.probabilities.items()) if decision else None,
+        "family": family[0] if family else None,
+        "family_confidence": family[1] if family else None,
+        "style": style[0] if style else None,
+        "style_confidence": style[1] if style else None,
         "votes": list(decision.votes.items()) if decision else None,
         "segments_heard": decision.segments_heard if decision else None,
         "model_name": bundle.name,

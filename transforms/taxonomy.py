@@ -49,19 +49,19 @@ class Taxonomy:
     drop: tuple[str, ...] = ()
     path: str = field(default="", compare=False)
 
-    def check(self, genres: Sequence[str]) -> None:
+    def check(self, genres: Sequence[str], families: Sequence[str] = ()) -> None:
         """Refuse a taxonomy that does not fit a model.
 
         Parameters
         ----------
-        genres : sequence of str
+        genres, families : sequence of str
             The model's.
 
         Raises
         ------
         TaxonomyError
         """
-        known = {*genres, *self.parent.values()}
+        known = {*genres, *families, *self.parent.values()}
         unknown = sorted({*self.rename, *self.parent, *self.drop} - known)
         if unknown:
             raise TaxonomyError(
@@ -116,6 +116,24 @@ class Taxonomy:
             joined[:, families.index(self._family(genre))] += probabilities[:, column]
         dropped = {self._name(family) for family in families if family in self.drop}
         return joined, [self._name(family) for family in families], dropped
+
+    def families(self, genres: Sequence[str], families: Sequence[str]) -> list[str]:
+        """The family of each name that `apply` gives.
+
+        Parameters
+        ----------
+        genres, families : sequence of str
+            The model's.
+
+        Returns
+        -------
+        list of str
+            A genre that the user gave a parent belongs to the parent's family, or is the
+            parent's where the model does not know it.
+        """
+        known = dict(zip(genres, families, strict=True)) | {name: name for name in families}
+        joined = list(dict.fromkeys(self._family(genre) for genre in genres))
+        return [self._name(known.get(name, name)) for name in joined]
 
     def _family(self, genre: str) -> str:
         return self.parent.get(genre, genre)

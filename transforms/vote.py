@@ -1,8 +1,12 @@
 """Vote: the segments' probabilities become one decision per track.
 
-Two rules. ``mean`` averages the calibrated probabilities. ``majority`` counts one vote a
-segment; a class wins with more than half of all votes, otherwise the vote is refused
-(equation 2 of "Efficient Music Genre Classification with Convolutional Neural Networks").
+Two rules. ``mean`` goes by all segments together. ``majority`` counts one vote a segment; a
+class wins with more than half of all votes, otherwise the vote is refused (equation 2 of
+"Efficient Music Genre Classification with Convolutional Neural Networks").
+
+Where genres are styles of families, families are voted on: there is much to tell Rock from
+Jazz by, and little to tell Alternative from Indie. The style is written where it is sure
+enough, else the family.
 """
 
 from __future__ import annotations
@@ -37,7 +41,9 @@ def count_votes(probabilities: np.ndarray) -> np.ndarray:
     return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
 
 
-def vote(probabilities: np.ndarray, rule: str = "mean") -> tuple[int | None, float]:
+def vote(
+    probabilities: np.ndarray, rule: str = "mean", overall: np.ndarray | None = None
+) -> tuple[int | None, float]:
     """The class that a track's segments vote for.
 
     Parameters
@@ -45,13 +51,15 @@ def vote(probabilities: np.ndarray, rule: str = "mean") -> tuple[int | None, flo
     probabilities : np.ndarray
         ``(n_segments, n_classes) float32``, calibrated.
     rule : {"mean", "majority"}
+    overall : np.ndarray, optional
+        ``(n_classes,) float32``: probabilities of all segments together; by default their mean.
 
     Returns
     -------
     winner : int or None
         None where the majority rule refuses.
     confidence : float
-        Mean probability of the winner, or of the likeliest class where there is none.
+        Overall probability of the winner, or of the likeliest class where there is none.
 
     Examples
     --------
@@ -60,7 +68,7 @@ def vote(probabilities: np.ndarray, rule: str = "mean") -> tuple[int | None, flo
     """
     if rule not in VOTE_RULES:
         raise ValueError(f"vote rule {rule!r} is not one of {', '.join(VOTE_RULES)}")
-    mean = probabilities.mean(axis=0)
+    mean = probabilities.mean(axis=0) if overall is None else overall
     if rule == "mean":
         winner = int(mean.argmax())
         return winner, float(mean[winner])
@@ -69,6 +77,10 @@ def vote(probabilities: np.ndarray, rule: str = "mean") -> tuple[int | None, flo
     if votes[leader] * 2 > len(probabilities):
         return leader, float(mean[leader])
     return None, float(mean.max())
+
+
+# A second genre is written where it is so probable, and so much of the first one's share.
+_LEAST_SECOND, _SHARE_OF_FIRST = 0.1, 1 / 3
 
 
 @dataclass(frozen=True)
@@ -82,11 +94,73 @@ class VotePolicy:
         Most genres of a track.
     min_confidence : float
         Genres less probable are not given; where none is left the track is refused.
+    level : {"style", "family"}
+        What is given where genres have families.
+    style_confidence : float
+        A style less probable than this is given as its family.
     """
 
     rule: str = "mean"
     top_k: int = 1
     min_confidence: float = 0.0
+    level: str = "style"
+    style_confidence: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Ballot:
+    """A track's probabilities under the user's names, and in families.
+
+    Parameters
+    ----------
+    genres : list of str
+    groups : list of str
+        The family of each genre; the genre itself where there are no families.
+    overall : np.ndarray
+        ``(n_genres,)``, of all segments together.
+    families : list of str
+        Every family once.
+    by_family : np.ndarray
+        ``(n_segments, n_families)``.
+    overall_by_family : np.ndarray
+        ``(n_families,)``.
+    """
+
+    genres: list[str]
+    groups: list[str]
+    overall: np.ndarray
+    families: list[str]
+    by_family: np.ndarray
+    overall_by_family: np.ndarray
+
+    def likeliest_style(self, family: int) -> tuple[str, float]:
+        """The likeliest genre of a family, and its probability."""
+        among = [group == self.families[family] for group in self.groups]
+        style = int(np.where(among, self.overall, -1.0).argmax())
+        return self.genres[style], float(self.overall[style])
+
+    def given(self, family: int, policy: VotePolicy) -> tuple[str, float]:
+        """What is written of a family: its style where that is sure enough."""
+        style, probability = self.likeliest_style(family)
+        if policy.level == "style" and probability >= policy.style_confidence:
+            return style, probability
+        return self.families[family], float(self.overall_by_family[family])
+
+
+def _ballot(
+    prediction: Prediction, genres: Sequence[str], families: Sequence[str], taxonomy: Taxonomy
+) -> tuple[_Ballot, set[str]]:
+    overall = prediction.overall
+    if overall is None:
+        overall = prediction.probabilities.mean(axis=0)
+    rows = np.concatenate([prediction.probabilities, overall[None]])
+    rows, names, unwanted = taxonomy.apply(rows, genres)
+    groups = taxonomy.families(genres, families) if families else names
+    known = list(dict.fromkeys(groups))
+    members = np.array([[group == family for family in known] for group in groups], rows.dtype)
+    by_family = rows @ members
+    ballot = _Ballot(names, groups, rows[-1], known, by_family[:-1], by_family[-1])
+    return ballot, unwanted
 
 
 def decide(
@@ -94,6 +168,7 @@ def decide(
     genres: Sequence[str],
     policy: VotePolicy,
     taxonomy: Taxonomy | None = None,
+    families: Sequence[str] = (),
 ) -> Decision:
     """Decide a track's genres.
 
@@ -105,46 +180,52 @@ def decide(
     policy : VotePolicy
     taxonomy : Taxonomy, optional
         The user's own names.
+    families : sequence of str
+        The family of each genre; empty where genres have none.
 
     Returns
     -------
     Decision
         Without genres where the vote was refused; `reason` says why.
     """
-    taxonomy = taxonomy or Taxonomy()
-    probabilities, genres, unwanted = taxonomy.apply(prediction.probabilities, genres)
-    winner, confidence = vote(probabilities, policy.rule)
-    mean = probabilities.mean(axis=0)
-    votes = count_votes(probabilities)
-    heard = f"{len(probabilities)} segment{'s' if len(probabilities) > 1 else ''}"
-    if winner is None:
-        chosen: tuple[str, ...] = ()
-        leader = int(votes.argmax())
-        reason = f"no majority: {genres[leader]} leads with {votes[leader]} of {heard}"
+    ballot, unwanted = _ballot(prediction, genres, families, taxonomy or Taxonomy())
+    overall, votes = ballot.overall_by_family, count_votes(ballot.by_family)
+    winner, _ = vote(ballot.by_family, policy.rule, overall)
+    leader = int(overall.argmax()) if winner is None else winner
+    genre, confidence = ballot.given(leader, policy)
+    n_heard = len(ballot.by_family)
+    heard = f"{n_heard} segment{'s' if n_heard > 1 else ''}"
+    chosen: tuple[str, ...] = ()
+    if prediction.not_music is not None:
+        reason = f"not music: {prediction.not_music}"
+    elif winner is None:
+        most = int(votes.argmax())
+        reason = f"no majority: {ballot.families[most]} leads with {votes[most]} of {heard}"
     elif confidence < policy.min_confidence:
-        chosen = ()
         reason = (
-            f"{genres[winner]} at {confidence:.2f} is below "
+            f"{genre} at {confidence:.2f} is below "
             f"the minimum confidence of {policy.min_confidence:.2f}"
         )
-    elif genres[winner] in unwanted:
-        chosen = ()
-        reason = f"{genres[winner]} is dropped by the taxonomy"
+    elif genre in unwanted:
+        reason = f"{genre} is dropped by the taxonomy"
     else:
-        others = [int(i) for i in np.argsort(-mean, kind="stable") if i != winner]
-        likely = [i for i in others if mean[i] >= policy.min_confidence]
-        ranked = [winner] + [i for i in likely if genres[i] not in unwanted]
-        chosen = tuple(genres[i] for i in ranked[: policy.top_k])
         reason = f"{policy.rule} of {heard}"
+        least = max(policy.min_confidence, _LEAST_SECOND, _SHARE_OF_FIRST * float(overall[winner]))
+        others = [int(i) for i in np.argsort(-overall, kind="stable") if i != winner]
+        seconds = [ballot.given(i, policy)[0] for i in others if overall[i] >= least]
+        wanted = [second for second in seconds if second not in unwanted]
+        chosen = (genre, *wanted)[: policy.top_k]
     return Decision(
         track=prediction.track,
         genres=chosen,
         confidence=confidence,
         reason=reason,
-        probabilities=dict(zip(genres, mean.tolist(), strict=True)),
-        votes=dict(zip(genres, votes.tolist(), strict=True)),
-        segments_heard=len(probabilities),
+        probabilities=dict(zip(ballot.genres, ballot.overall.tolist(), strict=True)),
+        votes=dict(zip(ballot.families, votes.tolist(), strict=True)),
+        segments_heard=n_heard,
         hear_seconds=prediction.hear_seconds,
         classify_seconds=prediction.classify_seconds,
         embedding=prediction.embedding,
+        family=(ballot.families[leader], float(overall[leader])) if families else None,
+        style=ballot.likeliest_style(leader) if families else None,
     )

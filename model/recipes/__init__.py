@@ -5,8 +5,10 @@ A recipe is a `Recipe`; `RECIPES` maps the names that ``genrebeam train --recipe
 
 from __future__ import annotations
 
+from model.feature_spec import FeatureSpec
 from model.recipes import (
     chowdhry_feature_net,
+    ears,
     genre_cnn,
     homburg_mfcc_cnn,
     lachmish_melspec_cnn,
@@ -18,6 +20,7 @@ from model.recipes.recipe import Recipe
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
+        ears.RECIPE,
         genre_cnn.RECIPE,
         homburg_mfcc_cnn.RECIPE,
         lachmish_melspec_cnn.RECIPE,
@@ -28,6 +31,22 @@ RECIPES: dict[str, Recipe] = {
         chowdhry_feature_net.RECIPE,
     )
 }
-DEFAULT_RECIPE = genre_cnn.RECIPE.name
 
-__all__ = ["DEFAULT_RECIPE", "RECIPES", "Recipe"]
+
+def default_recipe(frames: FeatureSpec | None) -> Recipe:
+    """What is trained where nothing else is asked for.
+
+    Parameters
+    ----------
+    frames : FeatureSpec or None
+        What the data is made of; None for audio, which the ears can hear.
+
+    Returns
+    -------
+    Recipe
+    """
+    heard = frames is None or frames.ears
+    return ears.RECIPE if heard else genre_cnn.RECIPE
+
+
+__all__ = ["RECIPES", "Recipe", "default_recipe"]

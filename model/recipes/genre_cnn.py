@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from model.recipes.parts import EXACT
 from model.recipes.recipe import Recipe
 from model.recipes.statistics import build_statistics, learn_codebooks

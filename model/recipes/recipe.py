@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from model.training_set import DatasetError
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ class Recipe:
     name : str
         What ``--recipe`` takes.
     features : FeatureSpec
-    build : callable
+    build : callable, optional
         ``build(features, n_classes)`` returns an uncompiled Keras model from
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
+        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits. None where the ears are the
+        network, and only a head is trained.
     epochs, patience : int
         Most epochs, and epochs without a better validation loss before stopping.
     batch_size : int
@@ -59,7 +60,7 @@ class Recipe:
 
     name: str
     features: FeatureSpec
-    build: Callable[[FeatureSpec, int], keras.Model]
+    build: Callable[[FeatureSpec, int], keras.Model] | None
     epochs: int = 80
     patience: int = 20
     batch_size: int = 32
@@ -98,6 +99,9 @@ class Recipe:
             If no such segments can be made of them.
         """
         own = self.features
+        if own.ears and frames != own:
+            raise DatasetError(self.name, "hears audio, and cannot be trained on pictures of it")
         if frames.kind != own.kind and frames.kind != "log_mel":
-            raise DatasetError(self.name, f"cannot be trained on {frames.kind}")
+            told = {"descriptors": "descriptors", "outputs": "what ears said"}[frames.kind]
+            raise DatasetError(self.name, f"cannot be trained on {told}")
         return own if own.same_frames(frames) else own.on_frames_of(frames)

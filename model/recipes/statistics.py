@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import dct
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from model.recipes.parts import EXACT, project
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.bundle import FeatureSpec
+from model.feature_spec import FeatureSpec
 from model.recipes.parts import EXACT, mfcc, mfcc_image
 from model.recipes.recipe import Recipe
 

@@ -13,8 +13,8 @@ from pipeline.options import UsageError
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:
-    from model.bundle import FeatureSpec
     from model.datasets import LabelledMusic
+    from model.feature_spec import FeatureSpec
     from model.recipes import Recipe
 
 # What `model.datasets.DATASETS` holds, for a fast ``--help``; a test compares them.

@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     )
     prepare.add_argument("--out", metavar="DIR", required=True, help="folder of the set")
     prepare.add_argument(
-        "--recipe", default="genre-cnn", help="whose features to compute (default: %(default)s)"
+        "--recipe", default="ears", help="whose features to compute (default: %(default)s)"
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
 from pipeline.commands.music import (
@@ -17,6 +17,9 @@ from pipeline.commands.music import (
     recipe_named,
 )
 from pipeline.options import UsageError, count
+
+if TYPE_CHECKING:
+    from model.feature_spec import FeatureSpec
 
 # Members of a model use the seeds after it, all in 32 bits.
 _LARGEST_SEED = 2**32 - 100
@@ -42,7 +45,12 @@ def add(commands: Any) -> None:
     train.add_argument("--data", metavar="DIR", default=None, help="the same as DATA")
     add_music_arguments(train)
     train.add_argument("--out", metavar="DIR", required=True, help="folder of the new bundle")
-    train.add_argument("--recipe", default="genre-cnn", help="what to train (default: %(default)s)")
+    train.add_argument(
+        "--recipe",
+        default=None,
+        help="what to train (default: ears, which learns in seconds from what pretrained networks "
+        "hear; genre-cnn where there are only pictures of the music)",
+    )
     train.add_argument("--name", default=None, help="the model's name (default: the recipe's)")
     train.add_argument(
         "--about",
@@ -76,24 +84,28 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    recipe = recipe_named(arguments.recipe)
+    asked = recipe_named(arguments.recipe) if arguments.recipe else None
     # The command line goes before what is configured.
     configured = arguments.library and "data" in arguments.settings
     library = one_data_folder(arguments.library, None if configured else arguments.data)
     _check_out(arguments.out, arguments.replace)
     about = _text_of(arguments.about) if arguments.about else ""
     work = arguments.work or f"{arguments.out.rstrip('/')}-features"
-    music = gather(
-        library,
-        arguments,
-        lambda frames: recipe.features_on(frames) if frames else recipe.features,
-        work,
-    )
+
+    def heard_as(frames: FeatureSpec | None) -> FeatureSpec:
+        from model.recipes import default_recipe
+
+        recipe = asked or default_recipe(frames)
+        return recipe.features_on(frames) if frames else recipe.features
+
+    music = gather(library, arguments, heard_as, work)
     load_keras()
     from model.datasets import DatasetError
+    from model.recipes import default_recipe
     from model.training import train
     from transforms.vote import vote
 
+    recipe = asked or default_recipe(music[0].features)
     try:
         bundle = train(
             recipe,
@@ -101,7 +113,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
             arguments.out,
             beside=music[1:],
             about=about,
-            name=arguments.name or arguments.recipe,
+            name=arguments.name or recipe.name,
             vote=vote,
             seed=arguments.seed,
             epochs=arguments.epochs,

@@ -1,0 +1,217 @@
+"""Ears: networks that others trained on far more music than we have.
+
+Each module builds one from its paper. ``convert.py`` made the files in ``weights/`` from what
+the authors published; their licences lie beside them.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model.errors import PathError
+from model.feature_spec import EarSpec, FeatureSpec
+from model.pretrained import musicnn, yamnet
+
+if TYPE_CHECKING:
+    import keras
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class EarError(PathError):
+    """A pretrained network that is not as it should be."""
+
+
+@dataclass(frozen=True)
+class Ear:
+    """A pretrained network.
+
+    Parameters
+    ----------
+    name : str
+    frames : FeatureSpec
+        Its log-mel; a patch is a segment of it.
+    n_words, n_embedding : int
+        Scores that it gives, and length of its embedding.
+    build : callable
+        Makes the network, without its weights.
+    about : str
+        By whom it is and what it learned from, for people to read.
+    """
+
+    name: str
+    frames: FeatureSpec
+    n_words: int
+    n_embedding: int
+    build: Callable[[], keras.Model]
+    about: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What its scores mean, in their order."""
+        return _words(self.name)
+
+    @property
+    def weights(self) -> Path:
+        """File of its weights."""
+        return WEIGHTS / f"{self.name}.npz"
+
+    @property
+    def version(self) -> str:
+        """Hash of its weights."""
+        return _digest(self.weights)
+
+    def hears(self, patches: tuple[int, ...] = (0,)) -> EarSpec:
+        """What it is given of a segment: patches that begin at these samples."""
+        return EarSpec(self.name, self.frames, patches, self.version)
+
+    def load(self) -> keras.Model:
+        """Load the network with its weights.
+
+        Returns
+        -------
+        keras.Model
+            From ``(n, n_mels, segment_frames)`` to scores ``(n, n_words)`` in 0..1 and
+            embeddings ``(n, n_embedding)``.
+        """
+        network = self.build()
+        with np.load(self.weights) as stored:
+            for layer in network.layers:
+                for variable in layer.variables:
+                    variable.assign(_stored(stored, f"{layer.name}/{variable.name}"))
+        return network
+
+
+EARS = {
+    ear.name: ear
+    for ear in (
+        Ear(
+            "yamnet",
+            yamnet.FRAMES,
+            yamnet.N_CLASSES,
+            yamnet.N_EMBEDDING,
+            yamnet.build,
+            "YAMNet (Plakal and Ellis, Google, Apache 2.0), which learned 521 kinds of sound "
+            "from the two million clips of AudioSet",
+        ),
+        Ear(
+            "musicnn_msd",
+            musicnn.FRAMES,
+            len(musicnn.MSD_TAGS),
+            musicnn.N_EMBEDDING,
+            functools.partial(musicnn.build, "musicnn_msd"),
+            "musicnn (Pons, Universitat Pompeu Fabra, ISC), which learned 50 tags of Last.fm's "
+            "listeners from the Million Song Dataset",
+        ),
+        Ear(
+            "musicnn_mtt",
+            musicnn.FRAMES,
+            len(musicnn.MTT_TAGS),
+            musicnn.N_EMBEDDING,
+            functools.partial(musicnn.build, "musicnn_mtt"),
+            "musicnn (Pons, Universitat Pompeu Fabra, ISC), which learned 50 tags from "
+            "MagnaTagATune",
+        ),
+    )
+}
+
+
+@functools.cache
+def _words(name: str) -> tuple[str, ...]:
+    if name == "yamnet":
+        with open(WEIGHTS / "yamnet_class_map.csv", encoding="utf-8", newline="") as stream:
+            return tuple(row["display_name"] for row in csv.DictReader(stream))
+    return musicnn.MSD_TAGS if name == "musicnn_msd" else musicnn.MTT_TAGS
+
+
+@functools.cache
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise EarError(path, f"cannot be read: {error.strerror}") from error
+
+
+def _stored(stored: Mapping[str, Any], key: str) -> np.ndarray:
+    """Values of a weight; those of 8 bits have a scale."""
+    scale = f"{key}_scale"
+    return stored[key] * stored[scale] if scale in stored else stored[key]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where an ear's outputs are among those of all ears.
+
+    Parameters
+    ----------
+    ear : Ear
+    scores, embedding : slice
+    """
+
+    ear: Ear
+    scores: slice
+    embedding: slice
+
+
+def outputs_of(spec: FeatureSpec) -> Iterator[Outputs]:
+    """The outputs of a segment, ear by ear: its scores, then its embedding.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Of kind ``ears`` or ``outputs``.
+
+    Yields
+    ------
+    Outputs
+    """
+    first = 0
+    for one in spec.ears:
+        ear = EARS[one.name]
+        middle, end = first + ear.n_words, first + ear.n_words + ear.n_embedding
+        yield Outputs(ear, slice(first, middle), slice(middle, end))
+        first = end
+
+
+def load_ears(spec: FeatureSpec) -> keras.Model:
+    """One network of all ears of a spec.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Of kind ``ears``.
+
+    Returns
+    -------
+    keras.Model
+        From ``(n, *spec.shape)`` segments to ``(n, n_outputs)``: of each ear the scores and
+        the embedding, both averaged over the segment's patches (see `outputs_of`).
+
+    Raises
+    ------
+    EarError
+        If the weights are not those that the spec was made with.
+    """
+    import keras
+    from keras import layers, ops
+
+    segments = keras.Input(spec.shape, name="patches")
+    parts, first = [], 0
+    for one in spec.ears:
+        ear, n_patches = EARS[one.name], len(one.patches)
+        if one.version != ear.version:
+            raise EarError(ear.weights, f"is version {ear.version}, the model needs {one.version}")
+        values = segments[:, first : first + one.n_values, 0]
+        first += one.n_values
+        for found in ear.load()(ops.reshape(values, (-1, *one.frames.shape))):
+            by_patch = ops.reshape(found, (-1, n_patches, found.shape[-1]))
+            parts.append(ops.mean(by_patch, axis=1))
+    return keras.Model(segments, layers.Concatenate(name="outputs")(parts), name="ears")

@@ -1,0 +1,34 @@
+"""The ears: pretrained networks, with a small model of genres on top.
+
+YAMNet knows sounds, musicnn knows what listeners call music. What they say of a track,
+averaged over its segments, is what genres are told by. Only that last step is trained, so that
+one hearing of the music and some seconds are enough.
+"""
+
+from __future__ import annotations
+
+from model.feature_spec import FeatureSpec
+from model.pretrained import EARS
+from model.recipes.recipe import Recipe
+
+# Six seconds, twice what musicnn hears: YAMNet hears all of them in six patches, musicnn the
+# middle, since it costs eight times as much.
+# Of a track so many are heard: what they cost is about what decoding the whole track would.
+N_SEGMENTS = 3
+_HOP, _HOPS = 256, 2 * 187
+_YAMNET_STEP = 15360
+
+EARS_FEATURES = FeatureSpec(
+    kind="ears",
+    sample_rate_hz=16000,
+    hop_length=_HOP,
+    frame_step=_HOPS,
+    segment_frames=1,
+    least_share=0.95,
+    ears=(
+        EARS["yamnet"].hears(tuple(index * _YAMNET_STEP for index in range(6))),
+        EARS["musicnn_msd"].hears((_HOPS // 4 * _HOP,)),
+    ),
+)
+
+RECIPE = Recipe(name="ears", features=EARS_FEATURES.outputs, build=None, n_segments=N_SEGMENTS)

@@ -1,0 +1,92 @@
+"""Patches: what each ear is given of a segment of sound.
+
+An ear is a pretrained network with frames of its own (see ``model/pretrained``). All ears hear
+the same samples, so that a track is decoded once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.feature_spec import FeatureSpec
+from transforms.mel import log_mel
+
+# What the root mean square of a full-scale tone and the largest mel power of one have in common
+# with those of a quiet tone: the scale on which `Patches.peak` is compared.
+_POWER_OF_FULL_SCALE = 2e4
+# Over so many samples the level is measured: silence between two notes is no silence.
+_LEVEL_SAMPLES = 1600
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What the ears get of one segment.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        ``(n_rows, 1) float16``: ear by ear and patch by patch its log-mel
+        ``(n_mels, segment_frames)``, row by row.
+    peak : float
+        Level of the loudest tenth of a second, as the mel power of a tone of that level.
+    """
+
+    values: np.ndarray
+    peak: float
+
+
+def cut_patches(samples: np.ndarray, spec: FeatureSpec, first_real: int, n_real: int) -> Patches:
+    """Log-mel patches of one segment for every ear.
+
+    Parameters
+    ----------
+    samples : np.ndarray
+        ``(n,) float32`` at the spec's rate: from where the first patch begins to where the
+        last one ends.
+    spec : FeatureSpec
+        Of kind ``ears``.
+    first_real, n_real : int
+        First of the samples that the track has, and how many; what is missing at the end is
+        heard in a loop.
+
+    Returns
+    -------
+    Patches
+    """
+    lead = max(ear.lead_samples for ear in spec.ears)
+    if first_real + n_real < len(samples) - lead:
+        real = samples[first_real : first_real + n_real]
+        samples = np.concatenate([samples[:first_real], np.resize(real, len(samples) - first_real)])
+    values = [
+        log_mel(samples[begin : begin + ear.patch_samples], ear.frames).ravel()
+        for ear in spec.ears
+        for begin in (lead - ear.lead_samples + patch for patch in ear.patches)
+    ]
+    whole = samples[: len(samples) // _LEVEL_SAMPLES * _LEVEL_SAMPLES]
+    levels = (whole.reshape(-1, _LEVEL_SAMPLES) ** 2).mean(axis=1)
+    peak = _POWER_OF_FULL_SCALE * float(levels.max())
+    return Patches(np.concatenate(values).astype(np.float16)[:, None], peak)
+
+
+def patches_of(segments: np.ndarray, spec: FeatureSpec) -> dict[str, np.ndarray]:
+    """What each ear gets, from the values of segments.
+
+    Parameters
+    ----------
+    segments : np.ndarray
+        ``(n_segments, n_rows, 1)``.
+    spec : FeatureSpec
+
+    Returns
+    -------
+    dict
+        Ear to ``(n_segments, n_patches, n_mels, segment_frames)``.
+    """
+    found, first = {}, 0
+    for ear in spec.ears:
+        shape = (len(segments), len(ear.patches), *ear.frames.shape)
+        found[ear.name] = segments[:, first : first + ear.n_values, 0].reshape(shape)
+        first += ear.n_values
+    return found
