@@ -320,7 +320,9 @@ def figures(tracks: list[Heard], trials: list[np.ndarray]) -> dict[str, Any]:
         }
         for least in (0.0, 0.3, 0.6, 0.8, 0.95)
     ]
-    rows["styles"] = [style_row(tracks, trials, least) for least in (0.0, 0.3, 0.4, 0.5, 0.6, 0.7)]
+    rows["styles"] = [
+        style_row(tracks, trials, least) for least in (0.0, 0.25, 0.3, 0.35, 0.4, 0.5)
+    ]
     rows["mistakes"] = mistakes(tracks, trials)
     return rows
 

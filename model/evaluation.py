@@ -303,10 +303,9 @@ def accuracy_by_segments(
     features: FeatureSpec,
     clips: Clips,
     *,
-    temperature: float,
+    probabilities: Callable[[np.ndarray], np.ndarray],
     vote: Vote,
     counts: Sequence[int | None] = (1, 2, 4, 8, None),
-    join: Callable[[np.ndarray], np.ndarray] = lambda probabilities: probabilities,
     n_resamples: int = 2000,
 ) -> list[dict[str, Any]]:
     """Accuracy of the mean vote as a function of the segments heard.
@@ -316,13 +315,12 @@ def accuracy_by_segments(
     network : keras.Model or Head
     features : FeatureSpec
     clips : Clips
-    temperature : float
+    probabilities : callable
+        ``(n, n_model_classes)`` logits to calibrated probabilities of the classes that count.
     vote : callable
         As in `evaluate_logits`.
     counts : sequence of (int or None)
         Segments heard of each track, spread evenly over it; None is all.
-    join : callable
-        ``(n, n_model_classes)`` probabilities to those of the classes that count.
     n_resamples : int
         Of the bootstrap over tracks.
 
@@ -339,14 +337,14 @@ def accuracy_by_segments(
     # Many counts share segments: each is predicted once.
     needed = [sorted(set().union(*starts)) for starts in zip(*chosen.values(), strict=True)]
     found = [
-        dict(zip(starts, join(softmax(logits / temperature, axis=1)), strict=True))
+        dict(zip(starts, probabilities(logits), strict=True))
         for starts, logits in zip(needed, _predict(network, features, clips, needed), strict=True)
     ]
     draws = list(_resamples(len(clips), n_resamples))
     rows = []
     for count, starts in chosen.items():
         overall = overall_logits(network, features, clips, count)
-        wholes = [None] * len(clips) if overall is None else join(softmax(overall / temperature, 1))
+        wholes = [None] * len(clips) if overall is None else probabilities(overall)
         guesses = [
             vote(np.stack([segments[start] for start in begins]), "mean", whole)[0]
             for segments, begins, whole in zip(found, starts, wholes, strict=True)

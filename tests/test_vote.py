@@ -70,3 +70,61 @@ def test_a_majority_is_never_shared(probabilities):
     else:
         assert (ballots == winner).sum() * 2 > len(ballots)
     assert 0 <= confidence <= 1
+
+
+STYLES = ("Rock", "Punk", "Metal", "Jazz", "Swing")
+OF = ("Rock", "Rock", "Rock", "Jazz", "Jazz")
+
+
+def styled(*overall, level="style", least=0.3, top_k=1, **options):
+    rows = np.array([overall], dtype=np.float32)
+    judged = Prediction(TRACK, rows, 0.1, 0.2, overall=rows[0], **options)
+    policy = VotePolicy(top_k=top_k, level=level, style_confidence=least)
+    return decide(judged, STYLES, policy, families=OF)
+
+
+def test_families_are_voted_on_not_styles():
+    decision = styled(0.2, 0.2, 0.15, 0.44, 0.01)
+    assert decision.genres == ("Rock",)
+    assert decision.confidence == pytest.approx(0.55)
+    assert decision.family == ("Rock", pytest.approx(0.55))
+    assert decision.style == ("Rock", pytest.approx(0.2))
+    assert decision.votes == {"Rock": 1, "Jazz": 0}
+    assert decision.probabilities["Jazz"] == pytest.approx(0.44)
+
+
+def test_a_sure_style_is_written_and_an_unsure_one_backs_off_to_its_family():
+    assert styled(0.1, 0.6, 0.1, 0.1, 0.1).genres == ("Punk",)
+    unsure = styled(0.1, 0.6, 0.1, 0.1, 0.1, least=0.7)
+    assert unsure.genres == ("Rock",)
+    assert unsure.confidence == pytest.approx(0.8)
+    assert unsure.style == ("Punk", pytest.approx(0.6))
+
+
+def test_the_level_of_families_never_writes_a_style():
+    assert styled(0.0, 0.9, 0.1, 0.0, 0.0, level="family").genres == ("Rock",)
+
+
+def test_a_familys_own_name_is_as_sure_as_the_family():
+    decision = styled(0.5, 0.2, 0.1, 0.1, 0.1)
+    assert (decision.genres, decision.confidence) == (("Rock",), pytest.approx(0.8))
+
+
+def test_second_genres_are_of_other_families_and_likely_themselves():
+    assert styled(0.1, 0.4, 0.1, 0.05, 0.35, top_k=3).genres == ("Punk", "Swing")
+    assert styled(0.1, 0.6, 0.2, 0.05, 0.05, top_k=3).genres == ("Punk",)
+
+
+def test_all_segments_together_decide_not_their_mean():
+    rows = np.array([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0]], np.float32)
+    judged = Prediction(TRACK, rows, 0.1, 0.2, overall=np.array([0.2, 0.7, 0.1], np.float32))
+    decision = decide(judged, GENRES, VotePolicy())
+    assert (decision.genres, decision.confidence) == (("Jazz",), pytest.approx(0.7))
+    assert decision.votes == {"Blues": 2, "Jazz": 0, "Rock": 0}
+    assert decide(judged, GENRES, VotePolicy("majority")).genres == ("Blues",)
+
+
+def test_what_is_no_music_gets_no_genre():
+    decision = styled(0.1, 0.6, 0.1, 0.1, 0.1, not_music="Speech (0.90), music 0.01")
+    assert decision.genres == ()
+    assert decision.reason == "not music: Speech (0.90), music 0.01"

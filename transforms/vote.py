@@ -141,10 +141,12 @@ class _Ballot:
 
     def given(self, family: int, policy: VotePolicy) -> tuple[str, float]:
         """What is written of a family: its style where that is sure enough."""
+        name = self.families[family]
         style, probability = self.likeliest_style(family)
-        if policy.level == "style" and probability >= policy.style_confidence:
+        sure = policy.level == "style" and probability >= policy.style_confidence
+        if sure and style != name:
             return style, probability
-        return self.families[family], float(self.overall_by_family[family])
+        return name, float(self.overall_by_family[family])
 
 
 def _ballot(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
 from pipeline.commands.music import add_music_arguments, gather, load_keras
-from pipeline.options import UsageError
+from pipeline.options import UsageError, bundle_named
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from model.bundle import Bundle
-    from model.datasets import Clips, LabelledMusic
+    from model.datasets import LabelledMusic
 
 # ``filtered`` is what GTZAN's fault-filtered test list is called.
 _SPLITS = {"filtered": "test", "test": "test", "valid": "valid", "train": "train"}
@@ -30,10 +33,16 @@ def add(commands: Any) -> None:
         "  genrebeam evaluate my-bundle --data gtzan --split filtered --json\n"
         "  genrebeam evaluate my-bundle --data ~/Music --labels tags --page figures.html\n"
         "\n"
+        "A model's genres count as those that the data calls otherwise: Alt. Rock is\n"
+        "Alternative, and Punk is Rock where the data has no Punk. Models with families are\n"
+        "measured by family too.\n"
+        "\n"
         "exit codes: 0 measured, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam evaluate BUNDLE --data DIR [OPTION ...]",
     )
-    evaluate.add_argument("bundle", metavar="BUNDLE", help="folder of the model")
+    evaluate.add_argument(
+        "bundle", metavar="BUNDLE", help="folder of the model, or default or gtzan"
+    )
     evaluate.add_argument("--data", metavar="DIR", required=True, help="folder of the music")
     add_music_arguments(evaluate)
     evaluate.add_argument(
@@ -51,81 +60,108 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from model.bundle import BundleError, load_bundle
     from model.datasets import FILTERED, join
 
-    try:
-        bundle = load_bundle(arguments.bundle)
-    except BundleError as error:
-        raise UsageError(str(error)) from error
+    bundle = bundle_named(arguments.bundle)
+    frames = bundle.features.outputs if bundle.features.ears else bundle.features
     with tempfile.TemporaryDirectory() as work:
-        music = gather(arguments.data, arguments, lambda _: bundle.features, work)
+        music = gather(arguments.data, arguments, lambda _: frames, work)
         joined = join(music) if len(music) > 1 else music[0]
         if arguments.split == "filtered" and music[0].split != FILTERED:
             raise UsageError(f"{arguments.data}: has no fault-filtered lists")
-        clips, n_unknown = _known(bundle, joined, _SPLITS[arguments.split])
-        figures = _measure(arguments, bundle, clips, joined.name)
+        if not frames.same_frames(joined.features):
+            reason = "not made of the frames that it hears"
+            raise UsageError(f"{joined.name}: {reason} ({bundle.path})")
+        figures = _measure(arguments, bundle, joined, _SPLITS[arguments.split])
     if arguments.json:
-        print(json.dumps({**figures, "n_unknown": n_unknown}))
+        print(json.dumps(figures))
         return OK
     from model.evaluation import summary_lines
 
     print(summary_lines(figures))
-    if n_unknown:
-        print(f"{n_unknown:,} tracks of genres that the model does not know were left out")
+    if figures["n_unknown"]:
+        print(
+            f"{figures['n_unknown']:,} tracks of genres that the model does not know were left out"
+        )
+    if "families" in figures:
+        print(f"\nby family:\n{summary_lines(figures['families'])}")
     return OK
 
 
-def _known(bundle: Bundle, music: LabelledMusic, split: str) -> tuple[Clips, int]:
-    """Clips whose genre the bundle knows, as its classes, and how many others there are."""
-    from model.datasets import clips_as
-
-    if not bundle.features.same_frames(music.features):
-        raise UsageError(f"{music.name}: not made of the frames that {bundle.path} hears")
-    clips, n_unknown = clips_as(music, split, bundle.genres)
-    if not len(clips):
-        raise UsageError(f"{music.name}: no track of a genre that {bundle.path} knows")
-    return clips, n_unknown
-
-
 def _measure(
-    arguments: argparse.Namespace, bundle: Bundle, clips: Clips, dataset: str
+    arguments: argparse.Namespace, bundle: Bundle, music: LabelledMusic, split: str
 ) -> dict[str, Any]:
     load_keras()
+    import numpy as np
+
+    from model.calibration import probabilities_of
+    from model.correspondence import correspondences
     from model.evaluation import (
         accuracy_by_segments,
         embed,
         evaluate_logits,
         model_cost,
+        overall_logits,
         predict_logits,
         track_probabilities,
     )
     from transforms.classify import Classifier
     from transforms.vote import vote
 
-    network = bundle.load_network()
-    logits = predict_logits(network, bundle.features, clips)
-    settings = {"temperature": bundle.temperature, "vote": vote}
-    figures = evaluate_logits(logits, clips.targets, genres=bundle.genres, **settings)
-    figures["accuracy_by_segments"] = accuracy_by_segments(
-        network, bundle.features, clips, **settings
-    )
-    figures["cost"] = model_cost(
-        Classifier(bundle), bundle.features, clips, n_segments=bundle.n_segments
-    )
+    network = bundle.load_head() or bundle.load_network()
+    features = bundle.features.outputs if bundle.features.ears else bundle.features
+    clips, levels = music.splits[split], correspondences(music, split, bundle)
+    if not levels:
+        raise UsageError(f"{music.name}: no track of a genre that {bundle.path} knows")
+    logits = predict_logits(network, features, clips)
+    overall = overall_logits(network, features, clips)
+
+    def calibrated(found: np.ndarray) -> np.ndarray:
+        return probabilities_of(
+            found, bundle.temperature, bundle.families, bundle.style_temperature
+        )
+
+    measured = {}
+    for name, level in levels.items():
+        known = clips[level.clips]
+        by_segment = [np.log(level.join(calibrated(logits[i])) + 1e-12) for i in level.clips]
+        whole = None if overall is None else np.log(level.join(calibrated(overall[level.clips])))
+        measured[name] = evaluate_logits(
+            by_segment,
+            level.targets,
+            temperature=1.0,
+            vote=vote,
+            genres=level.names,
+            overall=whole,
+        )
+        measured[name]["accuracy_by_segments"] = accuracy_by_segments(
+            network,
+            features,
+            dataclasses.replace(known, targets=level.targets),
+            probabilities=lambda found, join=level.join: join(calibrated(found)),
+            vote=vote,
+        )
+    exact = levels["genres"]
+    figures = measured.pop("genres")
+    figures |= {"n_unknown": len(clips) - len(exact.clips), **measured}
+    segments = np.random.default_rng(0).random((64, *bundle.features.shape), np.float32)
+    figures["cost"] = model_cost(Classifier(bundle), segments, n_segments=bundle.n_segments)
     if arguments.page:
         from model.evaluation_page import write_page
 
+        known = clips[exact.clips]
+        by_segment = [np.log(exact.join(calibrated(logits[i])) + 1e-12) for i in exact.clips]
+        whole = None if overall is None else np.log(exact.join(calibrated(overall[exact.clips])))
         try:
             write_page(
                 arguments.page,
-                bundle,
+                dataclasses.replace(bundle, genres=exact.names),
                 figures,
-                embed(network, bundle.features, clips),
-                names=clips.names,
-                targets=clips.targets,
-                probabilities=track_probabilities(logits, bundle.temperature),
-                dataset=f"{dataset}, {arguments.split} list",
+                embed(network, features, known),
+                names=known.names,
+                targets=exact.targets,
+                probabilities=track_probabilities(by_segment, 1.0, whole),
+                dataset=f"{music.name}, {arguments.split} list",
             )
         except OSError as error:
             raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,190 @@
+"""Ears: ports of published networks, fed by our own features, say what the originals say."""
+
+import dataclasses
+import json
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.bundle import DEFAULT_BUNDLE, Bundle, BundleError, load_bundle
+from model.feature_spec import FeatureSpec
+from model.pretrained import EARS, EarError, load_ears, outputs_of
+from model.pretrained.convert import yamnet_weights
+from model.recipes.ears import EARS_FEATURES, N_SEGMENTS
+from tests.conftest import tone
+from transforms.classify import Classifier
+from transforms.features import TooShort, hear
+from transforms.mel import log_mel
+from transforms.patches import patches_of
+
+# What expected.json calls them, the most patches it heard of a track, and how exactly they
+# agree: the published YAMNet file computes its spectrogram with weights of 8 bits.
+ORIGINALS = {
+    "yamnet": ("yamnet", 24, 5e-3),
+    "musicnn_msd": ("musicnn_MSD", 16, 1e-3),
+    "musicnn_mtt": ("musicnn_MTT", 16, 1e-3),
+}
+
+
+def alone(name: str, samples: int) -> FeatureSpec:
+    """One ear with one patch a segment, a segment every so many samples."""
+    return dataclasses.replace(
+        EARS_FEATURES,
+        hop_length=1,
+        frame_step=samples,
+        ears=(EARS[name].hears(),),
+        least_share=0.9,
+    )
+
+
+# Patches that follow one another: of the file itself, and of the authors' frames.
+SPECS = {
+    "yamnet": alone("yamnet", 15600),
+    "musicnn_msd": alone("musicnn_msd", 187 * 256),
+    "musicnn_mtt": alone("musicnn_mtt", 187 * 256),
+}
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_a_port_says_of_real_music_what_the_original_says(name, shared_data):
+    key, most, tolerance = ORIGINALS[name]
+    expected = json.loads((shared_data.parent / "weights" / "expected.json").read_text())
+    assert len(expected) == 15
+    network = EARS[name].load()
+    for place, said in expected.items():
+        path = shared_data / place
+        heard = hear(str(path), path.suffix[1:], SPECS[name]).log_mel
+        patches = patches_of(heard, SPECS[name])[name][:, 0].astype(np.float32)
+        chosen = np.linspace(0, len(patches) - 1, min(most, len(patches))).astype(int)
+        scores = network.predict(patches[chosen], verbose=0)[0].mean(axis=0)
+        found = dict(zip(EARS[name].words, scores, strict=True))
+        assert {word: found[word] for word in said[key]} == pytest.approx(
+            said[key], abs=tolerance
+        ), place
+
+
+def test_shipped_weights_are_those_of_the_published_file(shared_data):
+    weights = yamnet_weights(shared_data.parent / "weights" / "yamnet.tflite")
+    with np.load(EARS["yamnet"].weights) as shipped:
+        assert set(shipped.files) == set(weights)
+        for name, values in weights.items():
+            np.testing.assert_array_equal(shipped[name], values)
+
+
+@pytest.mark.parametrize("name", EARS)
+def test_an_ear_has_a_word_for_every_score(name):
+    ear = EARS[name]
+    assert len(ear.words) == len(set(ear.words)) == ear.n_words
+    network = ear.build()
+    assert [tuple(out.shape[1:]) for out in network.outputs] == [(ear.n_words,), (ear.n_embedding,)]
+
+
+def test_musicnn_frames_are_those_of_librosa():
+    samples = tone(4, rate=16000)[:, 0].astype(np.float32)
+    frames = EARS["musicnn_msd"].frames
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=16000, n_fft=512, hop_length=256, n_mels=96
+    )
+    padded = np.concatenate([np.zeros(256, np.float32), samples])
+    found = log_mel(padded[: 186 * 256 + 512], frames)
+    np.testing.assert_allclose(found, np.log10(10000 * power[:, :187] + 1), atol=1e-4)
+
+
+def test_yamnet_frames_are_those_of_tensorflow():
+    import tensorflow as tf
+
+    samples = tone(1, rate=16000)[:15600, 0].astype(np.float32)
+    magnitude = tf.abs(tf.signal.stft(samples, 400, 160, 512))
+    bands = tf.signal.linear_to_mel_weight_matrix(64, 257, 16000, 125.0, 7500.0)
+    expected = np.log(tf.matmul(magnitude, bands).numpy() + 0.001).T
+    np.testing.assert_allclose(log_mel(samples, EARS["yamnet"].frames), expected, atol=2e-4)
+
+
+def test_patches_lie_where_the_spec_says(tmp_path):
+    samples = tone(20, rate=16000)[:, 0].astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", samples, 16000, subtype="PCM_24")
+    heard = hear(str(tmp_path / "a.flac"), "flac", EARS_FEATURES).log_mel
+    assert heard.shape == (3, *EARS_FEATURES.shape)
+    assert heard.dtype == np.float16
+    patches = patches_of(heard, EARS_FEATURES)
+    for ear in EARS_FEATURES.ears:
+        for number, place in enumerate(ear.patches):
+            begin = EARS_FEATURES.piece_samples + place - ear.lead_samples
+            expected = log_mel(samples[begin : begin + ear.patch_samples], ear.frames)
+            np.testing.assert_allclose(patches[ear.name][1, number], expected, atol=5e-3)
+
+
+def test_what_else_a_track_holds_does_not_change_a_segment(tmp_path):
+    quiet, loud = 0.01 * tone(12, rate=16000), tone(12, rate=16000)
+    soundfile.write(tmp_path / "a.flac", np.concatenate([quiet, quiet]), 16000, subtype="PCM_24")
+    soundfile.write(tmp_path / "b.flac", np.concatenate([quiet, loud]), 16000, subtype="PCM_24")
+    first, second = (hear(str(tmp_path / f"{n}.flac"), "flac", EARS_FEATURES) for n in "ab")
+    np.testing.assert_array_equal(first.log_mel[0], second.log_mel[0])
+
+
+def test_less_than_a_segment_is_too_short_to_judge(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(5, rate=16000), 16000)
+    with pytest.raises(TooShort, match="at least"):
+        hear(str(tmp_path / "a.wav"), "wav", EARS_FEATURES)
+
+
+@given(st.integers(0, 10_000_000), st.one_of(st.none(), st.integers(1, 20)))
+def test_every_segment_that_is_heard_lies_within_the_track(n_samples, n_segments):
+    n_frames = EARS_FEATURES.count_frames(n_samples)
+    starts = EARS_FEATURES.segment_starts(n_frames, n_segments)
+    assert starts == sorted(set(starts))
+    if n_frames:
+        assert (starts[-1] + 1) * EARS_FEATURES.piece_samples <= n_samples
+        assert len(starts) == min(n_frames, n_segments or n_frames)
+
+
+def test_a_spec_with_ears_survives_json():
+    facts = json.loads(json.dumps(dataclasses.asdict(EARS_FEATURES)))
+    assert FeatureSpec.from_facts(facts) == EARS_FEATURES
+    assert EARS_FEATURES.outputs.patches == EARS_FEATURES
+
+
+def test_all_ears_together_say_what_each_says_alone():
+    segments = np.random.default_rng(0).normal(size=(2, *EARS_FEATURES.shape)).astype(np.float32)
+    outputs = load_ears(EARS_FEATURES).predict(segments, verbose=0)
+    assert outputs.shape == (2, EARS_FEATURES.outputs.n_rows)
+    patches = patches_of(segments, EARS_FEATURES)
+    for of in outputs_of(EARS_FEATURES):
+        heard = patches[of.ear.name]
+        alone = of.ear.load().predict(heard.reshape(-1, *heard.shape[2:]), verbose=0)
+        for place, found in zip((of.scores, of.embedding), alone, strict=True):
+            means = found.reshape(2, -1, found.shape[-1]).mean(axis=1)
+            np.testing.assert_allclose(outputs[:, place], means, atol=1e-4)
+
+
+def test_ears_with_other_weights_than_a_model_was_made_with_are_refused():
+    ears = tuple(dataclasses.replace(ear, version="0" * 12) for ear in EARS_FEATURES.ears)
+    spec = dataclasses.replace(EARS_FEATURES, ears=ears)
+    with pytest.raises(EarError, match="is version"):
+        load_ears(spec)
+    with pytest.raises(BundleError, match="the model needs 000000000000"):
+        Bundle("b", "b", "", (), (), spec).load_network()
+
+
+def test_a_track_gets_the_same_judgement_in_any_company():
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    assert bundle.n_segments == N_SEGMENTS
+    classifier = Classifier(bundle, embeddings=True)
+    chance = np.random.default_rng(0)
+    tracks = [
+        chance.normal(size=(count, *bundle.features.shape)).astype(np.float16)
+        for count in (1, 3, 9)
+    ]
+    together = classifier.of_tracks(tracks)
+    for segments, judgement in zip(tracks, together, strict=True):
+        (by_itself,) = classifier.of_tracks([segments])
+        np.testing.assert_allclose(judgement.overall, by_itself.overall, atol=1e-5)
+        assert judgement.probabilities.shape == (len(segments), len(bundle.genres))
+        np.testing.assert_allclose(judgement.probabilities.sum(axis=1), 1, atol=1e-5)
+        assert judgement.overall.sum() == pytest.approx(1, abs=1e-5)
+        assert judgement.embedding.shape == (1224,)
+        assert np.linalg.norm(judgement.embedding) == pytest.approx(2**0.5, abs=1e-5)
