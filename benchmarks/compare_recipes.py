@@ -73,11 +73,11 @@ def measure(
 ) -> dict[str, Any]:
     """Train one thing on one split; figures of the test list."""
     from model.baselines import BASELINES, fit_baseline
-    from model.bundle import DEFAULT_BUNDLE, load_bundle
+    from model.bundle import BUNDLES, load_bundle
     from model.calibration import fit_temperature
     from model.datasets import load_gtzan_array, random_split
     from model.evaluation import evaluate_logits
-    from model.recipes import DEFAULT_RECIPE, RECIPES
+    from model.recipes import RECIPES
     from model.training import train
     from transforms.vote import vote
 
@@ -101,8 +101,8 @@ def measure(
         }
         size = 0
     else:
-        if (name, split) == (DEFAULT_RECIPE, "filtered"):
-            bundle = load_bundle(DEFAULT_BUNDLE)  # what is shipped is what is compared
+        if (name, split) == ("genre-cnn", "filtered"):
+            bundle = load_bundle(BUNDLES / "gtzan")  # what is shipped is what is compared
         else:
             folder = work / f"{name}.{split}"
             bundle = train(

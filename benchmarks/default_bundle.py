@@ -32,10 +32,11 @@ from model.calibration import (  # noqa: E402
     probabilities_of,
     reliability_curve,
 )
+from model.card import world_card  # noqa: E402
 from model.datasets import GTZAN_GENRES  # noqa: E402
 from model.head import inputs_of, over_time, sound_of  # noqa: E402
 from model.recipes.ears import EARS_FEATURES, N_SEGMENTS  # noqa: E402
-from model.vocabulary import FAMILIES, GENRES, family_of, meant_by  # noqa: E402
+from model.vocabulary import FAMILIES, GENRES, meant_by  # noqa: E402
 from model.world_head import Settings, fit_world_head  # noqa: E402
 
 SEEDS, FOLDS = 5, 5
@@ -139,8 +140,7 @@ def main() -> None:
         },
         metrics=metrics,
     )
-    card = (REPOSITORY / "model" / "bundles" / "default" / "about.md").read_text(encoding="utf-8")
-    saved = save_bundle(bundle, head, arguments.out, filled(card, bundle))
+    saved = save_bundle(bundle, head, arguments.out, world_card(bundle))
     print(json.dumps({"version": saved.version, "temperature": temperature, **metrics}, indent=2))
 
 
@@ -157,11 +157,12 @@ def hear_all(data: Path, work: Path | None) -> list[Heard]:
         with np.load(kept) as stored:
             outputs = {name: stored[name] for name in stored.files}
     else:
-        outputs = {str(path): heard for path, heard in zip(paths, _heard(paths), strict=True)}
+        names = [str(path.relative_to(data)) for path in paths]
+        outputs = dict(zip(names, _heard(paths), strict=True))
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             np.savez(kept, **outputs)
-    return [described(path, outputs[str(path)]) for path in paths]
+    return [described(path, outputs[str(path.relative_to(data))]) for path in paths]
 
 
 SPEC_KEY = "-".join([*(ear.version for ear in SPEC.ears), str(SPEC.piece_samples)])
@@ -289,6 +290,7 @@ def figures(tracks: list[Heard], trials: list[np.ndarray]) -> dict[str, Any]:
     artists = np.array([one.artist for one in tracks])
     three = folders != "pop"
     rows: dict[str, Any] = {
+        "divisions": len(trials),
         "families_of_three_folders": share(right[:, three]),
         **{folder: share(right[:, folders == folder]) for folder in np.unique(folders)},
         "all": share(right),
@@ -406,21 +408,14 @@ def checked(learned: list[Heard], others: list[Heard]) -> dict[str, str]:
     """How each genre was checked."""
     tracks: Counter[str] = Counter()
     for one in (*learned, *others):
-        for family in one.families[:1]:
-            tracks[family] += 1
-        for style in set(meant_by(one.tag)) - {family_of(one.tag)}:
-            tracks[style] += 1
+        meant = meant_by(one.tag)
+        tracks.update({*(meant if len(meant) == 1 else ()), *one.families[:1]})
     return {
-        name: f"on {tracks[name]} labelled tracks"
-        if tracks[name] >= 20
-        else (f"on {tracks[name]} tracks" if tracks[name] else "only by name")
+        name: "on labelled music"
+        if tracks[name] >= 50
+        else ("on a handful of tracks" if tracks[name] else "only by name")
         for name in NAMES
     }
-
-
-def filled(card: str, bundle: Bundle) -> str:
-    """The card's text with the figures in their places."""
-    return card
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 One file after the other: `librosa.load`, `librosa.feature.melspectrogram`, `power_to_db`, all
 segments, `model.predict`, the mean, and the genre saved by mutagen. The network and what it
-hears are the default bundle's.
+hears are the gtzan bundle's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import mutagen
 import numpy as np
 from mutagen.id3 import TCON
 
-BUNDLE = Path(__file__).resolve().parents[1] / "model" / "bundles" / "default"
+BUNDLE = Path(__file__).resolve().parents[1] / "model" / "bundles" / "gtzan"
 
 
 def main() -> None:

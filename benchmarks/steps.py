@@ -25,7 +25,7 @@ import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 import soxr  # noqa: E402
 
-from model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
+from model.bundle import BUNDLES, load_bundle  # noqa: E402
 from pipeline.run import Journal  # noqa: E402
 from transforms import decode, features, patch, rewrite, tag  # noqa: E402
 from transforms.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
@@ -78,7 +78,7 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    bundle = load_bundle(DEFAULT_BUNDLE)
+    bundle = load_bundle(BUNDLES / "gtzan")
     classifier = Classifier(bundle)
     classifier(np.zeros((1, *bundle.features.shape), np.float32))
     watch, n_segments = Stopwatch(), 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import Any
 
 from model.bundle import Bundle
@@ -61,6 +62,45 @@ It knows these {len(bundle.genres)} genres as its data drew them; all other musi
 still gets one of them. Do not use it to judge people, to pay rights holders, or where a
 wrong genre does harm.
 """
+
+
+def world_card(bundle: Bundle) -> str:
+    """Markdown that tells what the default model is, and how each genre was checked.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        As ``benchmarks/default_bundle.py`` makes it.
+
+    Returns
+    -------
+    str
+        With ``{version}`` where the version goes.
+    """
+    import jinja2
+
+    metrics, families, checked = bundle.metrics, defaultdict(list), defaultdict(list)
+    for genre, family in zip(bundle.genres, bundle.families, strict=True):
+        families[family].append(genre)
+        checked[bundle.training["checked"][genre]].append(genre)
+    known = metrics["magnatune"]
+    least = bundle.style_confidence
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("model"), undefined=jinja2.StrictUndefined, trim_blocks=False
+    )
+    return environment.get_template("world_card.md.j2").render(
+        bundle=bundle,
+        families=families,
+        ears=[EARS[ear.name].about for ear in bundle.features.ears],
+        m=known,
+        style=next(row for row in known["styles"] if row["confidence"] == least),
+        clips=metrics["gtzan_clips"],
+        songs=metrics["songs"],
+        heard={**metrics["gtzan_clips"]["tracks"], **metrics["songs"]["tracks"]},
+        checked=dict(sorted(checked.items())),
+        seeds=known["divisions"],
+        percent=lambda share: f"{share:.1%}".replace("%", " %"),
+    )
 
 
 def _plain(text: str) -> str:

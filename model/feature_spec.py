@@ -79,6 +79,9 @@ class FeatureSpec:
         What a frame is told by.
     least_share : float
         Share of a segment that a track has to fill to be judged.
+    least_peak : float
+        With ears, a quieter track is amplified until its loudest sample is this, in parts of
+        full scale: the ears know music at the level of its masters.
     ears : tuple of EarSpec
     """
 
@@ -101,6 +104,7 @@ class FeatureSpec:
     log_gain: float = 1.0
     log_offset: float = 0.0
     least_share: float = 0.5
+    least_peak: float = 0.0
     ears: tuple[EarSpec, ...] = ()
 
     @classmethod

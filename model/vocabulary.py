@@ -59,7 +59,7 @@ GENRES = (
     Genre("Hip-Hop", "Hip-Hop", 8, ("Hip hop music",), ("Hip-Hop",)),
     Genre("Reggae", "Reggae", 3, ("Reggae",)),
     Genre("Ska", "Reggae", 0.5, ("Ska",)),
-    Genre("Blues", "Blues", 5.5, ("Blues",), ("blues",)),
+    Genre("Blues", "Blues", 6, ("Blues",), ("blues",)),
     Genre("Country", "Country", 5.5, ("Country",), ("country",)),
     Genre("Bluegrass", "Country", 0.7, ("Bluegrass", "Banjo")),
     Genre("Folk", "Folk", 4, ("Folk music",), ("folk",)),

@@ -42,10 +42,10 @@ class Settings:
         See `model.linear.fit_linear`.
     """
 
-    evidence: float = 0.55
+    evidence: float = 0.52
     tags: float = 0.75
     sounds_alone: float = 0.6
-    opinion: float = 0.6
+    opinion: float = 0.62
     strength: float = 1.0
 
 

@@ -34,6 +34,7 @@ LIBRARY_KEYS = frozenset(
         "formats",
         "id3-version",
         "keep-mtime",
+        "level",
         "max-genres",
         "min-confidence",
         "segments",

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
+from model.bundle import BUNDLES, BundleError, load_bundle
 
 
 @pytest.fixture
@@ -90,10 +90,14 @@ def test_refuses_a_network_that_is_none(copied):
         load_bundle(copied).load_network()
 
 
-def test_default_bundle_is_small_and_complete():
-    bundle = load_bundle(DEFAULT_BUNDLE)
+@pytest.mark.parametrize("name", ["default", "gtzan"])
+def test_a_shipped_bundle_is_small_and_complete(name):
+    folder = BUNDLES / name
+    bundle = load_bundle(folder)
     assert len(bundle.labels) >= 10
-    assert bundle.version in (DEFAULT_BUNDLE / "README.md").read_text()
-    assert sum(path.stat().st_size for path in DEFAULT_BUNDLE.iterdir()) < 10_000_000
-    logits = bundle.load_network()(np.zeros((2, 128, bundle.features.segment_frames)))
-    assert logits.shape == (2, len(bundle.labels))
+    assert bundle.version in (folder / "README.md").read_text()
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 10_000_000
+    outputs = bundle.load_network()(np.zeros((2, *bundle.features.shape)))
+    if head := bundle.load_head():
+        outputs = head.logits(outputs.numpy())
+    assert outputs.shape == (2, len(bundle.labels))

@@ -191,7 +191,7 @@ def test_interrupted_run_leaves_a_valid_report(library, tmp_path, number):
     reports = tmp_path / "reports"
     command = [sys.executable, "-m", "pipeline.cli", "tag", str(library)]
     process = subprocess.Popen(
-        [*command, "--report", str(reports), "--processes", "1"],
+        [*command, "--report", str(reports), "--processes", "1", "--bundle", "gtzan"],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -88,6 +88,7 @@ SAID = {
     "existing": "merge",
     "dry-run": True,
     "top-k": 3,
+    "level": "family",
     "min-confidence": 0.25,
     "max-genres": 7,
     "treat-as-missing": ["Other", "default"],

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.calibration import expected_calibration_error, fit_temperature, reliability_curve
+from model.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    probabilities_of,
+    reliability_curve,
+)
 from model.datasets import Clips
 from model.embedding import with_embedding
 from model.evaluation import (
@@ -32,6 +37,10 @@ STABLE_KEYS = {
     "ece",
     "n_tracks",
 }
+
+
+def softmax_of(logits):
+    return probabilities_of(logits, 1.0)
 
 
 def figures_of(logits, targets, **options):
@@ -216,7 +225,7 @@ def test_probabilities_of_a_track_are_the_mean_of_its_segments():
 def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
     net = network()
     rows = accuracy_by_segments(
-        net, FEATURES, clips, temperature=1.0, vote=vote, counts=(1, 3, None)
+        net, FEATURES, clips, probabilities=softmax_of, vote=vote, counts=(1, 3, None)
     )
     assert [row["segments"] for row in rows] == [1, 3, None]
     assert [row["heard"] for row in rows] == [1.0, 2.17, 4.0]

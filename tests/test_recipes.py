@@ -9,12 +9,16 @@ import pytest
 
 from model.datasets import FMA_ARRAY, GTZAN_ARRAY
 from model.feature_spec import DESCRIPTORS, FeatureSpec
-from model.recipes import RECIPES, chowdhry_feature_net
+from model.recipes import RECIPES, chowdhry_feature_net, default_recipe
 from model.recipes.chowdhry_feature_net import descriptors
+from model.recipes.ears import EARS_FEATURES
 from model.recipes.parts import mfcc
+from model.training_set import DatasetError
 
 CHEAP = ("homburg-mfcc-cnn", "vink-mlp", "vink-cnn", "lachmish-mfcc-cnn", "chowdhry-feature-net")
-by_name = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+# Those that train a network of their own; the ears have tests of theirs.
+NETWORKS = {name: recipe for name, recipe in RECIPES.items() if recipe.build}
+by_name = pytest.mark.parametrize("recipe", NETWORKS.values(), ids=NETWORKS)
 
 
 def segments_of(features, n=2, seed=0):
@@ -34,12 +38,25 @@ def test_builds_a_network_from_segments_to_logits(recipe, frames, n_classes):
             recipe.initialise(network, segments_of(features, 8), seed=0)
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name != "genre-cnn"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "genre-cnn"])
 def test_the_last_layer_is_the_logits_and_what_feeds_it_the_embedding(name):
     network = RECIPES[name].build(RECIPES[name].features_on(GTZAN_ARRAY), 10)
     behind = [layer for layer in network.layers if not isinstance(layer, keras.layers.Dropout)]
     assert [layer.name for layer in behind[-2:]] == ["embedding", "logits"]
     assert network.get_layer("logits").compute_dtype == "float32"
+
+
+def test_ears_cannot_hear_pictures():
+    with pytest.raises(DatasetError, match="hears audio"):
+        RECIPES["ears"].features_on(GTZAN_ARRAY)
+    assert RECIPES["ears"].features_on(EARS_FEATURES.outputs) == EARS_FEATURES.outputs
+    with pytest.raises(DatasetError, match="what ears said"):
+        RECIPES["wang-vote-cnn"].features_on(EARS_FEATURES.outputs)
+
+
+def test_ears_are_trained_unless_there_are_only_pictures():
+    assert default_recipe(None).name == default_recipe(EARS_FEATURES.outputs).name == "ears"
+    assert default_recipe(GTZAN_ARRAY).name == "genre-cnn"
 
 
 @by_name
@@ -52,10 +69,10 @@ def test_segments_on_other_frames_are_about_as_long(recipe):
 @pytest.mark.parametrize(
     ("recipe", "features"),
     [
-        *((recipe, recipe.features_on(GTZAN_ARRAY)) for recipe in RECIPES.values()),
+        *((recipe, recipe.features_on(GTZAN_ARRAY)) for recipe in NETWORKS.values()),
         (chowdhry_feature_net.RECIPE, chowdhry_feature_net.FEATURES),
     ],
-    ids=[*RECIPES, "descriptors"],
+    ids=[*NETWORKS, "descriptors"],
 )
 def test_is_saved_and_loaded_without_custom_objects(recipe, features, tmp_path):
     network = recipe.build(features, 3)

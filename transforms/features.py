@@ -20,7 +20,7 @@ from model.feature_spec import FeatureSpec
 from transforms.decode import AudioReader, DecodeError, open_audio, read_stretch
 from transforms.descriptors import Described, describe
 from transforms.mel import MelPower, mel_power, scale
-from transforms.patches import Patches, cut_patches
+from transforms.patches import Patches, cut_patches, scale_patches
 from transforms.records import AudioFacts, Refusal
 from transforms.remote import localised
 
@@ -151,10 +151,12 @@ def hear_audio(
         raise DecodeError(path, f"nothing of its {audio.duration_s:.0f} s can be decoded")
     if max(segment.peak for segment in segments) <= _SILENT_POWER:
         raise Silence(path, "silent from start to end")
-    if spec.kind == "log_mel":
-        features = scale(segments, spec)
-    else:
+    if spec.kind == "descriptors":
         features = np.stack([segment.values for segment in segments])
+    elif spec.kind == "ears":
+        features = scale_patches(segments, spec)
+    else:
+        features = scale(segments, spec)
     return Heard(features, audio, time.perf_counter() - started)
 
 

@@ -156,15 +156,14 @@ def _htk_bands(spec: FeatureSpec) -> np.ndarray:
     return np.maximum(0, bands)
 
 
-def log_mel(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Log-mel of a fixed scale, of every frame that lies in the samples.
+def mel_bands(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """Mel power, or magnitude, of every frame that lies in the samples.
 
     Parameters
     ----------
     samples : np.ndarray
         ``(n,) float32`` at the spec's rate; the first frame begins with them.
     spec : FeatureSpec
-        Its scaling is ``ln`` or ``log10``.
 
     Returns
     -------
@@ -177,9 +176,27 @@ def log_mel(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(samples, len(window))[:: spec.hop_length]
     spectrum = rfft(frames * window, spec.n_fft)
     strength = spectrum.real**2 + spectrum.imag**2
-    if spec.power == 1:
-        strength = np.sqrt(strength)
-    scaled = spec.log_gain * (bank @ strength.T) + np.float32(spec.log_offset)
+    return bank @ (np.sqrt(strength) if spec.power == 1 else strength).T
+
+
+def log_mel(mel: np.ndarray, spec: FeatureSpec, gain: float = 1.0) -> np.ndarray:
+    """Mel bands on a fixed logarithmic scale.
+
+    Parameters
+    ----------
+    mel : np.ndarray
+        Of `mel_bands`.
+    spec : FeatureSpec
+        Its scaling is ``ln`` or ``log10``.
+    gain : float
+        That the samples should have had.
+
+    Returns
+    -------
+    np.ndarray
+        As `mel`.
+    """
+    scaled = np.float32(spec.log_gain * gain**spec.power) * mel + np.float32(spec.log_offset)
     return np.log(scaled) if spec.scaling == "ln" else np.log10(scaled)
 
 

@@ -6,39 +6,44 @@ the same samples, so that a track is decoded once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from model.feature_spec import FeatureSpec
-from transforms.mel import log_mel
+from transforms.mel import log_mel, mel_bands
 
-# What the root mean square of a full-scale tone and the largest mel power of one have in common
-# with those of a quiet tone: the scale on which `Patches.peak` is compared.
+# What the mean square of a tone and its largest mel power have in common: the scale on which
+# `Patches.peak` is compared.
 _POWER_OF_FULL_SCALE = 2e4
 # Over so many samples the level is measured: silence between two notes is no silence.
 _LEVEL_SAMPLES = 1600
+# What is quieter still is noise, most of it.
+_MOST_GAIN = 30.0
 
 
 @dataclass(frozen=True)
 class Patches:
-    """What the ears get of one segment.
+    """What the ears get of one segment, before it is brought to a scale.
 
     Parameters
     ----------
-    values : np.ndarray
-        ``(n_rows, 1) float16``: ear by ear and patch by patch its log-mel
-        ``(n_mels, segment_frames)``, row by row.
+    mel : tuple of np.ndarray
+        Ear by ear and patch by patch its mel bands, ``(n_mels, segment_frames) float32``.
+    loudest : float
+        Largest sample, in parts of full scale.
     peak : float
         Level of the loudest tenth of a second, as the mel power of a tone of that level.
     """
 
-    values: np.ndarray
+    mel: tuple[np.ndarray, ...]
+    loudest: float
     peak: float
 
 
 def cut_patches(samples: np.ndarray, spec: FeatureSpec, first_real: int, n_real: int) -> Patches:
-    """Log-mel patches of one segment for every ear.
+    """Mel patches of one segment for every ear.
 
     Parameters
     ----------
@@ -59,15 +64,42 @@ def cut_patches(samples: np.ndarray, spec: FeatureSpec, first_real: int, n_real:
     if first_real + n_real < len(samples) - lead:
         real = samples[first_real : first_real + n_real]
         samples = np.concatenate([samples[:first_real], np.resize(real, len(samples) - first_real)])
-    values = [
-        log_mel(samples[begin : begin + ear.patch_samples], ear.frames).ravel()
+    mel = tuple(
+        mel_bands(samples[begin : begin + ear.patch_samples], ear.frames)
         for ear in spec.ears
         for begin in (lead - ear.lead_samples + patch for patch in ear.patches)
-    ]
+    )
     whole = samples[: len(samples) // _LEVEL_SAMPLES * _LEVEL_SAMPLES]
     levels = (whole.reshape(-1, _LEVEL_SAMPLES) ** 2).mean(axis=1)
     peak = _POWER_OF_FULL_SCALE * float(levels.max())
-    return Patches(np.concatenate(values).astype(np.float16)[:, None], peak)
+    return Patches(mel, float(np.abs(samples).max()), peak)
+
+
+def scale_patches(segments: Sequence[Patches], spec: FeatureSpec) -> np.ndarray:
+    """Log-mel patches of a track's segments.
+
+    Parameters
+    ----------
+    segments : sequence of Patches
+        Not all silent.
+    spec : FeatureSpec
+
+    Returns
+    -------
+    np.ndarray
+        ``(n_segments, n_rows, 1) float16``: ear by ear and patch by patch its log-mel, row by
+        row.
+    """
+    loudest = max(segment.loudest for segment in segments)
+    gain = min(max(1.0, spec.least_peak / loudest), _MOST_GAIN)
+    frames = [ear.frames for ear in spec.ears for _ in ear.patches]
+    values = [
+        np.concatenate(
+            [log_mel(mel, of, gain).ravel() for mel, of in zip(segment.mel, frames, strict=True)]
+        )
+        for segment in segments
+    ]
+    return np.stack(values).astype(np.float16)[:, :, None]
 
 
 def patches_of(segments: np.ndarray, spec: FeatureSpec) -> dict[str, np.ndarray]:

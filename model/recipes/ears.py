@@ -25,6 +25,7 @@ EARS_FEATURES = FeatureSpec(
     frame_step=_HOPS,
     segment_frames=1,
     least_share=0.95,
+    least_peak=0.5,
     ears=(
         EARS["yamnet"].hears(tuple(index * _YAMNET_STEP for index in range(6))),
         EARS["musicnn_msd"].hears((_HOPS // 4 * _HOP,)),
