@@ -119,12 +119,7 @@ def test_figures_are_those_of_the_shipped_models():
             for row in known["least_confidence"]
             if row["confidence"] in (0.8, 0.95)
         ),
-        *(
-            f"{number} {percent(row['families_of_three_folders'])}"
-            for number, row in zip(
-                ("two", "three", "four"), metrics["by_segments"][1:], strict=True
-            )
-        ),
+        *(f"{number} {percent(row['families_of_three_folders'])}" for number, row in counts),
     ):
         assert sentence in told, sentence
     figures = load_bundle(BUNDLES / "gtzan").metrics["test"]
