@@ -3,7 +3,7 @@
 
     KERAS_BACKEND=jax python benchmarks/gpu.py --hear-ms 45
 
-Needs Keras and JAX (with CUDA), not TensorFlow; reads the default bundle's network as it is. For
+Needs Keras and JAX (with CUDA), not TensorFlow; reads a bundle's network as it is. For
 each batch size: segments/s with the features on the GPU already, segments/s when each batch comes
 from memory as float16 as in the pipeline, and the share of that time in which the GPU computes.
 From the CPU time that a track's decoding and features take (``--hear-ms``, from `speed.py
@@ -29,7 +29,11 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-BUNDLE = Path(__file__).resolve().parents[1] / "model" / "bundles" / "default"
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from model.bundle import BUNDLES, load_bundle  # noqa: E402
+
 _SECONDS = 2.0
 
 
@@ -77,15 +81,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--batches", default="64,256,1024,4096")
     parser.add_argument("--hear-ms", type=float, required=True, help="CPU ms a track")
-    parser.add_argument("--segments", type=int, default=8, help="heard of a track")
+    parser.add_argument("--bundle", default="default", help="default or gtzan")
+    parser.add_argument("--segments", type=int, help="heard of a track; default: the model's own")
     parser.add_argument("--vcpu-price", type=float, default=0.06, help="of a vCPU hour with memory")
     parser.add_argument("--gpu-price", type=float, default=0.8, help="of a GPU hour")
     arguments = parser.parse_args()
-    facts = json.loads((BUNDLE / "bundle.json").read_text())["features"]
-    shape = (facts["n_mels"], facts["segment_frames"])
-    classify = compiled(keras.saving.load_model(BUNDLE / "model.keras", compile=False))
-    rows = [measure(classify, shape, int(size)) for size in arguments.batches.split(",")]
-    tracks = max(row["segments_per_s_from_memory"] for row in rows) / arguments.segments
+    bundle = load_bundle(BUNDLES / arguments.bundle)
+    classify = compiled(bundle.load_network())
+    sizes = map(int, arguments.batches.split(","))
+    rows = [measure(classify, bundle.features.shape, size) for size in sizes]
+    n_segments = arguments.segments or bundle.n_segments
+    tracks = max(row["segments_per_s_from_memory"] for row in rows) / n_segments
     feeders = tracks * arguments.hear_ms / 1e3
     hours = 1e6 / tracks / 3600
     price = hours * (arguments.gpu_price + feeders * arguments.vcpu_price)

@@ -9,7 +9,8 @@
 Prints JSON, and a line of each run as it ends. `compare` runs in alternation, on one library of
 whole tracks (see ``whole_tracks.py``):
 
-A  the obvious script: librosa, all segments, `model.predict`, mutagen; one process
+A  the obvious script: librosa, all segments, `model.predict`, mutagen; one process; hears with
+   the gtzan bundle, so that B and C should too (``--systems ABCD --bundle gtzan``)
 B  `genrebeam tag --segments all`
 C  `genrebeam tag`
 D  decoding alone, every file whole, as many processes as B and C
@@ -51,6 +52,7 @@ def main() -> None:
     for name, tracks in (("compare", 200), ("curve", 800), ("profile", 200)):
         command = commands.add_parser(name)
         command.add_argument("--library", type=Path, help="where its tracks are made and kept")
+        command.add_argument("--bundle", default="default", help="of B and C")
         if name == "compare":
             command.add_argument("--processes", type=int, default=2)
         if name == "curve":
@@ -59,11 +61,12 @@ def main() -> None:
             command.add_argument("--tracks", type=int, default=tracks)
         if name == "compare":
             command.add_argument("--rounds", type=int, default=3)
-            command.add_argument("--systems", default="ABCD")
+            command.add_argument("--systems", default="BCD", help="A has the gtzan bundle")
             command.add_argument("--essentia", metavar="PYTHON")
     command = commands.add_parser("listing")
     command.add_argument("--files", type=int, default=100_000)
     arguments = parser.parse_args()
+    TAG.extend(["--bundle", getattr(arguments, "bundle", "default")])
     with tempfile.TemporaryDirectory() as work:
         result = globals()[arguments.command](arguments, Path(work))
     print(json.dumps(result, indent=2))
