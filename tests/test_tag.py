@@ -934,9 +934,10 @@ def test_a_failed_write_is_an_outcome(track_of):
     os.unlink(track.uri)
     outcome = tag.tag(decision(track, "Jazz"), TagPolicy(), pytest.fail)
     assert (outcome.status, outcome.stage) == ("failed", "tag")
-    assert (outcome.error_type, outcome.reason) == (
+    assert (outcome.error_type, outcome.error_message, outcome.reason) == (
         "FileNotFoundError",
         "No such file or directory",
+        "it is gone since it was listed",
     )
 
 

@@ -321,7 +321,7 @@ def test_a_pipe_gets_lines_and_each_failure_is_an_error(tag, library, capsys):
     assert len(shown.out.splitlines()) == 2
     assert "1 tagged, 12 failed" in shown.out
     failures = shown.err.splitlines()
-    assert failures[0] == f"{library}/broken \\u001b[31m[red].mp3: empty file"
+    assert failures[0].startswith(f"{library}/broken \\u001b[31m[red].mp3: empty file; ")
     assert len(failures) == 11
     assert failures[-1].startswith("and 2 more failed; see ")
 

@@ -100,7 +100,7 @@ def test_a_file_that_is_gone_is_told(file_of):
     (entry,) = tagged(path, "Jazz")
     path.unlink()
     undone = undo(entry)
-    assert (undone.status, undone.reason) == ("failed", "No such file or directory")
+    assert (undone.status, undone.reason) == ("failed", "it is gone since it was listed")
 
 
 def test_a_crash_before_the_file_changed_leaves_nothing_to_undo(file_of, monkeypatch):

@@ -23,6 +23,7 @@ from model.bundle import Bundle
 from model.embedding import with_embedding
 from model.loading import import_tensorflow, silenced
 from transforms.pool import default_processes
+from transforms.reasons import explain
 from transforms.records import Features, Outcome, Prediction, Track, reason_of
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
@@ -258,8 +259,9 @@ class SetFailuresApart(beam.DoFn):
             track=prediction.track,
             status="failed",
             stage="classify",
-            reason=reason,
+            reason=explain((error_type,), reason, stage="classify", format=prediction.track.format),
             error_type=error_type,
+            error_message=reason,
             genres_after=prediction.track.tags.genres,
         )
         yield beam.pvalue.TaggedOutput("outcomes", outcome)

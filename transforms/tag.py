@@ -31,7 +31,7 @@ from transforms.records import (
     Track,
     TrackError,
     dropped,
-    reason_of,
+    explain_error,
     with_tags,
 )
 from transforms.remote import is_remote, localised, rewrite_object
@@ -271,7 +271,10 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     outcome = dataclasses.replace(outcome, reason=reason)
     if policy.dry_run:
         error = obstacle(track, policy.write)
-        note = f"; but it could not be written: {reason_of(error)}" if error else ""
+        note = ""
+        if error:
+            why = explain_error(error, "tag", track.format)
+            note = f"; but it could not be written: {why}"
         return dataclasses.replace(outcome, status="would_tag", reason=outcome.reason + note)
     started = time.perf_counter()
     try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from transforms.patch import Patch, digest
-from transforms.records import reason_of
+from transforms.records import explain_error
 from transforms.remote import beside, downloaded, find, is_remote, upload
 from transforms.rewrite import check_writable, copied_beside, dress, identity_of, overwrite, replace
 
@@ -99,7 +99,7 @@ def undo(entry: dict[str, Any], *, dry_run: bool = False) -> Undone:
     try:
         return _undo(path, entry, dry_run)
     except Exception as error:  # whatever a file does is told, and the next one is undone
-        return Undone(path, "failed", reason_of(error))
+        return Undone(path, "failed", explain_error(error, "undo", entry.get("format", "")))
 
 
 def _undo(path: str, entry: dict[str, Any], dry_run: bool) -> Undone:
