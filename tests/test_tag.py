@@ -295,7 +295,7 @@ def test_a_tag_with_a_checksum_is_left_alone(track_of):
     assert Path(track.uri).read_bytes() == content
 
 
-@pytest.mark.parametrize(("asked", "version"), [("keep", 4), ("2.3", 3), ("2.4", 4)])
+@pytest.mark.parametrize(("asked", "version"), [("keep", 3), ("2.3", 3), ("2.4", 4)])
 def test_version_of_a_new_id3_tag(track_of, asked, version):
     track = track_of("mp3", full=False)
     policy = TagPolicy(form=TagForm(id3_version=asked))

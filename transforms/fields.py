@@ -68,7 +68,7 @@ class TagForm:
     Parameters
     ----------
     id3_version : {"keep", "2.3", "2.4"}
-        A file without a tag gets 2.4, or the version named.
+        A file without a tag gets 2.3, or the version named.
     separator : str
         Between several genres before ID3v2.4, which has its own: the null character,
         as most programs do it, or a text.
@@ -112,6 +112,10 @@ class _Family:
 # --- ID3: TCON, TXXX --------------------------------------------------------------------
 
 
+# Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
+_NEW_VERSION = 3
+
+
 def _read_id3(tags: ID3Tags, form: TagForm) -> list[str]:
     # `genres` resolves numbers, "(17)", "RX" and "CR".
     genres = [genre for frame in tags.getall("TCON") for genre in frame.genres]
@@ -130,7 +134,7 @@ def _write_id3(file: Any, genres: Sequence[str], custom: Mapping[str, str], form
     trailer = _id3v1(path) if isinstance(file, ID3FileType) else b""
     found = file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None
     wanted = None if form.id3_version == "keep" else int(form.id3_version[-1])
-    version = wanted or found or 4
+    version = wanted or found or _NEW_VERSION
     converted = found is not None and version != found
     if converted and not _converts(kind(path, translate=False).tags, path):
         raise ValueError(f"has frames that ID3v2.{version} would lose")
