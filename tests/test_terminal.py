@@ -378,7 +378,14 @@ def test_undo_can_be_quiet_or_tell_json(tag, tmp_path, capsys):
     capsys.readouterr()
     assert main(["undo", str(tmp_path / "reports"), "--json", "--dry-run"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts == {"run": run, "dry_run": True, "counts": {"would_restore": 1}}
+    (file,) = facts.pop("files")
+    assert (file["run"], file["restored_to"], len(file["genres"])) == (run, [], 1)
+    assert facts == {
+        "run": run,
+        "runs": [run],
+        "dry_run": True,
+        "counts": {"would_restore": 1},
+    }
     assert main(["undo", str(tmp_path / "reports"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
