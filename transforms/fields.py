@@ -19,6 +19,7 @@ from mutagen._util import resize_bytes
 from mutagen.aiff import AIFF, AIFFFile
 from mutagen.apev2 import APETextValue, APEv2, APEv2File
 from mutagen.asf import ASF
+from mutagen.dsdiff import DSDIFF, DSDIFFFile
 from mutagen.dsf import DSF, DSFFile
 from mutagen.flac import FLAC, Picture, VCFLACDict
 from mutagen.flac import Padding as FLACPadding
@@ -33,6 +34,7 @@ from mutagen.wave import WAVE
 
 from transforms import ape, id3
 from transforms.records import AudioFacts, FileTags, Refusal, TrackError
+from transforms.untaggable import why_untaggable
 
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
@@ -302,6 +304,10 @@ def _others_wave(file: Any) -> Any:
         return _others_id3(file), [item for item in _riff_info(stream) if item[0] != "IGNR"]
 
 
+# Sizes are 32 bits in WAV and AIFF; that much room is left for a tag, in bytes.
+_LARGEST_CHUNKED = 2**32 - 2**24
+
+
 def _check_chunks(file: Any) -> None:
     """Refuse WAV and AIFF files whose chunks do not tell where the sound ends."""
     with open(file.filename, "rb") as stream:
@@ -315,6 +321,8 @@ def _check_chunks(file: Any) -> None:
             last = chunk
             if chunk.id == sound and chunk.data_offset + chunk.data_size > size:
                 raise ValueError("its sound is cut off")
+        if size > _LARGEST_CHUNKED:
+            raise ValueError("is as large as its format can be")
         end = root.data_offset + root.data_size
         if last is not None and last.id == sound and end < size - 1:
             raise ValueError("its chunks do not say where the sound ends")
@@ -333,6 +341,20 @@ def _check_dsf(file: Any) -> None:
     tag_size = 10 + BitPaddedInt(head[6:10]) if head.startswith(b"ID3") else 0
     if place and (place < sound_end or place + tag_size != size):
         raise ValueError("its tag is not where DSF has it")
+
+
+def _check_dsdiff(file: Any) -> None:
+    """Refuse DSDIFF files whose chunks are not all there, or that are compressed (DST)."""
+    with open(file.filename, "rb") as stream:
+        root = DSDIFFFile(stream).root
+        stream.seek(0, 2)
+        size = stream.tell()
+        chunks = list(root.subchunks())
+        ends = [root.data_offset + root.data_size, *(c.data_offset + c.data_size for c in chunks)]
+    if any(end > size for end in ends):
+        raise ValueError("its sound is cut off")
+    if not any(chunk.id == "DSD" for chunk in chunks) or ends[0] < size - 1:
+        raise ValueError("its chunks do not say where the sound ends")
 
 
 def _frames(tags: ID3Tags) -> dict[str, Any]:
@@ -633,6 +655,7 @@ _FAMILIES = (
     _Family((WAVE,), **{**_ID3, "write": _write_wave, "others": _others_wave}, check=_check_chunks),
     _Family((AIFF,), **_ID3, check=_check_chunks),
     _Family((DSF,), **_ID3, check=_check_dsf),
+    _Family((DSDIFF,), **_ID3, check=_check_dsdiff),
     _Family((MP3, TrueAudio), **{**_ID3, "write": _write_everywhere, "others": _others_everywhere}),
     _Family((ID3FileType,), **_ID3),
     _Family(
@@ -700,6 +723,8 @@ def read_header(path: str, form: TagForm = TagForm()) -> tuple[FileTags, AudioFa
     """
     file = _open(path)
     info = file.info
+    if getattr(info, "codec", "").startswith("drms"):
+        raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
     audio = AudioFacts(
         duration_s=_positive(getattr(info, "length", None)),
         sample_rate_hz=_positive(getattr(info, "sample_rate", None)),
@@ -727,6 +752,10 @@ def _open(path: str) -> Any:
     with open(path, "rb") as stream:
         if not stream.read(1):
             raise TagReadError(path, "empty file")
+        stream.seek(0)
+        obstacle = why_untaggable(stream)
+        if obstacle:
+            raise NoTagField(path, obstacle)
     try:
         file = mutagen.File(path)
         if isinstance(file, MP3 | TrueAudio) and (file.tags is None or file.tags.version[0] == 1):

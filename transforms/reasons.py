@@ -80,6 +80,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (_WRITE, r"^(changed while .*)", r"\1; the next run takes it up again"),
     ("HardLinked", r"^(has \d+ hard links.*)", r"\1; --in-place-links changes such files too"),
     (_WRITE, r"^(has frames that ID3v2.*)", r"\1; --id3-version keep keeps its version"),
+    (_WRITE, r"^(is as large as its format can be)", r"\1 (4 GB); convert it to FLAC"),
     (_WRITE, r"^(is stored \S+-encoded, not as music)", r"\1; store it as it is"),
     (_WRITE, r"^(the ID3v2 tag .*)", rf"\1; {_SAVE}"),
     (_WRITE, r"^(has an ID3v1 tag of a wrong size)", rf"\1 at its end; {_SAVE}"),
