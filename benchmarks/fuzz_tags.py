@@ -105,9 +105,12 @@ def make_originals(folder: Path) -> list[Path]:
         made.append(path)
     ape = Path(shutil.copy(folder / "bare.mp3", folder / "ape.mp3"))
     both = Path(shutil.copy(folder / "id3v2.4.mp3", folder / "id3 and ape.mp3"))
-    for path in (ape, both):
+    gain = Path(shutil.copy(folder / "bare.mp3", folder / "mp3gain.mp3"))
+    for path in (ape, both, gain):
         tags = APEv2()
-        tags["Title"], tags["Genre"] = "Für Elise", ["Folk", "Punk"]
+        tags["REPLAYGAIN_TRACK_GAIN"] = "-7.9 dB"
+        if path != gain:
+            tags["Title"], tags["Genre"] = "Für Elise", ["Folk", "Punk"]
         tags.save(path)
         made.append(path)
     return made + _odd_others(folder)
@@ -135,7 +138,13 @@ def _odd_mp3s(sound: bytes) -> dict[str, bytes]:
     )
     v1 = b"TAG" + b"A title".ljust(30, b"\0") + bytes(94) + bytes([17])
     v22 = b"ID3\x02\0\0\0\0\0" + bytes([len(frames) + 20]) + frames + bytes(20)
-    return {"id3v1": sound + v1, "id3v2.2": v22 + sound, "id3v2.2 and id3v1": v22 + sound + v1}
+    v23 = b"ID3\x03\0\0\0\0\0\x0fTCON\0\0\0\5\0\0\0Folk"
+    return {
+        "id3v1": sound + v1,
+        "id3v2.2": v22 + sound,
+        "id3v2.2 and id3v1": v22 + sound + v1,
+        "two id3v2": v22 + v23 + sound,
+    }
 
 
 def _odd_others(folder: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from pipeline.commands import (
     completion,
     config,
     evaluate,
+    history,
     inspect,
     prepare,
     report,
@@ -124,7 +125,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=None, verbose=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    for command in (tag, undo, report, inspect, prepare, train, evaluate, config, completion):
+    for command in (
+        tag,
+        undo,
+        history,
+        report,
+        inspect,
+        prepare,
+        train,
+        evaluate,
+        config,
+        completion,
+    ):
         command.add(commands)
     return parser
 

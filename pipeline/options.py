@@ -152,7 +152,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "--id3-version",
         choices=ID3_VERSIONS,
         default="keep",
-        help="version of ID3 tags: the file's own (a new tag gets 2.4), or this one "
+        help="version of ID3 tags: the file's own (a new tag gets 2.3), or this one "
         "(default: %(default)s)",
     )
     tags.add_argument(

@@ -10,6 +10,7 @@
             20261120T101500.123Z-3fa9/
                 run.json           options, versions, state, counts, timings
                 journal.jsonl      one line per changed file, written before it changes
+                undone.jsonl       one line per file that undo gave back
                 report.html        the run as a page
         lock                       who is at work (see pipeline/lock.py)
 
@@ -46,6 +47,8 @@ _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"
 _JOURNAL = "journal.jsonl"
 _REMOTE_JOURNAL = "journal"
+_UNDONE = "undone.jsonl"
+_REMOTE_UNDONE = "undone"
 _PAGE = "report.html"
 _LIBRARIES = (
     "apache-beam",
@@ -104,8 +107,15 @@ class Run:
         """``run.json``, or None where there is none that can be read."""
         return next(_manifests([self]))
 
+    @property
+    def undone(self) -> Journal | RemoteJournal:
+        """Where undo notes the files that it gave back."""
+        if is_remote(self.home):
+            return RemoteJournal(os.path.join(self.folder, _REMOTE_UNDONE))
+        return Journal(os.path.join(self.folder, _UNDONE))
+
     def mark_undone(self) -> None:
-        """Note in the manifest that the run's changes were taken back."""
+        """Note in the manifest that changes of the run were taken back, all or some."""
         self.write_manifest({**(self.read_manifest() or {}), "undone_at": _now()})
 
     def write_manifest(self, facts: dict[str, Any]) -> None:

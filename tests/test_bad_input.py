@@ -49,11 +49,11 @@ def put_odd_files(folder: Path) -> None:
 
 EXPECTED = {
     "empty.mp3": ("failed", "read_tags", "TagReadError", "empty file"),
-    "text.mp3": ("failed", "read_tags", "TagReadError", "can't sync to MPEG frame"),
-    "no samples.wav": ("failed", "decode", "DecodeError", "no audio in it"),
+    "text.mp3": ("failed", "read_tags", "TagReadError", "it is no mp3 file"),
+    "no samples.wav": ("failed", "decode", "DecodeError", "no sound in it"),
     "silence.flac": ("refused", "decode", None, "silent from start to end"),
     "one second.wav": ("refused", "decode", None, "1.0 s of audio, at least 2.5 s are needed"),
-    "raw.aac": ("refused", "read_tags", None, "AAC files have no place for a genre"),
+    "raw.aac": ("refused", "read_tags", None, "raw AAC has no place for a genre"),
     "broken link.mp3": ("failed", "walk", "SymlinkError", "broken symbolic link"),
     "circle a.mp3": ("failed", "walk", "SymlinkError", "symbolic link in a circle"),
     "circle b.mp3": ("failed", "walk", "SymlinkError", "symbolic link in a circle"),
@@ -61,7 +61,7 @@ EXPECTED = {
     "x.mp3": ("failed", "walk", "ListingError", "a folder with the name of an audio file"),
     "pipe.ogg": ("failed", "walk", "ListingError", "not a regular file"),
     "cut.mp3": ("tagged", "tag", None, "mean of 1 segment"),
-    "stub.mp3": ("failed", "decode", "DecodeError", "nothing of its 20 s can be decoded"),
+    "stub.mp3": ("failed", "decode", "DecodeError", "of the sound that it promises none"),
     "eight channels.wav": ("tagged", "tag", None, "mean of 1 segment"),
     "slow.wav": ("tagged", "tag", None, "mean of 1 segment"),
     "fast.flac": ("tagged", "tag", None, "mean of 1 segment"),
@@ -157,12 +157,12 @@ def test_files_without_permission_are_rows(library, tiny_bundle):
         (library / "locked folder").chmod(0o755)
         (library / "closed folder").chmod(0o755)
     assert code == 1
-    assert found == {
+    assert {name: (*row[:2], row[2].partition(";")[0]) for name, row in found.items()} == {
         "fine.wav": ("tagged", "tag", "mean of 1 segment"),
-        "unreadable.wav": ("failed", "read_tags", "Permission denied"),
+        "unreadable.wav": ("failed", "read_tags", "permission denied"),
         "read only.wav": ("failed", "tag", "no write permission on the file"),
         "locked folder/song.wav": ("failed", "tag", "no write permission on its folder"),
-        "closed folder": ("failed", "walk", "Permission denied"),
+        "closed folder": ("failed", "walk", "permission denied"),
     }
 
 
@@ -180,8 +180,8 @@ def _crash(*arguments):
 @pytest.mark.parametrize(
     ("trouble", "error_type", "reason"),
     [
-        (_hang, "DecoderTimeout", "not decoded within 8 s"),
-        (_crash, "DecoderCrash", "the decoder crashed (exit code 7)"),
+        (_hang, "DecoderTimeout", "not decoded within 8 s, so it was left"),
+        (_crash, "DecoderCrash", "its decoder crashed on it"),
     ],
 )
 def test_a_decoder_that_hangs_or_crashes_costs_one_track(
@@ -208,5 +208,5 @@ def test_a_decoder_that_hangs_or_crashes_costs_one_track(
     values = [getattr(value, "value", value) for value in values]
     bad, fine = sorted(values, key=lambda value: value.track.uri)
     assert (bad.status, bad.stage, bad.error_type) == ("failed", "decode", error_type)
-    assert bad.reason == reason
+    assert bad.reason.startswith(reason)
     assert fine.log_mel.shape == (1, 128, 64)

@@ -70,7 +70,7 @@ def test_files_that_cannot_be_copied_fail_and_stay(library, tmp_path, tiny_bundl
     before = files_of(library)
     filler = fill_up(library.parent, room)
     assert tag(library, tiny_bundle.path) == 1
-    no_space = ("failed", "tag", "OSError", "No space left on device")
+    no_space = ("failed", "tag", "OSError", "the disk is full; make room, then run again")
     assert outcomes(tmp_path / "reports") == {no_space}
     assert files_of(library) == before  # and no file more
 
@@ -90,7 +90,7 @@ def test_undo_without_room_fails_and_can_be_repeated(library, tmp_path, tiny_bun
     assert main(["undo", str(tmp_path / "reports")]) == 1
     shown = capsys.readouterr()
     assert f"{len(FORMATS)} failed" in shown.out
-    assert shown.err.count("No space left on device") == len(FORMATS)
+    assert shown.err.count("the disk is full") == len(FORMATS)
     assert files_of(library) == after
 
     filler.unlink()

@@ -86,13 +86,14 @@ def test_reports_broken_links_of_audio_names_only(library):
     listed = found(library)
     assert list(listed) == ["song.mp3"]
     assert (listed["song.mp3"].status, listed["song.mp3"].error_type) == ("failed", "SymlinkError")
-    assert listed["song.mp3"].reason == "broken symbolic link"
+    assert listed["song.mp3"].error_message == "broken symbolic link"
 
 
 def test_reports_links_that_point_at_each_other(library):
     (library / "a.mp3").symlink_to("b.mp3")
     (library / "b.mp3").symlink_to("a.mp3")
-    assert {item.reason for item in found(library).values()} == {"symbolic link in a circle"}
+    reasons = {item.error_message for item in found(library).values()}
+    assert reasons == {"symbolic link in a circle"}
 
 
 def test_does_not_follow_a_link_to_a_folder_above(library):

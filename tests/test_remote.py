@@ -84,7 +84,10 @@ def test_an_object_that_changed_since_it_was_read_is_left_alone(put, storage):
     changed = original[:-1] + b"x"  # of the same size, perhaps in the same second
     storage.put("a.mp3", changed)
     outcome = tag.tag(decision(track, "Jazz"), TagPolicy(), pytest.fail)
-    assert (outcome.status, outcome.reason) == ("failed", "changed while it was being heard")
+    assert (outcome.status, outcome.error_message) == (
+        "failed",
+        "changed while it was being heard",
+    )
     assert storage.get("a.mp3") == changed
 
 
@@ -97,7 +100,10 @@ def test_an_object_that_changes_while_it_is_tagged_is_left_alone(put, storage):
         storage.put("a.mp3", original + b"more")
 
     outcome = tag.tag(decision(listed(uri), "Jazz"), TagPolicy(), note)
-    assert (outcome.status, outcome.reason) == ("failed", "changed while it was being tagged")
+    assert (outcome.status, outcome.error_message) == (
+        "failed",
+        "changed while it was being tagged",
+    )
     assert storage.get("a.mp3") == original + b"more"
     assert [undo(entry).status for entry in journal] == ["changed"]
 

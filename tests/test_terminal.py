@@ -321,7 +321,7 @@ def test_a_pipe_gets_lines_and_each_failure_is_an_error(tag, library, capsys):
     assert len(shown.out.splitlines()) == 2
     assert "1 tagged, 12 failed" in shown.out
     failures = shown.err.splitlines()
-    assert failures[0] == f"{library}/broken \\u001b[31m[red].mp3: empty file"
+    assert failures[0].startswith(f"{library}/broken \\u001b[31m[red].mp3: empty file; ")
     assert len(failures) == 11
     assert failures[-1].startswith("and 2 more failed; see ")
 
@@ -378,7 +378,14 @@ def test_undo_can_be_quiet_or_tell_json(tag, tmp_path, capsys):
     capsys.readouterr()
     assert main(["undo", str(tmp_path / "reports"), "--json", "--dry-run"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts == {"run": run, "dry_run": True, "counts": {"would_restore": 1}}
+    (file,) = facts.pop("files")
+    assert (file["run"], file["restored_to"], len(file["genres"])) == (run, [], 1)
+    assert facts == {
+        "run": run,
+        "runs": [run],
+        "dry_run": True,
+        "counts": {"would_restore": 1},
+    }
     assert main(["undo", str(tmp_path / "reports"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 

@@ -219,7 +219,7 @@ def test_what_is_left_out_is_counted_with_stage_and_reason(prepared):
     (small,) = music.too_small
     assert small.startswith("Polka: 1 tracks of 1 artists")
     told = music.left_out
-    assert any("empty.mp3 (read_tags: TagReadError: empty file)" in line for line in told)
+    assert any("empty.mp3 (read_tags: TagReadError: empty file;" in line for line in told)
 
 
 def test_features_are_those_of_the_tagger(prepared, library):

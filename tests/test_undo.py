@@ -14,7 +14,7 @@ from tests.test_tag import FORMATS, decision, fill, listed
 from transforms.fields import read_header
 from transforms.rewrite import WritePolicy
 from transforms.tag import TagPolicy, tag, write_genres
-from transforms.undo import read_journal, undo, undo_all
+from transforms.undo import Elsewhere, read_journal, undo, undo_all
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,47 @@ def test_a_file_that_is_gone_is_told(file_of):
     (entry,) = tagged(path, "Jazz")
     path.unlink()
     undone = undo(entry)
-    assert (undone.status, undone.reason) == ("failed", "No such file or directory")
+    assert (undone.status, undone.reason) == ("failed", "no longer there")
+
+
+def test_a_file_that_was_moved_is_found_by_what_is_in_it(file_of, tmp_path):
+    path = file_of("full.mp3")
+    content = path.read_bytes()
+    (entry,) = tagged(path, "Jazz")
+    (tmp_path / "b").mkdir()
+    moved = path.rename(tmp_path / "b" / "Other name.mp3")
+    file_of("full.flac")  # which is none
+    elsewhere = Elsewhere(str(tmp_path))
+    assert undo(entry, dry_run=True, elsewhere=elsewhere).path == str(moved)
+    undone = undo(entry, elsewhere=elsewhere)
+    assert (undone.path, undone.status) == (str(moved), "restored")
+    assert undone.reason == f"moved from {path}"
+    assert moved.read_bytes() == content
+    assert undo(entry, elsewhere=Elsewhere(str(tmp_path))).status == "as_before"
+
+
+def test_a_file_that_another_took_the_place_of_is_found_too(file_of, tmp_path):
+    path = file_of("full.mp3")
+    content = path.read_bytes()
+    (entry,) = tagged(path, "Jazz")
+    moved = path.rename(tmp_path / "moved.mp3")
+    other = b"another song" * 1000
+    path.write_bytes(other)
+    assert undo(entry, elsewhere=Elsewhere(str(tmp_path))).status == "restored"
+    assert (moved.read_bytes(), path.read_bytes()) == (content, other)
+
+
+def test_of_two_copies_of_a_moved_file_none_is_guessed(file_of, tmp_path):
+    path = file_of("full.mp3")
+    (entry,) = tagged(path, "Jazz")
+    content = path.read_bytes()
+    for name in ("b.mp3", "c.mp3"):
+        (tmp_path / name).write_bytes(content)
+    path.unlink()
+    undone = undo(entry, elsewhere=Elsewhere(str(tmp_path)))
+    assert undone.status == "failed"
+    assert "2 files are what it was" in undone.reason
+    assert (tmp_path / "b.mp3").read_bytes() == (tmp_path / "c.mp3").read_bytes() == content
 
 
 def test_a_crash_before_the_file_changed_leaves_nothing_to_undo(file_of, monkeypatch):
@@ -272,3 +312,128 @@ def test_undo_command_takes_a_run_by_name(library, tmp_path, tiny_bundle, capsys
     assert main(["undo", str(tmp_path / "none")]) == 2
     assert main(["undo", str(library)]) == 2
     assert "has no run that changed files" in capsys.readouterr().err
+
+
+# --- aimed ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def albums(tmp_path, tiny_bundle) -> Path:
+    """Two albums, tagged in two runs: `One` in the first, `Two` in the second."""
+    folder = tmp_path / "music"
+    for album, name in (("One", "a"), ("One", "b"), ("Two", "c")):
+        path = folder / album / f"{name}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_audio(path, tone(8, 44100, 2, seed=ord(name)), 44100)
+        file = mutagen.File(path)
+        file["album"] = f"{album} More Time"
+        file.save()
+    return folder
+
+
+@pytest.fixture
+def run(albums, tmp_path, tiny_bundle):
+    """Tag or undo with the reports of this test."""
+    reports = str(tmp_path / "reports")
+
+    def call(command: str, *options: str) -> int:
+        if command == "undo":
+            return main(["undo", reports, *options])
+        common = ["--report", reports, "--bundle", tiny_bundle.path]
+        return main(["tag", str(albums), *common, *options])
+
+    return call
+
+
+def genres_in(folder: Path) -> dict[str, bool]:
+    """Whether files have a genre, by name."""
+    return {path.stem: bool(read_header(str(path))[0].genres) for path in folder.rglob("*.flac")}
+
+
+def test_undo_takes_back_one_file_or_folder(albums, run, capsys):
+    assert run("tag") == 0
+    assert run("undo", "--track", str(albums / "One" / "a.flac")) == 0
+    assert genres_in(albums) == {"a": False, "b": True, "c": True}
+    assert run("undo", "--track", str(albums / "Two")) == 0
+    assert genres_in(albums) == {"a": False, "b": True, "c": False}
+    capsys.readouterr()
+    assert run("undo", "--track", str(albums / "none.flac")) == 2
+    assert "no run has changed" in capsys.readouterr().err
+
+
+def test_undo_takes_back_a_file_by_the_name_that_it_has_now(albums, run):
+    assert run("tag") == 0
+    moved = (albums / "One" / "a.flac").rename(albums / "Two" / "x.flac")
+    assert run("undo", "--track", str(moved)) == 0
+    assert genres_in(albums) == {"x": False, "b": True, "c": True}
+
+
+def test_undo_takes_back_an_album(albums, run):
+    assert run("tag") == 0
+    assert run("undo", "--album", "one more TIME") == 0
+    assert genres_in(albums) == {"a": False, "b": False, "c": True}
+
+
+def test_what_was_taken_back_in_part_is_tagged_again(albums, run):
+    assert run("tag", "--keep-mtime") == 0
+    assert run("undo", "--album", "Two More Time") == 0
+    assert run("tag", "--keep-mtime") == 0
+    assert genres_in(albums) == {"a": True, "b": True, "c": True}
+
+
+def test_undo_takes_back_all_runs_since_a_day(albums, run, capsys):
+    one = albums / "One"
+    content = {path: path.read_bytes() for path in albums.rglob("*.flac")}
+    two = (albums / "Two").rename(albums.parent / "Two")
+    assert run("tag") == 0
+    two.rename(albums / "Two")
+    assert run("tag") == 0
+    capsys.readouterr()
+    assert run("undo", "--since", "2020-01-01", "--dry-run") == 0
+    assert "2 runs: 3 would restore" in capsys.readouterr().out
+    assert run("undo", "--since", "2020-01-01", "--track", str(one)) == 0
+    assert genres_in(albums) == {"a": False, "b": False, "c": True}
+    assert run("undo", "--since", "2020-01-01") == 0
+    assert {path: path.read_bytes() for path in content} == content
+    assert run("undo", "--since", "2100-01-01") == 2
+    assert run("undo", "--since", "yesterday") == 2
+    assert "yesterday is no day or time" in capsys.readouterr().err
+
+
+def test_dry_run_lists_files_and_their_genres(albums, run, capsys):
+    assert run("tag") == 0
+    capsys.readouterr()
+    assert run("undo", "--dry-run") == 0
+    *files, summary = capsys.readouterr().out.splitlines()
+    assert "3 would restore" in summary
+    assert {line.partition(": ")[0] for line in files} == set(map(str, albums.rglob("*.flac")))
+    assert all(line.endswith(" -> no genre") for line in files)
+
+
+def test_status_lists_runs_and_what_was_taken_back(albums, run, capsys):
+    assert run("tag") == 0
+    assert run("undo", "--album", "One More Time") == 0
+    capsys.readouterr()
+    before = contents(albums / "Two")
+    assert run("undo", "--status") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert ", 3 files changed, 2 given back " in line
+    assert contents(albums / "Two") == before
+    assert run("undo", "--status", "--json") == 0
+    (facts,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (facts["changed"], facts["restored"], facts["library"]) == (3, 2, str(albums))
+
+
+def test_undo_command_finds_files_that_were_moved(albums, run, tmp_path, capsys):
+    content = {path.stem: path.read_bytes() for path in albums.rglob("*.flac")}
+    assert run("tag") == 0
+    (albums / "One").rename(albums / "Uno")
+    (albums / "Two" / "c.flac").rename(tmp_path / "c.flac")  # out of the library
+    capsys.readouterr()
+    assert run("undo") == 1
+    shown = capsys.readouterr()
+    assert "2 restored" in shown.out
+    assert shown.err.endswith(f"c.flac: no longer there, and not elsewhere in {albums}\n")
+    assert run("undo", "--library", str(tmp_path)) == 0
+    found = {path.stem: path.read_bytes() for path in tmp_path.rglob("*.flac")}
+    assert found == content

@@ -28,6 +28,7 @@ from model.feature_spec import FeatureSpec
 from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
 from transforms.pool import default_processes
+from transforms.reasons import explain
 from transforms.records import Features, Outcome, Prediction, Track, dropped, reason_of
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
@@ -377,8 +378,9 @@ class SetFailuresApart(beam.DoFn):
             track=prediction.track,
             status="failed",
             stage="classify",
-            reason=reason,
+            reason=explain((error_type,), reason, stage="classify", format=prediction.track.format),
             error_type=error_type,
+            error_message=reason,
             genres_after=prediction.track.tags.genres,
         )
         yield beam.pvalue.TaggedOutput("outcomes", outcome)

@@ -16,7 +16,9 @@ import numpy as np
 
 from transforms.records import TrackError
 
-_SOUNDFILE_FORMATS = frozenset(["mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff", "au"])
+_SOUNDFILE_FORMATS = frozenset(
+    ["mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff", "au", "w64", "rf64", "caf"]
+)
 # Samples on each side of a stretch that the resampler's filter needs to settle.
 _RESAMPLER_MARGIN = 256
 # Float files may be scaled like integers, no louder.

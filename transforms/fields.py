@@ -6,7 +6,8 @@ format's keys. mutagen reads and writes; the frames of ID3 are our own work, see
 
 from __future__ import annotations
 
-import contextlib
+import io
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ from typing import Any, BinaryIO
 
 import mutagen
 from mutagen._riff import RiffFile
+from mutagen._util import resize_bytes
 from mutagen.aiff import AIFF, AIFFFile
-from mutagen.apev2 import APENoHeaderError, APETextValue, APEv2, APEv2File
+from mutagen.apev2 import APETextValue, APEv2, APEv2File
 from mutagen.asf import ASF
+from mutagen.dsdiff import DSDIFF, DSDIFFFile
 from mutagen.dsf import DSF, DSFFile
 from mutagen.flac import FLAC, Picture, VCFLACDict
 from mutagen.flac import Padding as FLACPadding
-from mutagen.id3 import BitPaddedInt, ID3FileType, ID3Tags, ParseID3v1
+from mutagen.id3 import COMM, ID3, BitPaddedInt, Frames, ID3FileType, ID3Tags, ParseID3v1
 from mutagen.id3._id3v1 import find_id3v1
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4, MP4FreeForm
@@ -29,8 +32,9 @@ from mutagen.ogg import OggFileType, OggPage
 from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
 
-from transforms import id3
+from transforms import ape, id3
 from transforms.records import AudioFacts, FileTags, Refusal, TrackError
+from transforms.untaggable import why_untaggable
 
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
@@ -66,7 +70,7 @@ class TagForm:
     Parameters
     ----------
     id3_version : {"keep", "2.3", "2.4"}
-        A file without a tag gets 2.4, or the version named.
+        A file without a tag gets 2.3, or the version named.
     separator : str
         Between several genres before ID3v2.4, which has its own: the null character,
         as most programs do it, or a text.
@@ -110,6 +114,10 @@ class _Family:
 # --- ID3: TCON, TXXX --------------------------------------------------------------------
 
 
+# Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
+_NEW_VERSION = 3
+
+
 def _read_id3(tags: ID3Tags, form: TagForm) -> list[str]:
     # `genres` resolves numbers, "(17)", "RX" and "CR".
     genres = [genre for frame in tags.getall("TCON") for genre in frame.genres]
@@ -128,7 +136,7 @@ def _write_id3(file: Any, genres: Sequence[str], custom: Mapping[str, str], form
     trailer = _id3v1(path) if isinstance(file, ID3FileType) else b""
     found = file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None
     wanted = None if form.id3_version == "keep" else int(form.id3_version[-1])
-    version = wanted or found or 4
+    version = wanted or found or _NEW_VERSION
     converted = found is not None and version != found
     if converted and not _converts(kind(path, translate=False).tags, path):
         raise ValueError(f"has frames that ID3v2.{version} would lose")
@@ -143,6 +151,10 @@ def _write_id3(file: Any, genres: Sequence[str], custom: Mapping[str, str], form
     if file.tags is None:
         file.add_tags()
     tags = file.tags
+    if found is None:
+        _take_over(file, path)
+        if version == 3:
+            tags.update_to_v23()
     texts = [id3.Text("genre", tuple(genres))]
     texts += [id3.Text("custom", (value,), name) for name, value in custom.items()]
     prepare = tags._prepare_data
@@ -164,6 +176,52 @@ def _write_id3(file: Any, genres: Sequence[str], custom: Mapping[str, str], form
     file.save(v2_version=max(3, version), v23_sep=None, v1=0)
     with open(path, "ab") as stream:
         stream.write(id3.restore_v1(trailer, genres))
+
+
+def _take_over(file: Any, path: str) -> None:
+    """Give a new ID3 tag what an APEv2 tag says: players that find ID3 ask no other.
+
+    Not the genre, which is what is written, and nothing that another program measures
+    (ReplayGain): it would stay as it is where that program changes its own.
+    """
+    for key, values in _ape_texts(path, file).items():
+        if key == "comment":
+            file.tags.add(COMM(encoding=3, lang="eng", desc="", text=values))
+        elif key == "year":
+            # A date that ID3v2.3 has no place for would be cut there.
+            if re.match("[0-9]{4}", values[0]):
+                file.tags.delall("TYER")  # what ID3v1 said
+                file.tags.add(Frames["TDRC"](encoding=3, text=values[0][:4]))
+        elif key in _APE_TO_ID3:
+            file.tags.add(Frames[_APE_TO_ID3[key]](encoding=3, text=values))
+
+
+_APE_TO_ID3 = {
+    "title": "TIT2",
+    "artist": "TPE1",
+    "album": "TALB",
+    "album artist": "TPE2",
+    "albumartist": "TPE2",
+    "composer": "TCOM",
+    "track": "TRCK",
+    "disc": "TPOS",
+}
+
+
+def _ape_texts(path: str, file: Any) -> dict[str, list[str]]:
+    """Texts of the APEv2 tag of an mp3 or tta: case-folded key to values that say anything."""
+    if not isinstance(file, MP3 | TrueAudio):
+        return {}
+    try:
+        items = APEv2(path).items()
+    except (mutagen.MutagenError, *_DAMAGE):
+        return {}
+    texts = {
+        key.casefold(): [text.strip() for text in value if text.strip()]
+        for key, value in items
+        if isinstance(value, APETextValue)
+    }
+    return {key: values for key, values in texts.items() if values}
 
 
 def _converts(tags: ID3Tags, path: str) -> bool:
@@ -198,9 +256,56 @@ def _others_id3(file: Any) -> Any:
     return _frames(file.tags) if file.tags is not None else {}
 
 
+def _write_everywhere(
+    file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+) -> None:
+    """ID3, and every second tag that says a genre, so that no player contradicts another."""
+    in_ape = "genre" in _ape_texts(file.filename, file)
+    _write_id3(file, genres, custom, form)
+    texts = {name: [value] for name, value in custom.items()}
+    if in_ape:
+        texts["genre"] = list(genres)
+    with open(file.filename, "r+b") as stream:
+        # The last first, for the places of those before it to stay.
+        for place, tag in reversed(id3.following_tags(stream)):
+            if _genres_in(tag):
+                text = id3.Text("genre", tuple(genres))
+                new = id3.exchange(tag, [text], separator=form.separator, room=len(tag))
+                resize_bytes(stream, len(tag), len(new), place)
+                stream.seek(place)
+                stream.write(new)
+        ape.exchange(stream, texts)
+
+
+def _genres_in(tag: bytes) -> list[str]:
+    """Genres of an ID3v2 tag that follows another; none where nobody can read it."""
+    try:
+        return _read_id3(ID3(io.BytesIO(tag), load_v1=False), TagForm())
+    except (mutagen.MutagenError, *_DAMAGE):
+        return []
+
+
+def _others_everywhere(file: Any) -> Any:
+    ours = {"genre", CONFIDENCE.casefold(), MODEL.casefold()}
+    with open(file.filename, "rb") as stream:
+        try:
+            items = [item for item in ape.read_items(stream) if item[0] not in ours]
+        except mutagen.MutagenError:
+            items = []  # to nobody a tag
+        following = [
+            _frames(ID3(io.BytesIO(tag), load_v1=False)) if _genres_in(tag) else tag
+            for _, tag in id3.following_tags(stream)
+        ]
+    return _others_id3(file), following, items
+
+
 def _others_wave(file: Any) -> Any:
     with open(file.filename, "rb") as stream:
         return _others_id3(file), [item for item in _riff_info(stream) if item[0] != "IGNR"]
+
+
+# Sizes are 32 bits in WAV and AIFF; that much room is left for a tag, in bytes.
+_LARGEST_CHUNKED = 2**32 - 2**24
 
 
 def _check_chunks(file: Any) -> None:
@@ -216,6 +321,8 @@ def _check_chunks(file: Any) -> None:
             last = chunk
             if chunk.id == sound and chunk.data_offset + chunk.data_size > size:
                 raise ValueError("its sound is cut off")
+        if size > _LARGEST_CHUNKED:
+            raise ValueError("is as large as its format can be")
         end = root.data_offset + root.data_size
         if last is not None and last.id == sound and end < size - 1:
             raise ValueError("its chunks do not say where the sound ends")
@@ -234,6 +341,20 @@ def _check_dsf(file: Any) -> None:
     tag_size = 10 + BitPaddedInt(head[6:10]) if head.startswith(b"ID3") else 0
     if place and (place < sound_end or place + tag_size != size):
         raise ValueError("its tag is not where DSF has it")
+
+
+def _check_dsdiff(file: Any) -> None:
+    """Refuse DSDIFF files whose chunks are not all there, or that are compressed (DST)."""
+    with open(file.filename, "rb") as stream:
+        root = DSDIFFFile(stream).root
+        stream.seek(0, 2)
+        size = stream.tell()
+        chunks = list(root.subchunks())
+        ends = [root.data_offset + root.data_size, *(c.data_offset + c.data_size for c in chunks)]
+    if any(end > size for end in ends):
+        raise ValueError("its sound is cut off")
+    if not any(chunk.id == "DSD" for chunk in chunks) or ends[0] < size - 1:
+        raise ValueError("its chunks do not say where the sound ends")
 
 
 def _frames(tags: ID3Tags) -> dict[str, Any]:
@@ -258,9 +379,13 @@ def _write_wave(file: Any, genres: Sequence[str], custom: Mapping[str, str], for
     with open(file.filename, "r+b") as stream:
         field = _riff_genre(stream)
         if field is not None:
-            text = "; ".join(genres).encode("utf-8") + b"\0"
+            text = _RIFF_JOINT.join(genres).encode("utf-8") + b"\0"
             field.resize(len(text))
             field.write(text)
+
+
+# RIFF has one genre, one text.
+_RIFF_JOINT = "; "
 
 
 def _riff_lists(stream: BinaryIO) -> list[Any]:
@@ -483,10 +608,6 @@ def _others_asf(file: Any, ours: set[str]) -> Any:
     )
 
 
-class _APEv2Only(APEv2File):
-    """An mp3 or tta whose only tag is APEv2: it gets its genre there, not a second tag."""
-
-
 def _write_ape(file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm) -> None:
     trailer = _id3v1(file.filename)
     if file.tags is None:
@@ -534,6 +655,8 @@ _FAMILIES = (
     _Family((WAVE,), **{**_ID3, "write": _write_wave, "others": _others_wave}, check=_check_chunks),
     _Family((AIFF,), **_ID3, check=_check_chunks),
     _Family((DSF,), **_ID3, check=_check_dsf),
+    _Family((DSDIFF,), **_ID3, check=_check_dsdiff),
+    _Family((MP3, TrueAudio), **{**_ID3, "write": _write_everywhere, "others": _others_everywhere}),
     _Family((ID3FileType,), **_ID3),
     _Family(
         (FLAC, OggFileType),
@@ -600,6 +723,8 @@ def read_header(path: str, form: TagForm = TagForm()) -> tuple[FileTags, AudioFa
     """
     file = _open(path)
     info = file.info
+    if getattr(info, "codec", "").startswith("drms"):
+        raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
     audio = AudioFacts(
         duration_s=_positive(getattr(info, "length", None)),
         sample_rate_hz=_positive(getattr(info, "sample_rate", None)),
@@ -627,13 +752,14 @@ def _open(path: str) -> Any:
     with open(path, "rb") as stream:
         if not stream.read(1):
             raise TagReadError(path, "empty file")
+        stream.seek(0)
+        obstacle = why_untaggable(stream)
+        if obstacle:
+            raise NoTagField(path, obstacle)
     try:
         file = mutagen.File(path)
         if isinstance(file, MP3 | TrueAudio) and (file.tags is None or file.tags.version[0] == 1):
-            with contextlib.suppress(APENoHeaderError):
-                APEv2(path)
-                info, file = file.info, _APEv2Only(path)
-                file.info = info
+            _show_ape(file, path)
     except mutagen.MutagenError as error:
         raise TagReadError(path, _reason(error, path)) from error
     except _DAMAGE as error:
@@ -643,11 +769,24 @@ def _open(path: str) -> Any:
     return file
 
 
+def _show_ape(file: Any, path: str) -> None:
+    """Have a file without ID3v2 say what its APEv2 tag says, as its new ID3 tag will."""
+    if not _ape_texts(path, file):
+        return
+    if file.tags is None:
+        file.add_tags()
+        file.tags.version = (1, 1)  # as where ID3v1 is all there is
+    _take_over(file, path)
+
+
 def _shadow(path: str, file: Any) -> tuple[str, ...]:
     """Genres of a second tag, which some players show instead of the first."""
     try:
         if isinstance(file, MP3 | TrueAudio):
-            return tuple(_text(value) for value in _values(APEv2(path), "Genre"))
+            with open(path, "rb") as stream:
+                said = [_genres_in(tag) for _, tag in id3.following_tags(stream)]
+            said.append(_ape_texts(path, file).get("genre", []))
+            return tuple(dict.fromkeys(genre for genres in said for genre in genres))
         if isinstance(file, WAVE):
             with open(path, "rb") as stream:
                 field = _riff_genre(stream)
@@ -662,6 +801,11 @@ def _reason(error: Exception, path: str) -> str:
     """mutagen's message, without the path that some of them begin with."""
     text = error.reason if isinstance(error, TrackError) else str(error)
     return text.replace(repr(path), "").strip() or type(error).__name__
+
+
+def agrees(second: Sequence[str], genres: Sequence[str]) -> bool:
+    """Whether a second tag says the same genres, or has none."""
+    return tuple(second) in ((), tuple(genres), (_RIFF_JOINT.join(genres),))
 
 
 def _positive(value: float | None) -> Any:
@@ -723,6 +867,9 @@ def write_fields(
     found = family.read(written.tags, form)
     if tuple(found) != tuple(genres):
         raise TagWriteError(path, f"would be read back as {found}")
+    second = _shadow(copy, written)
+    if not agrees(second, genres):
+        raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
     if any(family.custom(written.tags, name) != text for name, text in custom.items()):
         raise TagWriteError(path, "its own fields would not be read back")
     if family.others(written) != others:

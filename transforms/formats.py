@@ -6,8 +6,10 @@ import os
 
 # libsndfile decodes most of the first line, FFmpeg the second.
 _BY_LIBSNDFILE = ("mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff")
-_BY_FFMPEG = ("m4a", "aac", "wma", "ape", "wv", "mpc", "spx", "dsf", "tta")
-FORMATS = frozenset(_BY_LIBSNDFILE + _BY_FFMPEG)
+_BY_FFMPEG = ("m4a", "aac", "wma", "ape", "wv", "mpc", "spx", "dsf", "dff", "tta")
+# Listed so that a row says why they get no genre (see untaggable.py).
+_REFUSED = ("w64", "rf64", "caf", "mka", "weba", "webm")
+FORMATS = frozenset(_BY_LIBSNDFILE + _BY_FFMPEG + _REFUSED)
 
 
 def format_of(path: str) -> str:

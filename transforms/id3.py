@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from mutagen.id3 import TCON, Frames
 from mutagen.id3._tags import determine_bpi
@@ -100,6 +101,30 @@ def count_frames(tag: bytes) -> int:
     version, flags, body = _open(tag)
     frames, _ = _split(version, flags, body)
     return len(frames)
+
+
+def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
+    """ID3v2 tags behind the one that a file begins with, as careless programs leave them.
+
+    Parameters
+    ----------
+    stream : file
+
+    Returns
+    -------
+    list of (int, bytes)
+        Place in the file and the whole tag.
+    """
+    found, place = [], 0
+    while True:
+        stream.seek(place)
+        head = stream.read(_HEADER)
+        if len(head) < _HEADER or head[:3] != b"ID3" or max(head[6:]) > 127:
+            return found[1:]
+        size = _HEADER + int(BitPaddedInt(head[6:10]))
+        stream.seek(place)
+        found.append((place, stream.read(size)))
+        place += size
 
 
 def restore_v1(block: bytes, genres: Sequence[str]) -> bytes:

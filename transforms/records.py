@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from model.errors import PathError
+from transforms.reasons import explain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -231,6 +232,8 @@ class Outcome:
         Where the track was heard.
     write_seconds : float or None
         Time that writing the tag took, in s.
+    error_message : str or None
+        What the error itself says, where that is not the reason.
     """
 
     track: Track
@@ -243,6 +246,7 @@ class Outcome:
     fingerprint: str | None = None
     decision: Decision | None = field(default=None, repr=False)
     write_seconds: float | None = None
+    error_message: str | None = None
 
 
 def dropped(track: Track, stage: str, error: BaseException) -> Outcome:
@@ -265,10 +269,17 @@ def dropped(track: Track, stage: str, error: BaseException) -> Outcome:
         track=track,
         status="refused" if refused else "failed",
         stage=stage,
-        reason=reason_of(error),
+        reason=explain_error(error, stage, track.format),
         error_type=None if refused else type(error).__name__,
         genres_after=track.tags.genres,
+        error_message=None if refused else reason_of(error),
     )
+
+
+def explain_error(error: BaseException, stage: str, format: str) -> str:
+    """What is wrong with a file and what can be done (see ``reasons.py``)."""
+    kinds = tuple(kind.__name__ for kind in type(error).__mro__)
+    return explain(kinds, reason_of(error), stage=stage, format=format)
 
 
 def reason_of(error: BaseException) -> str:

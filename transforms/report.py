@@ -101,7 +101,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "stage": outcome.stage,
         "reason": printable(outcome.reason),
         "error_type": outcome.error_type,
-        "error_message": printable(outcome.reason) if outcome.error_type else None,
+        "error_message": _message(outcome),
         "title": _text(tags.title),
         "artist": _text(tags.artist),
         "album": _text(tags.album),
@@ -133,6 +133,10 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "embedding": decision.embedding if decision else None,
         "fingerprint": _fingerprint(outcome),
     }
+
+
+def _message(outcome: Outcome) -> str | None:
+    return printable(outcome.error_message or outcome.reason) if outcome.error_type else None
 
 
 def _fingerprint(outcome: Outcome) -> str | None:

@@ -160,6 +160,7 @@ def _rewrite(
             "format": track.format,
             **notes,
             "size_before": before.st_size,
+            "size_after": after.st_size,
             "mtime_ns_before": before.st_mtime_ns,
             "mtime_ns_after": after.st_mtime_ns,
             "in_place": before.st_nlink > 1,

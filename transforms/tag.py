@@ -19,11 +19,21 @@ from transforms.fields import (
     MODEL,
     TagForm,
     TagWriteError,
+    agrees,
     read_header,
     write_fields,
 )
 from transforms.in_flight import InFlight
-from transforms.records import Decision, Outcome, Track, TrackError, dropped, reason_of, with_tags
+from transforms.records import (
+    Decision,
+    FileTags,
+    Outcome,
+    Track,
+    TrackError,
+    dropped,
+    explain_error,
+    with_tags,
+)
 from transforms.remote import is_remote, localised, rewrite_object
 from transforms.rewrite import Journal, WritePolicy, check_writable, rewrite
 
@@ -63,9 +73,13 @@ class TagPolicy:
     write: WritePolicy = field(default_factory=WritePolicy)
 
     def existing_genres(self, track: Track) -> tuple[str, ...]:
-        """The genres that a file has, those that count as none left out."""
+        """The genres that a file has in any of its tags, those that count as none left out."""
+        genres, second = track.tags.genres, track.tags.shadow
+        if not agrees(second, genres):
+            # Merging writes both tags alike: none of them may lose what it alone has.
+            known = {genre.casefold() for genre in genres}
+            genres += tuple(genre for genre in second if genre.casefold() not in known)
         missing = {genre.casefold() for genre in self.treat_as_missing}
-        genres = track.tags.genres or track.tags.shadow
         return tuple(genre for genre in genres if genre.casefold() not in missing)
 
     def plan(self, current: Sequence[str], decided: Sequence[str]) -> tuple[str, ...]:
@@ -129,20 +143,27 @@ def write_genres(
         # A retry, or another run, was here first: the state that was asked for.
         with localised(track.uri) as path:
             tags = read_header(path, policy.form)[0]
-        return tags.genres == tuple(genres) and custom.items() <= dict(tags.custom).items()
+        return _has(tags, genres) and custom.items() <= dict(tags.custom).items()
 
     def change(copy: str) -> None:
         # An editor may keep size and time of a file.
-        if read_header(copy, policy.form)[0].genres != track.tags.genres:
+        now = read_header(copy, policy.form)[0]
+        if (now.genres, now.shadow) != (track.tags.genres, track.tags.shadow):
             raise TagWriteError(track.uri, "changed while it was being heard")
         write_fields(copy, track.uri, genres, custom, policy.form)
 
-    notes = {"genres_before": list(track.tags.genres), "genres_after": list(genres)}
+    before = track.tags.genres or track.tags.shadow
+    notes = {"genres_before": list(before), "genres_after": list(genres)}
     if is_remote(track.uri):
         return rewrite_object(track, change, is_done=is_done, journal=journal, notes=notes)
     return rewrite(
         track, change, is_done=is_done, journal=journal, notes=notes, policy=policy.write
     )
+
+
+def _has(tags: FileTags, genres: Sequence[str]) -> bool:
+    """Whether every tag of a file says these genres."""
+    return tags.genres == tuple(genres) and agrees(tags.shadow, genres)
 
 
 def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
@@ -198,15 +219,20 @@ def kept(track: Track) -> Outcome:
         track=track,
         status="kept",
         stage="read_tags",
-        reason="has a genre already" + _shadow_note(track),
+        reason="has a genre already" + _shadow_note(track.tags),
         genres_after=track.tags.genres or track.tags.shadow,
     )
 
 
-def _shadow_note(track: Track) -> str:
-    if not track.tags.shadow:
+def _shadow_note(tags: FileTags, *, written: bool = False) -> str:
+    """What is to be said of a second tag."""
+    if agrees(tags.shadow, tags.genres):
         return ""
-    genres = ", ".join(track.tags.shadow)
+    genres = ", ".join(tags.shadow)
+    if written:
+        return f"; a second tag, which said {genres}, gets the same"
+    if not tags.genres:
+        return f" ({genres}), in a second tag that many players do not read"
     return f"; a second tag, which some players show instead, says {genres}"
 
 
@@ -237,15 +263,18 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
         return outcome
     planned = policy.plan(policy.existing_genres(track), decision.genres)
     custom = policy.custom(decision)
-    outcome = dataclasses.replace(
-        outcome, stage="tag", reason=decision.reason + _shadow_note(track), genres_after=planned
-    )
-    if planned == track.tags.genres and custom.items() <= dict(track.tags.custom).items():
+    outcome = dataclasses.replace(outcome, stage="tag", genres_after=planned)
+    if _has(track.tags, planned) and custom.items() <= dict(track.tags.custom).items():
         reason = f"has this genre already ({outcome.reason})"
         return dataclasses.replace(outcome, status="unchanged", reason=reason)
+    reason = outcome.reason + _shadow_note(track.tags, written=True)
+    outcome = dataclasses.replace(outcome, reason=reason)
     if policy.dry_run:
         error = obstacle(track, policy.write)
-        note = f"; but it could not be written: {reason_of(error)}" if error else ""
+        note = ""
+        if error:
+            why = explain_error(error, "tag", track.format)
+            note = f"; but it could not be written: {why}"
         return dataclasses.replace(outcome, status="would_tag", reason=outcome.reason + note)
     started = time.perf_counter()
     try:

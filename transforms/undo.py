@@ -2,19 +2,19 @@
 
 The journal of a run has a line for each file, written before the file changed, with what its
 new version lacks of the old one (see ``patch.py``). A file that somebody else has changed since
-is left as it is. Undoing twice is undoing once.
+is left as it is. A file that was moved since is known by its bytes. Undoing twice is undoing once.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from transforms.patch import Patch, digest
-from transforms.records import reason_of
+from transforms.records import Track, explain_error
 from transforms.remote import beside, downloaded, find, is_remote, upload
 from transforms.rewrite import check_writable, copied_beside, dress, identity_of, overwrite, replace
 
@@ -26,9 +26,11 @@ class Undone:
     Parameters
     ----------
     path : str
+        Where it is now.
     status : {"restored", "would_restore", "as_before", "changed", "failed"}
         ``as_before``: it is as it was already; ``changed``: by others since.
     reason : str
+        Of one that was moved, from where.
     """
 
     path: str
@@ -61,7 +63,64 @@ def read_journal(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             yield {"unreadable": number}
 
 
-def undo_all(entries: Iterable[dict[str, Any]], *, dry_run: bool = False) -> Iterator[Undone]:
+class Elsewhere:
+    """Files that are no longer where they were changed, known by what is in them.
+
+    Parameters
+    ----------
+    folder : str
+        Where they may be; listed when the first of them is looked for.
+    known : collection of str
+        Paths that are no moved files, because changes of their own are to be undone.
+    """
+
+    def __init__(self, folder: str, known: Collection[str] = ()) -> None:
+        self.folder = folder
+        self.known = set(known)
+        self._by_size: dict[int, list[str]] | None = None
+
+    def find(self, entry: dict[str, Any], patch: Patch) -> list[str]:
+        """Paths of files that are, to the last byte, what a change made.
+
+        Where there is none, of one that is what it was before the change.
+
+        Parameters
+        ----------
+        entry : dict
+            A journal's line.
+        patch : Patch
+            Its patch.
+        """
+        sizes = {entry.get("size_after"), entry["size_before"]}
+        paths = [path for size in sizes for path in self._listed().get(size, ())]
+        states = {path: _state_of(path, patch) for path in paths}
+        changed = [path for path in paths if states[path] == "tagged"]
+        return changed or [path for path in paths if states[path] == "as_before"][:1]
+
+    def _listed(self) -> dict[int, list[str]]:
+        if self._by_size is None:
+            from transforms.library import walk  # with Beam, which no other undo needs
+
+            self._by_size = {}
+            for found in walk(self.folder) if os.path.isdir(self.folder) else ():
+                if isinstance(found, Track) and os.path.realpath(found.uri) not in self.known:
+                    self._by_size.setdefault(found.size_bytes, []).append(found.uri)
+        return self._by_size
+
+
+def _state_of(path: str, patch: Patch) -> str:
+    """Whether a file is what a change made, or what it was before, or neither."""
+    try:
+        with open(path, "rb") as stream:
+            found = _compared(stream, patch)
+    except OSError:
+        return "failed"
+    return "tagged" if found is None else found[0]
+
+
+def undo_all(
+    entries: Iterable[dict[str, Any]], *, dry_run: bool = False, elsewhere: Elsewhere | None = None
+) -> Iterator[Undone]:
     """Undo the changes of a run, the last first.
 
     Parameters
@@ -70,16 +129,20 @@ def undo_all(entries: Iterable[dict[str, Any]], *, dry_run: bool = False) -> Ite
         In the order of the journal.
     dry_run : bool
         Change nothing.
+    elsewhere : Elsewhere, optional
+        Where files may have been moved to.
 
     Yields
     ------
     Undone
     """
     for entry in reversed(list(entries)):
-        yield undo(entry, dry_run=dry_run)
+        yield undo(entry, dry_run=dry_run, elsewhere=elsewhere)
 
 
-def undo(entry: dict[str, Any], *, dry_run: bool = False) -> Undone:
+def undo(
+    entry: dict[str, Any], *, dry_run: bool = False, elsewhere: Elsewhere | None = None
+) -> Undone:
     """Undo one change.
 
     Parameters
@@ -88,6 +151,8 @@ def undo(entry: dict[str, Any], *, dry_run: bool = False) -> Undone:
         A journal's line.
     dry_run : bool
         Change nothing.
+    elsewhere : Elsewhere, optional
+        Where the file may have been moved to.
 
     Returns
     -------
@@ -97,15 +162,36 @@ def undo(entry: dict[str, Any], *, dry_run: bool = False) -> Undone:
         return Undone("", "failed", f"line {entry['unreadable']} of the journal is damaged")
     path = entry["path"]
     try:
-        return _undo(path, entry, dry_run)
+        patch = Patch.from_json(entry["undo"])
+        if is_remote(path):
+            return _undo_object(path, patch, entry, dry_run)
+        return _undo_file(path, patch, entry, dry_run, elsewhere)
     except Exception as error:  # whatever a file does is told, and the next one is undone
-        return Undone(path, "failed", reason_of(error))
+        return Undone(path, "failed", explain_error(error, "undo", entry.get("format", "")))
 
 
-def _undo(path: str, entry: dict[str, Any], dry_run: bool) -> Undone:
-    patch = Patch.from_json(entry["undo"])
-    if is_remote(path):
-        return _undo_object(path, patch, entry, dry_run)
+def _undo_file(
+    path: str, patch: Patch, entry: dict[str, Any], dry_run: bool, elsewhere: Elsewhere | None
+) -> Undone:
+    """Undo a change where the file was changed, or else where it has been moved to."""
+    is_there = os.path.exists(path)
+    if is_there:
+        undone = _undo(path, patch, entry, dry_run)
+        if undone.status != "changed":
+            return undone
+    found = elsewhere.find(entry, patch) if elsewhere else []
+    if len(found) == 1:
+        undone = _undo(found[0], patch, entry, dry_run)
+        return Undone(undone.path, undone.status, undone.reason or f"moved from {path}")
+    if is_there:
+        return undone
+    if found:
+        return Undone(path, "failed", f"moved, but {len(found)} files are what it was: {found[0]}")
+    where = f", and not elsewhere in {elsewhere.folder}" if elsewhere and elsewhere.folder else ""
+    return Undone(path, "failed", f"no longer there{where}")
+
+
+def _undo(path: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
     real = os.path.realpath(path)
     before = os.stat(real)
     with open(real, "rb") as stream:

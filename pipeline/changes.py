@@ -1,0 +1,178 @@
+"""Changes: which of those that runs made are to be taken back.
+
+A run's journal has a line for each changed file, its report a row; together they tell of a change
+which file it was, of which album, and how large the file was afterwards.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.options import UsageError
+from pipeline.run import Run, find_run, runs_of
+from transforms.patch import digest
+from transforms.places import is_remote
+from transforms.records import printable
+from transforms.undo import read_journal
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which changes are meant.
+
+    Parameters
+    ----------
+    run : str or None
+        A run's name; None for the latest that has made such a change.
+    since : datetime.datetime or None
+        All runs that began then or later, instead of one.
+    tracks : tuple of str
+        Files, or folders of files; none for all. A file that was moved may be named as it is
+        called now.
+    albums : tuple of str
+        Albums, as the files' tags name them, whatever the case; none for all.
+    """
+
+    run: str | None = None
+    since: datetime.datetime | None = None
+    tracks: tuple[str, ...] = ()
+    albums: tuple[str, ...] = ()
+    _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all changes of a run are meant."""
+        return not (self.tracks or self.albums)
+
+    def find(self, report: str) -> list[tuple[Run, list[Entry]]]:
+        """The runs that are meant, the latest first, with their changes that are.
+
+        Parameters
+        ----------
+        report : str
+            The reports' home.
+
+        Raises
+        ------
+        UsageError
+            If there is no such run, or nothing of what was asked for was changed.
+        OSError
+        """
+        if self.since is None and (self.run is not None or self.is_all):
+            run = find_run(report, self.run)
+            found = [(run, self._of(run))]
+        else:
+            found = list(self._search(report))
+        if not any(entries for _, entries in found) and not (self.is_all and self.run):
+            raise UsageError(f"{report}: {self._nothing()}")
+        return found
+
+    def _search(self, report: str) -> Iterator[tuple[Run, list[Entry]]]:
+        try:
+            runs = runs_of(report)
+        except OSError as error:
+            raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
+        for run in reversed(runs):
+            if self.since is not None and began(run) < self.since:
+                return
+            entries = self._of(run)
+            if entries:
+                yield run, entries
+                if self.since is None:
+                    return
+
+    def _of(self, run: Run) -> list[Entry]:
+        entries = list(read_journal(run.journal.lines()))
+        rows = _rows(run) if self.albums or any("size_after" not in e for e in entries) else {}
+        found = []
+        for entry in entries:
+            row = rows.get(printable(entry.get("path", "")), {})
+            # Journals of earlier versions do not tell how large the file became.
+            entry.setdefault("size_after", row.get("size_bytes"))
+            if "unreadable" in entry:
+                if self.is_all:
+                    found.append(entry)
+            elif self._is_track(entry) and self._is_album(row):
+                found.append(entry)
+        return found
+
+    def _is_track(self, entry: Entry) -> bool:
+        path = entry["path"]
+        for track in self.tracks:
+            if path == track or path.startswith(f"{track.rstrip('/')}/"):
+                return True
+            if self._digest(track) == entry["undo"]["new_digest"]:
+                return True
+        return not self.tracks
+
+    def _digest(self, path: str) -> str:
+        """Digest of a file, which may have been moved; nothing of what is none."""
+        if path not in self._digests:
+            self._digests[path] = ""
+            if os.path.isfile(path):
+                with open(path, "rb") as stream:
+                    self._digests[path] = digest(stream)
+        return self._digests[path]
+
+    def _is_album(self, row: dict[str, Any]) -> bool:
+        names = {name.casefold() for name in self.albums}
+        return not names or (row.get("album") or "").casefold() in names
+
+    def _nothing(self) -> str:
+        if not self.is_all:
+            named = ", ".join((*self.tracks, *self.albums))
+            return f"no run has changed {named}{self._when()}"
+        return f"has no run that changed files{self._when()}"
+
+    def _when(self) -> str:
+        return f" since {self.since:%Y-%m-%d %H:%M}" if self.since else ""
+
+
+def _rows(run: Run) -> dict[str, dict[str, Any]]:
+    """Rows of a run by the real path of their files, as journals have it."""
+    from transforms.report import latest_rows
+
+    rows = latest_rows(run.tracks, ["uri", "album", "size_bytes"]).to_pylist()
+    found = {}
+    for row in rows:
+        found[row["uri"]] = row
+        if not is_remote(row["uri"]):
+            found[os.path.realpath(row["uri"])] = row
+    return found
+
+
+def began(run: Run) -> datetime.datetime:
+    """When a run began, as its name says."""
+    try:
+        stamp = datetime.datetime.strptime(run.id[:15], "%Y%m%dT%H%M%S")
+    except ValueError:
+        return datetime.datetime.min.replace(tzinfo=datetime.UTC)
+    return stamp.replace(tzinfo=datetime.UTC)
+
+
+def moment(text: str) -> datetime.datetime:
+    """A day or time as a person gives it, of this machine's time zone where it names none.
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        return datetime.datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise UsageError(
+            f"{text} is no day or time such as 2026-11-20 or '2026-11-20 10:15'"
+        ) from None
+
+
+def shown(when: datetime.datetime | str) -> str:
+    """A time for a person to read, to the minute, in this machine's time zone."""
+    if isinstance(when, str):
+        when = datetime.datetime.fromisoformat(when)
+    return f"{when.astimezone():%Y-%m-%d %H:%M}"

@@ -1,0 +1,90 @@
+"""``genrebeam history``: every genre that a file had."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import json
+from typing import TYPE_CHECKING, Any
+
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from pipeline.options import DEFAULT_REPORT, UsageError
+from pipeline.terminal import safe
+
+if TYPE_CHECKING:
+    from pipeline.history import Event
+
+_WORDS = {
+    "found": "found with",
+    "tagged": "tagged",
+    "would_tag": "would be tagged",
+    "given_back": "given back",
+    "now": "has now",
+}
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    history = add_command(
+        commands,
+        "history",
+        run,
+        "tell every genre that a file had, when, and by which model",
+        "examples:\n"
+        "  genrebeam history ~/Music/song.mp3\n"
+        "  genrebeam history song.mp3 --report nas/genre-report --json\n"
+        "\n"
+        "A file that was moved is followed by what is in it.\n"
+        "exit codes: 0 done, 1 no run has seen the file, 2 wrong usage",
+    )
+    history.add_argument("file", metavar="FILE", help="as it is called now, or was")
+    history.add_argument(
+        "--report",
+        metavar="DIR",
+        default=DEFAULT_REPORT,
+        help=f"home of the reports (default: ./{DEFAULT_REPORT})",
+    )
+    history.add_argument("--json", action="store_true", help="as one JSON object, for scripts")
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    import pyarrow as pa
+
+    from pipeline.history import history_of, now
+    from transforms.places import absolute
+
+    path, report = absolute(arguments.file), absolute(arguments.report)
+    try:
+        events = history_of(path, report)
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{report}: cannot be read ({reason})") from error
+    if not events:
+        return complain(f"{path}: no run in {report} has seen it", SOME_FAILED)
+    present = now(path, datetime.datetime.now(datetime.UTC).isoformat())
+    events += [present] if present else []
+    if arguments.json:
+        print(json.dumps({"file": path, "events": [dataclasses.asdict(event) for event in events]}))
+    else:
+        for event in events:
+            print(safe(_line(event, path)))
+    return OK
+
+
+def _line(event: Event, path: str) -> str:
+    from pipeline.changes import shown
+
+    facts = []
+    if event.model:
+        sure = "" if event.confidence is None else f", {event.confidence:.0%} sure"
+        facts.append(f"{event.model}{sure}")
+    if event.run:
+        facts.append(f"run {event.run}")
+    if event.path != path:
+        facts.append(f"as {event.path}")
+    genres = ", ".join(event.genres) or "no genre"
+    note = f"  ({'; '.join(facts)})" if facts else ""
+    return f"{shown(event.time)}  {_WORDS[event.what]} {genres}{note}"

@@ -1,0 +1,165 @@
+"""History: every genre that a file had, when, and by whom.
+
+A file is followed through the runs of a home by its names and its fingerprint (see
+``transforms/fingerprint.py``), so that one that was moved keeps its past.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.changes import began
+from pipeline.run import Run, runs_of
+from transforms.fields import read_header
+from transforms.fingerprint import fingerprint
+from transforms.places import is_remote
+from transforms.records import TrackError, printable
+from transforms.report import latest_rows
+from transforms.undo import read_journal
+
+_COLUMNS = [
+    *("uri", "status", "genres_before", "genres_after", "confidence"),
+    *("model_name", "model_version", "fingerprint", "finished_at"),
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that became of a file's genres.
+
+    Parameters
+    ----------
+    time : str
+        ISO 8601, UTC.
+    what : {"found", "tagged", "would_tag", "given_back", "now"}
+        ``found``: it had them when a run first saw it, or others had changed them.
+    genres : tuple of str
+        What it had from then on; for ``would_tag`` what it would have had.
+    path : str
+        As it was called then.
+    run : str or None
+    model : str or None
+        Name and version, of a genre that a model chose.
+    confidence : float or None
+        Calibrated probability.
+    """
+
+    time: str
+    what: str
+    genres: tuple[str, ...]
+    path: str
+    run: str | None = None
+    model: str | None = None
+    confidence: float | None = None
+
+
+def history_of(path: str, report: str) -> list[Event]:
+    """What became of a file's genres, the oldest first.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path, as the file is called now or was called.
+    report : str
+        The reports' home.
+
+    Returns
+    -------
+    list of Event
+        Empty where no run has seen it.
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowException
+        If the reports cannot be read.
+    """
+    seen = [(run, latest_rows(run.tracks, _COLUMNS)) for run in runs_of(report)]
+    names, prints = _aliases(path, [rows for _, rows in seen])
+    events: list[Event] = []
+    known: tuple[str, ...] | None = None
+    for run, rows in seen:
+        taken = _given_back(run, names)
+        for row in _rows_of(rows, names, prints):
+            before, after = tuple(row["genres_before"]), tuple(row["genres_after"])
+            common = {"time": row["finished_at"].isoformat(), "path": row["uri"], "run": run.id}
+            if before != known and row["status"] != "unchanged":
+                events.append(Event(what="found", genres=before, **common))
+                known = before
+            if row["status"] in ("tagged", "would_tag"):
+                model = f"{row['model_name']} {row['model_version']}"
+                made = {"model": model, "confidence": row["confidence"]}
+                events.append(Event(what=row["status"], genres=after, **common, **made))
+                known = after if row["status"] == "tagged" else known
+        for entry in _unreported(run, names, events):
+            genres = tuple(entry["genres_after"])
+            events.append(Event(entry["time"], "tagged", genres, entry["path"], run.id))
+            known = genres
+        events += taken
+    events.sort(key=lambda event: event.time)
+    return events
+
+
+def now(path: str, time: str) -> Event | None:
+    """The genres that a file has now, or None where it cannot be read."""
+    if is_remote(path):
+        return None
+    try:
+        tags = read_header(path)[0]
+    except (TrackError, OSError):
+        return None
+    return Event(time, "now", tags.genres or tags.shadow, path)
+
+
+def _aliases(path: str, reports: list[pa.Table]) -> tuple[set[str], set[str]]:
+    """Names and fingerprints that the file had in these reports."""
+    names, prints = {printable(path), printable(os.path.realpath(path))}, {fingerprint(path)}
+    for _ in range(2):  # what it is called now leads to what it was, and that to what it was called
+        for rows in reports:
+            for row in _rows_of(rows, names, prints - {None}):
+                prints.add(row["fingerprint"])
+                if row["fingerprint"] is not None:
+                    names.add(row["uri"])
+    return names, {found for found in prints if found is not None}
+
+
+def _rows_of(rows: pa.Table, names: set[str], prints: set[str]) -> list[dict[str, Any]]:
+    named = pc.is_in(rows["uri"], pa.array(sorted(names), pa.string()))
+    known = pc.is_in(rows["fingerprint"], pa.array(sorted(prints), pa.string()))
+    return rows.filter(pc.or_(named, known)).to_pylist()
+
+
+def _unreported(run: Run, names: set[str], events: list[Event]) -> list[dict[str, Any]]:
+    """Changes that the journal knows and no row, of a run that died."""
+    told = {event.run for event in events if event.what == "tagged"}
+    if run.id in told:
+        return []
+    return [
+        {**entry, "time": entry.get("time") or began(run).isoformat()}
+        for entry in read_journal(run.journal.lines())
+        if printable(entry.get("path", "")) in names and "genres_after" in entry
+    ]
+
+
+def _given_back(run: Run, names: set[str]) -> list[Event]:
+    """Notes of undo on the file."""
+    before = {
+        printable(entry["path"]): tuple(entry.get("genres_before", ()))
+        for entry in read_journal(run.journal.lines())
+        if "path" in entry
+    }
+    found = []
+    for line in run.undone.lines():
+        try:
+            note = json.loads(line)
+        except ValueError:
+            continue
+        if names & {printable(note["path"]), printable(note["found_at"])}:
+            genres = before.get(printable(note["path"]), ())
+            found.append(Event(note["time"], "given_back", genres, note["found_at"], run.id))
+    return found

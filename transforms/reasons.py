@@ -1,0 +1,156 @@
+"""Reasons: what is wrong with a file and what can be done, for a person to read.
+
+Libraries say what they ran into (``'ascii' codec can't decode byte 0x80``); that stays in the
+report's `error_type` and `error_message`. What a row gives as its reason is said here, once.
+"""
+
+from __future__ import annotations
+
+import re
+
+# What helps most damaged files.
+_AGAIN = "get it again or restore it from a backup"
+_SAVE = "have a tag editor save it anew, then it can be tagged"
+
+# Errors by the step, class and message; the first that fits is said. Groups of the pattern and
+# the file's format are put in. Classes: those that a message of another library is in.
+_READ, _WRITE, _DECODE, _ANY = "TagReadError", "TagWriteError", "DecodeError", ""
+_REASONS: tuple[tuple[str, str, str], ...] = (
+    # --- whatever it is at ---
+    (_ANY, r"No space left|Disk quota", "the disk is full; make room, then run again"),
+    (_ANY, r"^No such file", "it is gone since it was listed"),
+    (_ANY, r"^Permission denied", "permission denied; see who may read and write it (ls -l)"),
+    (_ANY, r"^Read-only file system", "its disk is read-only; mount it for writing"),
+    (_ANY, r"^Input/output error", "its disk cannot read or write it; look after the disk"),
+    (_ANY, r"^Stale file handle", "its network drive lost it; run again"),
+    (_ANY, r"^Too many open files", "too many files are open; raise the limit (ulimit -n)"),
+    # --- walk ---
+    (_ANY, r"^broken symbolic link", "broken symbolic link; remove it, or mend where it points"),
+    (_ANY, r"^symbolic link in a circle", "symbolic link in a circle; remove one of its links"),
+    # --- reading the header ---
+    (_ANY, r"^empty file", f"empty file; {_AGAIN}"),
+    (
+        _ANY,
+        r"^AAC files have no place",
+        "raw AAC has no place for a genre; m4a has (ffmpeg -i OLD.aac -c copy NEW.m4a)",
+    ),
+    (_ANY, r"^(\w+) files have no place for a genre", r"\1 files have no place for a genre"),
+    (
+        _READ,
+        (
+            r"not an audio file of a known format|sync to MPEG frame|not a valid FLAC|not a MP4"
+            r"|not a WavPack|TTA header not found|[Rr]oot chunk|Expected RIFF|[Cc]hunk ?ID"
+            r"|InvalidChunk|'ascii' codec|expected b'OggS'|final Ogg header|Stream info block"
+            r"|no appropriate stream"
+        ),
+        (
+            "it is no {format} file, or its beginning is damaged; see what it is (with the command "
+            f"file) and rename it, or {_AGAIN}"
+        ),
+    ),
+    (
+        _READ,
+        (
+            r"said \d+ bytes, read|[Tt]runcated|unable to read full|No 'COMM'|^error$|not a valid "
+            r"Vorbis"
+        ),
+        f"cut off or damaged where its tags are; {_AGAIN}",
+    ),
+    (
+        _READ,
+        r"ID3v2\.\d+ not supported|not synchsafe|invalid flags|APE",
+        f"its tag is damaged; {_SAVE}",
+    ),
+    (_READ, r"", f"its header is damaged; {_AGAIN}, or convert it"),
+    # --- decoding ---
+    ("DecoderTimeout", r"(\d+ s)$", rf"not decoded within \1, so it was left; damaged? {_AGAIN}"),
+    ("DecoderCrash", r"", f"its decoder crashed on it: damaged; {_AGAIN}"),
+    (_DECODE, r"^nothing of its", f"of the sound that it promises none is there; {_AGAIN}"),
+    (_DECODE, r"no audio in it", f"no sound in it; {_AGAIN}"),
+    (
+        _DECODE,
+        r"no decoder for its codec",
+        "its sound is coded in a way that is not known here; convert it, to FLAC for example",
+    ),
+    (_DECODE, r"", f"its sound is damaged or protected, no decoder can read it; {_AGAIN}"),
+    # --- writing ---
+    (_WRITE, r"^(no write permission on the file)", r"\1; make it writable (chmod u+w)"),
+    (_WRITE, r"^(no write permission on its folder)", r"\1; make it writable (chmod u+w)"),
+    (_WRITE, r"^(belongs to another user.*)", r"\1; run as that user"),
+    (_WRITE, r"^(changed while .*)", r"\1; the next run takes it up again"),
+    ("HardLinked", r"^(has \d+ hard links.*)", r"\1; --in-place-links changes such files too"),
+    (_WRITE, r"^(has frames that ID3v2.*)", r"\1; --id3-version keep keeps its version"),
+    (_WRITE, r"^(is as large as its format can be)", r"\1 (4 GB); convert it to FLAC"),
+    (_WRITE, r"^(is stored \S+-encoded, not as music)", r"\1; store it as it is"),
+    (_WRITE, r"^(the ID3v2 tag .*)", rf"\1; {_SAVE}"),
+    (_WRITE, r"^(has an ID3v1 tag of a wrong size)", rf"\1 at its end; {_SAVE}"),
+    (
+        _WRITE,
+        r"damaged pages",
+        f"has damaged pages, which players leave out and writing would hide; {_AGAIN}",
+    ),
+    (
+        _WRITE,
+        r"^its atom|not made up of its objects",
+        (
+            "its parts overlap, writing one would damage the next; have it copied into a new file "
+            "(ffmpeg -i OLD -c copy NEW)"
+        ),
+    ),
+    (
+        _WRITE,
+        r"(its chunks do not say where the sound ends)",
+        r"\1, as of a recording that broke off; have an audio editor save it anew",
+    ),
+    (_WRITE, r"its sound is cut off|said \d+ bytes|unable to read full", f"cut off; {_AGAIN}"),
+    (
+        _WRITE,
+        r"^(its comments are not by the rules.*|a picture has another length.*|its tag is not .*)",
+        rf"\1; {_SAVE}",
+    ),
+    (_WRITE, r"", f"its tags are damaged, and other tags would suffer; {_SAVE}"),
+)
+# Where an error is none that was foreseen.
+_UNFORESEEN = {
+    "read_tags": f"its header is damaged; {_AGAIN}, or convert it",
+    "decode": f"its sound is damaged, no decoder can read it; {_AGAIN}",
+    "classify": "the model could not be run on it; run again with fewer processes or on the CPU",
+    "tag": "it could not be written and is as it was; the error's message says more",
+}
+# Errors that say themselves what is wrong: they come from here, not from a library.
+_OWN = ("TrackError",)
+
+
+def explain(kinds: tuple[str, ...], message: str, *, stage: str, format: str) -> str:
+    """Say what is wrong with a file and what can be done.
+
+    Parameters
+    ----------
+    kinds : tuple of str
+        Names of the error's class and those that it is derived from.
+    message : str
+        The error's own.
+    stage : str
+        The step that failed.
+    format : str
+        The file's extension.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Examples
+    --------
+    >>> explain(("TagReadError",), "empty file", stage="read_tags", format="mp3")
+    'empty file; get it again or restore it from a backup'
+    """
+    for kind, pattern, sentence in _REASONS:
+        if kind and kind not in kinds:
+            continue
+        if found := re.search(pattern, message):
+            named = sentence.replace("{format}", format or "audio")
+            return found.expand(named) if "\\" in named else named
+    if any(kind in kinds for kind in _OWN):
+        return message
+    return _UNFORESEEN.get(stage, message)
