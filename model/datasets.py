@@ -400,7 +400,7 @@ def _scaled(pictures: np.ndarray, largest: int) -> np.ndarray:
     return (np.arange(256) / largest).astype(np.float16)[pictures]
 
 
-def load_training_set(folder: str | Path) -> LabelledMusic:
+def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMusic:
     """A set that ``pipeline.training_data.prepare`` made of audio.
 
     Where the data set has lists, they are its splits; otherwise it is split by artist (see
@@ -409,6 +409,9 @@ def load_training_set(folder: str | Path) -> LabelledMusic:
     Parameters
     ----------
     folder : str or Path
+    whole : bool
+        All clips are one list, ``test``, and no label is left out: to measure on, not to
+        learn from.
 
     Returns
     -------
@@ -423,7 +426,11 @@ def load_training_set(folder: str | Path) -> LabelledMusic:
     facts, stored = read_facts(folder), read_clips(folder)
     left_out = [str(file) for file in facts.left_out]
     small: dict[str, str] = {}
-    if any(clip.split for clip in stored):
+    if whole:
+        lists, how = ["test"] * len(stored), "none: all of it"
+        counts = Counter(clip.label for clip in stored)
+        labels = tuple(label for label in facts.genres if counts[label])
+    elif any(clip.split for clip in stored):
         lists = [clip.split for clip in stored]
         labels = tuple(facts.genres)
         how = FILTERED if facts.dataset == "gtzan" else "the data set's own lists"
@@ -526,6 +533,13 @@ def _chance(artist: str) -> float:
     """A number from 0 to 1 that an artist always has."""
     digest = hashlib.blake2b(artist.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
+
+
+def all_in_one(music: LabelledMusic) -> LabelledMusic:
+    """All clips, listed or not, as one list, ``test``."""
+    clips = sum(music.splits.values(), music.unlisted)
+    splits = {**dict.fromkeys(SPLITS, _NONE), "test": clips}
+    return dataclasses.replace(music, splits=splits, split="none: all of it", unlisted=_NONE)
 
 
 def random_split(music: LabelledMusic, seed: int) -> LabelledMusic:

@@ -1,12 +1,13 @@
 """The default model at work: what it tags, at which level, and what it leaves alone."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 import soundfile
 
-from model.bundle import load_bundle
+from model.bundle import DEFAULT_BUNDLE, load_bundle
 from pipeline.cli import main
 from tests.conftest import read_rows, write_audio
 from transforms.fields import read_header
@@ -101,6 +102,20 @@ def test_a_library_is_learned_by_ear_in_one_hearing(tmp_path, rows_of, capsys):
     )
     assert main(["evaluate", str(out), "--data", str(heard)]) == 0
     assert "100.0%" in capsys.readouterr().out
+
+
+def test_the_default_model_is_measured_on_audio_by_genre_and_by_family(shared_data, capsys):
+    arguments = ["--data", str(shared_data / "gtzan" / "audio"), "--split", "all", "--json"]
+    assert main(["evaluate", "default", *arguments]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figures["n_tracks"], figures["n_unknown"]) == (10, 0)
+    families = figures["families"]
+    assert families["n_tracks"] == 10
+    assert {row["genre"] for row in families["per_class"]} >= {"Rock", "R&B"}  # Metal, Disco
+    right = load_bundle(DEFAULT_BUNDLE).metrics["gtzan_clips"]["right"]
+    # That is of three segments, this of all; and processors round differently.
+    assert families["track_accuracy"] == pytest.approx(right / 10, abs=0.1)
+    assert families["track_accuracy"] >= figures["track_accuracy"]
 
 
 def test_a_bundle_is_found_by_its_name(tmp_path, rows_of):

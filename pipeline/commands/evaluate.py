@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from model.datasets import LabelledMusic
 
 # ``filtered`` is what GTZAN's fault-filtered test list is called.
-_SPLITS = {"filtered": "test", "test": "test", "valid": "valid", "train": "train"}
+_SPLITS = {
+    "filtered": "test",
+    "test": "test",
+    "valid": "valid",
+    "train": "train",
+    "all": "test",
+}
 
 
 def add(commands: Any) -> None:
@@ -32,6 +38,7 @@ def add(commands: Any) -> None:
         "examples:\n"
         "  genrebeam evaluate my-bundle --data gtzan --split filtered --json\n"
         "  genrebeam evaluate my-bundle --data ~/Music --labels tags --page figures.html\n"
+        "  genrebeam evaluate default --data ~/Music --labels tags --split all\n"
         "\n"
         "A model's genres count as those that the data calls otherwise: Alt. Rock is\n"
         "Alternative, and Punk is Rock where the data has no Punk. Models with families are\n"
@@ -49,7 +56,8 @@ def add(commands: Any) -> None:
         "--split",
         choices=tuple(_SPLITS),
         default="test",
-        help="list to measure on; filtered is GTZAN's test list (default: %(default)s)",
+        help="list to measure on; filtered is GTZAN's test list, all is every track, for models "
+        "that did not learn from the data (default: %(default)s)",
     )
     evaluate.add_argument("--json", action="store_true", help="print all figures as JSON")
     evaluate.add_argument(
@@ -65,7 +73,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     bundle = bundle_named(arguments.bundle)
     frames = bundle.features.outputs if bundle.features.ears else bundle.features
     with tempfile.TemporaryDirectory() as work:
-        music = gather(arguments.data, arguments, lambda _: frames, work)
+        music = gather(
+            arguments.data, arguments, lambda _: frames, work, whole=arguments.split == "all"
+        )
         joined = join(music) if len(music) > 1 else music[0]
         if arguments.split == "filtered" and music[0].split != FILTERED:
             raise UsageError(f"{arguments.data}: has no fault-filtered lists")
@@ -161,7 +171,9 @@ def _measure(
                 names=known.names,
                 targets=exact.targets,
                 probabilities=track_probabilities(by_segment, 1.0, whole),
-                dataset=f"{music.name}, {arguments.split} list",
+                dataset=f"{music.name}, {arguments.split} tracks"
+                if arguments.split == "all"
+                else f"{music.name}, {arguments.split} list",
             )
         except OSError as error:
             raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error

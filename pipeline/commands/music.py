@@ -64,6 +64,8 @@ def gather(
     arguments: argparse.Namespace,
     frames: Callable[[FeatureSpec | None], FeatureSpec],
     work: str,
+    *,
+    whole: bool = False,
 ) -> list[LabelledMusic]:
     """Labelled music: read where it is an array or a prepared set, else heard first.
 
@@ -78,6 +80,8 @@ def gather(
         heard with.
     work : str
         Folder that prepared sets are put into.
+    whole : bool
+        All music is one list, ``test``, and no genre is left out.
 
     Returns
     -------
@@ -89,20 +93,32 @@ def gather(
     UsageError
         If there is no such music.
     """
-    from model.datasets import ONE_GENRE, DatasetError, load_music, random_split, recognise
+    from model.datasets import (
+        ONE_GENRE,
+        DatasetError,
+        all_in_one,
+        load_music,
+        load_training_set,
+        random_split,
+        recognise,
+    )
 
     try:
         dataset, form = recognise(library)
         if form != "audio" and arguments.dataset not in (None, dataset):
             raise UsageError(f"{library}: is {dataset}, not {arguments.dataset}")
         if form == "audio":
-            music = _prepared(library, arguments.dataset or dataset, frames(None), work)
+            music = _prepared(library, arguments.dataset or dataset, frames(None), work, whole)
+        elif form == "set" and whole:
+            music = load_training_set(library, whole=True)
         else:
             music = load_music(library)
+            music = all_in_one(music) if whole else music
         if arguments.random_split is not None:
             music = random_split(music, arguments.random_split)
         beside = [
-            _prepared(folder, ONE_GENRE, frames(music.features), work) for folder in arguments.also
+            _prepared(folder, ONE_GENRE, frames(music.features), work, whole)
+            for folder in arguments.also
         ]
     except DatasetError as error:
         raise UsageError(str(error)) from error
@@ -112,7 +128,10 @@ def gather(
     return [music, *beside]
 
 
-def _prepared(library: str, dataset: str | None, spec: FeatureSpec, work: str) -> LabelledMusic:
+def _prepared(
+    library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
+) -> LabelledMusic:
+    from model.datasets import load_training_set
     from pipeline import interruption, progress
     from pipeline.training_data import prepare
 
@@ -126,8 +145,10 @@ def _prepared(library: str, dataset: str | None, spec: FeatureSpec, work: str) -
     # Each way of hearing the same music has a folder of its own.
     key = hashlib.sha256(repr((os.fsencode(place), dataset, spec)).encode()).hexdigest()
     name = f"{os.path.basename(place)}-{key[:8]}"
+    out = os.path.join(work, name)
     with interruption.handled(), progress.shown():
-        return prepare(library, dataset, spec, os.path.join(work, name), log=note)
+        music = prepare(library, dataset, spec, out, log=note)
+    return load_training_set(out, whole=True) if whole else music
 
 
 def note(line: str) -> None:
