@@ -81,6 +81,8 @@ def write_page(
         "roc": _roc(targets, probabilities, figures, genres),
         "reliability": _reliability(figures["reliability"]),
     }
+    if "families" in figures:
+        plots["family_reliability"] = _reliability(figures["families"]["reliability"])
     spots = None if embedding is None else map_of(embedding)
     if spots is not None:
         plots["map"] = _map(*spots, names, targets, genres)

@@ -99,7 +99,7 @@ def fit_world_head(
     groups : sequence of str
         Of `GROUPS`, one for each track.
     spec : FeatureSpec
-        With YAMNet and musicnn.
+        With YAMNet, musicnn, or both. A genre that the ears have no word for keeps its prior.
     settings : Settings
 
     Returns
@@ -113,13 +113,14 @@ def fit_world_head(
     total = sum(genre.share for genre in GENRES)
     bias = np.array([np.log(genre.share / total) for genre in GENRES])
     for column, genre in enumerate(GENRES):
-        share = settings.tags if genre.tags else 0.0
+        share = settings.tags if genre.tags and "musicnn_msd" in places else 0.0
+        share = share if "yamnet" in places else 1.0
         weight = settings.evidence if genre.tags else settings.sounds_alone
         for ear, words, part in (
             ("yamnet", genre.sounds, (1 - share) * weight),
             ("musicnn_msd", genre.tags, share * weight),
         ):
-            for word in words:
+            for word in words if ear in places else ():
                 row = places[ear].scores.start + places[ear].ear.words.index(word)
                 kernel[row, column] += part / len(words)
     bias -= said @ kernel

@@ -98,6 +98,23 @@ def test_page_has_all_that_was_measured(page_of):
     assert "12 ms" in text
 
 
+def test_families_have_a_table_and_a_curve_of_their_own(page_of):
+    logits = [np.eye(2, dtype=np.float32)[[number % 2]] for number in range(12)]
+    families = evaluate_logits(
+        logits,
+        np.arange(12) % 2,
+        temperature=1.0,
+        vote=vote,
+        genres=["Rock & Roll", "Jazz"],
+        n_resamples=20,
+    )
+    text, elements, plots = page_of(families=families)
+    assert "family_reliability" in plots
+    assert set(plots) <= elements.ids
+    assert "Rock &amp; Roll" in text.partition("Family by family")[2]
+    assert text.startswith("<!doctype html>")
+
+
 def test_page_without_the_rest_is_whole(page_of):
     text, elements, plots = page_of(embedded=False)
     assert set(plots) == {"confusion", "roc", "reliability"}
