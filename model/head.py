@@ -220,7 +220,9 @@ def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound | None:
     return None
 
 
-def words_of(outputs: np.ndarray, spec: FeatureSpec) -> list[tuple[str, str, float]]:
+def words_of(
+    outputs: np.ndarray, spec: FeatureSpec, most: int | None = None
+) -> list[tuple[str, str, float]]:
     """What the ears say of a track, in words.
 
     Parameters
@@ -228,6 +230,8 @@ def words_of(outputs: np.ndarray, spec: FeatureSpec) -> list[tuple[str, str, flo
     outputs : np.ndarray
         ``(n_segments, n_outputs)``.
     spec : FeatureSpec
+    most : int, optional
+        Words of each ear; by default all.
 
     Returns
     -------
@@ -238,5 +242,5 @@ def words_of(outputs: np.ndarray, spec: FeatureSpec) -> list[tuple[str, str, flo
     for of in outputs_of(spec):
         scores = outputs[:, of.scores].mean(axis=0)
         order = np.argsort(-scores, kind="stable")
-        found += [(of.ear.name, of.ear.words[word], float(scores[word])) for word in order]
+        found += [(of.ear.name, of.ear.words[word], float(scores[word])) for word in order[:most]]
     return found

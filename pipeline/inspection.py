@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from model.bundle import Bundle
 from model.feature_spec import FeatureSpec
 from transforms.records import AudioFacts, Decision, FileTags, printable
+
+if TYPE_CHECKING:
+    from transforms.classify import Classifier, Judgement
 
 # Most columns of what is drawn over time: more than a screen or a sheet of paper shows.
 MOST_COLUMNS = 2000
@@ -23,6 +26,10 @@ _N_MFCC = 20
 _QUIET_DB = -60.0
 # A track is decoded in pieces, so that what is damaged costs no more than one of them.
 _PIECE_S = 10
+# Segments of six seconds on each side that smooth what is shown over time.
+_AROUND = 1
+# Words that are kept of each ear, the likeliest.
+_MOST_WORDS = 30
 # So much of a track without a sample, and it has ended, whatever its header promises.
 _MOST_EMPTY_S = 120
 # Ten hours of sound take less than half of it on a busy machine.
@@ -86,11 +93,18 @@ class Inspection:
     bundle : Bundle
     sound : Sound
     probabilities : np.ndarray
-        ``(n_segments, n_genres) float32``, calibrated.
+        ``(n_segments, n_names) float32``, calibrated; of ears each segment with its
+        neighbours.
     mean, majority : Decision
         What both rules make of all segments.
     seconds : dict of str to float
         Time that the steps took, in s; some ran at the same time.
+    families : tuple of str
+        What `probabilities` are of, where the model's genres have families.
+    overall : np.ndarray or None
+        ``(n_names,) float32``: of the whole track, where that is more than the mean.
+    words : tuple of (str, str, float)
+        Ear, word and mean score of all that the ears said, see `model.head.words_of`.
     """
 
     path: str
@@ -103,6 +117,19 @@ class Inspection:
     mean: Decision
     majority: Decision
     seconds: dict[str, float]
+    families: tuple[str, ...] = ()
+    overall: np.ndarray | None = None
+    words: tuple[tuple[str, str, float], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `probabilities` are of: families, or genres that have none."""
+        return self.families or self.bundle.genres
+
+    @property
+    def whole(self) -> np.ndarray:
+        """Probabilities of the whole track: ``(n_names,) float32``."""
+        return self.probabilities.mean(axis=0) if self.overall is None else self.overall
 
     @property
     def duration_s(self) -> float:
@@ -119,8 +146,8 @@ class Inspection:
 
     @property
     def ranking(self) -> list[int]:
-        """Classes, the most probable of the whole track first."""
-        return np.argsort(-self.probabilities.mean(axis=0), kind="stable").tolist()
+        """Places in `names`, the most probable of the whole track first."""
+        return np.argsort(-self.whole, kind="stable").tolist()
 
     def figures(self) -> dict[str, Any]:
         """All numbers but the pictures, ready for JSON.
@@ -130,7 +157,7 @@ class Inspection:
         dict
             Times in s, probabilities from 0 to 1, genres by name.
         """
-        genres, tags, audio = self.bundle.genres, self.tags, self.sound.audio
+        names, tags, audio = self.names, self.tags, self.sound.audio
         return {
             "path": printable(self.path),
             "title": tags.title,
@@ -146,11 +173,17 @@ class Inspection:
             "vote": {"mean": _told(self.mean), "majority": _told(self.majority)},
             "probabilities": {g: round(p, 4) for g, p in self.mean.probabilities.items()},
             "votes": self.mean.votes,
+            "family": _level(self.mean.family),
+            "style": _level(self.mean.style),
+            "words": [
+                {"ear": ear, "word": word, "score": round(score, 4)}
+                for ear, word, score in self.words
+            ],
             "segments": [
                 {
                     "start_s": round(start, 3),
                     "end_s": round(end, 3),
-                    "probabilities": dict(zip(genres, map(_rounded, row), strict=True)),
+                    "probabilities": dict(zip(names, map(_rounded, row), strict=True)),
                 }
                 for (start, end), row in zip(self.spans_s, self.probabilities, strict=True)
             ],
@@ -160,6 +193,10 @@ class Inspection:
 
 def _rounded(probability: np.floating) -> float:
     return round(float(probability), 4)
+
+
+def _level(found: tuple[str, float] | None) -> dict[str, Any] | None:
+    return None if found is None else {"genre": found[0], "confidence": round(found[1], 4)}
 
 
 def _told(decision: Decision) -> dict[str, Any]:
@@ -222,17 +259,30 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     finally:
         pool.stop()
     heard = time.perf_counter()
-    probabilities = classifier(sound.segments)
+    judgement, words = _judged(classifier, sound.segments)
     classified = time.perf_counter()
 
     from transforms.vote import VotePolicy, decide
 
     track = Track(path, format, tags=tags, audio=sound.audio)
-    prediction = Prediction(track, probabilities, heard - started, classified - heard)
-    mean, majority = (
-        decide(prediction, bundle.genres, VotePolicy(rule, min_confidence=bundle.min_confidence))
+    prediction = Prediction(track, **vars(judgement), hear_seconds=0.0, classify_seconds=0.0)
+    policies = (
+        VotePolicy(
+            rule,
+            min_confidence=bundle.min_confidence,
+            level=bundle.level,
+            style_confidence=bundle.style_confidence,
+        )
         for rule in ("mean", "majority")
     )
+    mean, majority = (
+        decide(prediction, bundle.genres, policy, families=bundle.families) for policy in policies
+    )
+    families = tuple(dict.fromkeys(bundle.families))
+    probabilities, overall = judgement.probabilities, judgement.overall
+    if families:
+        members = np.array([[own == name for name in families] for own in bundle.families])
+        probabilities, overall = probabilities @ members, overall @ members
     seconds = {
         **sound.seconds,
         "load_network": loaded - started,
@@ -250,7 +300,24 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         mean=mean,
         majority=majority,
         seconds=seconds,
+        families=families,
+        overall=overall,
+        words=words,
     )
+
+
+def _judged(
+    classifier: Classifier, segments: np.ndarray
+) -> tuple[Judgement, tuple[tuple[str, str, float], ...]]:
+    """What the model makes of a track's segments, and what its ears said."""
+    if not classifier.has_ears:
+        (judgement,) = classifier.of_tracks([segments])
+        return judgement, ()
+    from model.head import words_of
+
+    outputs, _ = classifier.classify(segments)
+    words = words_of(outputs, classifier.bundle.features, _MOST_WORDS)
+    return classifier.judged(outputs, _AROUND), tuple(words)
 
 
 def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = None) -> Sound:

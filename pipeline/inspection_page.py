@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.colours import colour_of
+from model.pretrained.subjects import by_subject
 from pipeline import __version__
 from pipeline.inspection import Inspection
 from pipeline.terminal import safe
@@ -261,6 +262,13 @@ def heading(inspection: Inspection) -> tuple[str, str]:
     return title, ", ".join(filter(None, (tags.artist, tags.album)))
 
 
+def levels(inspection: Inspection) -> str:
+    """The likeliest family and its likeliest style, each with its probability."""
+    (family, sure), (style, less_sure) = inspection.mean.family, inspection.mean.style
+    text = f"{family} {percent(sure)}"
+    return text if style == family else f"{text}; its likeliest style {style} {percent(less_sure)}"
+
+
 def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
     """What both rules of the vote decide: rule, text, and whether there is a genre."""
     mean, majority = inspection.mean, inspection.majority
@@ -268,12 +276,14 @@ def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
     if mean.genres:
         by_mean = f"{mean.genres[0]}, {percent(mean.confidence)}"
     if majority.genres:
-        n_votes = majority.votes[majority.genres[0]]
+        # Votes are for families, where genres have any.
+        n_votes = majority.votes[majority.family[0] if majority.family else majority.genres[0]]
         by_majority = f"{majority.genres[0]}, {n_votes} of {_segments(inspection)}"
-    return [
+    found = [
         ("By mean probability", by_mean, bool(mean.genres)),
         ("By majority vote", by_majority, bool(majority.genres)),
     ]
+    return [*found, ("Family and style", levels(inspection), True)] if mean.family else found
 
 
 def _segments(inspection: Inspection) -> str:
@@ -317,7 +327,7 @@ def write_page(path: str, inspection: Inspection) -> None:
     ranking = inspection.ranking[:MOST_GENRES]
     duration, probabilities = inspection.duration_s, inspection.probabilities
     winners = probabilities.argmax(axis=1)
-    genres, votes = inspection.bundle.genres, inspection.mean.votes
+    genres, votes = inspection.names, inspection.mean.votes
     title, artist = heading(inspection)
     environment.filters["percent"] = percent
     page = environment.get_template("inspection.html.j2").render(
@@ -332,12 +342,13 @@ def write_page(path: str, inspection: Inspection) -> None:
             {
                 "name": genres[genre],
                 "colour": colour_of(genre),
-                "mean": float(probabilities[:, genre].mean()),
+                "mean": float(inspection.whole[genre]),
                 "votes": votes[genres[genre]],
                 "strip": _png_of_strip([(genre, p) for p in probabilities[:, genre]]),
             }
             for genre in ranking
         ],
+        words=by_subject(inspection.words),
         winners=_png_of_strip([(genre, 1.0) for genre in winners]),
         heard_share=inspection.spans_s[-1][1] / duration,
         wave=_outline(inspection.sound.wave),
@@ -364,7 +375,7 @@ def _wave_note(inspection: Inspection) -> str:
 
 def _genre_note(inspection: Inspection) -> str:
     length = inspection.bundle.features.segment_seconds
-    left_out = len(inspection.bundle.genres) - MOST_GENRES
+    left_out = len(inspection.names) - MOST_GENRES
     note = f"Segments of {length:.1f} s: the stronger the colour, the more probable the genre."
     return note if left_out <= 0 else f"{note} The {left_out} least probable are not shown."
 
@@ -556,8 +567,8 @@ def _draw_head(sheet: _Sheet, inspection: Inspection, ranking: list[int]) -> Non
         sheet.text(_LEFT + 1.2, down, _cut(fact, 48))
         down += 0.21
 
-    genres, votes = inspection.bundle.genres, inspection.mean.votes
-    means = inspection.probabilities.mean(axis=0)[ranking]
+    genres, votes = inspection.names, inspection.mean.votes
+    means = inspection.whole[ranking]
     axes = sheet.axes(7.0, 1.1, _WIDTH - 7.0 - 1.4, 0.21 * len(ranking))
     rows = range(len(ranking))
     axes.barh(rows, means, height=0.62, color=[colour_of(genre) for genre in ranking])
@@ -607,7 +618,7 @@ def _draw_genres(sheet: _Sheet, height: float, inspection: Inspection, ranking: 
         interpolation="nearest",
     )
     axes.hlines(np.arange(1, len(ranking)) - 0.5, 0, inspection.duration_s, "white", linewidth=1.5)
-    names = [_cut(inspection.bundle.genres[genre], 12) for genre in ranking]
+    names = [_cut(inspection.names[genre], 12) for genre in ranking]
     axes.set_ylim(len(ranking) - 0.5, -0.5)
     axes.set_yticks(range(len(ranking)), names, color=_TEXT)
     return axes

@@ -18,11 +18,21 @@ from pebble import ProcessExpired
 from PIL import Image
 from rich.console import Console
 
-from model.bundle import Bundle
+from model.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from model.feature_spec import FeatureSpec
+from model.pretrained import EARS
+from model.pretrained.subjects import SUBJECTS, by_subject, subject_of
 from pipeline.cli import main
 from pipeline.commands.inspect import _print
-from pipeline.inspection import MOST_COLUMNS, Inspection, Sound, _decode, _measure, listen
+from pipeline.inspection import (
+    MOST_COLUMNS,
+    Inspection,
+    Sound,
+    _decode,
+    _measure,
+    inspect,
+    listen,
+)
 from pipeline.inspection_page import MOST_GENRES, time_ticks, write_page, write_png
 from tests.conftest import GENRES, files_of, tone, write_audio
 from transforms.decode import DecodeError
@@ -375,3 +385,62 @@ def test_a_song_from_a_real_library(shared_data, tmp_path, capsys):
     assert all(
         sum(s["probabilities"].values()) == pytest.approx(1, abs=2e-3) for s in figures["segments"]
     )
+
+
+# --- ears ---------------------------------------------------------------------------------
+
+
+def test_a_song_is_shown_in_families_and_in_the_networks_own_words(shared_data, tmp_path, capsys):
+    song = str(shared_data / "songs" / "Jonathan Coulton - Code Monkey.ogg")
+    assert main(["inspect", song, "--out", str(tmp_path), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["vote"]["mean"]["genre"] == "Rock"
+    assert figures["family"]["genre"] == "Rock"
+    assert figures["style"]["confidence"] <= figures["family"]["confidence"]
+    assert set(figures["votes"]) == set(load_bundle(DEFAULT_BUNDLE).families)
+    assert set(figures["segments"][0]["probabilities"]) == set(figures["votes"])
+    assert figures["segments"][1]["start_s"] == pytest.approx(5.984, abs=0.001)
+    said = [(one["ear"], one["word"]) for one in figures["words"]]
+    assert said[0] == ("yamnet", "Music")
+    assert next(one for one in said if one[0] == "musicnn_msd")[1] == "rock"
+    page = (tmp_path / "Jonathan Coulton - Code Monkey.inspect.html").read_text(encoding="utf-8")
+    assert "In the networks" in page
+    assert "<b>rock</b>" in page or "<b>Rock music</b>" in page
+
+
+def test_the_winning_family_stays_the_same_through_a_plain_song(shared_data, tmp_path):
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    for song in sorted((shared_data / "songs").glob("*.mp3"))[:2]:
+        inspection = inspect(str(song), bundle)
+        winners = inspection.probabilities.argmax(axis=1)
+        assert (winners == inspection.ranking[0]).mean() >= 0.8, song.name
+
+
+def test_words_are_shown_by_what_they_are_about():
+    words = [
+        ("yamnet", "Music", 0.95),
+        ("yamnet", "Banjo", 0.3),
+        ("yamnet", "Bluegrass", 0.03),
+        ("yamnet", "Harp", 0.01),
+        ("musicnn_msd", "country", 0.5),
+        ("yamnet", "Country", 0.1),
+        ("musicnn_msd", "70s", 0.2),
+    ]
+    assert by_subject(words) == {
+        "kinds of music": [("country", 0.5), ("Bluegrass", 0.03)],
+        "instruments": [("Banjo", 0.3)],
+        "time": [("70s", 0.2)],
+    }
+
+
+def test_every_word_of_every_ear_is_about_something():
+    for ear in EARS.values():
+        for word in ear.words:
+            assert subject_of(ear.name, word) in SUBJECTS
+
+
+def test_what_is_no_music_is_said_to_be_none(tmp_path, capsys):
+    noise = np.random.default_rng(0).standard_normal((12 * 22050, 1)) / 8
+    write_audio(tmp_path / "noise.flac", noise, 22050)
+    assert main(["inspect", str(tmp_path / "noise.flac"), "--out", str(tmp_path)]) == 0
+    assert "Not music: " in capsys.readouterr().out

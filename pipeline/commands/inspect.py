@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.options import UsageError
+from pipeline.options import UsageError, bundle_named
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
         "--bundle",
         metavar="DIR",
         default=None,
-        help="folder of the model to use (default: the one that comes with genrebeam)",
+        help="folder of the model to use, or default or gtzan (default: default)",
     )
     inspect.add_argument(
         "--out", metavar="DIR", default=".", help="folder for the page (default: the current one)"
@@ -66,14 +66,14 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     outputs = {name: _checked_output(track, arguments.out, kind) for name, kind in kinds.items()}
     from rich.console import Console
 
-    from model.bundle import DEFAULT_BUNDLE, BundleError, load_bundle
+    from model.bundle import BundleError
     from pipeline.inspection import inspect
     from pipeline.inspection_page import write_page, write_png
     from transforms.records import TrackError, printable, reason_of
 
     console = Console(highlight=False, markup=False, emoji=False)
     try:
-        bundle = load_bundle(arguments.bundle or DEFAULT_BUNDLE)
+        bundle = bundle_named(arguments.bundle)
         with console.status("listening"):
             inspection = inspect(track, bundle)
     except BundleError as error:
@@ -135,7 +135,8 @@ def _print(console: Console, inspection: Inspection) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from pipeline.inspection_page import facts, heading, verdicts
+    from model.pretrained.subjects import by_subject
+    from pipeline.inspection_page import facts, heading, percent, verdicts
 
     title, artist = heading(inspection)
     console.print(Text(safe(title), "bold"))
@@ -149,10 +150,10 @@ def _print(console: Console, inspection: Inspection) -> None:
     console.print(table)
     console.print()
 
-    means = inspection.probabilities.mean(axis=0)
+    means = inspection.whole
     first, *others = inspection.ranking[:_MOST_GENRES]
     likely = [first, *(genre for genre in others if means[genre] >= _LEAST)]
-    names = [safe(inspection.bundle.genres[genre]) for genre in likely]
+    names = [safe(inspection.names[genre]) for genre in likely]
     room = min(_LONGEST_NAME, max(map(cell_len, names)))
     chart = {genre: set_cell_size(name, room) for genre, name in zip(likely, names, strict=True)}
     bars, strips = _BARS, _STRIPS
@@ -162,6 +163,14 @@ def _print(console: Console, inspection: Inspection) -> None:
     vote, over_time = _vote(inspection, chart, bars), _over_time(inspection, chart, strips, columns)
     for line in (*vote, Text(), *over_time, Text()):
         console.print(line, no_wrap=True, overflow="crop")
+    if said := by_subject(inspection.words):
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for subject, words in said.items():
+            told = ", ".join(f"{word} {percent(score)}" for word, score in words)
+            table.add_row(Text(subject, "dim"), Text(told, overflow="fold"))
+        console.print(Text("What the networks say in words, and how surely", "dim"))
+        console.print(table)
+        console.print()
 
 
 def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator[Text]:
@@ -172,7 +181,7 @@ def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator
     from pipeline.inspection_page import percent
     from transforms.vote import count_votes
 
-    means, votes = inspection.probabilities.mean(axis=0), count_votes(inspection.probabilities)
+    means, votes = inspection.whole, count_votes(inspection.probabilities)
     yield Text(f"{_blank(rows)}    mean  votes", "dim")
     for genre, name in rows.items():
         whole, part = divmod(round(means[genre] * _BAR * _PARTS), _PARTS)
