@@ -153,6 +153,8 @@ def panels(inspection: Inspection) -> list[Picture | Lines]:
     else:
         mel, share = sound.mel_db / spec.top_db + 1, 1.0
         note = "The network is fed numbers drawn from it"
+        if spec.ears:
+            note = "As people draw it; each network hears bands of its own"
     rows = np.arange(spec.n_mels)
     highest = sound.band_hz[-1]
     mel_ticks = [
