@@ -169,8 +169,9 @@ def kill_writer(library: Library, report: Path, genres: tuple[str, ...], after_s
 
 def start_command(library: Library, report: Path) -> subprocess.Popen:
     """The whole command, in a process group of its own."""
-    # Any genre will do, however unsure.
-    options = ["--existing", "replace", "--min-confidence", "0", "--report", str(report)]
+    # Any genre will do, however unsure; the ears would refuse tones.
+    options = ["--existing", "replace", "--min-confidence", "0", "--bundle", "gtzan"]
+    options += ["--report", str(report)]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli", "tag", str(library.folder), *options],
         cwd=REPOSITORY,
