@@ -39,8 +39,7 @@ from pipeline.endings import ends_or_goes_on
 from pipeline.options import LOCAL_RUNNER
 from transforms import pool
 from transforms.classify import EarsModelHandler, SetFailuresApart
-from transforms.features import hear
-from transforms.hear import Hear, hear_in_a_row
+from transforms.hear import Hear, hear_in_a_row, hear_what_sounds
 from transforms.label import FORMATS_HEARD, Labelling, SelectLabelled, label_files, labelling_of
 from transforms.library import Walk, walk
 from transforms.records import Features, Outcome, Track, printable
@@ -84,7 +83,7 @@ def build(
         processes,
         stopping,
         # What ears say is averaged: a track is known best by all of its parts.
-        listen=hear if has_ears else hear_in_a_row,
+        listen=hear_what_sounds if has_ears else hear_in_a_row,
     )
 
     walked = (

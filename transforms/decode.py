@@ -23,6 +23,9 @@ _SOUNDFILE_FORMATS = frozenset(
 _RESAMPLER_MARGIN = 256
 # Float files may be scaled like integers, no louder.
 _LOUDEST = 2.0**32
+# Share of the channels' power that is left in their mean where they cancel each other out; of
+# channels that have nothing in common one in their number is left.
+_CANCELLED = 1e-3
 
 
 class DecodeError(TrackError):
@@ -144,7 +147,16 @@ def _mono(samples: np.ndarray) -> np.ndarray:
     channels = samples.shape[1]
     if channels == 1:
         return samples[:, 0]
-    return samples @ np.full(channels, 1 / channels, dtype=np.float32)
+    mono = samples @ np.full(channels, 1 / channels, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # of damaged files; `_finite` is next
+        everything = samples.ravel("K")
+        mean_power = float(everything @ everything) / channels
+        if float(mono @ mono) >= _CANCELLED * mean_power or not math.isfinite(mean_power):
+            return mono
+    # One channel is another's negative: the mean would hide what both say.
+    # The first that is not much quieter: channels as loud must not take turns from read to read.
+    powers = (samples**2).sum(axis=0)
+    return np.ascontiguousarray(samples[:, int((powers >= powers.max() / 2).argmax())])
 
 
 class _SoundFileReader:

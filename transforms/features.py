@@ -20,7 +20,7 @@ from model.feature_spec import FeatureSpec
 from transforms.decode import AudioReader, DecodeError, open_audio, read_stretch
 from transforms.descriptors import Described, describe
 from transforms.mel import MelPower, mel_power, scale
-from transforms.patches import Patches, cut_patches, scale_patches
+from transforms.patches import Patches, cut_patches, scale_patches, those_that_sound
 from transforms.records import AudioFacts, Refusal
 from transforms.remote import localised
 
@@ -29,6 +29,8 @@ from transforms.remote import localised
 _SILENT_POWER = 1e-5
 # So many segments without a sample one after the other, and the track has ended.
 _MOST_EMPTY = 20
+# How many times as many segments are tried where all that were heard are silent.
+_MORE_SEGMENTS = (4, 16)
 # No codec stores a second of sound in less; headers that promise more are wrong.
 _LEAST_BYTES_PER_SECOND = 1
 
@@ -70,6 +72,7 @@ def hear(
     header_s: float | None = None,
     *,
     in_a_row: bool = False,
+    only_sound: bool = False,
 ) -> Heard:
     """Decode a file's segments and compute their features.
 
@@ -83,6 +86,9 @@ def hear(
         Duration by the file's header, in s (see `open_audio`).
     in_a_row : bool
         Hear `n_segments` one after the other from the track's middle.
+    only_sound : bool
+        For ears: leave out segments that are silent beside the others; where all are, look
+        for sound at more places. The others then no longer lie at `FeatureSpec.segment_starts`.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def hear(
     with localised(path) as local, open_audio(local, format, header_s) as reader:
         longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
         reader.n_samples = min(reader.n_samples, longest)
-        heard = hear_audio(path, reader, spec, n_segments, in_a_row=in_a_row)
+        heard = hear_audio(path, reader, spec, n_segments, in_a_row=in_a_row, only_sound=only_sound)
     return dataclasses.replace(heard, seconds=time.perf_counter() - started)
 
 
@@ -110,6 +116,7 @@ def hear_audio(
     n_segments: int | None = None,
     *,
     in_a_row: bool = False,
+    only_sound: bool = False,
 ) -> Heard:
     """Compute the features of audio that is open already.
 
@@ -118,7 +125,7 @@ def hear_audio(
     path : str
         For errors.
     reader : AudioReader
-    spec, n_segments, in_a_row
+    spec, n_segments, in_a_row, only_sound
         See `hear`.
 
     Returns
@@ -149,11 +156,20 @@ def hear_audio(
             reason = f"{audio.duration_s:.1f} s of audio, at least {least:.1f} s are needed"
             raise TooShort(path, f"{reason} to judge")
         raise DecodeError(path, f"nothing of its {audio.duration_s:.0f} s can be decoded")
+    if only_sound and spec.kind == "ears" and n_segments:
+        # A few segments may all miss what sounds before and after minutes of silence.
+        for more in _MORE_SEGMENTS:
+            if max(segment.peak for segment in segments) > _SILENT_POWER:
+                break
+            starts = spec.segment_starts(n_frames, more * n_segments)
+            segments = _segments(reader, spec, starts) or segments
     if max(segment.peak for segment in segments) <= _SILENT_POWER:
         raise Silence(path, "silent from start to end")
     if spec.kind == "descriptors":
         features = np.stack([segment.values for segment in segments])
     elif spec.kind == "ears":
+        if only_sound:
+            segments = those_that_sound(segments)
         features = scale_patches(segments, spec)
     else:
         features = scale(segments, spec)

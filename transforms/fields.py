@@ -31,6 +31,7 @@ from mutagen.mp4._atom import Atoms
 from mutagen.ogg import OggFileType, OggPage
 from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
+from mutagen.wavpack import WavPack
 
 from transforms import ape, id3
 from transforms.records import AudioFacts, FileTags, Refusal, TrackError
@@ -355,6 +356,28 @@ def _check_dsdiff(file: Any) -> None:
         raise ValueError("its sound is cut off")
     if not any(chunk.id == "DSD" for chunk in chunks) or ends[0] < size - 1:
         raise ValueError("its chunks do not say where the sound ends")
+
+
+def _check_blocks(file: Any) -> None:
+    """Refuse WavPack files whose first block is not whole: what follows may be read as sound."""
+    if not isinstance(file, WavPack):
+        return
+    with open(file.filename, "rb") as stream:
+        head = stream.read(32)
+        stream.seek(0, 2)
+        size = stream.tell()
+        (rest,) = struct.unpack("<I", head[4:8])
+        end = 8 + rest
+        stream.seek(min(end, size))
+        after = stream.read(8)
+    if rest < 24 or end > size:
+        raise ValueError("its sound is cut off")
+    (n_samples,) = struct.unpack("<I", head[20:24])
+    # A block without samples may hold a RIFF header; behind the last block come tags.
+    if not n_samples and not after.startswith(b"wvpk"):
+        raise ValueError("its sound is cut off")
+    if after and not after.startswith((b"wvpk", b"APETAGEX", b"TAG")):
+        raise ValueError("its blocks do not say where the sound ends")
 
 
 def _frames(tags: ID3Tags) -> dict[str, Any]:
@@ -685,6 +708,7 @@ _FAMILIES = (
         (APEv2File,),
         ("Title", "Artist", "Album"),
         **_mapping("Genre", "{}", str, _others_ape, _write_ape),
+        check=_check_blocks,
     ),
 )
 

@@ -86,6 +86,17 @@ def hear_in_a_row(
         return hear(local, format, spec, n_segments, header_s, in_a_row=True)
 
 
+def hear_what_sounds(
+    path: str,
+    format: str,
+    spec: FeatureSpec,
+    n_segments: int | None,
+    header_s: float | None = None,
+) -> Heard:
+    """What is heard of a track to judge it: see `hear`, with `only_sound`."""
+    return hear(path, format, spec, n_segments, header_s, only_sound=True)
+
+
 class Hear(InFlight):
     """Decode and compute features: Track -> Features.
 
@@ -99,7 +110,7 @@ class Hear(InFlight):
         Whether the run shall end early: tracks not yet decoded are dropped then.
     timeout_s : float
     listen : callable
-        `hear`, or `hear_in_a_row`.
+        `hear_what_sounds`, or `hear_in_a_row`.
     """
 
     def __init__(
@@ -109,7 +120,7 @@ class Hear(InFlight):
         processes: int,
         stopping: Callable[[], bool],
         timeout_s: float = TIMEOUT_S,
-        listen: Callable[..., Heard] = hear,
+        listen: Callable[..., Heard] = hear_what_sounds,
     ) -> None:
         most = _IN_FLIGHT if n_segments else _IN_FLIGHT_WHOLE
         super().__init__(processes * most, stopping)

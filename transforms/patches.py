@@ -21,6 +21,9 @@ _POWER_OF_FULL_SCALE = 2e4
 _LEVEL_SAMPLES = 1600
 # What is quieter still is noise, most of it.
 _MOST_GAIN = 30.0
+# Power in relation to a track's loudest segment below which one is silent: 50 dB, more than the
+# quietest movement of a symphony has.
+_SILENT_SHARE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,22 @@ def cut_patches(samples: np.ndarray, spec: FeatureSpec, first_real: int, n_real:
     return Patches(mel, float(np.abs(samples).max()), peak)
 
 
+def those_that_sound(segments: Sequence[Patches]) -> list[Patches]:
+    """The segments without those that are silent beside the loudest.
+
+    Parameters
+    ----------
+    segments : sequence of Patches
+
+    Returns
+    -------
+    list of Patches
+        At least one.
+    """
+    least = _SILENT_SHARE * max(segment.peak for segment in segments)
+    return [segment for segment in segments if segment.peak >= least]
+
+
 def scale_patches(segments: Sequence[Patches], spec: FeatureSpec) -> np.ndarray:
     """Log-mel patches of a track's segments.
 
@@ -93,13 +112,12 @@ def scale_patches(segments: Sequence[Patches], spec: FeatureSpec) -> np.ndarray:
     loudest = max(segment.loudest for segment in segments)
     gain = min(max(1.0, spec.least_peak / loudest), _MOST_GAIN)
     frames = [ear.frames for ear in spec.ears for _ in ear.patches]
-    values = [
-        np.concatenate(
-            [log_mel(mel, of, gain).ravel() for mel, of in zip(segment.mel, frames, strict=True)]
-        )
-        for segment in segments
-    ]
-    return np.stack(values).astype(np.float16)[:, :, None]
+    # A mix of two hours has 1,200 segments: no second copy of them as float32.
+    values = np.empty((len(segments), spec.shape[0], 1), dtype=np.float16)
+    for row, segment in zip(values, segments, strict=True):
+        logs = [log_mel(mel, of, gain).ravel() for mel, of in zip(segment.mel, frames, strict=True)]
+        row[:, 0] = np.concatenate(logs)
+    return values
 
 
 def patches_of(segments: np.ndarray, spec: FeatureSpec) -> dict[str, np.ndarray]:
