@@ -2,6 +2,9 @@
 
 A process of the pool decodes the track once and measures it, while this one loads the
 network; a file that hangs or crashes its decoder takes neither down.
+
+What pretrained ears are fed is nothing to look at (`model.pretrained`): people are drawn a
+picture of their own.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from transforms.records import AudioFacts, Decision, FileTags, printable
 
 if TYPE_CHECKING:
     from transforms.classify import Classifier, Judgement
+    from transforms.decode import AudioReader
 
 # Most columns of what is drawn over time: more than a screen or a sheet of paper shows.
 MOST_COLUMNS = 2000
@@ -29,7 +33,9 @@ _PIECE_S = 10
 # Segments of six seconds on each side that smooth what is shown over time.
 _AROUND = 1
 # Words that are kept of each ear, the likeliest.
-_MOST_WORDS = 30
+_MOST_WORDS = 20
+# What is drawn where ears hear.
+DRAWN = FeatureSpec()
 # So much of a track without a sample, and it has ended, whatever its header promises.
 _MOST_EMPTY_S = 120
 # Ten hours of sound take less than half of it on a busy machine.
@@ -94,7 +100,7 @@ class Inspection:
     sound : Sound
     probabilities : np.ndarray
         ``(n_segments, n_names) float32``, calibrated; of ears each segment with its
-        neighbours.
+        neighbours. Votes go by each segment alone, as tagging counts them.
     mean, majority : Decision
         What both rules make of all segments.
     seconds : dict of str to float
@@ -104,7 +110,9 @@ class Inspection:
     overall : np.ndarray or None
         ``(n_names,) float32``: of the whole track, where that is more than the mean.
     words : tuple of (str, str, float)
-        Ear, word and mean score of all that the ears said, see `model.head.words_of`.
+        Ear, word and mean score of the likeliest, see `model.head.words_of`.
+    not_music : str or None
+        What it is instead, where it is no music.
     """
 
     path: str
@@ -120,6 +128,12 @@ class Inspection:
     families: tuple[str, ...] = ()
     overall: np.ndarray | None = None
     words: tuple[tuple[str, str, float], ...] = ()
+    not_music: str | None = None
+
+    @property
+    def drawn(self) -> FeatureSpec:
+        """How the sound is drawn."""
+        return drawn_for(self.bundle.features)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,6 +184,7 @@ class Inspection:
             "sample_rate_hz": audio.sample_rate_hz,
             "channels": audio.channels,
             "model": {"name": self.bundle.name, "version": self.bundle.version},
+            "not_music": self.not_music,
             "vote": {"mean": _told(self.mean), "majority": _told(self.majority)},
             "probabilities": {g: round(p, 4) for g, p in self.mean.probabilities.items()},
             "votes": self.mean.votes,
@@ -259,13 +274,18 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     finally:
         pool.stop()
     heard = time.perf_counter()
-    judgement, words = _judged(classifier, sound.segments)
+    judged, smoothed, words = _judge(classifier, sound.segments)
     classified = time.perf_counter()
 
     from transforms.vote import VotePolicy, decide
 
     track = Track(path, format, tags=tags, audio=sound.audio)
-    prediction = Prediction(track, **vars(judgement), hear_seconds=0.0, classify_seconds=0.0)
+    prediction = Prediction(
+        track,
+        hear_seconds=heard - started,
+        classify_seconds=classified - heard,
+        **vars(judged),
+    )
     policies = (
         VotePolicy(
             rule,
@@ -279,10 +299,11 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         decide(prediction, bundle.genres, policy, families=bundle.families) for policy in policies
     )
     families = tuple(dict.fromkeys(bundle.families))
-    probabilities, overall = judgement.probabilities, judgement.overall
+    probabilities, overall = smoothed, judged.overall
     if families:
         members = np.array([[own == name for name in families] for own in bundle.families])
-        probabilities, overall = probabilities @ members, overall @ members
+        probabilities = probabilities @ members
+        overall = None if overall is None else overall @ members
     seconds = {
         **sound.seconds,
         "load_network": loaded - started,
@@ -303,25 +324,35 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         families=families,
         overall=overall,
         words=words,
+        not_music=judged.not_music,
     )
 
 
-def _judged(
+def drawn_for(spec: FeatureSpec) -> FeatureSpec:
+    """How sound is drawn that a network is fed by `spec`: the same way where that is a picture."""
+    return DRAWN if spec.ears else spec
+
+
+def _judge(
     classifier: Classifier, segments: np.ndarray
-) -> tuple[Judgement, tuple[tuple[str, str, float], ...]]:
-    """What the model makes of a track's segments, and what its ears said."""
+) -> tuple[Judgement, np.ndarray, tuple[tuple[str, str, float], ...]]:
+    """What tagging makes of all segments, their probabilities over time, what ears said."""
     if not classifier.has_ears:
-        (judgement,) = classifier.of_tracks([segments])
-        return judgement, ()
-    from model.head import words_of
+        (judged,) = classifier.of_tracks([segments])
+        return judged, judged.probabilities, ()
+    from model.head import over_time, words_of
 
     outputs, _ = classifier.classify(segments)
+    smoothed = classifier.genres_of(over_time(outputs, _AROUND)[:, None])
     words = words_of(outputs, classifier.bundle.features, _MOST_WORDS)
-    return classifier.judged(outputs, _AROUND), tuple(words)
+    return classifier.judged(outputs), smoothed, tuple(words)
 
 
 def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = None) -> Sound:
-    """Decode a file once, compute the network's features, and measure it.
+    """Decode a file, compute the network's features, and measure it.
+
+    It is decoded once; for ears twice, as it is drawn and at their rate. All of it at the file's
+    own rate would be too much for memory where it is hours long.
 
     Parameters
     ----------
@@ -345,14 +376,16 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
     from transforms.features import hear_audio
 
     started = time.perf_counter()
-    rate = spec.sample_rate_hz
+    drawn = drawn_for(spec)
+    rate = drawn.sample_rate_hz
     with open_audio(path, format, header_s) as reader:
         samples = _decode(path, reader, rate)
         audio = AudioFacts(len(samples) / rate, reader.sample_rate_hz, reader.channels)
-    decoded = time.perf_counter()
-    heard = hear_audio(path, _Decoded(samples, rate), spec)
+        decoded = time.perf_counter()
+        again = _Filled(reader, audio.duration_s) if spec.ears else _Decoded(samples, rate)
+        heard = hear_audio(path, again, spec)
     featured = time.perf_counter()
-    measured = _measure(samples, spec)
+    measured = _measure(samples, drawn)
     seconds = {
         "decode": decoded - started,
         "features": featured - decoded,
@@ -375,7 +408,23 @@ class _Decoded:
         return self.samples[start : start + count]
 
 
-def _decode(path: str, reader: Any, rate: int) -> np.ndarray:
+class _Filled:
+    """An open file, silent where it cannot be decoded, so that what follows does not move."""
+
+    exact = True
+
+    def __init__(self, reader: AudioReader, duration_s: float) -> None:
+        self.reader = reader
+        self.sample_rate_hz, self.channels = reader.sample_rate_hz, reader.channels
+        self.n_samples = round(duration_s * reader.sample_rate_hz)
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        count = max(0, min(count, self.n_samples - start))
+        found = self.reader.read(start, count)
+        return np.pad(found, (0, count - len(found)))
+
+
+def _decode(path: str, reader: AudioReader, rate: int) -> np.ndarray:
     """All of a track at `rate`, silent where it cannot be decoded: ``(n,) float32``."""
     from transforms.decode import DecodeError, read_stretch
 

@@ -38,6 +38,8 @@ MOST_GENRES = 12
 # Columns of what changes with every frame: fewer than measured, so that its course shows.
 _PICTURE_COLUMNS, _LINE_POINTS = 800, 400
 _MEL_COLUMNS = 4000
+# Styles of the likeliest family that are told, and the least probability of more than one.
+_MOST_STYLES, _LEAST_STYLE = 3, 0.02
 # Headers are seldom exact.
 _LEAST_CUT_S = 2
 
@@ -144,8 +146,11 @@ def panels(inspection: Inspection) -> list[Picture | Lines]:
     -------
     list of Picture or Lines
     """
-    sound, spec = inspection.sound, inspection.bundle.features
-    if spec.kind == "log_mel":
+    sound, spec = inspection.sound, inspection.drawn
+    if inspection.bundle.features.ears:
+        mel, share = sound.mel_db / spec.top_db + 1, 1.0
+        note = "For people; the networks are fed pictures of their own, coarser ones"
+    elif spec.kind == "log_mel":
         mel = np.concatenate(sound.segments, axis=1).astype(np.float32)
         mel = mel[:, : max(1, round(inspection.duration_s / spec.frame_seconds))]
         share = min(1.0, mel.shape[1] * spec.frame_seconds / inspection.duration_s)
@@ -265,14 +270,31 @@ def heading(inspection: Inspection) -> tuple[str, str]:
 
 
 def levels(inspection: Inspection) -> str:
-    """The likeliest family and its likeliest style, each with its probability."""
-    (family, sure), (style, less_sure) = inspection.mean.family, inspection.mean.style
+    """The likeliest family and its likeliest styles, each with its probability."""
+    family, sure = inspection.mean.family
+    probabilities = inspection.mean.probabilities
+    own = zip(inspection.bundle.genres, inspection.bundle.families, strict=True)
+    styles = [(probabilities[genre], genre) for genre, of in own if of == family]
     text = f"{family} {percent(sure)}"
-    return text if style == family else f"{text}; its likeliest style {style} {percent(less_sure)}"
+    if len(styles) == 1:
+        return text
+    likely = sorted(styles, reverse=True)[:_MOST_STYLES]
+    # A family's name among its styles stands for what is none of the others.
+    told = [
+        f"{'plain ' if style == family else ''}{style} {percent(p)}"
+        for number, (p, style) in enumerate(likely)
+        if number == 0 or p >= _LEAST_STYLE
+    ]
+    return f"{text}: {', '.join(told)}"
 
 
 def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
-    """What both rules of the vote decide: rule, text, and whether there is a genre."""
+    """What both rules of the vote decide: rule, text, and whether there is a genre.
+
+    Of what is no music there is nothing to decide.
+    """
+    if inspection.not_music is not None:
+        return [("Genre", f"Not music: {inspection.not_music}", False)]
     mean, majority = inspection.mean, inspection.majority
     by_mean, by_majority = (f"{d.reason[0].upper()}{d.reason[1:]}" for d in (mean, majority))
     if mean.genres:
@@ -282,10 +304,30 @@ def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
         n_votes = majority.votes[majority.family[0] if majority.family else majority.genres[0]]
         by_majority = f"{majority.genres[0]}, {n_votes} of {_segments(inspection)}"
     found = [
-        ("By mean probability", by_mean, bool(mean.genres)),
+        (f"By {chance(inspection)} probability", by_mean, bool(mean.genres)),
         ("By majority vote", by_majority, bool(majority.genres)),
     ]
-    return [*found, ("Family and style", levels(inspection), True)] if mean.family else found
+    # Told, not decided: what is written is above.
+    return [*found, ("Family and style", levels(inspection), False)] if mean.family else found
+
+
+def colours(inspection: Inspection) -> list[str]:
+    """A colour for each of `Inspection.names`.
+
+    Families are more than there are colours: the likeliest of a track get one each.
+    """
+    n_names = len(inspection.names)
+    if not inspection.families:
+        return [colour_of(name) for name in range(n_names)]
+    found = [""] * n_names
+    for place, name in enumerate(inspection.ranking):
+        found[name] = colour_of(place)
+    return found
+
+
+def chance(inspection: Inspection) -> str:
+    """What the probability of the whole track is called, in a word."""
+    return "mean" if inspection.overall is None else "overall"
 
 
 def _segments(inspection: Inspection) -> str:
@@ -331,27 +373,30 @@ def write_page(path: str, inspection: Inspection) -> None:
     winners = probabilities.argmax(axis=1)
     genres, votes = inspection.names, inspection.mean.votes
     title, artist = heading(inspection)
+    colour = colours(inspection)
     environment.filters["percent"] = percent
     page = environment.get_template("inspection.html.j2").render(
         generator=GENERATOR,
         version=__version__,
         title=title,
         artist=artist,
+        not_music=inspection.not_music,
+        chance=chance(inspection),
         facts=facts(inspection),
-        verdicts=verdicts(inspection),
+        verdicts=[] if inspection.not_music else verdicts(inspection),
         heard_by=_heard_by(inspection),
         genres=[
             {
                 "name": genres[genre],
-                "colour": colour_of(genre),
+                "colour": colour[genre],
                 "mean": float(inspection.whole[genre]),
                 "votes": votes[genres[genre]],
-                "strip": _png_of_strip([(genre, p) for p in probabilities[:, genre]]),
+                "strip": _png_of_strip([(colour[genre], p) for p in probabilities[:, genre]]),
             }
             for genre in ranking
         ],
         words=by_subject(inspection.words),
-        winners=_png_of_strip([(genre, 1.0) for genre in winners]),
+        winners=_png_of_strip([(colour[genre], 1.0) for genre in winners]),
         heard_share=inspection.spans_s[-1][1] / duration,
         wave=_outline(inspection.sound.wave),
         wave_note=_wave_note(inspection),
@@ -372,13 +417,22 @@ def write_page(path: str, inspection: Inspection) -> None:
 def _wave_note(inspection: Inspection) -> str:
     peak = max(float(np.abs(inspection.sound.wave).max()), 1e-6)
     level = f"{20 * math.log10(peak):.1f}".replace("-", "\N{MINUS SIGN}")
-    return f"In the colour of the genre that each segment is taken for. Peak {level} dBFS."
+    kind = _kind(inspection)
+    return f"In the colour of the {kind} that each segment is taken for. Peak {level} dBFS."
+
+
+def _kind(inspection: Inspection) -> str:
+    return "family" if inspection.families else "genre"
 
 
 def _genre_note(inspection: Inspection) -> str:
-    length = inspection.bundle.features.segment_seconds
+    spec, kind = inspection.bundle.features, _kind(inspection)
     left_out = len(inspection.names) - MOST_GENRES
-    note = f"Segments of {length:.1f} s: the stronger the colour, the more probable the genre."
+    around = ", each told together with its neighbours" if spec.ears else ""
+    note = (
+        f"Segments of {spec.segment_seconds:.1f} s{around}: "
+        f"the stronger the colour, the more probable the {kind}."
+    )
     return note if left_out <= 0 else f"{note} The {left_out} least probable are not shown."
 
 
@@ -431,16 +485,16 @@ def _png_of_picture(panel: Picture) -> str:
     return _embedded(image)
 
 
-def _png_of_strip(cells: list[tuple[int, float]]) -> str:
+def _png_of_strip(cells: list[tuple[str, float]]) -> str:
     """One pixel for each segment: a class's colour, the stronger the more probable."""
     from PIL import Image
 
     return _embedded(Image.fromarray(_bytes(_shades_of(cells))[None], "RGBA"))
 
 
-def _shades_of(cells: list[tuple[int, float]]) -> np.ndarray:
+def _shades_of(cells: list[tuple[str, float]]) -> np.ndarray:
     """``(n, 4) float`` of red, green, blue and opacity."""
-    rows = [[int(colour_of(g)[i : i + 2], 16) / 255 for i in (1, 3, 5)] for g, _ in cells]
+    rows = [[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour, _ in cells]
     return np.column_stack([rows, [_opacity(p) for _, p in cells]])
 
 
@@ -533,7 +587,8 @@ class _Sheet:
 def _figure(inspection: Inspection) -> Figure:
     ranking = inspection.ranking[:MOST_GENRES]
     shown = panels(inspection)
-    head = 0.95 + max(1.9, 0.21 * len(ranking))
+    texts = 0.5 * len(verdicts(inspection)) + 0.21 * len(facts(inspection))
+    head = 0.95 + max(0.06 + texts, 0.21 * len(ranking))
     heights = [1.1, 0.21 * len(ranking), *(_LINE * panel.height for panel in shown)]
     sheet = _Sheet(head + sum(heights) + 0.69 * len(heights) + 0.85)
     _draw_head(sheet, inspection, ranking)
@@ -569,15 +624,15 @@ def _draw_head(sheet: _Sheet, inspection: Inspection, ranking: list[int]) -> Non
         sheet.text(_LEFT + 1.2, down, _cut(fact, 48))
         down += 0.21
 
-    genres, votes = inspection.names, inspection.mean.votes
+    genres, votes, colour = inspection.names, inspection.mean.votes, colours(inspection)
     means = inspection.whole[ranking]
     axes = sheet.axes(7.0, 1.1, _WIDTH - 7.0 - 1.4, 0.21 * len(ranking))
     rows = range(len(ranking))
-    axes.barh(rows, means, height=0.62, color=[colour_of(genre) for genre in ranking])
+    axes.barh(rows, means, height=0.62, color=[colour[genre] for genre in ranking])
     axes.set(xlim=(0, 1), xticks=[], ylim=(len(ranking) - 0.5, -0.5), facecolor="none")
     axes.set_yticks(rows, [_cut(genres[genre], 18) for genre in ranking], color=_TEXT)
     for place, name, texts in (
-        (1.14, "mean", [percent(mean) for mean in means]),
+        (1.14, chance(inspection), [percent(mean) for mean in means]),
         (1.35, "votes", [str(votes[genres[genre]]) for genre in ranking]),
     ):
         axes.text(place, -0.75, name, ha="right", va="bottom", color=_QUIET)
@@ -595,7 +650,8 @@ def _draw_wave(sheet: _Sheet, height: float, inspection: Inspection) -> Axes:
     low, high = _envelope(inspection.sound.wave)
     times = np.linspace(0, inspection.duration_s, len(low))
     shape = axes.fill_between(times, low, high, color=_FAINT, linewidth=0)
-    winners = [(int(genre), 1.0) for genre in inspection.probabilities.argmax(axis=1)]
+    colour = colours(inspection)
+    winners = [(colour[genre], 1.0) for genre in inspection.probabilities.argmax(axis=1)]
     picture = axes.imshow(
         _shades_of(winners)[None],
         extent=(0, inspection.spans_s[-1][1], -1, 1),
@@ -611,8 +667,8 @@ def _draw_wave(sheet: _Sheet, height: float, inspection: Inspection) -> Axes:
 
 def _draw_genres(sheet: _Sheet, height: float, inspection: Inspection, ranking: list[int]) -> Axes:
     axes = sheet.panel("Genre over time", _genre_note(inspection), height)
-    probabilities = inspection.probabilities
-    cells = [_shades_of([(genre, p) for p in probabilities[:, genre]]) for genre in ranking]
+    probabilities, colour = inspection.probabilities, colours(inspection)
+    cells = [_shades_of([(colour[genre], p) for p in probabilities[:, genre]]) for genre in ranking]
     axes.imshow(
         np.stack(cells),
         extent=(0, inspection.spans_s[-1][1], len(ranking) - 0.5, -0.5),

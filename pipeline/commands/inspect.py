@@ -49,7 +49,8 @@ def add(commands: Any) -> None:
         "--bundle",
         metavar="DIR",
         default=None,
-        help="folder of the model to use, or default or gtzan (default: default)",
+        help="folder of the model to use, or the name of one that comes with genrebeam: default "
+        "or gtzan (default: default)",
     )
     inspect.add_argument(
         "--out", metavar="DIR", default=".", help="folder for the page (default: the current one)"
@@ -142,9 +143,13 @@ def _print(console: Console, inspection: Inspection) -> None:
     console.print(Text(safe(title), "bold"))
     if artist:
         console.print(Text(safe(artist)))
+    if inspection.not_music is not None:
+        told = f"Not music: {inspection.not_music}; what follows is what it would be taken for"
+        console.print(Text(safe(told), "bold"))
     table = Table.grid(padding=(0, 2, 0, 0))
     rows = [(name, fact, "") for name, fact in facts(inspection)]
-    rows += [(rule, text, "bold" if won else "") for rule, text, won in verdicts(inspection)]
+    if inspection.not_music is None:
+        rows += [(rule, text, "bold" if won else "") for rule, text, won in verdicts(inspection)]
     for name, text, style in rows:
         table.add_row(Text(name, overflow="fold"), Text(safe(text), style, overflow="fold"))
     console.print(table)
@@ -177,17 +182,16 @@ def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator
     """How probable genres are, and how many votes they have: a heading, a line for each."""
     from rich.text import Text
 
-    from model.colours import colour_of
-    from pipeline.inspection_page import percent
-    from transforms.vote import count_votes
+    from pipeline.inspection_page import chance, colours, percent
 
-    means, votes = inspection.whole, count_votes(inspection.probabilities)
-    yield Text(f"{_blank(rows)}    mean  votes", "dim")
+    means, votes, colour = inspection.whole, inspection.mean.votes, colours(inspection)
+    yield Text(f"{_blank(rows)} {chance(inspection):>7}  votes", "dim")
     for genre, name in rows.items():
         whole, part = divmod(round(means[genre] * _BAR * _PARTS), _PARTS)
         bar = blocks[-1] * whole + blocks[part * (len(blocks) - 1) // _PARTS]
-        line = Text(f"{name}  {percent(means[genre]):>6} {votes[genre]:>6}  ")
-        yield line.append(bar, colour_of(genre))
+        n_votes = votes[inspection.names[genre]]
+        line = Text(f"{name}  {percent(means[genre]):>6} {n_votes:>6}  ")
+        yield line.append(bar, colour[genre])
 
 
 def _over_time(
@@ -197,10 +201,9 @@ def _over_time(
     import numpy as np
     from rich.text import Text
 
-    from model.colours import colour_of
-    from pipeline.inspection_page import clock, time_ticks
+    from pipeline.inspection_page import clock, colours, time_ticks
 
-    probabilities = inspection.probabilities
+    probabilities, colour = inspection.probabilities, colours(inspection)
     starts = np.arange(columns) * len(probabilities) // columns
     # Where there are more segments than columns, each column shows the mean of some.
     counts = np.maximum(np.diff(starts, append=len(probabilities)), 1)
@@ -208,7 +211,7 @@ def _over_time(
     yield Text(f"{_blank(rows)}  each segment: the higher, the more probable", "dim")
     for genre, name in rows.items():
         levels = np.ceil(shares[:, genre] * (len(blocks) - 1) - 0.25).astype(int)
-        yield Text(f"{name}  ").append("".join(blocks[i] for i in levels), colour_of(genre))
+        yield Text(f"{name}  ").append("".join(blocks[i] for i in levels), colour[genre])
     end, times = inspection.spans_s[-1][1], ""
     for seconds in time_ticks(end, most=max(1, columns // 8)):
         further = times.ljust(round(seconds / end * columns)) + clock(seconds)
