@@ -149,7 +149,7 @@ def panels(inspection: Inspection) -> list[Picture | Lines]:
     sound, spec = inspection.sound, inspection.drawn
     if inspection.bundle.features.ears:
         mel, share = sound.mel_db / spec.top_db + 1, 1.0
-        note = "For people; the networks are fed pictures of their own, coarser ones"
+        note = "As people draw it; each network hears bands of its own"
     elif spec.kind == "log_mel":
         mel = np.concatenate(sound.segments, axis=1).astype(np.float32)
         mel = mel[:, : max(1, round(inspection.duration_s / spec.frame_seconds))]
@@ -158,8 +158,6 @@ def panels(inspection: Inspection) -> list[Picture | Lines]:
     else:
         mel, share = sound.mel_db / spec.top_db + 1, 1.0
         note = "The network is fed numbers drawn from it"
-        if spec.ears:
-            note = "As people draw it; each network hears bands of its own"
     rows = np.arange(spec.n_mels)
     highest = sound.band_hz[-1]
     mel_ticks = [
@@ -617,7 +615,8 @@ def _draw_head(sheet: _Sheet, inspection: Inspection, ranking: list[int]) -> Non
     down = 1.0
     for rule, verdict, decided in verdicts(inspection):
         sheet.text(_LEFT, down, rule, color=_QUIET)
-        sheet.text(_LEFT, down + 0.16, _cut(verdict, 55), size=14 if decided else 10, weight="bold")
+        size, longest = (14, 55) if decided else (10, 64)
+        sheet.text(_LEFT, down + 0.16, _cut(verdict, longest), size=size, weight="bold")
         down += 0.5
     for name, fact in facts(inspection):
         sheet.text(_LEFT, down, name, color=_QUIET)

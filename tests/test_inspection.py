@@ -19,22 +19,36 @@ from PIL import Image
 from rich.console import Console
 
 from model.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
+from model.colours import colour_of
 from model.feature_spec import FeatureSpec
 from model.pretrained import EARS
 from model.pretrained.subjects import SUBJECTS, by_subject, subject_of
+from model.recipes.ears import EARS_FEATURES
 from pipeline.cli import main
 from pipeline.commands.inspect import _print
 from pipeline.inspection import (
+    DRAWN,
     MOST_COLUMNS,
     Inspection,
     Sound,
     _decode,
+    _Filled,
     _measure,
+    drawn_for,
     inspect,
     listen,
 )
-from pipeline.inspection_page import MOST_GENRES, time_ticks, write_page, write_png
+from pipeline.inspection_page import (
+    MOST_GENRES,
+    colours,
+    levels,
+    time_ticks,
+    verdicts,
+    write_page,
+    write_png,
+)
 from tests.conftest import GENRES, files_of, tone, write_audio
+from transforms.classify import Classifier
 from transforms.decode import DecodeError
 from transforms.features import hear
 from transforms.hear import result_of
@@ -57,7 +71,7 @@ def inspection_of(
     samples = tone(30)[:, 0].astype(np.float32)
     audio = AudioFacts(duration_s=30.0, sample_rate_hz=RATE, channels=1)
     segments = np.full((6, *spec.shape), 0.5, np.float16)
-    sound = Sound(segments=segments, audio=audio, **_measure(samples, spec))
+    sound = Sound(segments=segments, audio=audio, **_measure(samples, drawn_for(spec)))
     bundle = Bundle("", "tiny", "v1", genres, genres, spec)
     rows = np.random.default_rng(0).dirichlet(np.ones(len(genres)), 6).astype(np.float32)
     prediction = Prediction(Track(path, "mp3"), rows, 0, 0)
@@ -232,9 +246,13 @@ def test_the_page_needs_nothing_but_itself(tmp_path):
     assert len(page) < 1_000_000
 
 
-@pytest.mark.parametrize("kind", ["log_mel", "descriptors"])
+@pytest.mark.parametrize("kind", ["log_mel", "descriptors", "ears"])
 def test_the_picture_shows_any_name_and_any_kind_of_features(tmp_path, kind):
-    spec = dataclasses.replace(SPEC, kind=kind, segment_frames=1) if kind != "log_mel" else SPEC
+    others = {
+        "descriptors": dataclasses.replace(SPEC, kind=kind, segment_frames=1),
+        "ears": EARS_FEATURES,
+    }
+    spec = others.get(kind, SPEC)
     inspection = inspection_of(tags=FileTags(title=EVIL, artist="日本 $\\frac{$"), spec=spec)
     write_png(str(tmp_path / "a.png"), inspection)
     write_page(str(tmp_path / "a.html"), inspection)
@@ -444,3 +462,131 @@ def test_what_is_no_music_is_said_to_be_none(tmp_path, capsys):
     write_audio(tmp_path / "noise.flac", noise, 22050)
     assert main(["inspect", str(tmp_path / "noise.flac"), "--out", str(tmp_path)]) == 0
     assert "Not music: " in capsys.readouterr().out
+
+
+WORLD = ("Rock", "Punk", "Metal", "Jazz", "Swing", "Pop")
+FAMILIES = ("Rock", "Rock", "Rock", "Jazz", "Jazz", "Pop")
+WORDS = (("yamnet", "Music", 0.9), ("yamnet", "Banjo", 0.3), ("musicnn_msd", "rock", 0.5))
+
+
+def in_families(not_music: str | None = None) -> Inspection:
+    """A track of five segments that is Punk, or no music."""
+    genres = np.tile(np.float32([0.2, 0.6, 0.1, 0.05, 0.03, 0.02]), (5, 1))
+    genres[4] = [0.1, 0, 0, 0.3, 0.6, 0]
+    overall = np.float32([0.2, 0.55, 0.2, 0.03, 0.01, 0.01])
+    prediction = Prediction(Track("a.mp3", "mp3"), genres, 0, 0, None, None, overall, not_music)
+    plain = inspection_of(WORLD, spec=EARS_FEATURES)
+    mean, majority = (
+        decide(prediction, WORLD, VotePolicy(rule), families=FAMILIES)
+        for rule in ("mean", "majority")
+    )
+    members = np.array([[own == name for name in ("Rock", "Jazz", "Pop")] for own in FAMILIES])
+    return dataclasses.replace(
+        plain,
+        bundle=dataclasses.replace(plain.bundle, families=FAMILIES),
+        families=("Rock", "Jazz", "Pop"),
+        probabilities=genres @ members,
+        overall=overall @ members,
+        mean=mean,
+        majority=majority,
+        words=WORDS,
+        not_music=not_music,
+    )
+
+
+def test_families_are_voted_on_and_styles_are_told():
+    inspection = in_families()
+    assert levels(inspection) == "Rock 95 %: Punk 55 %, plain Rock 20 %, Metal 20 %"
+    told = {rule: text for rule, text, _ in verdicts(inspection)}
+    assert told["By overall probability"] == "Punk, 55 %"
+    assert told["By majority vote"] == "Punk, 4 of 5 segments"
+    figures = json.loads(json.dumps(inspection.figures()))
+    assert figures["family"] == {"genre": "Rock", "confidence": 0.95}
+    assert figures["style"] == {"genre": "Punk", "confidence": 0.55}
+    assert figures["votes"] == {"Rock": 4, "Jazz": 1, "Pop": 0}
+    shown = printed(inspection)
+    for row in (
+        "Rock    95 %      4",
+        "kinds of music  rock 50 %",
+        "instruments     Banjo 30 %",
+    ):
+        assert row in shown, shown
+
+
+def test_spans_of_ears_are_six_seconds():
+    spans = in_families().spans_s
+    assert [start for start, _ in spans] == pytest.approx([5.984 * i for i in range(5)])
+
+
+@pytest.mark.parametrize("width", [24, 40])
+def test_words_may_be_shown_narrowly(width):
+    shown = printed(in_families("Static (0.51), music 0.01"), "ascii", width)
+    assert shown.isascii()
+    assert all(len(line) <= width for line in shown.splitlines())
+
+
+def test_what_is_no_music_is_told_before_all_else(tmp_path):
+    inspection = in_families("Static (0.51), music 0.01")
+    shown = printed(inspection, width=120)
+    assert shown.splitlines()[1].startswith("Not music: Static (0.51), music 0.01;")
+    assert shown.count("Not music") == 1
+    assert inspection.figures()["not_music"] == "Static (0.51), music 0.01"
+    write_page(str(tmp_path / "a.html"), inspection)
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert page.index("Not music:") < page.index("The vote")
+    assert "By majority vote" not in page
+
+
+def test_the_likeliest_families_have_a_colour_of_their_own():
+    genres = tuple(f"Genre {number}" for number in range(17))
+    plain = inspection_of(genres)
+    inspection = dataclasses.replace(plain, families=genres)
+    shown = [colours(inspection)[name] for name in inspection.ranking[:10]]
+    assert len(set(shown)) == 10
+    assert colours(plain)[:2] == [colour_of(0), colour_of(1)]
+
+
+def test_what_is_drawn_reaches_beyond_what_ears_hear(write_tone):
+    path = str(write_tone("a.flac", seconds=20))
+    sound = listen(path, "flac", EARS_FEATURES)
+    np.testing.assert_array_equal(sound.segments, hear(path, "flac", EARS_FEATURES).log_mel)
+    assert len(sound.band_hz) == len(sound.mel_db) == DRAWN.n_mels
+    assert sound.band_hz[-1] > EARS_FEATURES.sample_rate_hz / 2
+    assert sound.audio.duration_s == pytest.approx(20)
+
+
+def test_ears_hear_silence_where_a_track_cannot_be_decoded():
+    filled = _Filled(_Reader(40, range(10, 20), 40), 40.0)
+    assert not filled.read(12 * RATE, RATE).any()
+    assert len(filled.read(12 * RATE, RATE)) == RATE
+    assert filled.read(30 * RATE, RATE).all()
+    assert len(filled.read(39 * RATE, 2 * RATE)) == RATE
+
+
+def test_the_verdict_is_what_tagging_makes_of_all_segments(write_tone):
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    path = str(write_tone("a.flac", seconds=25))
+    inspection = inspect(path, bundle)
+    (judged,) = Classifier(bundle).of_tracks([hear(path, "flac", bundle.features).log_mel])
+    expected = decide(
+        Prediction(Track(path, "flac"), hear_seconds=0, classify_seconds=0, **vars(judged)),
+        bundle.genres,
+        VotePolicy(bundle.vote, min_confidence=bundle.min_confidence),
+        families=bundle.families,
+    )
+    assert inspection.mean.votes == expected.votes
+    assert inspection.mean.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+    assert inspection.not_music == judged.not_music
+    assert inspection.whole.sum() == pytest.approx(1, abs=1e-4)
+    ears = [ear for ear, _, _ in inspection.words]
+    assert {ear: ears.count(ear) for ear in ears} == {"yamnet": 20, "musicnn_msd": 20}
+
+
+def test_a_bundle_without_ears_is_found_by_its_name_and_has_no_words(write_tone, tmp_path, capsys):
+    song = str(write_tone("a.flac", seconds=12))
+    assert main(["inspect", song, "--bundle", "gtzan", "--out", str(tmp_path), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["words"] == []
+    assert figures["family"] is figures["style"] is figures["not_music"] is None
+    assert set(figures["votes"]) == set(figures["segments"][0]["probabilities"])
+    assert "the networks" not in (tmp_path / "a.inspect.html").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from model.bundle import Bundle
 from model.calibration import probabilities_of
 from model.embedding import with_embedding
 from model.feature_spec import FeatureSpec
-from model.head import Head, embedding_of, inputs_of, over_time, sound_of
+from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
 from transforms.pool import default_processes
 from transforms.reasons import explain
@@ -159,16 +159,13 @@ class Classifier:
             logits, bundle.temperature, bundle.families, bundle.style_temperature
         )
 
-    def judged(self, outputs: np.ndarray, n_around: int = 0) -> Judgement:
+    def judged(self, outputs: np.ndarray) -> Judgement:
         """What a track is by what ears said of it.
 
         Parameters
         ----------
         outputs : np.ndarray
             ``(n_segments, n_outputs) float32``.
-        n_around : int
-            Segments on each side that count for a segment's own probabilities too, where
-            segments follow one another.
 
         Returns
         -------
@@ -176,7 +173,7 @@ class Classifier:
         """
         sound = sound_of(outputs, self.bundle.features)
         return Judgement(
-            probabilities=self.genres_of(over_time(outputs, n_around)[:, None]),
+            probabilities=self.genres_of(outputs[:, None]),
             embedding=embedding_of(outputs, self.bundle.features) if self.embeddings else None,
             overall=self.genres_of(outputs[None])[0],
             not_music=None if sound is None or sound.is_music else sound.name,

@@ -10,8 +10,8 @@ from model.pretrained import EARS
 _OF_YAMNET = (
     ("voices", range(24, 33)),
     ("instruments", range(133, 210)),
-    ("kinds of music", range(210, 270)),
-    ("mood", range(270, 277)),
+    ("kinds of music", range(210, 271)),
+    ("mood", range(271, 277)),
 )
 _OF_MUSICNN = {
     "voices": {"female vocalists", "male vocalists", "female vocalist"},
@@ -24,10 +24,12 @@ _OF_MUSICNN = {
 }
 SUBJECTS = ("kinds of music", "instruments", "voices", "mood", "time", "other sounds")
 # Words that are said of all music, and so of none.
-_TRIVIAL = {"Music", "Musical instrument", "Song", "Inside, small room"}
+_TRIVIAL = {
+    *("Music", "Musical instrument", "Plucked string instrument", "Song", "Inside, small room"),
+}
 # A word is shown where its score is at least this; YAMNet's scores of music are low.
 _LEAST = {"yamnet": 0.05, "musicnn_msd": 0.08, "musicnn_mtt": 0.08}
-_LEAST_OF_YAMNET = {"kinds of music": 0.02, "instruments": 0.02, "voices": 0.02, "mood": 0.01}
+_LEAST_OF_YAMNET = {"kinds of music": 0.02, "instruments": 0.015, "voices": 0.015, "mood": 0.01}
 _MOST = 5
 
 
