@@ -179,6 +179,51 @@ def test_96_khz_and_192_khz_sound_like_44(judge, clip):
     np.testing.assert_allclose(found[1], found[0], atol=0.05)
 
 
+def one_bit(samples: np.ndarray, *, first: str) -> bytes:
+    """Samples at 44.1 kHz as DSD64: so many ones as they are high, 64 bits for each."""
+    density = np.repeat((samples.astype(np.float64) + 1) / 2, 64)
+    bits = np.diff(np.floor(np.cumsum(density)), prepend=0.0).astype(np.uint8)
+    return np.packbits(bits, bitorder=first).tobytes()
+
+
+def dsf(samples: np.ndarray) -> bytes:
+    sound = one_bit(samples, first="little")
+    sound += b"\x69" * (-len(sound) % 4096)
+    format = struct.pack(
+        "<4sQIIIIIIQII", b"fmt ", 52, 1, 0, 1, 1, 64 * 44100, 1, 64 * len(samples), 4096, 0
+    )
+    data = struct.pack("<4sQ", b"data", 12 + len(sound)) + sound
+    return struct.pack("<4sQQQ", b"DSD ", 28, 28 + len(format) + len(data), 0) + format + data
+
+
+def dff(samples: np.ndarray) -> bytes:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return name + struct.pack(">Q", len(content)) + content + b"\0" * (len(content) % 2)
+
+    properties = chunk(b"FS  ", struct.pack(">I", 64 * 44100))
+    properties += chunk(b"CHNL", struct.pack(">H", 1) + b"C   ")
+    properties += chunk(b"CMPR", b"DSD \x0enot compressed\0")
+    sound = one_bit(samples, first="big")
+    content = chunk(b"FVER", struct.pack(">I", 0x01050000))
+    content += chunk(b"PROP", b"SND " + properties) + chunk(b"DSD ", sound)
+    return chunk(b"FRM8", b"DSD " + content)
+
+
+@pytest.mark.parametrize(("name", "encoded"), [("a.dsf", dsf), ("a.dff", dff)])
+def test_one_bit_sounds_like_the_samples_that_it_was_made_of(
+    tmp_path, judge, classifier, clip, name, encoded
+):
+    samples = 0.5 * soxr.resample(clip[: 8 * RATE], RATE, 44100)
+    (tmp_path / name).write_bytes(encoded(samples))
+    heard = patches(tmp_path / name)
+    judged = classifier.of_tracks([heard])[0]
+    _, plain = judge(samples, rate=44100)
+    assert judged.not_music is None
+    families = np.array(load_bundle(DEFAULT_BUNDLE).families)
+    assert families[judged.overall.argmax()] == families[plain.overall.argmax()]
+    assert listed(tmp_path / name).format in ("dsf", "dff")
+
+
 def test_a_box_of_100_discs_gets_a_row_and_a_genre_for_each_disc(tmp_path, clip):
     library = tmp_path / "Complete Works"
     for disc in range(100):
