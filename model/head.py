@@ -187,8 +187,8 @@ class Sound:
         return self.music >= _LEAST_MUSIC and share >= _LEAST_SHARE
 
 
-# Below both, no track of 312 lay and no recording of speech or noise above them; see the card of
-# the default model.
+# None of 312 tracks lay below either; of 241 recordings of speech, noise and desktop sounds only
+# jingles and a square wave lay above both.
 _LEAST_MUSIC, _LEAST_SHARE = 0.12, 0.3
 # YAMNet's classes that are music, or voices that make it.
 _MUSIC = "Music"
