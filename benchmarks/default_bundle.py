@@ -34,6 +34,8 @@ from model.calibration import (  # noqa: E402
 )
 from model.card import world_card  # noqa: E402
 from model.datasets import GTZAN_GENRES  # noqa: E402
+from model.feature_spec import FeatureSpec  # noqa: E402
+from model.genres import join_columns  # noqa: E402
 from model.head import inputs_of, over_time, sound_of  # noqa: E402
 from model.recipes.ears import EARS_FEATURES, N_SEGMENTS  # noqa: E402
 from model.vocabulary import FAMILIES, GENRES, meant_by  # noqa: E402
@@ -91,8 +93,9 @@ def main() -> None:
     learned = [one for one in tracks if one.folder in (*GROUP_OF_FOLDER, "pop")]
     others = [one for one in tracks if one not in learned]
     settings = Settings()
-    apart = [logits_apart(learned, settings, N_SEGMENTS, seed) for seed in range(SEEDS)]
-    head = fit_world_head(inputs(learned, None), groups(learned), SPEC, settings)
+    whole, heard = inputs(learned, None), inputs(learned, N_SEGMENTS)
+    apart = [logits_apart(learned, settings, whole, heard, seed) for seed in range(SEEDS)]
+    head = fit_world_head(whole, groups(learned), SPEC, settings)
     elsewhere = head.logits(inputs(others, N_SEGMENTS))
     temperature = best_temperature([*learned, *others], [
         np.concatenate([logits, elsewhere]) for logits in apart
@@ -211,27 +214,34 @@ def groups(tracks: list[Heard]) -> list[str]:
 
 
 def logits_apart(
-    tracks: list[Heard], settings: Settings, n_segments: int | None, seed: int
+    tracks: list[Heard],
+    settings: Settings,
+    whole: np.ndarray,
+    heard: np.ndarray,
+    seed: int,
+    spec: FeatureSpec = SPEC,
 ) -> np.ndarray:
-    """Logits of tracks by heads that learned from other artists: ``(n_tracks, n_genres)``."""
+    """Logits of tracks by heads that learned from other artists: ``(n_tracks, n_genres)``.
+
+    ``whole`` has the inputs that heads learn from, ``heard`` those that they judge.
+    """
     artists = np.array([one.artist for one in tracks])
     known = np.random.default_rng(seed).permutation(np.unique(artists))
     fold = {artist: number % FOLDS for number, artist in enumerate(known)}
     folds = np.array([fold[artist] for artist in artists])
-    whole, heard, group = inputs(tracks, None), inputs(tracks, n_segments), groups(tracks)
+    group = groups(tracks)
     logits = np.zeros((len(tracks), len(NAMES)), np.float32)
     for number in range(FOLDS):
         inside = folds == number
         rest = np.flatnonzero(~inside)
-        head = fit_world_head(whole[rest], [group[i] for i in rest], SPEC, settings)
+        head = fit_world_head(whole[rest], [group[i] for i in rest], spec, settings)
         logits[inside] = head.logits(heard[inside])
     return logits
 
 
 def by_family(probabilities: np.ndarray) -> tuple[list[str], np.ndarray]:
-    names = list(dict.fromkeys(STYLE_OF))
-    members = np.array([[family == name for name in names] for family in STYLE_OF])
-    return names, probabilities @ members
+    families, names = join_columns(probabilities, STYLE_OF)
+    return names, families
 
 
 def right_share(tracks: list[Heard], probabilities: np.ndarray) -> np.ndarray:
@@ -369,7 +379,8 @@ def mistakes(tracks: list[Heard], trials: list[np.ndarray]) -> dict[str, dict[st
 def by_segments(
     tracks: list[Heard], settings: Settings, n_segments: int, judged: Any
 ) -> dict[str, Any]:
-    trial = judged(logits_apart(tracks, settings, n_segments, 0))
+    whole, heard = inputs(tracks, None), inputs(tracks, n_segments)
+    trial = judged(logits_apart(tracks, settings, whole, heard, 0))
     right, _ = is_right(tracks, trial)
     three = np.array([one.folder != "pop" for one in tracks])
     return {

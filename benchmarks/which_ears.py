@@ -21,21 +21,21 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402
+from scipy.special import softmax  # noqa: E402
 
 from benchmarks.default_bundle import (  # noqa: E402
-    FOLDS,
     GROUP_OF_FOLDER,
     SPEC,
     Heard,
-    groups,
     hear_all,
     is_right,
+    logits_apart,
 )
 from model.bundle import Bundle  # noqa: E402
 from model.feature_spec import FeatureSpec  # noqa: E402
 from model.head import inputs_of  # noqa: E402
 from model.pretrained import outputs_of  # noqa: E402
-from model.world_head import Settings, fit_world_head  # noqa: E402
+from model.world_head import Settings  # noqa: E402
 
 DIVISIONS = 3
 
@@ -71,22 +71,11 @@ def accuracy(tracks: list[Heard], yamnet: int, musicnn: int) -> tuple[float, flo
     spec = dataclasses.replace(SPEC, ears=ears)
     whole = np.stack([heard(one, spec, dict.fromkeys(counts, None)) for one in tracks])
     few = np.stack([heard(one, spec, counts) for one in tracks])
-    group, artists = groups(tracks), np.array([one.artist for one in tracks])
     three = np.array([one.folder != "pop" for one in tracks])
     rights = []
     for division in range(DIVISIONS):
-        known = np.random.default_rng(division).permutation(np.unique(artists))
-        fold = {artist: number % FOLDS for number, artist in enumerate(known)}
-        folds = np.array([fold[artist] for artist in artists])
-        logits = []
-        for number in range(FOLDS):
-            rest = np.flatnonzero(folds != number)
-            head = fit_world_head(whole[rest], [group[i] for i in rest], spec, Settings())
-            logits.append((np.flatnonzero(folds == number), head.logits(few[folds == number])))
-        places = np.concatenate([inside for inside, _ in logits])
-        ordered = np.concatenate([found for _, found in logits])[np.argsort(places)]
-        probabilities = np.exp(ordered - ordered.max(axis=1, keepdims=True))
-        rights.append(is_right(tracks, probabilities)[0])
+        logits = logits_apart(tracks, Settings(), whole, few, division, spec)
+        rights.append(is_right(tracks, softmax(logits, axis=1))[0])
     right = np.array(rights)
     return float(right[:, three].mean()), float(right[:, ~three].mean())
 

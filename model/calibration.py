@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
 
@@ -33,6 +32,8 @@ def fit_temperature(
     float
         Between 0.05 and 10.
     """
+    from scipy.optimize import minimize_scalar  # late: tagging needs only what is calibrated
+
     if overall is not None:
         track_logits = [logits[None] for logits in overall]
 

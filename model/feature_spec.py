@@ -188,13 +188,13 @@ class FeatureSpec:
 
     @property
     def outputs(self) -> FeatureSpec:
-        """Of kind ``ears``: the same segments, told by what the ears said of them."""
-        return dataclasses.replace(self, kind="outputs")
+        """The same segments as training keeps them: of ears told by what they said."""
+        return dataclasses.replace(self, kind="outputs") if self.ears else self
 
     @property
     def patches(self) -> FeatureSpec:
-        """Of kind ``outputs``: the same segments, as the ears hear them."""
-        return dataclasses.replace(self, kind="ears")
+        """The same segments as they are heard: of ears told by what they are given."""
+        return dataclasses.replace(self, kind="ears") if self.ears else self
 
     def same_frames(self, other: FeatureSpec) -> bool:
         """Whether segments of both are made of the same frames, however many."""

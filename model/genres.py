@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def spell(name: str) -> str:
@@ -37,6 +42,32 @@ def key_of(name: str) -> str:
     """
     text = unicodedata.normalize("NFKC", name).casefold().replace("&", "and")
     return "".join(character for character in text if character.isalnum())
+
+
+def join_columns(probabilities: np.ndarray, groups: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Add up the probabilities of genres that are one in some view, such as a family.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray
+        ``(n, n_genres)``.
+    groups : sequence of str
+        What each genre counts as.
+
+    Returns
+    -------
+    probabilities : np.ndarray
+        ``(n, n_groups)``.
+    names : list of str
+        Each group once, in the order of their first genres.
+    """
+    import numpy as np  # late: the command line checks names before any work
+
+    names = list(dict.fromkeys(groups))
+    joined = np.zeros((len(probabilities), len(names)), dtype=probabilities.dtype)
+    for column, group in enumerate(groups):
+        joined[:, names.index(group)] += probabilities[:, column]
+    return joined, names
 
 
 @functools.cache

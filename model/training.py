@@ -121,7 +121,7 @@ def train(
         version="",
         labels=learned.labels,
         genres=learned.genres,
-        features=features.patches if features.ears else features,
+        features=features.patches,
         temperature=round(temperature, 4),
         n_segments=recipe.n_segments,
     )
@@ -178,8 +178,9 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
             known = np.unique(clips.targets[~inside])
             targets = np.searchsorted(known, clips.targets[~inside])
             head = Head(*fit_linear(inputs[~inside], targets, features, strength=strength))
-            logits[inside] = head.logits(inputs[inside]).min() - _UNKNOWN
-            logits[np.ix_(inside, known)] = head.logits(inputs[inside])
+            found = head.logits(inputs[inside])
+            logits[inside] = found.min() - _UNKNOWN
+            logits[np.ix_(inside, known)] = found
         temperature = fit_temperature([], clips.targets, logits)
         likelihoods = log_softmax(logits / temperature, axis=1)
         surprise = -float(likelihoods[np.arange(len(clips)), clips.targets].mean())

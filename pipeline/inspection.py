@@ -10,6 +10,7 @@ picture of their own.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from model.bundle import Bundle
 from model.feature_spec import FeatureSpec
+from model.genres import join_columns
 from transforms.records import AudioFacts, Decision, FileTags, printable
 
 if TYPE_CHECKING:
@@ -298,12 +300,12 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     mean, majority = (
         decide(prediction, bundle.genres, policy, families=bundle.families) for policy in policies
     )
-    families = tuple(dict.fromkeys(bundle.families))
+    families: Sequence[str] = ()
     probabilities, overall = smoothed, judged.overall
-    if families:
-        members = np.array([[own == name for name in families] for own in bundle.families])
-        probabilities = probabilities @ members
-        overall = None if overall is None else overall @ members
+    if bundle.families:
+        probabilities, families = join_columns(probabilities, bundle.families)
+        if overall is not None:
+            overall = join_columns(overall[None], bundle.families)[0][0]
     seconds = {
         **sound.seconds,
         "load_network": loaded - started,
@@ -321,7 +323,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         mean=mean,
         majority=majority,
         seconds=seconds,
-        families=families,
+        families=tuple(families),
         overall=overall,
         words=words,
         not_music=judged.not_music,

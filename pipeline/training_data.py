@@ -78,7 +78,7 @@ def build(
     n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
     has_ears = spec.kind == "outputs"
     hearing = Hear(
-        spec.patches if has_ears else spec,
+        spec.patches,
         n_segments,
         processes,
         stopping,
@@ -114,7 +114,7 @@ def build(
         told = (
             clips
             | "ears" >> RunInference(EarsModelHandler(spec))
-            # Features, Outcome
+            # Features, or a failed Prediction
             | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
             # Features
         )

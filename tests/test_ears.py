@@ -19,7 +19,6 @@ from tests.conftest import tone
 from transforms.classify import Classifier
 from transforms.features import TooShort, hear
 from transforms.mel import log_mel, mel_bands
-from transforms.patches import patches_of
 
 # What expected.json calls them, the most patches it heard of a track, and how exactly they
 # agree: the published YAMNet file computes its spectrogram with weights of 8 bits.
@@ -48,6 +47,16 @@ SPECS = {
     "musicnn_msd": alone("musicnn_msd", 187 * 256),
     "musicnn_mtt": alone("musicnn_mtt", 187 * 256),
 }
+
+
+def patches_of(segments: np.ndarray, spec: FeatureSpec) -> dict[str, np.ndarray]:
+    """What each ear gets: ``(n_segments, n_patches, n_mels, segment_frames)``."""
+    found, first = {}, 0
+    for ear in spec.ears:
+        shape = (len(segments), len(ear.patches), *ear.frames.shape)
+        found[ear.name] = segments[:, first : first + ear.n_values, 0].reshape(shape)
+        first += ear.n_values
+    return found
 
 
 @pytest.mark.parametrize("name", ORIGINALS)

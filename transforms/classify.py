@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import logging
 import sys
 import threading
@@ -29,7 +28,7 @@ from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
 from transforms.pool import default_processes
 from transforms.reasons import explain
-from transforms.records import Features, Outcome, Prediction, Track, dropped, reason_of
+from transforms.records import Features, Outcome, Prediction, Track, reason_of
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
 BATCH_SEGMENTS = 64
@@ -130,14 +129,13 @@ class Classifier:
         list of Judgement
         """
         found, seen = self.classify(np.concatenate(tracks))
-        ends = np.cumsum([len(segments) for segments in tracks])
-        places = [slice(*pair) for pair in itertools.pairwise((0, *ends))]
-        if not self.has_ears:
-            return [
-                Judgement(found[place], None if seen is None else seen[place].mean(axis=0))
-                for place in places
-            ]
-        return [self.judged(found[place]) for place in places]
+        by_track = _split(found, tracks)
+        if self.has_ears:
+            return [self.judged(outputs) for outputs in by_track]
+        if seen is None:
+            return [Judgement(probabilities) for probabilities in by_track]
+        both = zip(by_track, _split(seen, tracks), strict=True)
+        return [Judgement(probabilities, seen.mean(axis=0)) for probabilities, seen in both]
 
     def genres_of(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities of genres from what ears said.
@@ -300,9 +298,8 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
         self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
     ) -> Iterable[Prediction]:
         """Classify several tracks at once, and one by one where that fails."""
-        started = time.perf_counter()
         try:
-            judgements = model.of_tracks([features.log_mel for features in batch])
+            return self.tell(batch, model)
         except Exception as error:
             if len(batch) == 1:
                 _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
@@ -312,6 +309,11 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
                 for features in batch
                 for prediction in self.run_inference([features], model)
             ]
+
+    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
+        """What a batch becomes, all of it or nothing."""
+        started = time.perf_counter()
+        judgements = model.of_tracks([features.log_mel for features in batch])
         n_segments = sum(len(features.log_mel) for features in batch)
         per_segment = (time.perf_counter() - started) / n_segments
         return [
@@ -336,7 +338,9 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
 
 
 class EarsModelHandler(GenreModelHandler):
-    """Tells batches of tracks by what the ears say of them: Features -> Features or Outcome.
+    """Tells batches of tracks by what the ears say of them: Features -> Features.
+
+    A track that they could not hear is a failed `Prediction`.
 
     Parameters
     ----------
@@ -347,21 +351,18 @@ class EarsModelHandler(GenreModelHandler):
     def __init__(self, spec: FeatureSpec) -> None:
         super().__init__(Bundle("", "ears", "", (), (), spec.patches))
 
-    def run_inference(
-        self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
-    ) -> Iterable[Any]:
-        """Hear several tracks at once, and one by one where that fails."""
-        try:
-            outputs, _ = model.classify(np.concatenate([features.log_mel for features in batch]))
-        except Exception as error:
-            if len(batch) == 1:
-                return [dropped(batch[0].track, "classify", error)]
-            return [found for one in batch for found in self.run_inference([one], model)]
-        ends = np.cumsum([len(features.log_mel) for features in batch])[:-1]
+    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
+        tracks = [features.log_mel for features in batch]
+        outputs, _ = model.classify(np.concatenate(tracks))
         return [
-            dataclasses.replace(features, log_mel=heard[:, :, None])
-            for features, heard in zip(batch, np.split(outputs, ends), strict=True)
+            dataclasses.replace(features, log_mel=said[:, :, None])
+            for features, said in zip(batch, _split(outputs, tracks), strict=True)
         ]
+
+
+def _split(rows: np.ndarray, tracks: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Rows of all tracks' segments, track by track."""
+    return np.split(rows, np.cumsum([len(segments) for segments in tracks])[:-1])
 
 
 def _unclassified(features: Features, error: Exception) -> Prediction:
@@ -375,12 +376,9 @@ def _unclassified(features: Features, error: Exception) -> Prediction:
 
 
 class SetFailuresApart(beam.DoFn):
-    """Predictions that could not be made become outcomes: Prediction -> Prediction."""
+    """Predictions that could not be made become outcomes; the rest goes on."""
 
     def process(self, prediction: Any) -> Iterator[Any]:
-        if isinstance(prediction, Outcome):
-            yield beam.pvalue.TaggedOutput("outcomes", prediction)
-            return
         if not isinstance(prediction, Prediction) or prediction.error is None:
             yield prediction
             return

@@ -71,13 +71,12 @@ def mel_power(
     single precision, without the filters' zeros, and only of frames that count. One that is not
     kept could be the loudest; few have the energy for it.
     """
-    window, bank = _filters(spec)
     frames = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_length]
     frames = frames[: max(1, (n_real - spec.n_fft // 2) // spec.hop_length + 1)]
     origin = spec.stft_frame(first)
     columns = [spec.stft_frame(first + k) - origin for k in range(spec.segment_frames)]
     columns = [column for column in columns if column < len(frames)]
-    kept = _mel_power_of(frames[columns], window, bank)
+    kept = _mel_of(frames[columns], spec)
     peak, trough = float(kept.max()), float(kept.min())
     if before is not None:
         peak, trough = max(peak, before.peak), min(trough, before.trough)
@@ -86,19 +85,21 @@ def mel_power(
     if trough <= 10 ** (-spec.top_db / 10) * peak:
         is_other &= _most_power(samples, spec, len(frames)) > peak
     if is_other.any():
-        others = _mel_power_of(frames[is_other], window, bank)
+        others = _mel_of(frames[is_other], spec)
         peak, trough = max(peak, float(others.max())), min(trough, float(others.min()))
     if len(columns) < spec.segment_frames:
         kept = kept[:, np.arange(spec.segment_frames) % len(columns)]
     return MelPower(kept, peak, trough)
 
 
-def _mel_power_of(frames: np.ndarray, window: np.ndarray, bank: csr_array) -> np.ndarray:
-    """Mel power of frames of samples: ``(n, n_fft)`` to ``(n_mels, n)``."""
+def _mel_of(frames: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """Mel bands of frames of samples: ``(n, window_length)`` to ``(n_mels, n)``."""
     from scipy.fft import rfft
 
-    spectrum = rfft(frames * window)
-    return bank @ (spectrum.real**2 + spectrum.imag**2).T
+    window, bank = _filters(spec)
+    spectrum = rfft(frames * window, spec.n_fft)
+    strength = spectrum.real**2 + spectrum.imag**2
+    return bank @ (np.sqrt(strength) if spec.power == 1 else strength).T
 
 
 def _most_power(samples: np.ndarray, spec: FeatureSpec, n_frames: int) -> np.ndarray:
@@ -170,13 +171,9 @@ def mel_bands(samples: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     np.ndarray
         ``(n_mels, n_frames) float32``.
     """
-    from scipy.fft import rfft
-
-    window, bank = _filters(spec)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, len(window))[:: spec.hop_length]
-    spectrum = rfft(frames * window, spec.n_fft)
-    strength = spectrum.real**2 + spectrum.imag**2
-    return bank @ (np.sqrt(strength) if spec.power == 1 else strength).T
+    length = spec.window_length or spec.n_fft
+    frames = np.lib.stride_tricks.sliding_window_view(samples, length)[:: spec.hop_length]
+    return _mel_of(frames, spec)
 
 
 def log_mel(mel: np.ndarray, spec: FeatureSpec, gain: float = 1.0) -> np.ndarray:

@@ -118,25 +118,3 @@ def scale_patches(segments: Sequence[Patches], spec: FeatureSpec) -> np.ndarray:
         logs = [log_mel(mel, of, gain).ravel() for mel, of in zip(segment.mel, frames, strict=True)]
         row[:, 0] = np.concatenate(logs)
     return values
-
-
-def patches_of(segments: np.ndarray, spec: FeatureSpec) -> dict[str, np.ndarray]:
-    """What each ear gets, from the values of segments.
-
-    Parameters
-    ----------
-    segments : np.ndarray
-        ``(n_segments, n_rows, 1)``.
-    spec : FeatureSpec
-
-    Returns
-    -------
-    dict
-        Ear to ``(n_segments, n_patches, n_mels, segment_frames)``.
-    """
-    found, first = {}, 0
-    for ear in spec.ears:
-        shape = (len(segments), len(ear.patches), *ear.frames.shape)
-        found[ear.name] = segments[:, first : first + ear.n_values, 0].reshape(shape)
-        first += ear.n_values
-    return found

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from model.errors import PathError
+from model.genres import join_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,12 +109,7 @@ class Taxonomy:
         dropped : set of str
             Those of `names` that are not written.
         """
-        import numpy as np  # late: the command line checks a taxonomy before any work
-
-        families = list(dict.fromkeys(self._family(genre) for genre in genres))
-        joined = np.zeros((len(probabilities), len(families)), dtype=probabilities.dtype)
-        for column, genre in enumerate(genres):
-            joined[:, families.index(self._family(genre))] += probabilities[:, column]
+        joined, families = join_columns(probabilities, [self._family(genre) for genre in genres])
         dropped = {self._name(family) for family in families if family in self.drop}
         return joined, [self._name(family) for family in families], dropped
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.genres import join_columns
 from transforms.records import VOTE_RULES, Decision, Prediction
 from transforms.taxonomy import Taxonomy
 
@@ -158,9 +159,7 @@ def _ballot(
     rows = np.concatenate([prediction.probabilities, overall[None]])
     rows, names, unwanted = taxonomy.apply(rows, genres)
     groups = taxonomy.families(genres, families) if families else names
-    known = list(dict.fromkeys(groups))
-    members = np.array([[group == family for family in known] for group in groups], rows.dtype)
-    by_family = rows @ members
+    by_family, known = join_columns(rows, groups)
     ballot = _Ballot(names, groups, rows[-1], known, by_family[:-1], by_family[-1])
     return ballot, unwanted
 

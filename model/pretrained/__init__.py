@@ -6,7 +6,6 @@ the authors published; their licences lie beside them.
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +40,8 @@ class Ear:
         Its log-mel; a patch is a segment of it.
     n_words, n_embedding : int
         Scores that it gives, and length of its embedding.
+    read_words : callable
+        Gives what its scores mean, in their order.
     build : callable
         Makes the network, without its weights.
     about : str
@@ -51,13 +52,14 @@ class Ear:
     frames: FeatureSpec
     n_words: int
     n_embedding: int
+    read_words: Callable[[], tuple[str, ...]]
     build: Callable[[], keras.Model]
     about: str
 
     @property
     def words(self) -> tuple[str, ...]:
         """What its scores mean, in their order."""
-        return _words(self.name)
+        return self.read_words()
 
     @property
     def weights(self) -> Path:
@@ -98,6 +100,7 @@ EARS = {
             yamnet.FRAMES,
             yamnet.N_CLASSES,
             yamnet.N_EMBEDDING,
+            yamnet.read_words,
             yamnet.build,
             "YAMNet (Plakal and Ellis, Google, Apache 2.0), which learned 521 kinds of sound "
             "from the two million clips of AudioSet",
@@ -107,6 +110,7 @@ EARS = {
             musicnn.FRAMES,
             len(musicnn.MSD_TAGS),
             musicnn.N_EMBEDDING,
+            lambda: musicnn.MSD_TAGS,
             functools.partial(musicnn.build, "musicnn_msd"),
             "musicnn (Pons, Universitat Pompeu Fabra, ISC), which learned 50 tags of Last.fm's "
             "listeners from the Million Song Dataset",
@@ -116,20 +120,13 @@ EARS = {
             musicnn.FRAMES,
             len(musicnn.MTT_TAGS),
             musicnn.N_EMBEDDING,
+            lambda: musicnn.MTT_TAGS,
             functools.partial(musicnn.build, "musicnn_mtt"),
             "musicnn (Pons, Universitat Pompeu Fabra, ISC), which learned 50 tags from "
             "MagnaTagATune",
         ),
     )
 }
-
-
-@functools.cache
-def _words(name: str) -> tuple[str, ...]:
-    if name == "yamnet":
-        with open(WEIGHTS / "yamnet_class_map.csv", encoding="utf-8", newline="") as stream:
-            return tuple(row["display_name"] for row in csv.DictReader(stream))
-    return musicnn.MSD_TAGS if name == "musicnn_msd" else musicnn.MTT_TAGS
 
 
 @functools.cache

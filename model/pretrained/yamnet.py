@@ -8,6 +8,9 @@ their batch normalisation folded into the convolutions.
 
 from __future__ import annotations
 
+import csv
+import functools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.feature_spec import FeatureSpec
@@ -33,6 +36,7 @@ FRAMES = FeatureSpec(
 )
 N_CLASSES = 521
 N_EMBEDDING = 1024
+_CLASS_MAP = Path(__file__).parent / "weights" / "yamnet_class_map.csv"
 
 # Stride and filters of the depthwise separable layers, which are numbered from 2.
 _LAYERS = (
@@ -76,6 +80,13 @@ def build() -> keras.Model:
     embedding = layers.GlobalAveragePooling2D(name="embedding")(x)
     scores = layers.Dense(N_CLASSES, activation="sigmoid", name="scores")(embedding)
     return Model(patches, [scores, embedding], name="yamnet")
+
+
+@functools.cache
+def read_words() -> tuple[str, ...]:
+    """Names of the classes, in the order of the scores."""
+    with open(_CLASS_MAP, encoding="utf-8", newline="") as stream:
+        return tuple(row["display_name"] for row in csv.DictReader(stream))
 
 
 def layer_tensors() -> dict[str, str]:

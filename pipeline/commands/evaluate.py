@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from model.bundle import Bundle
+    from model.correspondence import Correspondence
     from model.datasets import LabelledMusic
 
 # ``filtered`` is what GTZAN's fault-filtered test list is called.
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from model.datasets import FILTERED, join
 
     bundle = bundle_named(arguments.bundle)
-    frames = bundle.features.outputs if bundle.features.ears else bundle.features
+    frames = bundle.features.outputs
     with tempfile.TemporaryDirectory() as work:
         music = gather(
             arguments.data, arguments, lambda _: frames, work, whole=arguments.split == "all"
@@ -119,7 +120,7 @@ def _measure(
     from transforms.vote import vote
 
     network = bundle.load_head() or bundle.load_network()
-    features = bundle.features.outputs if bundle.features.ears else bundle.features
+    features = bundle.features.outputs
     clips, levels = music.splits[split], correspondences(music, split, bundle)
     if not levels:
         raise UsageError(f"{music.name}: no track of a genre that {bundle.path} knows")
@@ -131,11 +132,17 @@ def _measure(
             found, bundle.temperature, bundle.families, bundle.style_temperature
         )
 
+    def told(level: Correspondence) -> tuple[list[np.ndarray], np.ndarray | None]:
+        """Logits of the classes that count, of segments and of whole tracks."""
+        by_segment = [np.log(level.join(calibrated(logits[i])) + 1e-12) for i in level.clips]
+        if overall is None:
+            return by_segment, None
+        return by_segment, np.log(level.join(calibrated(overall[level.clips])) + 1e-12)
+
+    found = {name: told(level) for name, level in levels.items()}
     measured = {}
     for name, level in levels.items():
-        known = clips[level.clips]
-        by_segment = [np.log(level.join(calibrated(logits[i])) + 1e-12) for i in level.clips]
-        whole = None if overall is None else np.log(level.join(calibrated(overall[level.clips])))
+        by_segment, whole = found[name]
         measured[name] = evaluate_logits(
             by_segment,
             level.targets,
@@ -147,7 +154,7 @@ def _measure(
         measured[name]["accuracy_by_segments"] = accuracy_by_segments(
             network,
             features,
-            dataclasses.replace(known, targets=level.targets),
+            dataclasses.replace(clips[level.clips], targets=level.targets),
             probabilities=lambda found, join=level.join: join(calibrated(found)),
             vote=vote,
         )
@@ -159,9 +166,8 @@ def _measure(
     if arguments.page:
         from model.evaluation_page import write_page
 
-        known = clips[exact.clips]
-        by_segment = [np.log(exact.join(calibrated(logits[i])) + 1e-12) for i in exact.clips]
-        whole = None if overall is None else np.log(exact.join(calibrated(overall[exact.clips])))
+        known, which = clips[exact.clips], "tracks" if arguments.split == "all" else "list"
+        by_segment, whole = found["genres"]
         try:
             write_page(
                 arguments.page,
@@ -171,9 +177,7 @@ def _measure(
                 names=known.names,
                 targets=exact.targets,
                 probabilities=track_probabilities(by_segment, 1.0, whole),
-                dataset=f"{music.name}, {arguments.split} tracks"
-                if arguments.split == "all"
-                else f"{music.name}, {arguments.split} list",
+                dataset=f"{music.name}, {arguments.split} {which}",
             )
         except OSError as error:
             raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error
