@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.options import UsageError
 from pipeline.run import Run, find_run, runs_of
+from pipeline.settings.options import UsageError
 from transforms.patch import digest
 from transforms.places import is_remote
 from transforms.records import printable

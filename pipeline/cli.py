@@ -30,8 +30,8 @@ from pipeline.commands import (
     undo,
 )
 from pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
-from pipeline.config import parse
-from pipeline.options import UsageError
+from pipeline.settings.config import parse
+from pipeline.settings.options import UsageError
 from pipeline.terminal import safe
 
 

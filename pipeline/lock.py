@@ -24,7 +24,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.options import UsageError
+from pipeline.settings.options import UsageError
 from transforms import buckets
 from transforms.buckets import is_remote
 from transforms.records import reason_of

@@ -37,7 +37,7 @@ from importlib import metadata
 from typing import Any
 
 from pipeline import __version__
-from pipeline.options import TaggingJob, UsageError
+from pipeline.settings.options import TaggingJob, UsageError
 from transforms import buckets, places
 from transforms.places import is_remote
 from transforms.records import printable

@@ -19,8 +19,8 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline import interruption, progress
 from pipeline.endings import ends_or_goes_on
-from pipeline.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from pipeline.run import Run, close_run, earlier_runs
+from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from transforms import places
 from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading, end_loading
 from transforms.fields import TagForm
@@ -45,7 +45,7 @@ _FEW_RUNS = 3
 
 
 class TaggingOptions(PipelineOptions):
-    """The job's options as Beam sees them; declared once, in ``pipeline/options.py``."""
+    """The job's options as Beam sees them; declared once, in ``pipeline/settings/options.py``."""
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ from model.training_set import (
 )
 from pipeline import interruption, progress
 from pipeline.endings import ends_or_goes_on
-from pipeline.options import LOCAL_RUNNER
+from pipeline.settings.options import LOCAL_RUNNER
 from transforms import pool
 from transforms.classify import EarsModelHandler, SetFailuresApart
 from transforms.hear import Hear, hear_in_a_row, hear_what_sounds

@@ -12,8 +12,8 @@ import pytest
 from model.bundle import BundleError, load_bundle
 from pipeline.cli import main
 from pipeline.lock import locked
-from pipeline.options import UsageError
 from pipeline.run import RemoteJournal, find_run, runs_of
+from pipeline.settings.options import UsageError
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google, put_folder
 from transforms import buckets, places

@@ -7,16 +7,14 @@ import stat
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from pipeline import options
 from pipeline.cli import main
 from pipeline.progress import Progress, line
+from pipeline.settings import options
+from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess:

@@ -15,14 +15,14 @@ import pytest
 
 from deploy.dataflow.main import command_line
 from pipeline.cli import _parser
-from pipeline.config import commands_of, options_of
-from pipeline.options import add_tagging_arguments
 from pipeline.run import runs_of, start_run
+from pipeline.settings.config import commands_of, options_of
+from pipeline.settings.options import add_tagging_arguments
+from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from tests.storages import google
 from transforms.formats import FORMATS
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 DATAFLOW = REPOSITORY / "deploy" / "dataflow"
 NIGHTLY = REPOSITORY / "deploy" / "nightly"
 METADATA = json.loads((DATAFLOW / "metadata.json").read_text(encoding="utf-8"))

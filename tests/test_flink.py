@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
+from tests import REPOSITORY
 from tests.engines import Runs, assert_same, free_ports, make_library
 
-FLINK = Path(__file__).resolve().parents[1] / "deploy" / "flink"
+FLINK = REPOSITORY / "deploy" / "flink"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genrebeam" / "flink"
 JAR = CACHE / "target" / "flink-job-server.jar"
 # What the script needs of the system before anything of Flink is started.

@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests import REPOSITORY
+
 LIST = REPOSITORY / ".ci" / "allowed_skips.txt"
 TESTS = """
 import pytest

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.lock import locked
-from pipeline.options import UsageError
+from pipeline.settings.options import UsageError
 from tests.conftest import read_rows, tone, write_audio
 from transforms.fingerprint import fingerprint
 from transforms.records import Track

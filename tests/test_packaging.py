@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("model", "pipeline", "transforms")
 
 

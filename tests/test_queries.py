@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from pipeline.run import Run
+from tests import REPOSITORY
 from transforms.records import Decision, FileTags, Outcome, Track, TrackError, dropped
 from transforms.report import row, write_part
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "queries.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "queries.md").read_text(encoding="utf-8")
 VIEWS, *_ = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)
 SECTIONS = {
     section.partition("\n")[0]: section for section in re.split(r"^### ", PAGE, flags=re.MULTILINE)

@@ -18,15 +18,15 @@ from model.bundle import BUNDLES, DEFAULT_BUNDLE, load_bundle
 from model.feature_spec import FeatureSpec
 from model.recipes import RECIPES, Recipe
 from pipeline.cli import _parser, main
-from pipeline.config import commands_of, parse
-from pipeline.options import add_tagging_arguments
+from pipeline.settings.config import commands_of, parse
+from pipeline.settings.options import add_tagging_arguments
+from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from transforms.formats import FORMATS
 from transforms.records import CATCH_ALL
 from transforms.report import SCHEMA
 from transforms.taxonomy import load_taxonomy
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = {
     path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")
     for pattern in ("*.md", "docs/*.md", "benchmarks/*.md")

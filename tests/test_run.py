@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from pipeline.options import TaggingJob, UsageError
 from pipeline.run import (
     Journal,
     Run,
@@ -18,6 +17,7 @@ from pipeline.run import (
     runs_of,
     start_run,
 )
+from pipeline.settings.options import TaggingJob, UsageError
 from transforms.records import Outcome, Track
 from transforms.report import row, write_part
 from transforms.undo import read_journal

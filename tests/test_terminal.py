@@ -26,11 +26,11 @@ from pipeline.cli import main
 from pipeline.progress import Progress
 from pipeline.summary import Summary, summarise
 from pipeline.terminal import draw_progress, safe, show_plan, show_result, tracked
+from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from transforms.records import Decision, Outcome, Track
 from transforms.report import SCHEMA, write_part
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 EVIL = "a\x1b[31m\x9b2J\x1b]0;pwned\x07[red]b[/red] :cat:\u202egpj\r\ncaf\udce9 日本.mp3"
 SHOWN = (
     r"a\u001b[31m\u009b2J\u001b]0;pwned\u0007[red]b[/red] :cat:\u202egpj\u000d\u000acaf\udce9 "

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.cli import main
-from pipeline.config import options_of
-from pipeline.options import add_tagging_arguments
+from pipeline.settings.config import options_of
+from pipeline.settings.options import add_tagging_arguments
 
 
 def command_line(parameters: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.options import UsageError
+from pipeline.settings.options import UsageError
 from pipeline.terminal import safe
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3

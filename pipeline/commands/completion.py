@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.commands.command import OK, add_command, no_others
-from pipeline.config import commands_of
+from pipeline.settings.config import commands_of
 
 _SHELLS = ("bash", "zsh", "fish")
 

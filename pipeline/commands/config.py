@@ -9,7 +9,14 @@ import textwrap
 from typing import Any
 
 from pipeline.commands.command import OK, add_command, no_others
-from pipeline.config import LIBRARY_KEYS, commands_of, in_force, options_of, toml_lines, user_file
+from pipeline.settings.config import (
+    LIBRARY_KEYS,
+    commands_of,
+    in_force,
+    options_of,
+    toml_lines,
+    user_file,
+)
 from pipeline.terminal import safe
 
 

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.options import DEFAULT_REPORT, UsageError
+from pipeline.settings.options import DEFAULT_REPORT, UsageError
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.options import UsageError, bundle_named
+from pipeline.settings.options import UsageError, bundle_named
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.options import UsageError
+from pipeline.settings.options import UsageError
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.commands.command import OK, add_command
 from pipeline.commands.music import KINDS, WHERE_FROM, note, recipe_named
-from pipeline.options import UsageError, check_runner_arguments
+from pipeline.settings.options import UsageError, check_runner_arguments
 
 
 def add(commands: Any) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
-from pipeline.options import UsageError
+from pipeline.settings.options import UsageError
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from pipeline.commands.command import (
     add_output_arguments,
     complain,
 )
-from pipeline.config import Setting, toml
-from pipeline.options import (
+from pipeline.settings.config import Setting, toml
+from pipeline.settings.options import (
     TaggingJob,
     UsageError,
     add_tagging_arguments,

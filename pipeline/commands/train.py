@@ -16,7 +16,7 @@ from pipeline.commands.music import (
     one_data_folder,
     recipe_named,
 )
-from pipeline.options import UsageError, count
+from pipeline.settings.options import UsageError, count
 
 if TYPE_CHECKING:
     from model.feature_spec import FeatureSpec

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, add_output_arguments, no_others
-from pipeline.options import UsageError
+from pipeline.settings.options import UsageError
 from pipeline.terminal import safe, tracked
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pipeline.options import UsageError
+from pipeline.settings.options import UsageError
 from pipeline.terminal import safe
 
 FILE_NAME = "genrebeam.toml"

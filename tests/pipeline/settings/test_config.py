@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import config
 from pipeline.cli import _parser, main
-from pipeline.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
+from pipeline.settings import config
+from pipeline.settings.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
 from tests.conftest import tone, write_audio
 
 TAG = options_of(commands_of(_parser())["tag"])

@@ -1,0 +1,1 @@
+"""Settings: where every option comes from."""
