@@ -37,7 +37,7 @@ import mutagen  # noqa: E402
 from mutagen.id3 import APIC, ID3, TCON, TIT2  # noqa: E402
 
 from pipeline.cli import main as genrebeam  # noqa: E402
-from pipeline.run import start_run  # noqa: E402
+from pipeline.runs.run import start_run  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
 from tests.conftest import tone, write_audio  # noqa: E402
 from transforms.fields import read_header  # noqa: E402

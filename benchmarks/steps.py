@@ -26,7 +26,7 @@ import soundfile  # noqa: E402
 import soxr  # noqa: E402
 
 from model.bundle import BUNDLES, load_bundle  # noqa: E402
-from pipeline.run import Journal  # noqa: E402
+from pipeline.runs.run import Journal  # noqa: E402
 from transforms import decode, features, patch, rewrite, tag  # noqa: E402
 from transforms.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
 from transforms.library import walk  # noqa: E402

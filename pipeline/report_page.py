@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline import __version__
-from pipeline.run import Run
+from pipeline.runs.run import Run
 from transforms import places
 from transforms.records import STATUSES, printable, reason_of
 from transforms.report import SCHEMA, parts_of

@@ -17,9 +17,10 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline import interruption, progress
+from pipeline import progress
 from pipeline.endings import ends_or_goes_on
-from pipeline.run import Run, close_run, earlier_runs
+from pipeline.runs import interruption
+from pipeline.runs.run import Run, close_run, earlier_runs
 from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from transforms import places
 from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading, end_loading
@@ -222,7 +223,7 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
     pipeline = beam.Pipeline(options=options)
     try:
         build(pipeline, job, run, closes_itself=is_template)
-        result = pipeline.run()
+        result = pipeline.runs.run()
         if options.view_as(PortableOptions).environment_type != "LOOPBACK":
             progress.hide()
         _wait_for(result)

@@ -34,8 +34,9 @@ from model.training_set import (
     write_facts,
     write_left_out,
 )
-from pipeline import interruption, progress
+from pipeline import progress
 from pipeline.endings import ends_or_goes_on
+from pipeline.runs import interruption
 from pipeline.settings.options import LOCAL_RUNNER
 from transforms import pool
 from transforms.classify import EarsModelHandler, SetFailuresApart
@@ -263,7 +264,7 @@ def prepare(
     pipeline = beam.Pipeline(options=options)
     build(pipeline, library, labelling, spec, out, processes or pool.default_processes())
     try:
-        result = pipeline.run()
+        result = pipeline.runs.run()
         result.wait_until_finish()
     finally:
         pool.stop()

@@ -11,8 +11,8 @@ import pytest
 
 from model.bundle import BundleError, load_bundle
 from pipeline.cli import main
-from pipeline.lock import locked
-from pipeline.run import RemoteJournal, find_run, runs_of
+from pipeline.runs.lock import locked
+from pipeline.runs.run import RemoteJournal, find_run, runs_of
 from pipeline.settings.options import UsageError
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google, put_folder

@@ -15,7 +15,7 @@ import pytest
 
 from deploy.dataflow.main import command_line
 from pipeline.cli import _parser
-from pipeline.run import runs_of, start_run
+from pipeline.runs.run import runs_of, start_run
 from pipeline.settings.config import commands_of, options_of
 from pipeline.settings.options import add_tagging_arguments
 from tests import REPOSITORY

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.run import Journal
+from pipeline.runs.run import Journal
 from tests.conftest import files_of, read_rows, tone, write_audio
 from tests.test_tag import listed
 from transforms.fields import read_header

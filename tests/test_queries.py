@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from pipeline.run import Run
+from pipeline.runs.run import Run
 from tests import REPOSITORY
 from transforms.records import Decision, FileTags, Outcome, Track, TrackError, dropped
 from transforms.report import row, write_part

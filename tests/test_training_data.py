@@ -15,7 +15,8 @@ import soundfile
 from model.datasets import GTZAN_ARRAY, SPLITS, DatasetError, load_gtzan_array, load_training_set
 from model.feature_spec import FeatureSpec
 from model.training_set import LabelledClip, read_clips, read_facts, write_clips
-from pipeline import interruption, training_data
+from pipeline import training_data
+from pipeline.runs import interruption
 from pipeline.training_data import clip_of, prepare
 from tests.conftest import tone
 from transforms.features import hear

@@ -13,7 +13,7 @@ from pipeline.settings.options import DEFAULT_REPORT, UsageError
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:
-    from pipeline.history import Event
+    from pipeline.runs.history import Event
 
 _WORDS = {
     "found": "found with",
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     import pyarrow as pa
 
-    from pipeline.history import history_of, now
+    from pipeline.runs.history import history_of, now
     from transforms.places import absolute
 
     path, report = absolute(arguments.file), absolute(arguments.report)
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 
 def _line(event: Event, path: str) -> str:
-    from pipeline.changes import shown
+    from pipeline.runs.changes import shown
 
     facts = []
     if event.model:

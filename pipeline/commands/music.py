@@ -132,7 +132,8 @@ def _prepared(
     library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
 ) -> LabelledMusic:
     from model.datasets import load_training_set
-    from pipeline import interruption, progress
+    from pipeline import progress
+    from pipeline.runs import interruption
     from pipeline.training_data import prepare
 
     if not os.path.isdir(library):

@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     check_runner_arguments(runner_arguments)
     recipe = recipe_named(arguments.recipe)
     from model.datasets import DatasetError
-    from pipeline import interruption, progress
+    from pipeline import progress
+    from pipeline.runs import interruption
     from pipeline.training_data import prepare
 
     if "://" in arguments.out:

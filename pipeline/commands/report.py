@@ -11,7 +11,7 @@ from pipeline.settings.options import UsageError
 from pipeline.terminal import safe
 
 if TYPE_CHECKING:
-    from pipeline.run import Run
+    from pipeline.runs.run import Run
 
 
 def add(commands: Any) -> None:
@@ -65,7 +65,7 @@ def _runs(homes: list[str], id: str | None) -> list[Run]:
     UsageError
         If a home cannot be read, or there is no such run.
     """
-    from pipeline.run import runs_of
+    from pipeline.runs.run import runs_of
 
     try:
         runs = [run for home in dict.fromkeys(homes) for run in runs_of(home)]

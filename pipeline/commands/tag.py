@@ -29,7 +29,7 @@ from pipeline.terminal import is_terminal, safe, show_plan, show_result
 from transforms.records import STATUSES, printable
 
 if TYPE_CHECKING:
-    from pipeline.run import Run
+    from pipeline.runs.run import Run
 
 
 def add(commands: Any) -> None:
@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     job = check_job(arguments.library, arguments)
     check_runner_arguments(runner_arguments, job)
-    from pipeline.lock import locked
-    from pipeline.run import earlier_runs, start_run
+    from pipeline.runs.lock import locked
+    from pipeline.runs.run import earlier_runs, start_run
 
     with locked(job.report) as note:
         if job.retry_failed and not earlier_runs(job):
@@ -78,8 +78,9 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
 def _run(
     job: TaggingJob, run: Run, arguments: argparse.Namespace, runner_arguments: list[str]
 ) -> int:
-    from pipeline import interruption, progress
-    from pipeline.run import record_run
+    from pipeline import progress
+    from pipeline.runs import interruption
+    from pipeline.runs.run import record_run
 
     if not arguments.quiet and is_terminal(sys.stderr):
         show_plan(sys.stderr, _plan(job, run, arguments.settings))

@@ -14,8 +14,8 @@ from pipeline.settings.options import UsageError
 from pipeline.terminal import safe, tracked
 
 if TYPE_CHECKING:
-    from pipeline.changes import Entry
-    from pipeline.run import Run
+    from pipeline.runs.changes import Entry
+    from pipeline.runs.run import Run
     from transforms.undo import Undone
 
 
@@ -74,8 +74,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.changes import Selection, moment
-    from pipeline.lock import locked
+    from pipeline.runs.changes import Selection, moment
+    from pipeline.runs.lock import locked
     from transforms.places import absolute
 
     report = absolute(arguments.report)
@@ -164,8 +164,8 @@ def _tell(
 
 def _show_runs(report: str, arguments: argparse.Namespace) -> int:
     """List the runs that changed files, and what was taken back."""
-    from pipeline.changes import began, shown
-    from pipeline.run import runs_of
+    from pipeline.runs.changes import began, shown
+    from pipeline.runs.run import runs_of
 
     found = []
     try:

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
-from pipeline import interruption, progress, tagging
-from pipeline.interruption import Stopping, handled, leave_note, remove_note
+from pipeline import progress, tagging
+from pipeline.runs import interruption
+from pipeline.runs.interruption import Stopping, handled, leave_note, remove_note
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from pipeline.cli import main
-from pipeline.lock import locked
+from pipeline.runs.lock import locked
 from pipeline.settings.options import UsageError
 from tests.conftest import read_rows, tone, write_audio
 from transforms.fingerprint import fingerprint
@@ -186,7 +186,7 @@ def test_the_lock_is_free_again_afterwards_and_tells_of_nobody(tmp_path):
 def test_a_run_that_was_killed_holds_no_lock(tmp_path):
     program = (
         "import subprocess, sys, time\n"
-        "from pipeline.lock import locked\n"
+        "from pipeline.runs.lock import locked\n"
         "with locked(sys.argv[1]) as note:\n"
         "    note('killed')\n"
         # As the pool's fork server does, it outlives the run for a while.

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pipeline.run import (
+from pipeline.runs.run import (
     Journal,
     Run,
     close_run,

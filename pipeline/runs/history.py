@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.changes import began
-from pipeline.run import Run, runs_of
+from pipeline.runs.changes import began
+from pipeline.runs.run import Run, runs_of
 from transforms.fields import read_header
 from transforms.fingerprint import fingerprint
 from transforms.places import is_remote

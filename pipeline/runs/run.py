@@ -12,7 +12,7 @@
                 journal.jsonl      one line per changed file, written before it changes
                 undone.jsonl       one line per file that undo gave back
                 report.html        the run as a page
-        lock                       who is at work (see pipeline/lock.py)
+        lock                       who is at work (see pipeline/runs/lock.py)
 
 In a bucket, where nothing can be appended, the journal is a folder of that name without its
 ending, with one object per line. Nothing but finished parts is below ``tracks``: tools that take

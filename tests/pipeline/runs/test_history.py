@@ -7,8 +7,8 @@ import mutagen
 import pytest
 
 from pipeline.cli import main
-from pipeline.history import history_of
-from pipeline.run import runs_of
+from pipeline.runs.history import history_of
+from pipeline.runs.run import runs_of
 from tests.conftest import tone, write_audio
 
 

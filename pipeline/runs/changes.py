@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.run import Run, find_run, runs_of
+from pipeline.runs.run import Run, find_run, runs_of
 from pipeline.settings.options import UsageError
 from transforms.patch import digest
 from transforms.places import is_remote

@@ -1,0 +1,1 @@
+"""Runs: what a run leaves, who is at work, what was changed and when."""
