@@ -27,8 +27,8 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from pipeline.report_page import write_report_page  # noqa: E402
 from pipeline.runs.run import Run, start_run  # noqa: E402
+from pipeline.views.report_page import write_report_page  # noqa: E402
 from transforms.report import write_part  # noqa: E402
 
 GENRES = ("Blues", "Classical", "Country", "Disco", "Hip-Hop", "Jazz", "Metal", "Pop", "Rock")

@@ -32,7 +32,7 @@ from pipeline.commands import (
 from pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
 from pipeline.settings.config import parse
 from pipeline.settings.options import UsageError
-from pipeline.terminal import safe
+from pipeline.views.terminal import safe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,11 +17,11 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline import progress
 from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
 from pipeline.runs.run import Run, close_run, earlier_runs
 from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
+from pipeline.views import progress
 from transforms import places
 from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading, end_loading
 from transforms.fields import TagForm

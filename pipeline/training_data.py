@@ -34,10 +34,10 @@ from model.training_set import (
     write_facts,
     write_left_out,
 )
-from pipeline import progress
 from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
 from pipeline.settings.options import LOCAL_RUNNER
+from pipeline.views import progress
 from transforms import pool
 from transforms.classify import EarsModelHandler, SetFailuresApart
 from transforms.hear import Hear, hear_in_a_row, hear_what_sounds

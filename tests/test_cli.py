@@ -11,8 +11,8 @@ import time
 import pytest
 
 from pipeline.cli import main
-from pipeline.progress import Progress, line
 from pipeline.settings import options
+from pipeline.views.progress import Progress, line
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.summary import summarise
+from pipeline.views.summary import summarise
 from transforms import report
 from transforms.records import (
     AudioFacts,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.settings.options import UsageError
-from pipeline.terminal import safe
+from pipeline.views.terminal import safe
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 

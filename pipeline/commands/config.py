@@ -17,7 +17,7 @@ from pipeline.settings.config import (
     toml_lines,
     user_file,
 )
-from pipeline.terminal import safe
+from pipeline.views.terminal import safe
 
 
 def add(commands: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
 from pipeline.settings.options import DEFAULT_REPORT, UsageError
-from pipeline.terminal import safe
+from pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     from pipeline.runs.history import Event

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.settings.options import UsageError
-from pipeline.terminal import safe
+from pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     from model.datasets import LabelledMusic
@@ -132,9 +132,9 @@ def _prepared(
     library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
 ) -> LabelledMusic:
     from model.datasets import load_training_set
-    from pipeline import progress
     from pipeline.runs import interruption
     from pipeline.training_data import prepare
+    from pipeline.views import progress
 
     if not os.path.isdir(library):
         raise UsageError(f"{library}: no such folder")

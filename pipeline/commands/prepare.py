@@ -47,9 +47,9 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     check_runner_arguments(runner_arguments)
     recipe = recipe_named(arguments.recipe)
     from model.datasets import DatasetError
-    from pipeline import progress
     from pipeline.runs import interruption
     from pipeline.training_data import prepare
+    from pipeline.views import progress
 
     if "://" in arguments.out:
         raise UsageError(f"{arguments.out}: sets can only be local so far")

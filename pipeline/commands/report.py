@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
 from pipeline.settings.options import UsageError
-from pipeline.terminal import safe
+from pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     from pipeline.runs.run import Run
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.report_page import write_report_page
+    from pipeline.views.report_page import write_report_page
     from transforms.places import absolute
 
     homes = [absolute(home) for home in arguments.reports]

@@ -25,7 +25,7 @@ from pipeline.settings.options import (
     check_job,
     check_runner_arguments,
 )
-from pipeline.terminal import is_terminal, safe, show_plan, show_result
+from pipeline.views.terminal import is_terminal, safe, show_plan, show_result
 from transforms.records import STATUSES, printable
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
 def _run(
     job: TaggingJob, run: Run, arguments: argparse.Namespace, runner_arguments: list[str]
 ) -> int:
-    from pipeline import progress
     from pipeline.runs import interruption
     from pipeline.runs.run import record_run
+    from pipeline.views import progress
 
     if not arguments.quiet and is_terminal(sys.stderr):
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
@@ -137,7 +137,7 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
 
 def _leave_page(run: Run) -> str | None:
     """Path of the run's page; what it shows is in the Parquet too, so that a run can lack it."""
-    from pipeline.report_page import write_report_page
+    from pipeline.views.report_page import write_report_page
 
     try:
         write_report_page([run], run.page)
@@ -157,7 +157,7 @@ def _tell(
     as_json: bool,
 ) -> None:
     """What came of a run: on a terminal with tables, in a pipe two lines, or as JSON."""
-    from pipeline.summary import summarise
+    from pipeline.views.summary import summarise
 
     found = summarise(run.tracks)
     report = page or run.folder

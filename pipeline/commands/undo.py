@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, add_output_arguments, no_others
 from pipeline.settings.options import UsageError
-from pipeline.terminal import safe, tracked
+from pipeline.views.terminal import safe, tracked
 
 if TYPE_CHECKING:
     from pipeline.runs.changes import Entry

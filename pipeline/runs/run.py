@@ -414,7 +414,7 @@ def close_run(run: Run) -> None:
     run : Run
         Whose rows are all written. Once more does no harm.
     """
-    from pipeline.report_page import write_report_page
+    from pipeline.views.report_page import write_report_page
 
     facts = run.read_manifest() or {}
     began = datetime.datetime.fromisoformat(facts["started_at"])

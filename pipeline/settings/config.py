@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pipeline.settings.options import UsageError
-from pipeline.terminal import safe
+from pipeline.views.terminal import safe
 
 FILE_NAME = "genrebeam.toml"
 PREFIX = "GENREBEAM_"

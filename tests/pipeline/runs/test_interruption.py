@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
-from pipeline import progress, tagging
+from pipeline import tagging
 from pipeline.runs import interruption
 from pipeline.runs.interruption import Stopping, handled, leave_note, remove_note
+from pipeline.views import progress
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ import numpy as np
 from model.colours import colour_of
 from model.pretrained.subjects import by_subject
 from pipeline import __version__
-from pipeline.inspection import Inspection
-from pipeline.terminal import safe
+from pipeline.views.inspection import Inspection
+from pipeline.views.terminal import safe
 from transforms.records import printable
 
 if TYPE_CHECKING:
@@ -360,7 +360,7 @@ def write_page(path: str, inspection: Inspection) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("pipeline"),
+        loader=PackageLoader("pipeline.views"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

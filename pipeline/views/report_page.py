@@ -106,7 +106,7 @@ def write_report_page(runs: Sequence[Run], path: str) -> None:
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("pipeline"),
+        loader=PackageLoader("pipeline.views"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

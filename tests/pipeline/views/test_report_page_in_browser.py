@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report_page import write_report_page
-from tests.test_report_page import HOSTILE, make_run, row
+from pipeline.views.report_page import write_report_page
+from tests.pipeline.views.test_report_page import HOSTILE, make_run, row
 
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:

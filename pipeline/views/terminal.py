@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from pipeline.progress import Progress
-    from pipeline.summary import Summary
+    from pipeline.views.progress import Progress
+    from pipeline.views.summary import Summary
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from model.pretrained.subjects import SUBJECTS, by_subject, subject_of
 from model.recipes.ears import EARS_FEATURES
 from pipeline.cli import main
 from pipeline.commands.inspect import _print
-from pipeline.inspection import (
+from pipeline.views.inspection import (
     DRAWN,
     MOST_COLUMNS,
     Inspection,
@@ -38,7 +38,7 @@ from pipeline.inspection import (
     inspect,
     listen,
 )
-from pipeline.inspection_page import (
+from pipeline.views.inspection_page import (
     MOST_GENRES,
     colours,
     levels,

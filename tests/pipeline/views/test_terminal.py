@@ -21,11 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pipeline import progress, terminal
 from pipeline.cli import main
-from pipeline.progress import Progress
-from pipeline.summary import Summary, summarise
-from pipeline.terminal import draw_progress, safe, show_plan, show_result, tracked
+from pipeline.views import progress, terminal
+from pipeline.views.progress import Progress
+from pipeline.views.summary import Summary, summarise
+from pipeline.views.terminal import draw_progress, safe, show_plan, show_result, tracked
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from transforms.records import Decision, Outcome, Track
@@ -365,7 +365,7 @@ def test_a_page_that_cannot_be_written_is_told_and_no_more(tag, library, monkeyp
     def full(folders, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.report_page.write_report_page", full)
+    monkeypatch.setattr("pipeline.views.report_page.write_report_page", full)
     assert tag("--json") == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["page"] is None

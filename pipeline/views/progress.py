@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from pipeline.terminal import draw_progress, is_terminal
+from pipeline.views.terminal import draw_progress, is_terminal
 from transforms.records import Outcome, Track
 
 _SECONDS_PER_LINE = 60.0

@@ -1,0 +1,1 @@
+"""Views: what a person sees, on a terminal and as a page."""
