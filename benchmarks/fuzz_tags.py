@@ -46,7 +46,7 @@ from mutagen.apev2 import APEv2  # noqa: E402
 from mutagen.id3 import COMM, ID3, TCON, TIT2  # noqa: E402
 
 from model.feature_spec import FeatureSpec  # noqa: E402
-from transforms.formats import FORMATS, format_of  # noqa: E402
+from transforms.library.formats import FORMATS, format_of  # noqa: E402
 
 # A file that is worked on for longer hangs, in s.
 HANG_S = 10.0
@@ -477,7 +477,7 @@ class Written:
 def write_one(path: str, genres: tuple[str, ...]) -> Written:
     """Read a file's header and give it a genre."""
     from transforms.fields import read_header
-    from transforms.library import walk
+    from transforms.library.walk import walk
     from transforms.records import Decision, Outcome
     from transforms.tag import ReadTags, TagPolicy, tag
 
@@ -541,7 +541,7 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
     dict
         Counts, and a list of faults: ``[file's name, what is wrong]``.
     """
-    from transforms.library import walk
+    from transforms.library.walk import walk
     from transforms.rewrite import is_temporary
 
     (folder,) = {path.parent for path in paths}

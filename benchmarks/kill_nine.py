@@ -41,7 +41,7 @@ from pipeline.runs.run import start_run  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
 from tests.conftest import tone, write_audio  # noqa: E402
 from transforms.fields import read_header  # noqa: E402
-from transforms.library import walk  # noqa: E402
+from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Track, with_tags  # noqa: E402
 from transforms.rewrite import is_temporary  # noqa: E402
 from transforms.tag import write_genres  # noqa: E402

@@ -40,7 +40,7 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks.kill_nine import Library, undo_all_runs  # noqa: E402
 from tests.conftest import files_of  # noqa: E402
 from tests.engines import free_ports, told  # noqa: E402
-from transforms.formats import FORMATS  # noqa: E402
+from transforms.library.formats import FORMATS  # noqa: E402
 
 GENREBEAM = [str(REPOSITORY / ".venv" / "bin" / "genrebeam"), "tag"]
 SCRIPT = str(REPOSITORY / "deploy" / "flink" / "flink.sh")

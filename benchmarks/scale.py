@@ -43,7 +43,7 @@ def run(library: str, count: int, reports: str) -> int:
     from pipeline.cli import main
 
     with (
-        mock.patch("transforms.library.walk", lambda root, *_, **__: synthetic(root, count)),
+        mock.patch("transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)),
         mock.patch("transforms.tag.read_header", return_value=(TAGS, AUDIO)),
     ):
         return main(["tag", library, "--report", reports, "--quiet"])
@@ -51,7 +51,7 @@ def run(library: str, count: int, reports: str) -> int:
 
 def shuffled_bytes(reports: Path) -> dict[str, int]:
     """Encoded size of what a listed file and its earlier row are matched by."""
-    from transforms.skip import key_of, read_earlier
+    from transforms.library.skip import key_of, read_earlier
 
     folder = max((reports / "tracks").iterdir())
     coder = FastPrimitivesCoder()

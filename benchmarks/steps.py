@@ -29,7 +29,7 @@ from model.bundle import BUNDLES, load_bundle  # noqa: E402
 from pipeline.runs.run import Journal  # noqa: E402
 from transforms import decode, features, patch, rewrite, tag  # noqa: E402
 from transforms.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
-from transforms.library import walk  # noqa: E402
+from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Prediction, Track, with_tags  # noqa: E402
 from transforms.report import row, write_part  # noqa: E402
 from transforms.vote import VotePolicy, decide  # noqa: E402

@@ -18,7 +18,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.process_tree import cost_of  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
-from transforms.formats import FORMATS, format_of  # noqa: E402
+from transforms.library.formats import FORMATS, format_of  # noqa: E402
 
 
 def copy_library(folders: list[str], target: Path) -> list[Path]:

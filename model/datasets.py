@@ -21,7 +21,7 @@ from model.feature_spec import FeatureSpec
 from model.genres import key_of, spell
 from model.training_set import FACTS_FILE, DatasetError, read_clips, read_facts
 
-# How audio can be labelled (see ``transforms.label``).
+# How audio can be labelled (see ``transforms.library.label``).
 DATASETS = ("gtzan", "fma", "homburg", "folders", "tags")
 # A single folder that is named after its genre; never a data set by itself.
 ONE_GENRE = "one-genre"

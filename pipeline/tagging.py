@@ -26,10 +26,7 @@ from transforms import places
 from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading, end_loading
 from transforms.fields import TagForm
 from transforms.hear import Hear
-from transforms.library import Walk
-from transforms.report import WriteReport
-from transforms.rewrite import WritePolicy
-from transforms.skip import (
+from transforms.library.skip import (
     ReadEarlier,
     SkipMoved,
     SkipUnchanged,
@@ -38,6 +35,9 @@ from transforms.skip import (
     key_of,
     size_and_time,
 )
+from transforms.library.walk import Walk
+from transforms.report import WriteReport
+from transforms.rewrite import WritePolicy
 from transforms.tag import ReadTags, Tag, TagPolicy
 from transforms.vote import VotePolicy, decide
 

@@ -41,8 +41,14 @@ from pipeline.views import progress
 from transforms import pool
 from transforms.classify import EarsModelHandler, SetFailuresApart
 from transforms.hear import Hear, hear_in_a_row, hear_what_sounds
-from transforms.label import FORMATS_HEARD, Labelling, SelectLabelled, label_files, labelling_of
-from transforms.library import Walk, walk
+from transforms.library.label import (
+    FORMATS_HEARD,
+    Labelling,
+    SelectLabelled,
+    label_files,
+    labelling_of,
+)
+from transforms.library.walk import Walk, walk
 from transforms.records import Features, Outcome, Track, printable
 from transforms.remote import is_remote, walk_objects
 

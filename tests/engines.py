@@ -20,7 +20,7 @@ import pytest
 from model.bundle import Bundle
 from tests.conftest import files_of, read_rows, tone, write_audio
 from transforms.fields import read_header
-from transforms.library import walk
+from transforms.library.walk import walk
 from transforms.records import Track, with_tags
 from transforms.tag import write_genres
 

@@ -21,7 +21,7 @@ from pipeline.settings.options import add_tagging_arguments
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from tests.storages import google
-from transforms.formats import FORMATS
+from transforms.library.formats import FORMATS
 
 DATAFLOW = REPOSITORY / "deploy" / "dataflow"
 NIGHTLY = REPOSITORY / "deploy" / "nightly"

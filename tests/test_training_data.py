@@ -21,7 +21,7 @@ from pipeline.training_data import clip_of, prepare
 from tests.conftest import tone
 from transforms.features import hear
 from transforms.hear import hear_in_a_row
-from transforms.label import Label, labelling_of, with_header
+from transforms.library.label import Label, labelling_of, with_header
 from transforms.records import Features, FileTags, Track
 
 SPEC = FeatureSpec(sample_rate_hz=8000, n_fft=512, hop_length=256, n_mels=16, segment_frames=20)

@@ -12,7 +12,7 @@ from tests.test_tag import fill, listed
 from transforms import fields
 from transforms.features import hear
 from transforms.fields import NoTagField, TagWriteError, read_header
-from transforms.library import walk
+from transforms.library.walk import walk
 from transforms.records import Track
 from transforms.tag import write_genres
 from transforms.untaggable import why_untaggable

@@ -22,7 +22,7 @@ from typing import Any
 from transforms import buckets
 from transforms.buckets import ObjectChanged, RemoteObject, find, is_remote, objects_below
 from transforms.fields import TagWriteError
-from transforms.formats import format_of
+from transforms.library.formats import format_of
 from transforms.patch import make_patch
 from transforms.records import Track
 

@@ -24,7 +24,7 @@ from apache_beam.metrics import Metrics
 
 from model.bundle import Bundle
 from transforms import places
-from transforms.fingerprint import fingerprint
+from transforms.library.fingerprint import fingerprint
 from transforms.records import STATUSES, Outcome, printable
 
 SCHEMA_VERSION = 4

@@ -99,7 +99,7 @@ class Elsewhere:
 
     def _listed(self) -> dict[int, list[str]]:
         if self._by_size is None:
-            from transforms.library import walk  # with Beam, which no other undo needs
+            from transforms.library.walk import walk  # with Beam, which no other undo needs
 
             self._by_size = {}
             for found in walk(self.folder) if os.path.isdir(self.folder) else ():

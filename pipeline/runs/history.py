@@ -1,7 +1,7 @@
 """History: every genre that a file had, when, and by whom.
 
 A file is followed through the runs of a home by its names and its fingerprint (see
-``transforms/fingerprint.py``), so that one that was moved keeps its past.
+``transforms/library/fingerprint.py``), so that one that was moved keeps its past.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.runs.changes import began
 from pipeline.runs.run import Run, runs_of
 from transforms.fields import read_header
-from transforms.fingerprint import fingerprint
+from transforms.library.fingerprint import fingerprint
 from transforms.places import is_remote
 from transforms.records import TrackError, printable
 from transforms.report import latest_rows

@@ -67,7 +67,7 @@ def _separator(text: str) -> str:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from transforms.formats import FORMATS
+    from transforms.library.formats import FORMATS
 
     wanted = tuple(name.strip().lower().lstrip(".") for name in text.split(",") if name.strip())
     unknown = [name for name in wanted if name not in FORMATS]
@@ -339,7 +339,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     UsageError
         With the one line that the user is told.
     """
-    from transforms.formats import FORMATS
+    from transforms.library.formats import FORMATS
     from transforms.pool import default_processes
 
     formats = arguments.formats or tuple(sorted(FORMATS))
@@ -442,7 +442,7 @@ def bundle_named(name: str | None) -> Bundle:
 
 
 def _checked_library(library: str, formats: Sequence[str]) -> str:
-    from transforms.formats import format_of
+    from transforms.library.formats import format_of
 
     library = _absolute(library)
     if "://" in library:
@@ -459,7 +459,7 @@ def _checked_library(library: str, formats: Sequence[str]) -> str:
 
 
 def _check_bucket(library: str) -> None:
-    from transforms.formats import FORMATS
+    from transforms.library.formats import FORMATS
     from transforms.remote import walk_objects
 
     try:

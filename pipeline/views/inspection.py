@@ -247,7 +247,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     """
     from transforms import pool
     from transforms.fields import read_header
-    from transforms.formats import format_of
+    from transforms.library.formats import format_of
     from transforms.records import Prediction, Track, reason_of
 
     started = time.perf_counter()

@@ -14,9 +14,9 @@ from pipeline.cli import main
 from pipeline.runs.lock import locked
 from pipeline.settings.options import UsageError
 from tests.conftest import read_rows, tone, write_audio
-from transforms.fingerprint import fingerprint
+from transforms.library.fingerprint import fingerprint
+from transforms.library.skip import Earlier, compact, moved, read_earlier
 from transforms.records import Track
-from transforms.skip import Earlier, compact, moved, read_earlier
 
 SETTLED = Earlier("tagged", "tag", 1, 1, "s", confidence=0.5, run="1")
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.formats import FORMATS, format_of
-from transforms.library import walk
+from transforms.library.formats import FORMATS, format_of
+from transforms.library.walk import walk
 from transforms.records import Outcome, Track
 
 

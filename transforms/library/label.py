@@ -28,7 +28,7 @@ from model.datasets import (
 )
 from model.genres import key_of, spell
 from transforms.fields import NoTagField, read_header
-from transforms.formats import FORMATS
+from transforms.library.formats import FORMATS
 from transforms.records import CATCH_ALL, Track, dropped, with_tags
 from transforms.remote import is_remote, localised
 

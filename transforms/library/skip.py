@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from transforms import places
 from transforms.fields import TagForm, read_header
-from transforms.fingerprint import fingerprint
-from transforms.formats import format_of
+from transforms.library.fingerprint import fingerprint
+from transforms.library.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
 from transforms.report import SCHEMA, parts_of
 

@@ -8,10 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from transforms.fingerprint import fingerprint
-from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
-from transforms.report import row, write_part
-from transforms.skip import (
+from transforms.library.fingerprint import fingerprint
+from transforms.library.skip import (
     Earlier,
     SkipUnchanged,
     TakeFailed,
@@ -22,6 +20,8 @@ from transforms.skip import (
     size_and_time,
     unchanged,
 )
+from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
+from transforms.report import row, write_part
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
 EARLIER = Earlier(
@@ -151,7 +151,7 @@ NOISE = np.random.default_rng(0).bytes(300_000)
 
 def test_a_moved_file_is_told_with_all_that_was_known_of_it(file_of, tiny_bundle, monkeypatch):
     header = FileTags(genres=("Jazz",)), AudioFacts()
-    monkeypatch.setattr("transforms.skip.read_header", lambda path, form: header)
+    monkeypatch.setattr("transforms.library.skip.read_header", lambda path, form: header)
     track, earlier = file_of("new.mp3", NOISE)
     outcome = moved(track, [("/music/old.mp3", earlier)])
     assert (outcome.status, outcome.stage) == ("unchanged", "skip")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import apache_beam as beam
 
-from transforms.formats import FORMATS, format_of
+from transforms.library.formats import FORMATS, format_of
 from transforms.records import Outcome, Track, TrackError, dropped
 from transforms.remote import is_remote, walk_objects
 from transforms.rewrite import clean_abandoned, is_temporary

@@ -1,0 +1,1 @@
+"""Library: which files there are, and which of them need work."""
