@@ -333,7 +333,7 @@ class Steps:
         from pebble import ProcessPool
 
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["transforms.pool_process", "benchmarks.fuzz_tags"])
+        context.set_forkserver_preload(["transforms.audio.pool_process", "benchmarks.fuzz_tags"])
         self._pool = ProcessPool(max_workers=processes, context=context)
 
     def __enter__(self) -> Steps:
@@ -436,12 +436,12 @@ def _with_ffmpeg(path: str) -> Iterator[bytes]:
 
 def hear_one(path: str) -> str:
     """Hear a file as the job does; how that ended."""
-    from transforms.features import hear
+    from transforms.audio.features import hear
     from transforms.records import reason_of
 
     try:
         heard = hear(path, format_of(path), SPEC, 3)
-    except Exception as error:  # as in `transforms.hear`: a row
+    except Exception as error:  # as in `transforms.audio.hear`: a row
         return f"{type(error).__name__}: {reason_of(error)}"
     return f"heard {len(heard.log_mel)} segments"
 

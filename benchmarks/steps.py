@@ -27,7 +27,11 @@ import soxr  # noqa: E402
 
 from model.bundle import BUNDLES, load_bundle  # noqa: E402
 from pipeline.runs.run import Journal  # noqa: E402
-from transforms import decode, features, patch, rewrite, tag  # noqa: E402
+from transforms import patch, rewrite, tag  # noqa: E402
+from transforms.audio import (
+    decode,
+    features,
+)
 from transforms.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
 from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Prediction, Track, with_tags  # noqa: E402

@@ -1,6 +1,6 @@
 """Labelled music: what training and evaluation read.
 
-A data set is a list of clips: the scaled log-mel of each (see ``transforms.features``),
+A data set is a list of clips: the scaled log-mel of each (see ``transforms.audio.features``),
 its label, and the list (train, valid, test) that it belongs to. It comes from an array of
 pictures, or from audio that ``pipeline.training_data`` made into a training set.
 """

@@ -23,9 +23,9 @@ from pipeline.runs.run import Run, close_run, earlier_runs
 from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from pipeline.views import progress
 from transforms import places
+from transforms.audio.hear import Hear
 from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading, end_loading
 from transforms.fields import TagForm
-from transforms.hear import Hear
 from transforms.library.skip import (
     ReadEarlier,
     SkipMoved,

@@ -38,9 +38,9 @@ from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
 from pipeline.settings.options import LOCAL_RUNNER
 from pipeline.views import progress
-from transforms import pool
+from transforms.audio import pool
+from transforms.audio.hear import Hear, hear_in_a_row, hear_what_sounds
 from transforms.classify import EarsModelHandler, SetFailuresApart
-from transforms.hear import Hear, hear_in_a_row, hear_what_sounds
 from transforms.library.label import (
     FORMATS_HEARD,
     Labelling,

@@ -13,8 +13,8 @@ import soundfile
 
 from pipeline.cli import main
 from tests.conftest import files_of, read_rows, tone, write_audio
-from transforms import pool
-from transforms.hear import Hear
+from transforms.audio import pool
+from transforms.audio.hear import Hear
 from transforms.records import Track
 
 

@@ -11,8 +11,8 @@ from mutagen.id3 import ID3, TIT2
 from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
 from tests.conftest import tone, write_audio
 from tests.test_tag import fill, listed
-from transforms.decode import DecodeError
-from transforms.features import hear
+from transforms.audio.decode import DecodeError
+from transforms.audio.features import hear
 from transforms.fields import TagReadError, TagWriteError, read_header
 from transforms.records import TrackError
 from transforms.tag import write_genres

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz_tags import SPEC, make_originals, mutants
 from tests.conftest import tone, write_audio
-from transforms.decode import DecodeError
-from transforms.features import TooShort, hear
+from transforms.audio.decode import DecodeError
+from transforms.audio.features import TooShort, hear
+from transforms.audio.hear import DecoderCrash, DecoderTimeout
 from transforms.fields import NoTagField, TagReadError, TagWriteError, read_header
-from transforms.hear import DecoderCrash, DecoderTimeout
 from transforms.reasons import explain
 from transforms.records import Track, TrackError, dropped
 from transforms.rewrite import HardLinked

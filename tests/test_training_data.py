@@ -19,8 +19,8 @@ from pipeline import training_data
 from pipeline.runs import interruption
 from pipeline.training_data import clip_of, prepare
 from tests.conftest import tone
-from transforms.features import hear
-from transforms.hear import hear_in_a_row
+from transforms.audio.features import hear
+from transforms.audio.hear import hear_in_a_row
 from transforms.library.label import Label, labelling_of, with_header
 from transforms.records import Features, FileTags, Track
 

@@ -10,7 +10,7 @@ from benchmarks.fuzz_tags import SPEC
 from tests.conftest import tone, write_audio
 from tests.test_tag import fill, listed
 from transforms import fields
-from transforms.features import hear
+from transforms.audio.features import hear
 from transforms.fields import NoTagField, TagWriteError, read_header
 from transforms.library.walk import walk
 from transforms.records import Track

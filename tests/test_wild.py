@@ -15,12 +15,12 @@ from model.recipes.genre_cnn import FEATURES
 from pipeline.cli import main
 from tests.conftest import read_rows, tone, write_audio
 from tests.test_tag import listed
-from transforms import features
+from transforms.audio import features
+from transforms.audio.decode import open_audio
+from transforms.audio.features import Silence
+from transforms.audio.hear import hear_what_sounds
 from transforms.classify import Classifier
-from transforms.decode import open_audio
-from transforms.features import Silence
 from transforms.fields import read_header
-from transforms.hear import hear_what_sounds
 from transforms.records import TrackError
 from transforms.tag import write_genres
 

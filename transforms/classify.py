@@ -26,7 +26,7 @@ from model.embedding import with_embedding
 from model.feature_spec import FeatureSpec
 from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
-from transforms.pool import default_processes
+from transforms.audio.pool import default_processes
 from transforms.reasons import explain
 from transforms.records import Features, Outcome, Prediction, Track, reason_of
 

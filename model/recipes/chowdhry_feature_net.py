@@ -5,7 +5,7 @@ that goes with GTZAN: mean and variance, per 3 s, of chroma, RMS, spectral centr
 bandwidth and rolloff, zero crossings, harmonic and percussive part and 20 MFCC, and a tempo.
 
 As published: these 57 numbers, standard-scaled; dense ReLU layers with dropout, softmax,
-Adam, cross-entropy. Real audio gives just these numbers (``transforms/descriptors.py``).
+Adam, cross-entropy. Real audio gives just these numbers (``transforms/audio/descriptors.py``).
 
 Chosen, because the source is silent: layers of 512, 256, 128 and 64, dropout 0.2, batches of
 128, a rate of 0.0003 (with Adam's usual 0.001 the second epoch is the best, and worse). The

@@ -87,7 +87,7 @@ def _run(
 
     def execute() -> bool:
         from pipeline.tagging import run_tagging
-        from transforms import pool
+        from transforms.audio import pool
 
         try:
             return run_tagging(job, run, runner_arguments)

@@ -92,7 +92,7 @@ def handled(folder: str | None = None) -> Iterator[None]:
 
 def _on_signal(number: int, frame: object) -> None:
     if _requested.is_set():
-        from transforms import pool
+        from transforms.audio import pool
 
         pool.stop()
         os._exit(INTERRUPTED)

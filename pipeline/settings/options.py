@@ -339,8 +339,8 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     UsageError
         With the one line that the user is told.
     """
+    from transforms.audio.pool import default_processes
     from transforms.library.formats import FORMATS
-    from transforms.pool import default_processes
 
     formats = arguments.formats or tuple(sorted(FORMATS))
     library = _checked_library(library, formats)

@@ -22,8 +22,8 @@ from model.genres import join_columns
 from transforms.records import AudioFacts, Decision, FileTags, printable
 
 if TYPE_CHECKING:
+    from transforms.audio.decode import AudioReader
     from transforms.classify import Classifier, Judgement
-    from transforms.decode import AudioReader
 
 # Most columns of what is drawn over time: more than a screen or a sheet of paper shows.
 MOST_COLUMNS = 2000
@@ -245,7 +245,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     OSError
         If the file cannot be read.
     """
-    from transforms import pool
+    from transforms.audio import pool
     from transforms.fields import read_header
     from transforms.library.formats import format_of
     from transforms.records import Prediction, Track, reason_of
@@ -266,8 +266,8 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         timeout_s=_TIMEOUT_S,
     )
     try:
+        from transforms.audio.hear import result_of
         from transforms.classify import Classifier
-        from transforms.hear import result_of
 
         classifier = Classifier(bundle)
         classifier(np.zeros((1, *bundle.features.shape), np.float32))  # loads it meanwhile
@@ -374,8 +374,8 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
     TooShort, Silence
         If there is nothing to judge.
     """
-    from transforms.decode import open_audio
-    from transforms.features import hear_audio
+    from transforms.audio.decode import open_audio
+    from transforms.audio.features import hear_audio
 
     started = time.perf_counter()
     drawn = drawn_for(spec)
@@ -428,7 +428,7 @@ class _Filled:
 
 def _decode(path: str, reader: AudioReader, rate: int) -> np.ndarray:
     """All of a track at `rate`, silent where it cannot be decoded: ``(n,) float32``."""
-    from transforms.decode import DecodeError, read_stretch
+    from transforms.audio.decode import DecodeError, read_stretch
 
     piece, n_promised = _PIECE_S * rate, round(reader.n_samples * rate / reader.sample_rate_hz)
     pieces, n_empty, end = [], 0, 0

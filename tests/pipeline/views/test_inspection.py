@@ -48,10 +48,10 @@ from pipeline.views.inspection_page import (
     write_png,
 )
 from tests.conftest import GENRES, files_of, tone, write_audio
+from transforms.audio.decode import DecodeError
+from transforms.audio.features import hear
+from transforms.audio.hear import result_of
 from transforms.classify import Classifier
-from transforms.decode import DecodeError
-from transforms.features import hear
-from transforms.hear import result_of
 from transforms.records import AudioFacts, FileTags, Prediction, Track, TrackError
 from transforms.vote import VotePolicy, decide
 

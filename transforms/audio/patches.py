@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.feature_spec import FeatureSpec
-from transforms.mel import log_mel, mel_bands
+from transforms.audio.mel import log_mel, mel_bands
 
 # What the mean square of a tone and its largest mel power have in common: the scale on which
 # `Patches.peak` is compared.

@@ -16,9 +16,9 @@ from typing import Any
 import apache_beam as beam
 
 from model.feature_spec import FeatureSpec
-from transforms import pool
-from transforms.decode import DecodeError, open_audio
-from transforms.features import Heard, TooShort, hear
+from transforms.audio import pool
+from transforms.audio.decode import DecodeError, open_audio
+from transforms.audio.features import Heard, TooShort, hear
 from transforms.in_flight import InFlight
 from transforms.records import Features, Outcome, Track, TrackError, dropped
 from transforms.remote import localised

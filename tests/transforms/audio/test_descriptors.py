@@ -9,9 +9,9 @@ from model.bundle import Bundle, load_bundle, save_bundle
 from model.feature_spec import DESCRIPTORS
 from model.recipes.chowdhry_feature_net import FEATURES, build
 from tests.conftest import tone
+from transforms.audio.descriptors import describe
+from transforms.audio.features import Silence, TooShort, hear
 from transforms.classify import Classifier
-from transforms.descriptors import describe
-from transforms.features import Silence, TooShort, hear
 
 RATE = FEATURES.sample_rate_hz
 

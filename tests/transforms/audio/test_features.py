@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.feature_spec import FeatureSpec
 from model.recipes.genre_cnn import FEATURES
 from tests.conftest import tone
-from transforms.features import Silence, TooShort, hear
+from transforms.audio.features import Silence, TooShort, hear
 
 PLAIN = FeatureSpec(segment_frames=100)
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.feature_spec import FeatureSpec
-from transforms.decode import AudioReader, DecodeError, open_audio, read_stretch
-from transforms.descriptors import Described, describe
-from transforms.mel import MelPower, mel_power, scale
-from transforms.patches import Patches, cut_patches, scale_patches, those_that_sound
+from transforms.audio.decode import AudioReader, DecodeError, open_audio, read_stretch
+from transforms.audio.descriptors import Described, describe
+from transforms.audio.mel import MelPower, mel_power, scale
+from transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
 from transforms.records import AudioFacts, Refusal
 from transforms.remote import localised
 

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from tests.conftest import tone, write_audio
-from transforms.decode import DecodeError, open_audio, read_stretch
+from transforms.audio.decode import DecodeError, open_audio, read_stretch
 
 LOSSLESS = ("wav", "flac", "aiff", "wv", "tta")
 LOSSY = ("mp3", "ogg", "opus", "m4a", "wma", "aac")

@@ -1,0 +1,1 @@
+"""Audio: from a file to what a network hears of it."""
