@@ -79,7 +79,7 @@ def measure(
     from model.evaluation import evaluate_logits
     from model.recipes import RECIPES
     from model.training import train
-    from transforms.vote import vote
+    from transforms.genre.vote import vote
 
     music = load_gtzan_array(data)
     if split.startswith("random-"):

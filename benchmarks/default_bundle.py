@@ -173,7 +173,7 @@ SPEC_KEY = "-".join([*(ear.version for ear in SPEC.ears), str(SPEC.piece_samples
 
 def _heard(paths: list[Path]) -> list[np.ndarray]:
     from transforms.audio.features import hear
-    from transforms.classify import Classifier
+    from transforms.genre.classify import Classifier
 
     ears = Classifier(Bundle("", "ears", "", (), (), SPEC))
     found = []

@@ -92,7 +92,7 @@ def heard(one: Heard, spec: FeatureSpec, counts: dict[str, int | None]) -> np.nd
 
 def cpu_ms(name: str) -> float:
     """CPU time of an ear for a segment, in ms."""
-    from transforms.classify import Classifier
+    from transforms.genre.classify import Classifier
 
     ears = tuple(ear for ear in SPEC.ears if ear.name == name)
     spec = dataclasses.replace(SPEC, ears=ears)

@@ -24,8 +24,14 @@ from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_argu
 from pipeline.views import progress
 from transforms import places
 from transforms.audio.hear import Hear
-from transforms.classify import GenreModelHandler, SetFailuresApart, begin_loading, end_loading
 from transforms.fields import TagForm
+from transforms.genre.classify import (
+    GenreModelHandler,
+    SetFailuresApart,
+    begin_loading,
+    end_loading,
+)
+from transforms.genre.vote import VotePolicy, decide
 from transforms.library.skip import (
     ReadEarlier,
     SkipMoved,
@@ -39,7 +45,6 @@ from transforms.library.walk import Walk
 from transforms.report import WriteReport
 from transforms.rewrite import WritePolicy
 from transforms.tag import ReadTags, Tag, TagPolicy
-from transforms.vote import VotePolicy, decide
 
 # The last that saw all, and the retries and interruptions since, most nights.
 _FEW_RUNS = 3

@@ -40,7 +40,7 @@ from pipeline.settings.options import LOCAL_RUNNER
 from pipeline.views import progress
 from transforms.audio import pool
 from transforms.audio.hear import Hear, hear_in_a_row, hear_what_sounds
-from transforms.classify import EarsModelHandler, SetFailuresApart
+from transforms.genre.classify import EarsModelHandler, SetFailuresApart
 from transforms.library.label import (
     FORMATS_HEARD,
     Labelling,

@@ -7,7 +7,7 @@ from model.baselines import BASELINES, fit_baseline
 from model.datasets import Clips, LabelledMusic
 from model.evaluation import evaluate_logits
 from model.feature_spec import FeatureSpec
-from transforms.vote import vote
+from transforms.genre.vote import vote
 
 FRAMES = FeatureSpec(n_mels=32, frame_step=4, segment_frames=100)
 

@@ -9,7 +9,7 @@ from model.datasets import Clips, LabelledMusic
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training import train
-from transforms.vote import vote
+from transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=8, segment_frames=4)
 

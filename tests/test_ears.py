@@ -18,7 +18,7 @@ from model.recipes.ears import EARS_FEATURES, N_SEGMENTS
 from tests.conftest import tone
 from transforms.audio.features import TooShort, hear
 from transforms.audio.mel import log_mel, mel_bands
-from transforms.classify import Classifier
+from transforms.genre.classify import Classifier
 
 # What expected.json calls them, the most patches it heard of a track, and how exactly they
 # agree: the published YAMNet file computes its spectrogram with weights of 8 bits.

@@ -25,7 +25,7 @@ from model.evaluation import (
     track_probabilities,
 )
 from model.feature_spec import FeatureSpec
-from transforms.vote import vote
+from transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=4, segment_frames=5)
 STABLE_KEYS = {

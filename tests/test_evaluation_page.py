@@ -12,7 +12,7 @@ from model.bundle import Bundle
 from model.evaluation import evaluate_logits, track_probabilities
 from model.evaluation_page import map_of, most_confidently_wrong, write_page
 from model.feature_spec import FeatureSpec
-from transforms.vote import vote
+from transforms.genre.vote import vote
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(1)">'
 BUNDLE = Bundle(

@@ -22,10 +22,10 @@ from pipeline.settings.config import commands_of, parse
 from pipeline.settings.options import add_tagging_arguments
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
+from transforms.genre.taxonomy import load_taxonomy
 from transforms.library.formats import FORMATS
 from transforms.records import CATCH_ALL
 from transforms.report import SCHEMA
-from transforms.taxonomy import load_taxonomy
 
 PAGES = {
     path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from model.evaluation import evaluate_logits, predict_logits
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training import train
-from transforms.vote import vote
+from transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=16, segment_frames=8)
 

@@ -19,8 +19,8 @@ from transforms.audio import features
 from transforms.audio.decode import open_audio
 from transforms.audio.features import Silence
 from transforms.audio.hear import hear_what_sounds
-from transforms.classify import Classifier
 from transforms.fields import read_header
+from transforms.genre.classify import Classifier
 from transforms.records import TrackError
 from transforms.tag import write_genres
 

@@ -116,8 +116,8 @@ def _measure(
         predict_logits,
         track_probabilities,
     )
-    from transforms.classify import Classifier
-    from transforms.vote import vote
+    from transforms.genre.classify import Classifier
+    from transforms.genre.vote import vote
 
     network = bundle.load_head() or bundle.load_network()
     features = bundle.features.outputs

@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from model.datasets import DatasetError
     from model.recipes import default_recipe
     from model.training import train
-    from transforms.vote import vote
+    from transforms.genre.vote import vote
 
     recipe = asked or default_recipe(music[0].features)
     try:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 from transforms.records import CATCH_ALL, EXISTING, ID3_VERSIONS, LEVELS, VOTE_RULES
-from transforms.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
 if TYPE_CHECKING:
     from model.bundle import Bundle

@@ -23,7 +23,7 @@ from transforms.records import AudioFacts, Decision, FileTags, printable
 
 if TYPE_CHECKING:
     from transforms.audio.decode import AudioReader
-    from transforms.classify import Classifier, Judgement
+    from transforms.genre.classify import Classifier, Judgement
 
 # Most columns of what is drawn over time: more than a screen or a sheet of paper shows.
 MOST_COLUMNS = 2000
@@ -267,7 +267,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     )
     try:
         from transforms.audio.hear import result_of
-        from transforms.classify import Classifier
+        from transforms.genre.classify import Classifier
 
         classifier = Classifier(bundle)
         classifier(np.zeros((1, *bundle.features.shape), np.float32))  # loads it meanwhile
@@ -279,7 +279,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     judged, smoothed, words = _judge(classifier, sound.segments)
     classified = time.perf_counter()
 
-    from transforms.vote import VotePolicy, decide
+    from transforms.genre.vote import VotePolicy, decide
 
     track = Track(path, format, tags=tags, audio=sound.audio)
     prediction = Prediction(

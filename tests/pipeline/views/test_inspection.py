@@ -51,9 +51,9 @@ from tests.conftest import GENRES, files_of, tone, write_audio
 from transforms.audio.decode import DecodeError
 from transforms.audio.features import hear
 from transforms.audio.hear import result_of
-from transforms.classify import Classifier
+from transforms.genre.classify import Classifier
+from transforms.genre.vote import VotePolicy, decide
 from transforms.records import AudioFacts, FileTags, Prediction, Track, TrackError
-from transforms.vote import VotePolicy, decide
 
 SPEC = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
 RATE = SPEC.sample_rate_hz

@@ -11,7 +11,7 @@ from model.recipes.chowdhry_feature_net import FEATURES, build
 from tests.conftest import tone
 from transforms.audio.descriptors import describe
 from transforms.audio.features import Silence, TooShort, hear
-from transforms.classify import Classifier
+from transforms.genre.classify import Classifier
 
 RATE = FEATURES.sample_rate_hz
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tests.conftest import GENRES
+from transforms.genre.vote import VotePolicy, decide, vote
 from transforms.records import Prediction, Track
-from transforms.vote import VotePolicy, decide, vote
 
 TRACK = Track("/a.mp3", "mp3")
 

@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.cli import main
 from tests.conftest import GENRES
+from transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
+from transforms.genre.vote import VotePolicy, decide
 from transforms.records import Prediction, Track
-from transforms.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
-from transforms.vote import VotePolicy, decide
 
 
 def decided(taxonomy: Taxonomy, *rows, **policy):

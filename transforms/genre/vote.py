@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.genres import join_columns
+from transforms.genre.taxonomy import Taxonomy
 from transforms.records import VOTE_RULES, Decision, Prediction
-from transforms.taxonomy import Taxonomy
 
 
 def count_votes(probabilities: np.ndarray) -> np.ndarray:

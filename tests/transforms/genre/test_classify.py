@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transforms.classify import Classifier, GenreModelHandler
+from transforms.genre.classify import Classifier, GenreModelHandler
 from transforms.records import Features, Track
 
 

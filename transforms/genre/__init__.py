@@ -1,0 +1,1 @@
+"""Genre: what the network says, and what is made of it."""
