@@ -77,8 +77,8 @@ def make_originals(folder: Path) -> list[Path]:
     list of Path
     """
     from tests.conftest import tone, write_audio
-    from tests.test_tag import FORMATS as TAGGED_FORMATS
-    from tests.test_tag import fill
+    from tests.transforms.tags.test_tag import FORMATS as TAGGED_FORMATS
+    from tests.transforms.tags.test_tag import fill
 
     made = []
     for number, format in enumerate(TAGGED_FORMATS):
@@ -476,10 +476,10 @@ class Written:
 
 def write_one(path: str, genres: tuple[str, ...]) -> Written:
     """Read a file's header and give it a genre."""
-    from transforms.fields import read_header
     from transforms.library.walk import walk
     from transforms.records import Decision, Outcome
-    from transforms.tag import ReadTags, TagPolicy, tag
+    from transforms.tags.fields import read_header
+    from transforms.tags.tag import ReadTags, TagPolicy, tag
 
     before, facts = Path(path).read_bytes(), os.stat(path)
     policy, journal, faults = TagPolicy("replace"), [], []
@@ -517,7 +517,7 @@ def _never() -> bool:
 
 def undo_one(lines: tuple[str, ...]) -> list[str]:
     """Undo the changes of one file twice; the statuses."""
-    from transforms.undo import read_journal, undo_all
+    from transforms.tags.undo import read_journal, undo_all
 
     done = list(undo_all(read_journal(lines)))
     again = list(undo_all(read_journal(lines)))
@@ -542,7 +542,7 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
         Counts, and a list of faults: ``[file's name, what is wrong]``.
     """
     from transforms.library.walk import walk
-    from transforms.rewrite import is_temporary
+    from transforms.tags.rewrite import is_temporary
 
     (folder,) = {path.parent for path in paths}
     faults: list[list[str]] = []

@@ -40,11 +40,11 @@ from pipeline.cli import main as genrebeam  # noqa: E402
 from pipeline.runs.run import start_run  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
 from tests.conftest import tone, write_audio  # noqa: E402
-from transforms.fields import read_header  # noqa: E402
 from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Track, with_tags  # noqa: E402
-from transforms.rewrite import is_temporary  # noqa: E402
-from transforms.tag import write_genres  # noqa: E402
+from transforms.tags.fields import read_header  # noqa: E402
+from transforms.tags.rewrite import is_temporary  # noqa: E402
+from transforms.tags.tag import write_genres  # noqa: E402
 
 FORMATS = ("mp3", "flac", "ogg", "wav", "m4a")
 _RATE = 16000

@@ -27,13 +27,17 @@ import soxr  # noqa: E402
 
 from model.bundle import BUNDLES, load_bundle  # noqa: E402
 from pipeline.runs.run import Journal  # noqa: E402
-from transforms import patch, rewrite, tag  # noqa: E402
 from transforms.audio import decode, features  # noqa: E402
 from transforms.genre.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
 from transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Prediction, Track, with_tags  # noqa: E402
 from transforms.report import row, write_part  # noqa: E402
+from transforms.tags import (
+    patch,
+    rewrite,
+    tag,
+)
 
 
 class Stopwatch:

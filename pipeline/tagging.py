@@ -24,7 +24,6 @@ from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_argu
 from pipeline.views import progress
 from transforms import places
 from transforms.audio.hear import Hear
-from transforms.fields import TagForm
 from transforms.genre.classify import (
     GenreModelHandler,
     SetFailuresApart,
@@ -43,8 +42,9 @@ from transforms.library.skip import (
 )
 from transforms.library.walk import Walk
 from transforms.report import WriteReport
-from transforms.rewrite import WritePolicy
-from transforms.tag import ReadTags, Tag, TagPolicy
+from transforms.tags.fields import TagForm
+from transforms.tags.rewrite import WritePolicy
+from transforms.tags.tag import ReadTags, Tag, TagPolicy
 
 # The last that saw all, and the retries and interruptions since, most nights.
 _FEW_RUNS = 3

@@ -19,10 +19,10 @@ import pytest
 
 from model.bundle import Bundle
 from tests.conftest import files_of, read_rows, tone, write_audio
-from transforms.fields import read_header
 from transforms.library.walk import walk
 from transforms.records import Track, with_tags
-from transforms.tag import write_genres
+from transforms.tags.fields import read_header
+from transforms.tags.tag import write_genres
 
 # What two runs never share, and the network's figures, which depend a little on its batches.
 _OF_ONE_RUN = {"hear_s", "classify_s", "write_s", "finished_at", "mtime", "mtime_ns"}

@@ -17,7 +17,7 @@ from pipeline.settings.options import UsageError
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google, put_folder
 from transforms import buckets, places
-from transforms.undo import read_journal
+from transforms.tags.undo import read_journal
 
 
 @pytest.fixture(scope="module", params=[google, amazon])

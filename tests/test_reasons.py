@@ -14,11 +14,11 @@ from tests.conftest import tone, write_audio
 from transforms.audio.decode import DecodeError
 from transforms.audio.features import TooShort, hear
 from transforms.audio.hear import DecoderCrash, DecoderTimeout
-from transforms.fields import NoTagField, TagReadError, TagWriteError, read_header
 from transforms.reasons import explain
 from transforms.records import Track, TrackError, dropped
-from transforms.rewrite import HardLinked
-from transforms.tag import write_genres
+from transforms.tags.fields import NoTagField, TagReadError, TagWriteError, read_header
+from transforms.tags.rewrite import HardLinked
+from transforms.tags.tag import write_genres
 
 # What only who writes programs understands.
 JARGON = re.compile(

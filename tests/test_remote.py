@@ -9,11 +9,12 @@ import pytest
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google
-from tests.test_tag import decision
-from transforms import buckets, remote, tag
-from transforms.fields import read_header
-from transforms.tag import TagPolicy
-from transforms.undo import undo
+from tests.transforms.tags.test_tag import decision
+from transforms import buckets, remote
+from transforms.tags import tag
+from transforms.tags.fields import read_header
+from transforms.tags.tag import TagPolicy
+from transforms.tags.undo import undo
 
 
 @pytest.fixture(scope="module", params=[google, amazon])

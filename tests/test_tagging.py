@@ -11,11 +11,11 @@ import pytest
 from pipeline.cli import main
 from tests.audio_bytes import audio_hash
 from tests.conftest import GENRES, files_of, read_rows, tone, write_audio
-from transforms import rewrite
 from transforms.audio import pool
-from transforms.fields import read_header
 from transforms.records import Track
-from transforms.tag import write_genres
+from transforms.tags import rewrite
+from transforms.tags.fields import read_header
+from transforms.tags.tag import write_genres
 
 
 class Library:

@@ -14,15 +14,15 @@ from model.recipes.ears import EARS_FEATURES, N_SEGMENTS
 from model.recipes.genre_cnn import FEATURES
 from pipeline.cli import main
 from tests.conftest import read_rows, tone, write_audio
-from tests.test_tag import listed
+from tests.transforms.tags.test_tag import listed
 from transforms.audio import features
 from transforms.audio.decode import open_audio
 from transforms.audio.features import Silence
 from transforms.audio.hear import hear_what_sounds
-from transforms.fields import read_header
 from transforms.genre.classify import Classifier
 from transforms.records import TrackError
-from transforms.tag import write_genres
+from transforms.tags.fields import read_header
+from transforms.tags.tag import write_genres
 
 RATE = 22050
 

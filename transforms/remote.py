@@ -21,10 +21,10 @@ from typing import Any
 
 from transforms import buckets
 from transforms.buckets import ObjectChanged, RemoteObject, find, is_remote, objects_below
-from transforms.fields import TagWriteError
 from transforms.library.formats import format_of
-from transforms.patch import make_patch
 from transforms.records import Track
+from transforms.tags.fields import TagWriteError
+from transforms.tags.patch import make_patch
 
 # Most that copies for later steps may take on the disk, in bytes, and of what is free there.
 _KEPT_BYTES = 1 << 30
@@ -179,7 +179,7 @@ def rewrite_object(
     journal: Callable[[dict[str, Any]], None],
     notes: dict[str, Any],
 ) -> Track:
-    """Change an object; the counterpart of `transforms.rewrite.rewrite`.
+    """Change an object; the counterpart of `transforms.tags.rewrite.rewrite`.
 
     Parameters
     ----------

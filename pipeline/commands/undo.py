@@ -16,7 +16,7 @@ from pipeline.views.terminal import safe, tracked
 if TYPE_CHECKING:
     from pipeline.runs.changes import Entry
     from pipeline.runs.run import Run
-    from transforms.undo import Undone
+    from transforms.tags.undo import Undone
 
 
 def add(commands: Any) -> None:
@@ -116,7 +116,7 @@ def _undo(
 ) -> Iterator[tuple[Entry, Undone]]:
     """Undo changes of a run, the last first, and note what was restored."""
     from transforms.places import absolute
-    from transforms.undo import Elsewhere, undo
+    from transforms.tags.undo import Elsewhere, undo
 
     library = arguments.library or (run.read_manifest() or {}).get("library") or ""
     library = absolute(library) if library else ""

@@ -14,10 +14,10 @@ from typing import Any
 
 from pipeline.runs.run import Run, find_run, runs_of
 from pipeline.settings.options import UsageError
-from transforms.patch import digest
 from transforms.places import is_remote
 from transforms.records import printable
-from transforms.undo import read_journal
+from transforms.tags.patch import digest
+from transforms.tags.undo import read_journal
 
 Entry = dict[str, Any]
 

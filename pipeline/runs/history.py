@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 
 from pipeline.runs.changes import began
 from pipeline.runs.run import Run, runs_of
-from transforms.fields import read_header
 from transforms.library.fingerprint import fingerprint
 from transforms.places import is_remote
 from transforms.records import TrackError, printable
 from transforms.report import latest_rows
-from transforms.undo import read_journal
+from transforms.tags.fields import read_header
+from transforms.tags.undo import read_journal
 
 _COLUMNS = [
     *("uri", "status", "genres_before", "genres_after", "confidence"),

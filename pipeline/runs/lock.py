@@ -1,6 +1,6 @@
 """Lock: one run at a time on one home of reports.
 
-Two runs at once would do no file harm (see ``transforms/rewrite.py``), but they would hear
+Two runs at once would do no file harm (see ``transforms/tags/rewrite.py``), but they would hear
 everything twice and each miss what the other settles.
 
 The system holds the lock (``flock``), not the file: it is gone with the process that took it,

@@ -41,7 +41,7 @@ from pipeline.settings.options import TaggingJob, UsageError
 from transforms import buckets, places
 from transforms.places import is_remote
 from transforms.records import printable
-from transforms.rewrite import sync
+from transforms.tags.rewrite import sync
 
 _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"

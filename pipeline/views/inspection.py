@@ -246,9 +246,9 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         If the file cannot be read.
     """
     from transforms.audio import pool
-    from transforms.fields import read_header
     from transforms.library.formats import format_of
     from transforms.records import Prediction, Track, reason_of
+    from transforms.tags.fields import read_header
 
     started = time.perf_counter()
     tags, header, tags_error = FileTags(), AudioFacts(), None

@@ -27,10 +27,10 @@ from model.datasets import (
     read_gtzan_lists,
 )
 from model.genres import key_of, spell
-from transforms.fields import NoTagField, read_header
 from transforms.library.formats import FORMATS
 from transforms.records import CATCH_ALL, Track, dropped, with_tags
 from transforms.remote import is_remote, localised
+from transforms.tags.fields import NoTagField, read_header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.
 _WITHOUT_TAGS = frozenset(["au"])

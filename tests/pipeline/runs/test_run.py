@@ -20,7 +20,7 @@ from pipeline.runs.run import (
 from pipeline.settings.options import TaggingJob, UsageError
 from transforms.records import Outcome, Track
 from transforms.report import row, write_part
-from transforms.undo import read_journal
+from transforms.tags.undo import read_journal
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from mutagen.apev2 import APEv2
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.readers import with_exiftool, with_ffprobe, with_taglib
-from tests.test_tag import FORMATS, fill, listed
-from transforms.fields import TagForm, read_header
-from transforms.tag import TagPolicy, write_genres
+from tests.transforms.tags.test_tag import FORMATS, fill, listed
+from transforms.tags.fields import TagForm, read_header
+from transforms.tags.tag import TagPolicy, write_genres
 
 ONE, SEVERAL = ("Škola ☂",), ("Hip-Hop", "Škola ☂", "R&B / Soul")
 # Formats as they come, and tags that are another choice within a format.

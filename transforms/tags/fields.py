@@ -33,9 +33,9 @@ from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
 from mutagen.wavpack import WavPack
 
-from transforms import ape, id3
 from transforms.records import AudioFacts, FileTags, Refusal, TrackError
-from transforms.untaggable import why_untaggable
+from transforms.tags import ape, id3
+from transforms.tags.untaggable import why_untaggable
 
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"

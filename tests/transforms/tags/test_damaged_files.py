@@ -10,12 +10,12 @@ from mutagen.id3 import ID3, TIT2
 
 from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
 from tests.conftest import tone, write_audio
-from tests.test_tag import fill, listed
+from tests.transforms.tags.test_tag import fill, listed
 from transforms.audio.decode import DecodeError
 from transforms.audio.features import hear
-from transforms.fields import TagReadError, TagWriteError, read_header
 from transforms.records import TrackError
-from transforms.tag import write_genres
+from transforms.tags.fields import TagReadError, TagWriteError, read_header
+from transforms.tags.tag import write_genres
 
 
 def song(tmp_path: Path, format: str, seconds: float = 2) -> Path:

@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.cli import main
 from tests.conftest import tone, write_audio
-from tests.test_tag import FORMATS, decision, fill, listed
-from transforms.fields import read_header
-from transforms.rewrite import WritePolicy
-from transforms.tag import TagPolicy, tag, write_genres
-from transforms.undo import Elsewhere, read_journal, undo, undo_all
+from tests.transforms.tags.test_tag import FORMATS, decision, fill, listed
+from transforms.tags.fields import read_header
+from transforms.tags.rewrite import WritePolicy
+from transforms.tags.tag import TagPolicy, tag, write_genres
+from transforms.tags.undo import Elsewhere, read_journal, undo, undo_all
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from mutagen.id3 import ID3, TCON, TIT2
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.readers import READERS
-from tests.test_tag import GENRE, decision, id3_tag, listed
-from transforms.fields import read_header
-from transforms.id3 import following_tags
-from transforms.tag import TagPolicy, tag
-from transforms.undo import read_journal, undo
+from tests.transforms.tags.test_tag import GENRE, decision, id3_tag, listed
+from transforms.tags.fields import read_header
+from transforms.tags.id3 import following_tags
+from transforms.tags.tag import TagPolicy, tag
+from transforms.tags.undo import read_journal, undo
 
 ONE, SEVERAL = ("Jazz",), ("Hip-Hop", "Škola ☂", "R&B / Soul")
 # A genre of a tag before: what ID3v1 can say, and more where there is room.

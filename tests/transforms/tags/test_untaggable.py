@@ -8,14 +8,14 @@ import soundfile
 
 from benchmarks.fuzz_tags import SPEC
 from tests.conftest import tone, write_audio
-from tests.test_tag import fill, listed
-from transforms import fields
+from tests.transforms.tags.test_tag import fill, listed
 from transforms.audio.features import hear
-from transforms.fields import NoTagField, TagWriteError, read_header
 from transforms.library.walk import walk
 from transforms.records import Track
-from transforms.tag import write_genres
-from transforms.untaggable import why_untaggable
+from transforms.tags import fields
+from transforms.tags.fields import NoTagField, TagWriteError, read_header
+from transforms.tags.tag import write_genres
+from transforms.tags.untaggable import why_untaggable
 
 
 @pytest.mark.parametrize(

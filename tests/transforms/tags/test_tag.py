@@ -21,11 +21,11 @@ from mutagen.mp4 import MP4Cover, MP4FreeForm
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
-from transforms import tag
-from transforms.fields import NoTagField, TagForm, TagReadError, TagWriteError, read_header
 from transforms.records import CATCH_ALL, Decision, Track
-from transforms.rewrite import HardLinked
-from transforms.tag import Tag, TagPolicy, write_genres
+from transforms.tags import tag
+from transforms.tags.fields import NoTagField, TagForm, TagReadError, TagWriteError, read_header
+from transforms.tags.rewrite import HardLinked
+from transforms.tags.tag import Tag, TagPolicy, write_genres
 
 ID3_FORMATS = ("mp3", "aiff", "wav", "tta")
 VORBIS_FORMATS = ("flac", "ogg", "opus")
@@ -614,7 +614,7 @@ def test_of_an_apev2_tag_all_other_bytes_stay(track_of, header, behind):
 def test_a_writer_that_leaves_the_second_tag_as_it_was_is_stopped(track_of, monkeypatch):
     track = track_of("mp3", genres=("Old",))
     put_ape(track.uri, Genre="Folk")
-    monkeypatch.setattr("transforms.ape.exchange", lambda *arguments: None)
+    monkeypatch.setattr("transforms.tags.ape.exchange", lambda *arguments: None)
     refused(listed(Path(track.uri)), "second tag would be read back as")
 
 

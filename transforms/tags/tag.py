@@ -14,15 +14,6 @@ from dataclasses import dataclass, field
 
 import apache_beam as beam
 
-from transforms.fields import (
-    CONFIDENCE,
-    MODEL,
-    TagForm,
-    TagWriteError,
-    agrees,
-    read_header,
-    write_fields,
-)
 from transforms.in_flight import InFlight
 from transforms.records import (
     Decision,
@@ -35,7 +26,16 @@ from transforms.records import (
     with_tags,
 )
 from transforms.remote import is_remote, localised, rewrite_object
-from transforms.rewrite import Journal, WritePolicy, check_writable, rewrite
+from transforms.tags.fields import (
+    CONFIDENCE,
+    MODEL,
+    TagForm,
+    TagWriteError,
+    agrees,
+    read_header,
+    write_fields,
+)
+from transforms.tags.rewrite import Journal, WritePolicy, check_writable, rewrite
 
 # Files that are written at a time.
 _WRITERS = 4

@@ -13,10 +13,17 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from transforms.patch import Patch, digest
 from transforms.records import Track, explain_error
 from transforms.remote import beside, downloaded, find, is_remote, upload
-from transforms.rewrite import check_writable, copied_beside, dress, identity_of, overwrite, replace
+from transforms.tags.patch import Patch, digest
+from transforms.tags.rewrite import (
+    check_writable,
+    copied_beside,
+    dress,
+    identity_of,
+    overwrite,
+    replace,
+)
 
 
 @dataclass(frozen=True)

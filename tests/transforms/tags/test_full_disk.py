@@ -10,10 +10,10 @@ import pytest
 from pipeline.cli import main
 from pipeline.runs.run import Journal
 from tests.conftest import files_of, read_rows, tone, write_audio
-from tests.test_tag import listed
-from transforms.fields import read_header
-from transforms.tag import write_genres
-from transforms.undo import read_journal, undo_all
+from tests.transforms.tags.test_tag import listed
+from transforms.tags.fields import read_header
+from transforms.tags.tag import write_genres
+from transforms.tags.undo import read_journal, undo_all
 
 FORMATS = ("mp3", "flac", "ogg", "m4a")
 PAGE = 4096

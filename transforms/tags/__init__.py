@@ -1,0 +1,1 @@
+"""Tags: a file's genre read, written and given back."""
