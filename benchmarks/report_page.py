@@ -29,7 +29,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from pipeline.runs.run import Run, start_run  # noqa: E402
 from pipeline.views.report_page import write_report_page  # noqa: E402
-from transforms.report import write_part  # noqa: E402
+from transforms.reports.report import write_part  # noqa: E402
 
 GENRES = ("Blues", "Classical", "Country", "Disco", "Hip-Hop", "Jazz", "Metal", "Pop", "Rock")
 WORDS = (

@@ -32,12 +32,8 @@ from transforms.genre.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
 from transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Prediction, Track, with_tags  # noqa: E402
-from transforms.report import row, write_part  # noqa: E402
-from transforms.tags import (
-    patch,
-    rewrite,
-    tag,
-)
+from transforms.reports.report import row, write_part  # noqa: E402
+from transforms.tags import patch, rewrite, tag  # noqa: E402
 
 
 class Stopwatch:

@@ -41,7 +41,7 @@ from transforms.library.skip import (
     size_and_time,
 )
 from transforms.library.walk import Walk
-from transforms.report import WriteReport
+from transforms.reports.report import WriteReport
 from transforms.tags.fields import TagForm
 from transforms.tags.rewrite import WritePolicy
 from transforms.tags.tag import ReadTags, Tag, TagPolicy

@@ -19,7 +19,7 @@ from pipeline.runs.run import Run, runs_of
 from transforms.library.fingerprint import fingerprint
 from transforms.places import is_remote
 from transforms.records import TrackError, printable
-from transforms.report import latest_rows
+from transforms.reports.report import latest_rows
 from transforms.tags.fields import read_header
 from transforms.tags.undo import read_journal
 

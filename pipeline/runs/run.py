@@ -5,7 +5,7 @@
     genre-report/
         tracks/
             run=20261120T101500.123Z-3fa9/
-                part-*.parquet     one row per file seen (see transforms/report.py)
+                part-*.parquet     one row per file seen (see transforms/reports/report.py)
         runs/
             20261120T101500.123Z-3fa9/
                 run.json           options, versions, state, counts, timings
@@ -364,7 +364,7 @@ def record_run(
         has called `close_run`; a run that died shows ``running``, one that raised shows
         ``crashed``.
     """
-    from transforms.report import SCHEMA_VERSION
+    from transforms.reports.report import SCHEMA_VERSION
 
     started = time.monotonic()
     facts: dict[str, Any] = {
@@ -424,7 +424,7 @@ def close_run(run: Run) -> None:
 
 
 def _ending(run: Run, state: str, seconds: float) -> dict[str, Any]:
-    from transforms.report import statuses_of
+    from transforms.reports.report import statuses_of
 
     return {
         "state": state,

@@ -35,7 +35,7 @@ from pipeline import __version__
 from pipeline.runs.run import Run
 from transforms import places
 from transforms.records import STATUSES, printable, reason_of
-from transforms.report import SCHEMA, parts_of
+from transforms.reports.report import SCHEMA, parts_of
 
 _COLUMNS = pa.schema(
     [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.report import latest_rows
+from transforms.reports.report import latest_rows
 
 _COLUMNS = ["uri", "status", "reason", "genres_after", "hear_s", "classify_s", "write_s"]
 _GIVEN = ("tagged", "would_tag")

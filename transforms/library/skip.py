@@ -24,7 +24,7 @@ from transforms import places
 from transforms.library.fingerprint import fingerprint
 from transforms.library.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
-from transforms.report import SCHEMA, parts_of
+from transforms.reports.report import SCHEMA, parts_of
 from transforms.tags.fields import TagForm, read_header
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.

@@ -19,7 +19,7 @@ from pipeline.runs.run import (
 )
 from pipeline.settings.options import TaggingJob, UsageError
 from transforms.records import Outcome, Track
-from transforms.report import row, write_part
+from transforms.reports.report import row, write_part
 from transforms.tags.undo import read_journal
 
 

@@ -16,7 +16,7 @@ from pipeline.cli import main
 from pipeline.runs.run import Run
 from pipeline.views import report_page
 from pipeline.views.report_page import write_report_page
-from transforms.report import parts_of, write_part
+from transforms.reports.report import parts_of, write_part
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'"
 OPTIONS = {

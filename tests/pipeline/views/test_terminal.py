@@ -29,7 +29,7 @@ from pipeline.views.terminal import draw_progress, safe, show_plan, show_result,
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from transforms.records import Decision, Outcome, Track
-from transforms.report import SCHEMA, write_part
+from transforms.reports.report import SCHEMA, write_part
 
 EVIL = "a\x1b[31m\x9b2J\x1b]0;pwned\x07[red]b[/red] :cat:\u202egpj\r\ncaf\udce9 日本.mp3"
 SHOWN = (

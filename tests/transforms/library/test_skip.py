@@ -21,7 +21,7 @@ from transforms.library.skip import (
     unchanged,
 )
 from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
-from transforms.report import row, write_part
+from transforms.reports.report import row, write_part
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
 EARLIER = Earlier(

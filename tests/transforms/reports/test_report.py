@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.views.summary import summarise
-from transforms import report
 from transforms.records import (
     AudioFacts,
     Decision,
@@ -21,7 +20,8 @@ from transforms.records import (
     dropped,
     printable,
 )
-from transforms.report import SCHEMA, row, statuses_of, write_part
+from transforms.reports import report
+from transforms.reports.report import SCHEMA, row, statuses_of, write_part
 
 GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
 TRACK = Track(
