@@ -22,7 +22,6 @@ from pipeline.runs import interruption
 from pipeline.runs.run import Run, close_run, earlier_runs
 from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
 from pipeline.views import progress
-from transforms import places
 from transforms.audio.hear import Hear
 from transforms.genre.classify import (
     GenreModelHandler,
@@ -42,6 +41,7 @@ from transforms.library.skip import (
 )
 from transforms.library.walk import Walk
 from transforms.reports.report import WriteReport
+from transforms.storage import places
 from transforms.tags.fields import TagForm
 from transforms.tags.rewrite import WritePolicy
 from transforms.tags.tag import ReadTags, Tag, TagPolicy

@@ -50,7 +50,7 @@ from transforms.library.label import (
 )
 from transforms.library.walk import Walk, walk
 from transforms.records import Features, Outcome, Track, printable
-from transforms.remote import is_remote, walk_objects
+from transforms.storage.remote import is_remote, walk_objects
 
 # Of each track so much is heard, from its middle.
 _SECONDS_HEARD = 60.0

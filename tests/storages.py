@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from transforms import buckets
+from transforms.storage import buckets
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pipeline.runs.run import RemoteJournal, find_run, runs_of
 from pipeline.settings.options import UsageError
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google, put_folder
-from transforms import buckets, places
+from transforms.storage import buckets, places
 from transforms.tags.undo import read_journal
 
 

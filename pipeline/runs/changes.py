@@ -14,8 +14,8 @@ from typing import Any
 
 from pipeline.runs.run import Run, find_run, runs_of
 from pipeline.settings.options import UsageError
-from transforms.places import is_remote
 from transforms.records import printable
+from transforms.storage.places import is_remote
 from transforms.tags.patch import digest
 from transforms.tags.undo import read_journal
 

@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.settings.options import UsageError
-from transforms import buckets
-from transforms.buckets import is_remote
 from transforms.records import reason_of
+from transforms.storage import buckets
+from transforms.storage.buckets import is_remote
 
 _NAME = "lock"
 # What file systems without locks answer; some network mounts are.

@@ -38,9 +38,9 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.settings.options import TaggingJob, UsageError
-from transforms import buckets, places
-from transforms.places import is_remote
 from transforms.records import printable
+from transforms.storage import buckets, places
+from transforms.storage.places import is_remote
 from transforms.tags.rewrite import sync
 
 _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="

@@ -395,7 +395,7 @@ def _absolute(path: str) -> str:
     ------
     UsageError
     """
-    from transforms.places import absolute, is_remote
+    from transforms.storage.places import absolute, is_remote
 
     bucket = path.partition("://")[2].partition("/")[0]
     if "://" in path and not (is_remote(path) and bucket):
@@ -428,7 +428,7 @@ def bundle_named(name: str | None) -> Bundle:
         If there is none.
     """
     from model.bundle import BUNDLES, DEFAULT_BUNDLE, BundleError, load_bundle
-    from transforms.places import is_remote, read
+    from transforms.storage.places import is_remote, read
 
     try:
         if name is None:
@@ -460,7 +460,7 @@ def _checked_library(library: str, formats: Sequence[str]) -> str:
 
 def _check_bucket(library: str) -> None:
     from transforms.library.formats import FORMATS
-    from transforms.remote import walk_objects
+    from transforms.storage.remote import walk_objects
 
     try:
         found = next(walk_objects(library, FORMATS), None)

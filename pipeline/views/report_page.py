@@ -33,9 +33,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline import __version__
 from pipeline.runs.run import Run
-from transforms import places
 from transforms.records import STATUSES, printable, reason_of
 from transforms.reports.report import SCHEMA, parts_of
+from transforms.storage import places
 
 _COLUMNS = pa.schema(
     [

@@ -22,7 +22,7 @@ from transforms.audio.descriptors import Described, describe
 from transforms.audio.mel import MelPower, mel_power, scale
 from transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
 from transforms.records import AudioFacts, Refusal
-from transforms.remote import localised
+from transforms.storage.remote import localised
 
 # Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
 # the dither of 16 bits has.

@@ -21,7 +21,7 @@ from transforms.audio.decode import DecodeError, open_audio
 from transforms.audio.features import Heard, TooShort, hear
 from transforms.in_flight import InFlight
 from transforms.records import Features, Outcome, Track, TrackError, dropped
-from transforms.remote import localised
+from transforms.storage.remote import localised
 
 # A file that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0

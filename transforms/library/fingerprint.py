@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from transforms.remote import is_remote
+from transforms.storage.remote import is_remote
 
 _PLACES = 16
 _PLACE_BYTES = 4096

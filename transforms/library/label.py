@@ -29,7 +29,7 @@ from model.datasets import (
 from model.genres import key_of, spell
 from transforms.library.formats import FORMATS
 from transforms.records import CATCH_ALL, Track, dropped, with_tags
-from transforms.remote import is_remote, localised
+from transforms.storage.remote import is_remote, localised
 from transforms.tags.fields import NoTagField, read_header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.

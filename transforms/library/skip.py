@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from transforms import places
 from transforms.library.fingerprint import fingerprint
 from transforms.library.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
 from transforms.reports.report import SCHEMA, parts_of
+from transforms.storage import places
 from transforms.tags.fields import TagForm, read_header
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.

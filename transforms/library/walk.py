@@ -16,7 +16,7 @@ import apache_beam as beam
 
 from transforms.library.formats import FORMATS, format_of
 from transforms.records import Outcome, Track, TrackError, dropped
-from transforms.remote import is_remote, walk_objects
+from transforms.storage.remote import is_remote, walk_objects
 from transforms.tags.rewrite import clean_abandoned, is_temporary
 
 

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 
 from model.bundle import Bundle
-from transforms import places
 from transforms.library.fingerprint import fingerprint
 from transforms.records import STATUSES, Outcome, printable
+from transforms.storage import places
 
 SCHEMA_VERSION = 4
 SCHEMA = pa.schema(

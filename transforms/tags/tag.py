@@ -25,7 +25,7 @@ from transforms.records import (
     explain_error,
     with_tags,
 )
-from transforms.remote import is_remote, localised, rewrite_object
+from transforms.storage.remote import is_remote, localised, rewrite_object
 from transforms.tags.fields import (
     CONFIDENCE,
     MODEL,

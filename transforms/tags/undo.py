@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from transforms.records import Track, explain_error
-from transforms.remote import beside, downloaded, find, is_remote, upload
+from transforms.storage.remote import beside, downloaded, find, is_remote, upload
 from transforms.tags.patch import Patch, digest
 from transforms.tags.rewrite import (
     check_writable,

@@ -19,10 +19,10 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from transforms import buckets
-from transforms.buckets import ObjectChanged, RemoteObject, find, is_remote, objects_below
 from transforms.library.formats import format_of
 from transforms.records import Track
+from transforms.storage import buckets
+from transforms.storage.buckets import ObjectChanged, RemoteObject, find, is_remote, objects_below
 from transforms.tags.fields import TagWriteError
 from transforms.tags.patch import make_patch
 

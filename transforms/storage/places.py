@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from transforms import buckets
-from transforms.buckets import is_remote
+from transforms.storage import buckets
+from transforms.storage.buckets import is_remote
 
 # Objects that are fetched at once, ahead of their reader: each costs a round trip. As many as
 # the storages' clients keep connections.

@@ -10,7 +10,7 @@ from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google
 from tests.transforms.tags.test_tag import decision
-from transforms import buckets, remote
+from transforms.storage import buckets, remote
 from transforms.tags import tag
 from transforms.tags.fields import read_header
 from transforms.tags.tag import TagPolicy

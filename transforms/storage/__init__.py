@@ -1,0 +1,1 @@
+"""Storage: where music and reports are, on a disk or in a bucket."""
