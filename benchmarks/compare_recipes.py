@@ -75,7 +75,7 @@ def measure(
     from model.baselines import BASELINES, fit_baseline
     from model.bundle import BUNDLES, load_bundle
     from model.calibration import fit_temperature
-    from model.datasets import load_gtzan_array, random_split
+    from model.data.datasets import load_gtzan_array, random_split
     from model.evaluation import evaluate_logits
     from model.recipes import RECIPES
     from model.training import train

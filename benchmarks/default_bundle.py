@@ -33,7 +33,7 @@ from model.calibration import (  # noqa: E402
     reliability_curve,
 )
 from model.card import world_card  # noqa: E402
-from model.datasets import GTZAN_GENRES  # noqa: E402
+from model.data.datasets import GTZAN_GENRES  # noqa: E402
 from model.feature_spec import FeatureSpec  # noqa: E402
 from model.genres import join_columns  # noqa: E402
 from model.head import inputs_of, over_time, sound_of  # noqa: E402

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.datasets import LabelledMusic
+from model.data.datasets import LabelledMusic
 from model.evaluation import predict_logits
 from model.recipes import chowdhry_feature_net
 

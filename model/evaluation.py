@@ -15,7 +15,7 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from model.calibration import expected_calibration_error, reliability_curve
-from model.datasets import Clips
+from model.data.datasets import Clips
 from model.embedding import with_embedding
 from model.feature_spec import FeatureSpec
 from model.head import Head, embedding_of, inputs_of

@@ -22,7 +22,7 @@ from model.bundle import Bundle, save_bundle
 from model.calibration import fit_temperature
 from model.card import model_card
 from model.checkpoint import Checkpoint, Progress
-from model.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
+from model.data.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
 from model.evaluation import Vote, evaluate_logits, overall_logits, predict_logits
 from model.feature_spec import FeatureSpec
 from model.head import Head, inputs_of

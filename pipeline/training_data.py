@@ -18,10 +18,8 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from model.datasets import GTZAN_GENRES, HOMBURG_GENRES, LabelledMusic, load_training_set
-from model.feature_spec import FeatureSpec
-from model.genres import spell
-from model.training_set import (
+from model.data.datasets import GTZAN_GENRES, HOMBURG_GENRES, LabelledMusic, load_training_set
+from model.data.training_set import (
     DatasetError,
     LabelledClip,
     LeftOut,
@@ -34,6 +32,8 @@ from model.training_set import (
     write_facts,
     write_left_out,
 )
+from model.feature_spec import FeatureSpec
+from model.genres import spell
 from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
 from pipeline.settings.options import LOCAL_RUNNER
@@ -233,7 +233,7 @@ def prepare(
     library : str or path
         Folder or bucket of audio.
     dataset : str
-        How it is labelled: one of `model.datasets.DATASETS`, or `ONE_GENRE`.
+        How it is labelled: one of `model.data.datasets.DATASETS`, or `ONE_GENRE`.
     spec : FeatureSpec
         Each clip is about a minute of such frames from the track's middle, at least one
         segment; of kind ``outputs``, what the ears say of segments spread over the track.

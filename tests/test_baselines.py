@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.baselines import BASELINES, fit_baseline
-from model.datasets import Clips, LabelledMusic
+from model.data.datasets import Clips, LabelledMusic
 from model.evaluation import evaluate_logits
 from model.feature_spec import FeatureSpec
 from transforms.genre.vote import vote

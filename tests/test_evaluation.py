@@ -13,7 +13,7 @@ from model.calibration import (
     probabilities_of,
     reliability_curve,
 )
-from model.datasets import Clips
+from model.data.datasets import Clips
 from model.embedding import with_embedding
 from model.evaluation import (
     accuracy_by_segments,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.bundle import BUNDLES, load_bundle
-from model.datasets import DATASETS
+from model.data.datasets import DATASETS
 from model.feature_spec import FeatureSpec
 from model.recipes import RECIPES, Recipe
 from pipeline.cli import main

@@ -7,13 +7,13 @@ import librosa
 import numpy as np
 import pytest
 
-from model.datasets import FMA_ARRAY, GTZAN_ARRAY
+from model.data.datasets import FMA_ARRAY, GTZAN_ARRAY
+from model.data.training_set import DatasetError
 from model.feature_spec import DESCRIPTORS, FeatureSpec
 from model.recipes import RECIPES, chowdhry_feature_net, default_recipe
 from model.recipes.chowdhry_feature_net import descriptors
 from model.recipes.ears import EARS_FEATURES
 from model.recipes.parts import mfcc
-from model.training_set import DatasetError
 
 CHEAP = ("homburg-mfcc-cnn", "vink-mlp", "vink-cnn", "lachmish-mfcc-cnn", "chowdhry-feature-net")
 # Those that train a network of their own; the ears have tests of theirs.

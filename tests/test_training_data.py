@@ -12,9 +12,15 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from model.datasets import GTZAN_ARRAY, SPLITS, DatasetError, load_gtzan_array, load_training_set
+from model.data.datasets import (
+    GTZAN_ARRAY,
+    SPLITS,
+    DatasetError,
+    load_gtzan_array,
+    load_training_set,
+)
+from model.data.training_set import LabelledClip, read_clips, read_facts, write_clips
 from model.feature_spec import FeatureSpec
-from model.training_set import LabelledClip, read_clips, read_facts, write_clips
 from pipeline import training_data
 from pipeline.runs import interruption
 from pipeline.training_data import clip_of, prepare

@@ -5,7 +5,7 @@ import pytest
 
 from model.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from model.correspondence import OTHER, correspondences
-from model.datasets import GTZAN_GENRES, HOMBURG_GENRES, Clips, LabelledMusic
+from model.data.datasets import GTZAN_GENRES, HOMBURG_GENRES, Clips, LabelledMusic
 from model.feature_spec import FeatureSpec
 from model.genres import spell
 from model.pretrained import EARS

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from model.data.training_set import DatasetError
 from model.feature_spec import FeatureSpec
-from model.training_set import DatasetError
 
 if TYPE_CHECKING:
     import keras

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from model.bundle import Bundle
     from model.correspondence import Correspondence
-    from model.datasets import LabelledMusic
+    from model.data.datasets import LabelledMusic
 
 # ``filtered`` is what GTZAN's fault-filtered test list is called.
 _SPLITS = {
@@ -69,7 +69,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from model.datasets import FILTERED, join
+    from model.data.datasets import FILTERED, join
 
     bundle = bundle_named(arguments.bundle)
     frames = bundle.features.outputs

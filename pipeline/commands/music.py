@@ -13,11 +13,11 @@ from pipeline.settings.options import UsageError
 from pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from model.datasets import LabelledMusic
+    from model.data.datasets import LabelledMusic
     from model.feature_spec import FeatureSpec
     from model.recipes import Recipe
 
-# What `model.datasets.DATASETS` holds, for a fast ``--help``; a test compares them.
+# What `model.data.datasets.DATASETS` holds, for a fast ``--help``; a test compares them.
 KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
 WHERE_FROM = (
     "a known data set's names and lists (gtzan, fma, homburg), the names of the folders "
@@ -93,7 +93,7 @@ def gather(
     UsageError
         If there is no such music.
     """
-    from model.datasets import (
+    from model.data.datasets import (
         ONE_GENRE,
         DatasetError,
         all_in_one,
@@ -131,7 +131,7 @@ def gather(
 def _prepared(
     library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
 ) -> LabelledMusic:
-    from model.datasets import load_training_set
+    from model.data.datasets import load_training_set
     from pipeline.runs import interruption
     from pipeline.training_data import prepare
     from pipeline.views import progress

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from model.datasets import (
+from model.data.datasets import (
     GTZAN_GENRES,
     GTZAN_NAME,
     HOMBURG_GENRES,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.datasets import (
+from model.data.datasets import (
     FMA_ARRAY,
     GTZAN_ARRAY,
     LEAST_ARTISTS,

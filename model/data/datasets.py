@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.data.training_set import FACTS_FILE, DatasetError, read_clips, read_facts
 from model.feature_spec import FeatureSpec
 from model.genres import key_of, spell
-from model.training_set import FACTS_FILE, DatasetError, read_clips, read_facts
 
 # How audio can be labelled (see ``transforms.library.label``).
 DATASETS = ("gtzan", "fma", "homburg", "folders", "tags")

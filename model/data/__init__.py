@@ -1,0 +1,1 @@
+"""Data: labelled music, its splits, and training sets."""
