@@ -78,7 +78,7 @@ def measure(
     from model.data.datasets import load_gtzan_array, random_split
     from model.evaluation import evaluate_logits
     from model.recipes import RECIPES
-    from model.training import train
+    from model.training.train import train
     from transforms.genre.vote import vote
 
     music = load_gtzan_array(data)

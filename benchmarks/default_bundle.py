@@ -32,14 +32,14 @@ from model.calibration import (  # noqa: E402
     probabilities_of,
     reliability_curve,
 )
-from model.card import world_card  # noqa: E402
 from model.data.datasets import GTZAN_GENRES  # noqa: E402
 from model.feature_spec import FeatureSpec  # noqa: E402
 from model.genres import join_columns  # noqa: E402
 from model.head import inputs_of, over_time, sound_of  # noqa: E402
 from model.recipes.ears import EARS_FEATURES, N_SEGMENTS  # noqa: E402
+from model.training.card import world_card  # noqa: E402
+from model.training.world_head import Settings, fit_world_head  # noqa: E402
 from model.vocabulary import FAMILIES, GENRES, meant_by  # noqa: E402
-from model.world_head import Settings, fit_world_head  # noqa: E402
 
 SEEDS, FOLDS = 5, 5
 SPEC = EARS_FEATURES

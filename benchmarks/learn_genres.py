@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 
 from model.data.datasets import Clips, LabelledMusic  # noqa: E402
 from model.recipes import RECIPES  # noqa: E402
-from model.training import folds_by_artist, train  # noqa: E402
+from model.training.train import folds_by_artist, train  # noqa: E402
 from pipeline.training_data import prepare  # noqa: E402
 from transforms.genre.vote import vote  # noqa: E402
 

@@ -11,11 +11,11 @@ from hypothesis.extra import numpy as hnp
 from model.bundle import Bundle, BundleError, load_bundle, save_bundle
 from model.calibration import probabilities_of
 from model.head import Head, Sound, inputs_of, load_head, over_time, sound_of, words_of
-from model.linear import fit_linear
 from model.pretrained import outputs_of
 from model.recipes.ears import EARS_FEATURES
+from model.training.linear import fit_linear
+from model.training.world_head import GROUPS, fit_world_head
 from model.vocabulary import GENRES
-from model.world_head import GROUPS, fit_world_head
 
 SPEC = EARS_FEATURES.outputs
 N = SPEC.n_rows

@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     load_keras()
     from model.data.datasets import DatasetError
     from model.recipes import default_recipe
-    from model.training import train
+    from model.training.train import train
     from transforms.genre.vote import vote
 
     recipe = asked or default_recipe(music[0].features)

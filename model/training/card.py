@@ -86,7 +86,9 @@ def world_card(bundle: Bundle) -> str:
     known = metrics["magnatune"]
     least = bundle.style_confidence
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("model"), undefined=jinja2.StrictUndefined, trim_blocks=False
+        loader=jinja2.PackageLoader("model.training"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=False,
     )
     return environment.get_template("world_card.md.j2").render(
         bundle=bundle,

@@ -8,7 +8,7 @@ import pytest
 from model.data.datasets import Clips, LabelledMusic
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
-from model.training import train
+from model.training.train import train
 from transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=8, segment_frames=4)
@@ -44,7 +44,7 @@ def music() -> LabelledMusic:
 
 @pytest.fixture(autouse=True)
 def checkpoint_each_epoch(monkeypatch):
-    monkeypatch.setattr("model.checkpoint._EVERY_S", -1.0)
+    monkeypatch.setattr("model.training.checkpoint._EVERY_S", -1.0)
 
 
 def _train(music, folder, log=lambda line: None, **settings):

@@ -17,16 +17,16 @@ import keras
 import numpy as np
 from scipy.special import log_softmax
 
-from model.batches import RandomSegments, WholeSegments
 from model.bundle import Bundle, save_bundle
 from model.calibration import fit_temperature
-from model.card import model_card
-from model.checkpoint import Checkpoint, Progress
 from model.data.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
 from model.evaluation import Vote, evaluate_logits, overall_logits, predict_logits
 from model.feature_spec import FeatureSpec
 from model.head import Head, inputs_of
 from model.recipes import Recipe
+from model.training.batches import RandomSegments, WholeSegments
+from model.training.card import model_card
+from model.training.checkpoint import Checkpoint, Progress
 
 _CHECKPOINT = "checkpoint"
 # Tried for a head.
@@ -165,7 +165,7 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
     Strength and temperature are chosen on folds of them, artists apart: a list that is kept
     aside for it would be too small in most libraries.
     """
-    from model.linear import fit_linear
+    from model.training.linear import fit_linear
 
     clips = music.splits["train"] + music.splits["valid"]
     inputs = np.stack([inputs_of(clip.T.astype(np.float32), features) for clip in clips.log_mel])

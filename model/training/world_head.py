@@ -16,8 +16,8 @@ import numpy as np
 
 from model.feature_spec import FeatureSpec
 from model.head import Head, log_odds
-from model.linear import fit_linear
 from model.pretrained import musicnn, outputs_of
+from model.training.linear import fit_linear
 from model.vocabulary import FAMILIES, GENRES
 
 # Groups that there is music of; the rest of the world is known by name.
@@ -39,7 +39,7 @@ class Settings:
     opinion : float
         Weight of the classifier's opinion.
     strength : float
-        See `model.linear.fit_linear`.
+        See `model.training.linear.fit_linear`.
     """
 
     evidence: float = 0.52

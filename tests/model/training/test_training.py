@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.batches import RandomSegments, augment
 from model.bundle import load_bundle
 from model.data.datasets import Clips, DatasetError, LabelledMusic, load_gtzan_array
 from model.evaluation import evaluate_logits, predict_logits
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
-from model.training import train
+from model.training.batches import RandomSegments, augment
+from model.training.train import train
 from transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=16, segment_frames=8)

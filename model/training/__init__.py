@@ -1,0 +1,1 @@
+"""Training: from labelled music to a bundle."""
