@@ -54,7 +54,7 @@ def main() -> None:
     if arguments.table:
         print_table(arguments.work)
         return
-    from model.baselines import BASELINES
+    from model.evaluation.baselines import BASELINES
     from model.recipes import RECIPES
 
     names = arguments.only.split(",") if arguments.only else [*BASELINES, *RECIPES]
@@ -72,11 +72,11 @@ def measure(
     name: str, split: str, data: Path, work: Path, epochs: int | None = None
 ) -> dict[str, Any]:
     """Train one thing on one split; figures of the test list."""
-    from model.baselines import BASELINES, fit_baseline
     from model.bundle import BUNDLES, load_bundle
     from model.calibration import fit_temperature
     from model.data.datasets import load_gtzan_array, random_split
-    from model.evaluation import evaluate_logits
+    from model.evaluation.baselines import BASELINES, fit_baseline
+    from model.evaluation.metrics import evaluate_logits
     from model.recipes import RECIPES
     from model.training.train import train
     from transforms.genre.vote import vote

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from model.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
-from model.correspondence import OTHER, correspondences
 from model.data.datasets import GTZAN_GENRES, HOMBURG_GENRES, Clips, LabelledMusic
+from model.evaluation.correspondence import OTHER, correspondences
 from model.feature_spec import FeatureSpec
 from model.genres import spell
 from model.pretrained import EARS

@@ -20,7 +20,7 @@ from scipy.special import log_softmax
 from model.bundle import Bundle, save_bundle
 from model.calibration import fit_temperature
 from model.data.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
-from model.evaluation import Vote, evaluate_logits, overall_logits, predict_logits
+from model.evaluation.metrics import Vote, evaluate_logits, overall_logits, predict_logits
 from model.feature_spec import FeatureSpec
 from model.head import Head, inputs_of
 from model.recipes import Recipe

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from model.bundle import Bundle
-    from model.correspondence import Correspondence
     from model.data.datasets import LabelledMusic
+    from model.evaluation.correspondence import Correspondence
 
 # ``filtered`` is what GTZAN's fault-filtered test list is called.
 _SPLITS = {
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     if arguments.json:
         print(json.dumps(figures))
         return OK
-    from model.evaluation import summary_lines
+    from model.evaluation.metrics import summary_lines
 
     print(summary_lines(figures))
     if figures["n_unknown"]:
@@ -106,8 +106,8 @@ def _measure(
     import numpy as np
 
     from model.calibration import probabilities_of
-    from model.correspondence import correspondences
-    from model.evaluation import (
+    from model.evaluation.correspondence import correspondences
+    from model.evaluation.metrics import (
         accuracy_by_segments,
         embed,
         evaluate_logits,
@@ -164,7 +164,7 @@ def _measure(
     segments = np.random.default_rng(0).random((64, *bundle.features.shape), np.float32)
     figures["cost"] = model_cost(Classifier(bundle), segments, n_segments=bundle.n_segments)
     if arguments.page:
-        from model.evaluation_page import write_page
+        from model.evaluation.page import write_page
 
         known, which = clips[exact.clips], "tracks" if arguments.split == "all" else "list"
         by_segment, whole = found["genres"]

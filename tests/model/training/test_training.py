@@ -7,7 +7,7 @@ import pytest
 
 from model.bundle import load_bundle
 from model.data.datasets import Clips, DatasetError, LabelledMusic, load_gtzan_array
-from model.evaluation import evaluate_logits, predict_logits
+from model.evaluation.metrics import evaluate_logits, predict_logits
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training.batches import RandomSegments, augment

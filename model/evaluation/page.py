@@ -55,16 +55,16 @@ def write_page(
         ``val_loss``, ``accuracy`` and ``val_accuracy``, one value per epoch), the page has
         the curves.
     figures : dict
-        Of `model.evaluation.evaluate_logits`; under ``accuracy_by_segments`` and ``cost``
-        it may have what the functions of `model.evaluation` with these names return.
+        Of `model.evaluation.metrics.evaluate_logits`; under ``accuracy_by_segments`` and ``cost``
+        it may have what the functions of `model.evaluation.metrics` with these names return.
     embedding : np.ndarray or None
-        ``(n_tracks, d) float32`` of `model.evaluation.embed`; None: no map.
+        ``(n_tracks, d) float32`` of `model.evaluation.metrics.embed`; None: no map.
     names : sequence of str
         Of the tracks.
     targets : np.ndarray
         ``(n_tracks,) int64``.
     probabilities : np.ndarray
-        ``(n_tracks, n_classes) float`` of `model.evaluation.track_probabilities`.
+        ``(n_tracks, n_classes) float`` of `model.evaluation.metrics.track_probabilities`.
     dataset : str
         What it was measured on, for people.
 
@@ -113,7 +113,7 @@ def write_page(
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("model"),
+        loader=PackageLoader("model.evaluation"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -15,7 +15,7 @@ from model.calibration import (
 )
 from model.data.datasets import Clips
 from model.embedding import with_embedding
-from model.evaluation import (
+from model.evaluation.metrics import (
     accuracy_by_segments,
     embed,
     evaluate_logits,
@@ -239,7 +239,7 @@ def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
 def test_clips_are_predicted_the_same_in_any_number_at_once(clips, monkeypatch):
     net = network()
     at_once = predict_logits(net, FEATURES, clips)
-    monkeypatch.setattr("model.evaluation._CLIPS_AT_ONCE", 4)
+    monkeypatch.setattr("model.evaluation.metrics._CLIPS_AT_ONCE", 4)
     for one, other in zip(at_once, predict_logits(net, FEATURES, clips), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.baselines import BASELINES, fit_baseline
 from model.data.datasets import Clips, LabelledMusic
-from model.evaluation import evaluate_logits
+from model.evaluation.baselines import BASELINES, fit_baseline
+from model.evaluation.metrics import evaluate_logits
 from model.feature_spec import FeatureSpec
 from transforms.genre.vote import vote
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.data.datasets import LabelledMusic
-from model.evaluation import predict_logits
+from model.evaluation.metrics import predict_logits
 from model.recipes import chowdhry_feature_net
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class FittedBaseline:
         Those of the grid that were best on the valid list.
     logits : dict
         Split name to one ``(n_segments, n_classes) float`` per clip, as
-        `model.evaluation.evaluate_logits` takes them: logarithms of probabilities, or the
+        `model.evaluation.metrics.evaluate_logits` takes them: logarithms of probabilities, or the
         support vector machine's scores. For every split but ``train``.
     """
 
