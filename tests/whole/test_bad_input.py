@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from pipeline.cli import main
+from tests import REPOSITORY
 from tests.conftest import files_of, read_rows, tone, write_audio
 from transforms.audio import pool
 from transforms.audio.hear import Hear
@@ -134,7 +135,7 @@ def _without_privileges(library: Path, bundle: str) -> tuple[int, dict[str, tupl
             f"--inh-caps={dropped}",
             *command,
         ]
-    code = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[1]).returncode
+    code = subprocess.run(command, capture_output=True, cwd=REPOSITORY).returncode
     rows = read_rows(max((reports / "tracks").iterdir()))
     return code, {
         os.path.relpath(row["uri"], library): (row["status"], row["stage"], row["reason"])
