@@ -32,7 +32,7 @@ from transforms.genre.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
 from transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Prediction, Track, with_tags  # noqa: E402
-from transforms.reports.report import row, write_part  # noqa: E402
+from transforms.reports.write import row, write_part  # noqa: E402
 from transforms.tags import patch, rewrite, tag  # noqa: E402
 
 

@@ -40,7 +40,7 @@ from transforms.library.skip import (
     size_and_time,
 )
 from transforms.library.walk import Walk
-from transforms.reports.report import WriteReport
+from transforms.reports.write import WriteReport
 from transforms.storage import places
 from transforms.tags.fields import TagForm
 from transforms.tags.rewrite import WritePolicy
@@ -191,7 +191,9 @@ def build(
 
 
 def _close(_: int, run: Run) -> None:
-    close_run(run)
+    from pipeline.views.report_page import write_report_page
+
+    write_report_page({run: close_run(run).rows}, run.page)
     places.remove_folder(_compacted(run))
 
 

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     path = absolute(arguments.out or os.path.join(homes[0], "report.html"))
 
     try:
-        write_report_page(runs, path)
+        write_report_page({run: run.read_rows() for run in runs}, path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be made ({error.strerror})") from error
     print(f"page: {safe(path)}")

@@ -29,7 +29,7 @@ from pipeline.views.terminal import is_terminal, safe, show_plan, show_result
 from transforms.records import STATUSES, printable
 
 if TYPE_CHECKING:
-    from pipeline.runs.run import Run
+    from pipeline.runs.run import Ended, Run
 
 
 def add(commands: Any) -> None:
@@ -95,9 +95,10 @@ def _run(
             pool.stop()
 
     with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
-        facts = record_run(run, job, execute, interruption.requested)
-        page = None if facts["state"] == "launched" else _leave_page(run)
-    _tell(job, run, facts, page, quiet=arguments.quiet, as_json=arguments.json)
+        ended = record_run(run, job, execute, interruption.requested)
+        facts = ended.manifest
+        page = None if facts["state"] == "launched" else _leave_page(run, ended)
+    _tell(job, run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
         return complain("interrupted; the report has what was done", INTERRUPTED)
     return SOME_FAILED if facts["counts"].get("failed") else OK
@@ -135,12 +136,12 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
             yield "configured", f"{key} = {toml(setting.value)} ({setting.source}: {setting.where})"
 
 
-def _leave_page(run: Run) -> str | None:
+def _leave_page(run: Run, ended: Ended) -> str | None:
     """Path of the run's page; what it shows is in the Parquet too, so that a run can lack it."""
     from pipeline.views.report_page import write_report_page
 
     try:
-        write_report_page([run], run.page)
+        write_report_page({run: ended.rows}, run.page)
     except OSError as error:
         complain(f"{run.page}: cannot be written ({error.strerror})", OK)
         return None
@@ -150,7 +151,7 @@ def _leave_page(run: Run) -> str | None:
 def _tell(
     job: TaggingJob,
     run: Run,
-    facts: dict[str, Any],
+    ended: Ended,
     page: str | None,
     *,
     quiet: bool,
@@ -159,7 +160,7 @@ def _tell(
     """What came of a run: on a terminal with tables, in a pipe two lines, or as JSON."""
     from pipeline.views.summary import summarise
 
-    found = summarise(run.tracks)
+    facts, found = ended.manifest, summarise(ended.rows)
     report = page or run.folder
     if as_json:
         told = {name: facts[name] for name in ("run", "state", "library", "model", "seconds")}

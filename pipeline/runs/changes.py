@@ -136,7 +136,7 @@ class Selection:
 
 def _rows(run: Run) -> dict[str, dict[str, Any]]:
     """Rows of a run by the real path of their files, as journals have it."""
-    from transforms.reports.report import latest_rows
+    from transforms.reports.read import latest_rows
 
     rows = latest_rows(run.tracks, ["uri", "album", "size_bytes"]).to_pylist()
     found = {}

@@ -18,7 +18,7 @@ from pipeline.runs.changes import began
 from pipeline.runs.run import Run, runs_of
 from transforms.library.fingerprint import fingerprint
 from transforms.records import TrackError, printable
-from transforms.reports.report import latest_rows
+from transforms.reports.read import latest_rows
 from transforms.storage.places import is_remote
 from transforms.tags.fields import read_header
 from transforms.tags.undo import read_journal

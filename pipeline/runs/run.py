@@ -34,7 +34,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.settings.options import TaggingJob, UsageError
@@ -43,6 +43,9 @@ from transforms.storage import buckets, places
 from transforms.storage.places import is_remote
 from transforms.tags.rewrite import sync
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"
 _JOURNAL = "journal.jsonl"
@@ -50,6 +53,12 @@ _REMOTE_JOURNAL = "journal"
 _UNDONE = "undone.jsonl"
 _REMOTE_UNDONE = "undone"
 _PAGE = "report.html"
+# The columns of a report that people are shown, on a page or a terminal.
+SHOWN = (
+    *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
+    *("genres_before", "genres_after", "confidence", "probabilities"),
+    *("hear_s", "classify_s", "write_s", "finished_at"),
+)
 _LIBRARIES = (
     "apache-beam",
     "tensorflow",
@@ -114,6 +123,17 @@ class Run:
             return RemoteJournal(os.path.join(self.folder, _REMOTE_UNDONE))
         return Journal(os.path.join(self.folder, _UNDONE))
 
+    def read_rows(self) -> pa.Table:
+        """The rows of its report, one for each file, with the columns that people are shown.
+
+        Raises
+        ------
+        OSError
+        """
+        from transforms.reports.read import latest_rows
+
+        return latest_rows(self.tracks, SHOWN)
+
     def mark_undone(self) -> None:
         """Note in the manifest that changes of the run were taken back, all or some."""
         self.write_manifest({**(self.read_manifest() or {}), "undone_at": _now()})
@@ -122,6 +142,22 @@ class Run:
         """Write ``run.json``, whole or not at all."""
         with places.writing(os.path.join(self.folder, _MANIFEST)) as stream:
             stream.write(f"{json.dumps(facts, indent=2)}\n".encode("ascii"))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a run has left.
+
+    Parameters
+    ----------
+    manifest : dict
+        ``run.json``.
+    rows : pyarrow.Table
+        See `Run.read_rows`.
+    """
+
+    manifest: dict[str, Any]
+    rows: pa.Table
 
 
 def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
@@ -345,7 +381,7 @@ def runs_of(report: str) -> list[Run]:
 
 def record_run(
     run: Run, job: TaggingJob, execute: Callable[[], bool | None], interrupted: Callable[[], bool]
-) -> dict[str, Any]:
+) -> Ended:
     """Execute a run and keep its manifest true, whatever happens.
 
     Parameters
@@ -359,12 +395,11 @@ def record_run(
 
     Returns
     -------
-    dict
-        The manifest. ``state`` is ``finished``, ``interrupted``, or ``launched`` until its job
-        has called `close_run`; a run that died shows ``running``, one that raised shows
-        ``crashed``.
+    Ended
+        Its ``state`` is ``finished``, ``interrupted``, or ``launched`` until its job has called
+        `close_run`; a run that died shows ``running``, one that raised shows ``crashed``.
     """
-    from transforms.reports.report import SCHEMA_VERSION
+    from transforms.reports.schema import SCHEMA_VERSION
 
     started = time.monotonic()
     facts: dict[str, Any] = {
@@ -401,37 +436,37 @@ def record_run(
             raise
         state = "interrupted"
     finally:
-        facts |= _ending(run, state, time.monotonic() - started)
-        run.write_manifest(facts)
-    return facts
+        ended = _end(run, facts, state, time.monotonic() - started)
+    return ended
 
 
-def close_run(run: Run) -> None:
-    """Finish what `record_run` left as launched: manifest and page.
+def close_run(run: Run) -> Ended:
+    """Finish the manifest of a run that `record_run` left as launched.
 
     Parameters
     ----------
     run : Run
-        Whose rows are all written. Once more does no harm.
+        Whose rows are all written. A second call does no harm.
     """
-    from pipeline.views.report_page import write_report_page
-
     facts = run.read_manifest() or {}
     began = datetime.datetime.fromisoformat(facts["started_at"])
     seconds = (datetime.datetime.now(datetime.UTC) - began).total_seconds()
-    run.write_manifest({**facts, **_ending(run, "finished", seconds)})
-    write_report_page([run], run.page)
+    return _end(run, facts, "finished", seconds)
 
 
-def _ending(run: Run, state: str, seconds: float) -> dict[str, Any]:
-    from transforms.reports.report import statuses_of
+def _end(run: Run, facts: dict[str, Any], state: str, seconds: float) -> Ended:
+    from transforms.reports.read import statuses_of
 
-    return {
+    rows = run.read_rows()
+    ending = {
         "state": state,
         "finished_at": _now(),
         "seconds": round(seconds, 3),
-        "counts": statuses_of(run.tracks),
+        "counts": statuses_of(rows),
     }
+    ended = Ended({**facts, **ending}, rows)
+    run.write_manifest(ended.manifest)
+    return ended
 
 
 def _now() -> str:

@@ -15,37 +15,25 @@ import base64
 import datetime
 import functools
 import hashlib
-import logging
 import math
-import os
 import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline import __version__
 from pipeline.runs.run import Run
-from transforms.records import STATUSES, printable, reason_of
-from transforms.reports.report import SCHEMA, parts_of
+from transforms.records import printable
+from transforms.reports.read import statuses_of
 from transforms.storage import places
 
-_COLUMNS = pa.schema(
-    [
-        SCHEMA.field(name)
-        for name in (
-            *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
-            *("genres_before", "genres_after", "confidence", "probabilities", "finished_at"),
-        )
-    ]
-)
 # More rows make the page slow to open; the Parquet has them all.
 _MOST_ROWS = 50_000
 _MOST_GROUPS = 100
@@ -54,10 +42,8 @@ _MOST_FILES = 20
 _N_BEST = 3
 _N_BINS = 20
 
-_log = logging.getLogger("genrebeam")
 
-
-def write_report_page(runs: Sequence[Run], path: str) -> None:
+def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
     """Write the page of one or many runs.
 
     Of each file the latest row counts. One that only says that nothing has changed since
@@ -65,20 +51,19 @@ def write_report_page(runs: Sequence[Run], path: str) -> None:
 
     Parameters
     ----------
-    runs : sequence of Run
-        In any order.
+    reports : mapping of Run to pyarrow.Table
+        Runs in any order, and their rows (see `Run.read_rows`).
     path : str
         The HTML file, whole or not at all; one that is there is replaced.
 
     Raises
     ------
     OSError
-        If a folder cannot be read or the file cannot be written.
+        If the file cannot be written.
     """
-    runs = sorted(runs, key=lambda run: run.id)
-    reports = [_read(run.tracks) for run in runs]
-    rows = _latest(reports)
-    counts = _by_status(rows)
+    runs = sorted(reports, key=lambda run: run.id)
+    rows = _latest([reports[run] for run in runs])
+    counts = statuses_of(rows)
     environment = _environment()
     # In the page's policy: no script runs but this one, whatever a name may try.
     script, _, _ = environment.loader.get_source(environment, "report.js")
@@ -87,7 +72,7 @@ def write_report_page(runs: Sequence[Run], path: str) -> None:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         headline=_headline(counts),
-        runs=[_facts(run, rows) for run, rows in zip(runs, reports, strict=True)],
+        runs=[_facts(run, reports[run]) for run in runs],
         n_files=len(rows),
         counts=counts,
         genres=_genres(rows),
@@ -154,7 +139,7 @@ def _facts(run: Run, rows: pa.Table) -> _RunFacts:
     return _RunFacts(
         id=run.id,
         home=printable(run.home),
-        counts=_by_status(rows),
+        counts=statuses_of(rows),
         library=manifest.get("library"),
         model=f"{model['name']} {model['version']}" if model else None,
         policy=_policy(options) if options else None,
@@ -198,23 +183,6 @@ def _span(seconds: float | None) -> str | None:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
-def _read(folder: str) -> pa.Table:
-    """Rows of a run, without parts that cannot be read."""
-    tables = [_COLUMNS.empty_table()]
-    for part, open_part in places.opened(parts_of(folder)):
-        try:
-            with open_part() as stream:
-                # A report of another version may lack columns: this reads those that are there.
-                table = pq.ParquetFile(stream).read(columns=_COLUMNS.names)
-            tables.append(
-                pa.concat_tables([_COLUMNS.empty_table(), table], promote_options="default")
-            )
-        except (pa.ArrowException, OSError) as error:
-            name = printable(os.path.basename(part))
-            _log.warning("%s cannot be read, left out: %s", name, reason_of(error))
-    return pa.concat_tables(tables, promote_options="default")
-
-
 def _latest(reports: Sequence[pa.Table]) -> pa.Table:
     """Of each file the latest row that says more than that nothing has changed; by path."""
     run = np.repeat(np.arange(len(reports)), [len(report) for report in reports])
@@ -237,13 +205,6 @@ def _latest(reports: Sequence[pa.Table]) -> pa.Table:
 
 def _replaced(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
     return rows.set_column(rows.column_names.index(name), name, values)
-
-
-def _by_status(rows: pa.Table) -> dict[str, int]:
-    counted = {
-        entry["values"]: entry["counts"] for entry in rows["status"].value_counts().to_pylist()
-    }
-    return {status: counted[status] for status in STATUSES if status in counted}
 
 
 def _headline(counts: dict[str, int]) -> str:

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.reports.report import latest_rows
-
-_COLUMNS = ["uri", "status", "reason", "genres_after", "hear_s", "classify_s", "write_s"]
 _GIVEN = ("tagged", "would_tag")
 
 
@@ -37,13 +34,13 @@ class Summary:
     n_failed: int
 
 
-def summarise(folder: str, *, n_slowest: int = 3, n_failed: int = 10) -> Summary:
-    """Read a run's report.
+def summarise(rows: pa.Table, *, n_slowest: int = 3, n_failed: int = 10) -> Summary:
+    """Sum up a run's report.
 
     Parameters
     ----------
-    folder : str
-        Of the run's parts.
+    rows : pyarrow.Table
+        See `pipeline.runs.run.Run.read_rows`.
     n_slowest, n_failed : int
         How many files to name.
 
@@ -51,7 +48,6 @@ def summarise(folder: str, *, n_slowest: int = 3, n_failed: int = 10) -> Summary
     -------
     Summary
     """
-    rows = latest_rows(folder, _COLUMNS)
     given = rows.filter(pc.is_in(rows["status"], pa.array(_GIVEN)))
     genres = {
         entry["values"]: entry["counts"]

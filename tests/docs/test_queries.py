@@ -11,7 +11,7 @@ import pytest
 from pipeline.runs.run import Run
 from tests import REPOSITORY
 from transforms.records import Decision, FileTags, Outcome, Track, TrackError, dropped
-from transforms.reports.report import row, write_part
+from transforms.reports.write import row, write_part
 
 PAGE = (REPOSITORY / "docs" / "queries.md").read_text(encoding="utf-8")
 VIEWS, *_ = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)

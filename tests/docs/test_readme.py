@@ -25,7 +25,7 @@ from tests.conftest import tone, write_audio
 from transforms.genre.taxonomy import load_taxonomy
 from transforms.library.formats import FORMATS
 from transforms.records import CATCH_ALL
-from transforms.reports.report import SCHEMA
+from transforms.reports.schema import SCHEMA
 
 PAGES = {
     path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")

@@ -302,7 +302,7 @@ def test_a_damaged_earlier_report_is_no_obstacle(library, capsys):
     next(library.tracks.glob("part-*.parquet")).write_bytes(b"")
     assert library.tag() == 0
     assert library.statuses == {"a.mp3": "kept"}
-    assert "cannot be read, left out" in capsys.readouterr().err
+    assert "cannot be read and is left out" in capsys.readouterr().err
 
 
 def test_folders_whose_names_are_no_text(tmp_path, tiny_bundle):

@@ -10,7 +10,6 @@ listing tells, and then by its fingerprint: no other file is opened for it.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ import pyarrow.parquet as pq
 
 from transforms.library.fingerprint import fingerprint
 from transforms.library.formats import format_of
-from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
-from transforms.reports.report import SCHEMA, parts_of
+from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, with_tags
+from transforms.reports.read import read_parts
+from transforms.reports.schema import SCHEMA
 from transforms.storage import places
 from transforms.tags.fields import TagForm, read_header
 
@@ -33,7 +33,6 @@ _SETTLED = ("tagged", "kept", "unchanged", "refused")
 _PASSING_STAGES = ("walk", "tag")
 _ANY_FORM = TagForm()
 _ROWS_AT_ONCE = 10_000
-_log = logging.getLogger("genrebeam")
 
 
 @dataclass(frozen=True)
@@ -131,22 +130,9 @@ def _rows(table: pa.Table) -> Iterator[tuple]:
 
 def _tables(folder: str, run: str) -> Iterator[pa.Table]:
     """Parts of a run, or of what `compact` made of many, as far as they can be read."""
-    for part, open_part in places.opened(parts_of(folder)):
-        try:
-            with open_part() as stream:
-                # Reads those columns that are there; `read_table` wants them all.
-                table = pq.ParquetFile(stream).read(columns=_STATE.names)
-            if "fingerprint" not in table.column_names:  # of a run before there were any
-                table = table.append_column("fingerprint", pa.nulls(len(table), pa.string()))
-            if _RUN.name not in table.column_names:
-                runs = pa.repeat(pa.scalar(run, pa.string()), len(table))
-                table = table.append_column(_RUN, runs)
-            table = table.select(_STATE.names).cast(_STATE)
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            name = os.path.basename(part)
-            _log.warning("%s in run %s cannot be read, left out: %s", name, run, reason_of(error))
-            continue
-        yield table
+    for table in read_parts(folder, _STATE):
+        place = table.column_names.index(_RUN.name)
+        yield table.set_column(place, _RUN, pc.fill_null(table[_RUN.name], run))
 
 
 def compact(runs: Sequence[tuple[str, str]], folder: str) -> None:

@@ -19,7 +19,7 @@ from pipeline.runs.run import (
 )
 from pipeline.settings.options import TaggingJob, UsageError
 from transforms.records import Outcome, Track
-from transforms.reports.report import row, write_part
+from transforms.reports.write import row, write_part
 from transforms.tags.undo import read_journal
 
 
@@ -127,22 +127,23 @@ def test_only_parts_of_reports_are_where_tools_look(job, tmp_path):
 
 def test_a_run_that_was_launched_is_closed_by_its_job(job):
     run = start_run(job.report)
-    assert record_run(run, job, lambda: True, lambda: False)["state"] == "launched"
+    assert record_run(run, job, lambda: True, lambda: False).manifest["state"] == "launched"
     assert earlier_runs(job) == [run]
     outcome = Outcome(Track("/music/a.mp3", "mp3"), "kept", "read_tags", "")
     write_part([row(outcome, job.bundle, "settings")], run.tracks, run.folder)
     for _ in range(2):
-        close_run(run)
+        ended = close_run(run)
         facts = manifest(run)
+        assert ended.manifest == facts
+        assert ended.rows["uri"].to_pylist() == ["/music/a.mp3"]
         assert (facts["state"], facts["counts"]) == ("finished", {"kept": 1})
         assert facts["library"] == "/music"
-        assert os.path.isfile(run.page)
 
 
 def test_what_breaks_while_the_run_is_ended_early_is_no_crash(job):
     run = start_run(job.report)
-    facts = record_run(run, job, lambda: _raise(RuntimeError("pool broken")), lambda: True)
-    assert facts["state"] == manifest(run)["state"] == "interrupted"
+    ended = record_run(run, job, lambda: _raise(RuntimeError("pool broken")), lambda: True)
+    assert ended.manifest["state"] == manifest(run)["state"] == "interrupted"
 
 
 def manifest(run) -> dict:
@@ -154,7 +155,8 @@ def manifest(run) -> dict:
 def test_manifest_tells_how_the_run_ended(job, interrupted, state):
     run = start_run(job.report)
     states = []
-    facts = record_run(run, job, lambda: states.append(manifest(run)["state"]), lambda: interrupted)
+    ended = record_run(run, job, lambda: states.append(manifest(run)["state"]), lambda: interrupted)
+    facts = ended.manifest
     assert states == ["running"]
     assert manifest(run) == facts
     assert facts["state"] == state

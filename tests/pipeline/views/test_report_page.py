@@ -16,7 +16,9 @@ from pipeline.cli import main
 from pipeline.runs.run import Run
 from pipeline.views import report_page
 from pipeline.views.report_page import write_report_page
-from transforms.reports.report import parts_of, write_part
+from transforms.reports.read import parts_of
+from transforms.reports.write import write_part
+from transforms.storage import places
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'"
 OPTIONS = {
@@ -80,6 +82,11 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
     return run
 
 
+def write_page(runs, path):
+    """Write the page of runs from their reports."""
+    write_report_page({run: run.read_rows() for run in runs}, path)
+
+
 class Page(HTMLParser):
     """What a browser would make of a page: its text, its scripts, its rows."""
 
@@ -104,7 +111,7 @@ class Page(HTMLParser):
 def page_of(tmp_path):
     def page_of(*rows, **facts):
         path = tmp_path / "report.html"
-        write_report_page([make_run(tmp_path / "reports", rows, **facts)], str(path))
+        write_page([make_run(tmp_path / "reports", rows, **facts)], str(path))
         return Page(path.read_text(encoding="utf-8"))
 
     return page_of
@@ -147,7 +154,7 @@ def test_a_dry_run_has_nothing_to_undo(page_of):
 def test_a_run_without_manifest_has_a_page(tmp_path):
     run = make_run(tmp_path, [row()])
     os.remove(os.path.join(run.folder, "run.json"))
-    write_report_page([run], str(tmp_path / "page.html"))
+    write_page([run], str(tmp_path / "page.html"))
     assert "1 of 1 file tagged" in (tmp_path / "page.html").read_text()
 
 
@@ -263,7 +270,7 @@ def test_of_many_runs_the_latest_row_of_a_file_counts(tmp_path):
         make_run(tmp_path / "two", [row("/m/a.mp3", "failed"), row("/m/b.mp3")], "2026-2"),
         make_run(tmp_path / "one", [row("/m/a.mp3"), row("/m/c.mp3", confidence=0.1)], "2026-1"),
     ]
-    write_report_page(runs, str(tmp_path / "page.html"))
+    write_page(runs, str(tmp_path / "page.html"))
     page = Page((tmp_path / "page.html").read_text())
     assert "2 of 3 files tagged" in page.text
     rows = dict(zip(page.column("file"), page.column("status"), strict=True))
@@ -277,11 +284,11 @@ def test_of_many_runs_the_latest_row_of_a_file_counts(tmp_path):
 def test_a_row_that_nothing_has_changed_leaves_the_row_of_the_run_before(tmp_path):
     same = row(status="unchanged", stage="skip", genres_before=["Jazz"], genres_after=["Jazz"])
     runs = [make_run(tmp_path, [row()], "1"), make_run(tmp_path, [same], "2")]
-    write_report_page(runs, str(tmp_path / "page.html"))
+    write_page(runs, str(tmp_path / "page.html"))
     page = Page((tmp_path / "page.html").read_text())
     assert page.column("status") == ["tagged"]
     assert page.data["best"] != [[]]
-    write_report_page(runs[1:], str(tmp_path / "page.html"))
+    write_page(runs[1:], str(tmp_path / "page.html"))
     assert Page((tmp_path / "page.html").read_text()).column("status") == ["unchanged"]
 
 
@@ -332,7 +339,7 @@ def test_paths_that_are_no_text_can_be_shown(tmp_path):
     home = os.path.join(tmp_path, os.fsdecode(b"caf\xe9"))
     run = make_run(home, [row("/m/caf\\udce9.mp3")])
     path = os.path.join(home, "report.html")
-    write_report_page([run], path)
+    write_page([run], path)
     page = Page(Path(path).read_bytes().decode("utf-8"))
     assert page.column("file") == ["caf\\udce9.mp3"]
     assert "caf\\udce9' --run" in page.text
@@ -349,7 +356,7 @@ def test_texts_come_through_as_they_are(tmp_path_factory, texts):
         row(f"/m/{i}.mp3", title=title, artist=artist, genres_after=[g], reason=reason)
         for i, g in enumerate([genre, "Jazz"])
     ]
-    write_report_page([make_run(folder, tracks)], str(folder / "page.html"))
+    write_page([make_run(folder, tracks)], str(folder / "page.html"))
     page = Page((folder / "page.html").read_bytes().decode("utf-8"))
     assert set(page.column("artist")) == {artist if artist.strip() else None}
     assert [genre] in page.column("after")
@@ -367,7 +374,7 @@ def test_a_part_that_cannot_be_read_is_left_out_with_a_warning(tmp_path, caplog)
     run = make_run(tmp_path, [row()])
     (Path(run.tracks) / "part-0.parquet").write_bytes(b"PAR1 no more")
     with caplog.at_level("WARNING", logger="genrebeam"):
-        write_report_page([run], str(tmp_path / "page.html"))
+        write_page([run], str(tmp_path / "page.html"))
     assert "part-0.parquet cannot be read" in caplog.text
     assert "1 of 1 file tagged" in (tmp_path / "page.html").read_text()
 
@@ -376,7 +383,7 @@ def test_a_report_that_lacks_a_column_has_a_page(tmp_path):
     run = make_run(tmp_path, [row()])
     (part,) = parts_of(run.tracks)
     pq.write_table(pq.ParquetFile(part).read().drop_columns(["confidence", "album"]), part)
-    write_report_page([run], str(tmp_path / "page.html"))
+    write_page([run], str(tmp_path / "page.html"))
     assert Page((tmp_path / "page.html").read_text()).data["confidence"] == [-1]
 
 
@@ -387,7 +394,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(page_of, tmp_path, mo
     def full(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(report_page.os, "replace", full)
+    monkeypatch.setattr(places.os, "replace", full)
     with pytest.raises(OSError, match="disk full"):
         page_of(row())
     assert (tmp_path / "report.html").read_text() == "old"

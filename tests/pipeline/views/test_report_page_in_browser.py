@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.views.report_page import write_report_page
-from tests.pipeline.views.test_report_page import HOSTILE, make_run, row
+from tests.pipeline.views.test_report_page import HOSTILE, make_run, row, write_page
 
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
@@ -56,7 +55,7 @@ def browser():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    write_report_page([make_run(folder, rows())], str(folder / "report.html"))
+    write_page([make_run(folder, rows())], str(folder / "report.html"))
     return (folder / "report.html").as_uri()
 
 
@@ -223,7 +222,7 @@ def test_nothing_is_wider_than_the_screen(opened, viewport):
 
 def test_pages_of_many_runs_fit_a_phone(opened, tmp_path):
     runs = [make_run(tmp_path / LONG[:200], rows()[:5], str(i), library=LONG) for i in range(2)]
-    write_report_page(runs, str(tmp_path / "all.html"))
+    write_page(runs, str(tmp_path / "all.html"))
     page = opened((tmp_path / "all.html").as_uri(), viewport=PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
@@ -237,7 +236,7 @@ def test_without_scripts_all_but_the_table_is_there(opened):
 
 
 def test_an_empty_report_opens(opened, tmp_path):
-    write_report_page([make_run(tmp_path, [])], str(tmp_path / "empty.html"))
+    write_page([make_run(tmp_path, [])], str(tmp_path / "empty.html"))
     page = opened((tmp_path / "empty.html").as_uri())
     assert page.inner_text("h1") == "No file was seen"
     assert page.is_visible("#nothing")

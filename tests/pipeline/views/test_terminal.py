@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipeline.cli import main
+from pipeline.runs import run
 from pipeline.views import progress, terminal
 from pipeline.views.progress import Progress
 from pipeline.views.summary import Summary, summarise
@@ -29,7 +30,9 @@ from pipeline.views.terminal import draw_progress, safe, show_plan, show_result,
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from transforms.records import Decision, Outcome, Track
-from transforms.reports.report import SCHEMA, write_part
+from transforms.reports.read import latest_rows
+from transforms.reports.schema import SCHEMA
+from transforms.reports.write import write_part
 
 EVIL = "a\x1b[31m\x9b2J\x1b]0;pwned\x07[red]b[/red] :cat:\u202egpj\r\ncaf\udce9 日本.mp3"
 SHOWN = (
@@ -285,14 +288,14 @@ def test_summary_of_a_report_of_several_parts(tmp_path):
         ],
         *2 * [str(tmp_path)],
     )
-    found = summarise(str(tmp_path), n_slowest=3, n_failed=1)
+    found = summarise(latest_rows(str(tmp_path), run.SHOWN), n_slowest=3, n_failed=1)
     assert list(found.genres.items()) == [("Rock", 2), ("Jazz", 1), ("Pop", 1)]
     assert found.slowest == (("/a.mp3", 9.0), ("/c.mp3", 3.0), ("/f.mp3", 2.0))
     assert (found.failed, found.n_failed) == ((("/a.mp3", "why a"),), 2)
 
 
 def test_summary_of_a_run_that_saw_nothing(tmp_path):
-    assert summarise(str(tmp_path)) == Summary({}, (), (), 0)
+    assert summarise(latest_rows(str(tmp_path), run.SHOWN)) == Summary({}, (), (), 0)
 
 
 # --- the commands -------------------------------------------------------------------------

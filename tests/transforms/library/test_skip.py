@@ -21,7 +21,7 @@ from transforms.library.skip import (
     unchanged,
 )
 from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
-from transforms.reports.report import row, write_part
+from transforms.reports.write import row, write_part
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
 EARLIER = Earlier(
@@ -220,4 +220,4 @@ def test_a_damaged_part_is_left_out_with_a_warning(tiny_bundle, tmp_path, caplog
     (tmp_path / "part-damaged.parquet").touch()
     with caplog.at_level("WARNING", logger="genrebeam"):
         assert len(list(read_earlier(str(tmp_path), "run-1"))) == 1
-    assert "part-damaged.parquet in run run-1 cannot be read" in caplog.text
+    assert "part-damaged.parquet cannot be read" in caplog.text

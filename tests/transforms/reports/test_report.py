@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.views.summary import summarise
 from transforms.records import (
     AudioFacts,
     Decision,
@@ -20,8 +19,10 @@ from transforms.records import (
     dropped,
     printable,
 )
-from transforms.reports import report
-from transforms.reports.report import SCHEMA, row, statuses_of, write_part
+from transforms.reports.read import latest_rows, parts_of, statuses_of
+from transforms.reports.schema import SCHEMA
+from transforms.reports.write import row, write_part
+from transforms.storage import places
 
 GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
 TRACK = Track(
@@ -121,7 +122,7 @@ def test_parts_are_compressed_and_add_up(tiny_bundle, tmp_path):
         rows = [row(Outcome(track, "kept", "", "has one"), tiny_bundle, "") for track in tracks]
         part = write_part(rows, str(tmp_path), str(tmp_path))
     assert pq.ParquetFile(part).metadata.row_group(0).column(0).compression == "ZSTD"
-    assert statuses_of(str(tmp_path)) == {"kept": 6}
+    assert statuses_of(latest_rows(str(tmp_path), ["status"])) == {"kept": 6}
 
 
 def test_a_file_that_was_reported_twice_counts_once_as_it_was_last(tiny_bundle, tmp_path):
@@ -130,24 +131,27 @@ def test_a_file_that_was_reported_twice_counts_once_as_it_was_last(tiny_bundle, 
         write_part(
             [row(Outcome(track, status, "", ""), tiny_bundle, "")], str(tmp_path), str(tmp_path)
         )
-    assert statuses_of(str(tmp_path)) == {"failed": 1, "kept": 1}
-    assert summarise(str(tmp_path)).n_failed == 1
+    rows = latest_rows(str(tmp_path), ["uri", "status"]).to_pylist()
+    assert {(row["uri"], row["status"]) for row in rows} == {
+        (TRACK.uri, "failed"),
+        ("/other.mp3", "kept"),
+    }
 
 
 def test_a_part_that_cannot_be_finished_is_not_seen(tiny_bundle, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(report.os, "replace", full)
+    monkeypatch.setattr(places.os, "replace", full)
     tracks, workplace = tmp_path / "tracks", tmp_path / "workplace"
     tracks.mkdir()
     workplace.mkdir()
     rows = [row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "")]
     with pytest.raises(OSError, match="disk full"):
         write_part(rows, str(tracks), str(workplace))
-    assert statuses_of(str(tracks)) == {}
+    assert parts_of(str(tracks)) == []
     assert os.listdir(tracks) == []
 
 
 def test_a_report_that_was_deleted_has_no_rows(tmp_path):
-    assert statuses_of(str(tmp_path / "none")) == {}
+    assert len(latest_rows(str(tmp_path / "none"), ["status"])) == 0

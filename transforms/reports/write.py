@@ -1,77 +1,26 @@
-"""Report: outcomes become rows of Parquet, one per file, failures included.
+"""Write the report: outcomes become rows of Parquet, one per file, failures included.
 
-`SCHEMA` is the report's contract; its version is in the files' metadata. Rows are written
-as the run goes, so that a run that dies leaves what it had. Every run writes every column with
-the same type, whatever its options and model: readers of a whole folder take its first file's.
+Rows are written as the run goes, so that a run that dies leaves what it had.
 """
 
 from __future__ import annotations
 
 import datetime
-import fnmatch
-import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 
 from model.bundle import Bundle
 from transforms.library.fingerprint import fingerprint
 from transforms.records import STATUSES, Outcome, printable
+from transforms.reports.schema import SCHEMA
 from transforms.storage import places
-
-SCHEMA_VERSION = 4
-SCHEMA = pa.schema(
-    [
-        pa.field("uri", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("stage", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("error_type", pa.string()),
-        pa.field("error_message", pa.string()),
-        pa.field("title", pa.string()),
-        pa.field("artist", pa.string()),
-        pa.field("album", pa.string()),
-        pa.field("format", pa.string(), nullable=False),
-        pa.field("duration_s", pa.float64()),
-        pa.field("sample_rate_hz", pa.int32()),
-        pa.field("channels", pa.int32()),
-        pa.field("bitrate_bps", pa.int32()),
-        pa.field("size_bytes", pa.int64(), nullable=False),
-        pa.field("mtime", pa.timestamp("us", tz="UTC"), nullable=False),
-        # Compared to find changed files; a timestamp of such precision is not for every reader.
-        pa.field("mtime_ns", pa.int64(), nullable=False),
-        pa.field("genres_before", pa.list_(pa.string()), nullable=False),
-        pa.field("genres_after", pa.list_(pa.string()), nullable=False),
-        pa.field("confidence", pa.float32()),
-        pa.field("probabilities", pa.map_(pa.string(), pa.float32())),
-        pa.field("family", pa.string()),
-        pa.field("family_confidence", pa.float32()),
-        pa.field("style", pa.string()),
-        pa.field("style_confidence", pa.float32()),
-        pa.field("votes", pa.map_(pa.string(), pa.int32())),
-        pa.field("segments_heard", pa.int32()),
-        pa.field("model_name", pa.string(), nullable=False),
-        pa.field("model_version", pa.string(), nullable=False),
-        pa.field("settings", pa.string(), nullable=False),
-        pa.field("hear_s", pa.float32()),
-        pa.field("classify_s", pa.float32()),
-        pa.field("write_s", pa.float32()),
-        pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
-        # As long as the model's, in every row; not pyarrow's fixed-size list, which pyarrow 25
-        # cannot read back where rows are null, nor Polars where runs differ in length.
-        pa.field("embedding", pa.list_(pa.float32())),
-        pa.field("fingerprint", pa.string()),
-    ],
-    metadata={"genrebeam.schema_version": str(SCHEMA_VERSION)},
-)
 
 # A part is written after so many rows or seconds: what a run that dies can lose at most.
 _ROWS_PER_PART = 10_000
@@ -229,64 +178,3 @@ class WriteReport(beam.DoFn):
     def _flush(self) -> None:
         write_part(self._rows, self.folder, self.workplace)
         self._rows, self._since = [], time.monotonic()
-
-
-def parts_of(folder: str) -> list[str]:
-    """Paths of the finished parts of a run's report; none where they were deleted."""
-    return [
-        path
-        for path in places.files_in(folder)
-        if fnmatch.fnmatchcase(os.path.basename(path), "part-*.parquet")
-    ]
-
-
-def latest_rows(folder: str, columns: Sequence[str]) -> pa.Table:
-    """Read a run's report, with one row for each file.
-
-    A runner that tries something again may report a file twice: its last row counts.
-
-    Parameters
-    ----------
-    folder : str
-        Of the run's parts.
-    columns : sequence of str
-
-    Returns
-    -------
-    pyarrow.Table
-
-    Raises
-    ------
-    OSError, pyarrow.ArrowException
-        If a part cannot be read.
-    """
-    wanted = list(dict.fromkeys([*columns, "uri", "finished_at"]))
-    tables = [pa.schema([SCHEMA.field(name) for name in wanted]).empty_table()]
-    for _, open_part in places.opened(parts_of(folder)):
-        with open_part() as stream:
-            tables.append(pq.read_table(stream, columns=wanted).select(wanted))
-    rows = pa.concat_tables(tables)
-    if pc.count_distinct(rows["uri"]).as_py() < len(rows):
-        times = rows.select(["uri", "finished_at"]).append_column(
-            "place", pa.array(np.arange(len(rows)))
-        )
-        times = times.sort_by("finished_at").group_by("uri", use_threads=False)
-        rows = rows.take(times.aggregate([("place", "last")])["place_last"])
-    return rows.select(list(columns))
-
-
-def statuses_of(folder: str) -> dict[str, int]:
-    """Files by status of a run's report.
-
-    Parameters
-    ----------
-    folder : str
-        Of the run's parts.
-
-    Returns
-    -------
-    dict
-        Empty where no row was written.
-    """
-    counted = latest_rows(folder, ["status"])["status"].value_counts().to_pylist()
-    return {entry["values"]: entry["counts"] for entry in counted}

@@ -1,0 +1,130 @@
+"""Read reports: the rows that runs left, whatever version of GenreBeam wrote them."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from transforms.records import STATUSES, printable, reason_of
+from transforms.reports.schema import SCHEMA
+from transforms.storage import places
+
+_log = logging.getLogger("genrebeam")
+
+
+def parts_of(folder: str) -> list[str]:
+    """Paths of the finished parts of a run's report; none where they were deleted.
+
+    Raises
+    ------
+    OSError
+    """
+    return [
+        path
+        for path in places.files_in(folder)
+        if fnmatch.fnmatchcase(os.path.basename(path), "part-*.parquet")
+    ]
+
+
+def read_parts(folder: str, columns: pa.Schema) -> Iterator[pa.Table]:
+    """Read the parts of a run's report, one at a time.
+
+    A part that cannot be read is left out with a warning. Columns that an earlier version did
+    not write are null.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run's parts.
+    columns : pyarrow.Schema
+        What to read; those that may not be null have to be there.
+
+    Yields
+    ------
+    pyarrow.Table
+        With these columns, in this order, of these types.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be read.
+    """
+    for path, open_part in places.opened(parts_of(folder)):
+        try:
+            with open_part() as stream:
+                # Reads the columns that are there; `read_table` wants them all.
+                part = pq.ParquetFile(stream).read(columns=columns.names)
+            arrays = [_column(part, field) for field in columns]
+            table = pa.table(arrays, schema=columns)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            name = printable(f"{os.path.basename(folder)}/{os.path.basename(path)}")
+            _log.warning("%s cannot be read and is left out: %s", name, reason_of(error))
+            continue
+        yield table
+
+
+def _column(part: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    if field.name in part.column_names:
+        return part[field.name].cast(field.type)
+    if not field.nullable:
+        raise ValueError(f"it has no column {field.name}")
+    return pa.chunked_array([pa.nulls(len(part), field.type)])
+
+
+def latest_rows(folder: str, columns: Sequence[str]) -> pa.Table:
+    """Read a run's report, with one row for each file.
+
+    A runner that tries something again may report a file twice: its last row counts.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run's parts.
+    columns : sequence of str
+
+    Returns
+    -------
+    pyarrow.Table
+        Without the rows of parts that cannot be read (see `read_parts`).
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be read.
+    """
+    names = list(dict.fromkeys([*columns, "uri", "finished_at"]))
+    wanted = pa.schema([SCHEMA.field(name) for name in names])
+    rows = pa.concat_tables([wanted.empty_table(), *read_parts(folder, wanted)])
+    if pc.count_distinct(rows["uri"]).as_py() < len(rows):
+        times = rows.select(["uri", "finished_at"]).append_column(
+            "place", pa.array(np.arange(len(rows)))
+        )
+        times = times.sort_by("finished_at").group_by("uri", use_threads=False)
+        rows = rows.take(times.aggregate([("place", "last")])["place_last"])
+    return rows.select(list(columns))
+
+
+def statuses_of(rows: pa.Table) -> dict[str, int]:
+    """Count rows by status.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        With the column ``status``.
+
+    Returns
+    -------
+    dict of str to int
+        In the order of `transforms.records.STATUSES`; without those that no row has.
+    """
+    counted = {
+        entry["values"]: entry["counts"] for entry in rows["status"].value_counts().to_pylist()
+    }
+    return {status: counted[status] for status in STATUSES if status in counted}
