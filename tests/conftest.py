@@ -130,3 +130,12 @@ def read_rows(folder: Path) -> list[dict]:
     parts = sorted(folder.rglob("part-*.parquet"))
     tables = (pq.read_table(io.BytesIO(part.read_bytes())) for part in parts)
     return [row for table in tables for row in table.to_pylist()]
+
+
+@pytest.fixture
+def terminal_of_60_columns(monkeypatch) -> None:
+    """Rich draws for a colour terminal of 60 columns, whatever this one is."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "60")

@@ -25,7 +25,7 @@ from pipeline.settings.options import (
     check_job,
     check_runner_arguments,
 )
-from pipeline.views.terminal import is_terminal, safe, show_plan, show_result
+from pipeline.views.terminal import is_terminal, safe, show_plan
 from transforms.records import STATUSES, printable
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _tell(
     as_json: bool,
 ) -> None:
     """What came of a run: on a terminal with tables, in a pipe two lines, or as JSON."""
-    from pipeline.views.summary import summarise
+    from pipeline.views.summary import show_result, summarise
 
     facts, found = ended.manifest, summarise(ended.rows)
     report = page or run.folder

@@ -10,12 +10,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from pipeline.views.terminal import draw_progress, is_terminal
+from pipeline.views.terminal import WIDEST_BAR, bar, console_of, is_terminal, safe
 from transforms.records import Outcome, Track
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 _SECONDS_PER_LINE = 60.0
+_SECONDS_PER_FRAME = 0.2
+_MOST_GENRES = 4
+# From so many columns on there is room for the rate.
+_WIDE = 60
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ class _Counts:
 
 _counts = _Counts()
 _ended = threading.Event()
+_thread: threading.Thread | None = None
 
 
 def count_listed(track: Track) -> Track:
@@ -126,13 +134,12 @@ def shown(*, quiet: bool = False) -> Iterator[None]:
     quiet : bool
         Only count.
     """
-    global _counts, _ended
-    _counts, _ended = _Counts(), threading.Event()
+    global _counts, _ended, _thread
+    _counts, _ended, _thread = _Counts(), threading.Event(), None
     terminal = sys.__stderr__
     if quiet or terminal is None:  # None: closed by the caller
         yield
         return
-    ended = _ended
     # An own descriptor: the usual one is silenced while TensorFlow is loaded.
     with os.fdopen(
         os.dup(terminal.fileno()),
@@ -141,20 +148,61 @@ def shown(*, quiet: bool = False) -> Iterator[None]:
         encoding=terminal.encoding,
         errors="backslashreplace",
     ) as stream:
-        show = draw_progress if is_terminal(stream) else _lines
-        arguments = (ended, stream, _counts.look)
-        thread = threading.Thread(target=show, args=arguments, name="progress", daemon=True)
-        thread.start()
+        show = draw if is_terminal(stream) else _lines
+        arguments = (_ended, stream, _counts.look)
+        _thread = threading.Thread(target=show, args=arguments, name="progress", daemon=True)
+        _thread.start()
         try:
             yield
         finally:
-            ended.set()
-            thread.join()
+            hide()
 
 
 def hide() -> None:
-    """Show no more of this run: what is done in other processes is not counted here."""
+    """Show no more of this run, because other processes do the work and count it."""
     _ended.set()
+    if _thread is not None:
+        _thread.join()
+
+
+def draw(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:
+    """Draw progress on a terminal until it ends, and leave nothing behind."""
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    console, waiting = console_of(stream), Spinner("line")
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        last = False
+        while not last:
+            last = ended.is_set()
+            live.update(_frame(look(), waiting, console.width), refresh=True)
+            ended.wait(_SECONDS_PER_FRAME)
+
+
+def _frame(progress: Progress, waiting: RenderableType, width: int) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [f"{progress.heard:,}/{progress.to_hear:,}", f"{progress.clock} left"]
+    if width >= _WIDE:
+        cells.insert(1, f"{progress.rate:.1f} files/s")
+    room = width - sum(len(cell) + 2 for cell in cells)
+    first = bar(progress.heard, progress.to_hear, max(1, min(WIDEST_BAR, room)))
+    if not progress.heard:  # by then all are known that need no hearing
+        found = f"{progress.listed:,} files found, {progress.to_hear:,} to hear"
+        first, cells = waiting, [found if progress.listed else "starting"]
+    above = Table.grid(padding=(0, 2, 0, 0))
+    above.add_row(first, *(Text(cell, no_wrap=True) for cell in cells))
+    settled = {s: n for s, n in progress.statuses.items() if s in ("kept", "unchanged", "refused")}
+    parts = [f"{n:,} {status}" for status, n in settled.items()]
+    most = sorted(progress.genres.items(), key=lambda pair: (-pair[1], pair[0]))
+    parts += [f"{safe(genre)} {n:,}" for genre, n in most[:_MOST_GENRES]]
+    below = Text(no_wrap=True, overflow="ellipsis")
+    if failed := progress.statuses.get("failed"):
+        below.append(f"{failed:,} failed" + (", " if parts else ""), "red")
+    below.append(", ".join(parts))
+    return Group(above, below)
 
 
 def _lines(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:

@@ -1,14 +1,23 @@
-"""What a run came to, read from its report: the same numbers on every runner."""
+"""What a run came to, from its report: the same numbers on every runner."""
 
 from __future__ import annotations
 
 import functools
 import heapq
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.views.terminal import WIDEST_BAR, bar, console_of, grid, pairs, safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_MOST_GENRES = 12
 _GIVEN = ("tagged", "would_tag")
 
 
@@ -65,3 +74,65 @@ def summarise(rows: pa.Table, *, n_slowest: int = 3, n_failed: int = 10) -> Summ
         failed=tuple(heapq.nsmallest(n_failed, failed)),
         n_failed=len(broken),
     )
+
+
+def show_result(
+    stream: TextIO,
+    headline: str,
+    found: Summary,
+    library: str,
+    notes: Iterable[tuple[str, str]],
+) -> None:
+    """Show what came of a run.
+
+    Parameters
+    ----------
+    stream : file
+        A terminal.
+    headline : str
+    found : Summary
+    library : str
+        Left out of the paths.
+    notes : iterable of (str, str)
+        Name and value of what to know beside it; never broken into lines, to be copied.
+    """
+    from rich.padding import Padding
+    from rich.text import Text
+
+    def short(path: str) -> str:
+        return path.removeprefix(library.rstrip("/") + "/")
+
+    console = console_of(stream)
+    console.print(Text(headline, "bold"), soft_wrap=True)
+    for title, table in (
+        ("genres", _genres(found.genres, console)),
+        ("slowest", pairs((f"{seconds:.1f} s", short(path)) for path, seconds in found.slowest)),
+        ("failed", pairs(((short(path), reason) for path, reason in found.failed), "red")),
+    ):
+        if table.row_count:
+            console.print(Text(f"\n{title}", "dim"))
+            console.print(Padding(table, (0, 0, 0, 2), expand=False))
+        if title == "failed" and (more := found.n_failed - len(found.failed)):
+            console.print(f"  and {more:,} more")
+    console.print()
+    for name, value in notes:
+        console.print(Text(f"{name}: {safe(value)}"), soft_wrap=True)
+
+
+def _genres(genres: Mapping[str, int], console: Console) -> Table:
+    from rich.text import Text
+
+    table = grid()
+    table.columns[0].max_width = max(8, console.width // 3)
+    table.columns[1].justify = "right"
+    most = max(genres.values(), default=0)
+    widest = min(WIDEST_BAR, console.width // 3)
+    for genre, count in list(genres.items())[:_MOST_GENRES]:
+        table.add_row(
+            Text(safe(genre), no_wrap=True, overflow="ellipsis"),
+            Text(f"{count:,}", no_wrap=True),
+            bar(1, 1, max(1, round(widest * count / most))),
+        )
+    if others := list(genres.values())[_MOST_GENRES:]:
+        table.add_row(f"{len(others):,} others", f"{sum(others):,}")
+    return table

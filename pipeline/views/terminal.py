@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: the plan before a run, its progress, what came of it.
+"""What every view on a terminal is made of.
 
 Names of files and genres come from anywhere: `safe` takes the power from characters that
 command a terminal, and rich gets ``Text``, in which ``[red]`` is no markup.
@@ -7,26 +7,18 @@ command a terminal, and rich gets ``Text``, in which ``[red]`` is no markup.
 from __future__ import annotations
 
 import os
-import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from pipeline.views.progress import Progress
-    from pipeline.views.summary import Summary
-
 T = TypeVar("T")
 
+WIDEST_BAR = 32
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_SECONDS_PER_FRAME = 0.2
-_MOST_GENRES = 12
-_MOST_GENRES_LIVE = 4
-_WIDEST_BAR = 32
-_WIDE = 60
 
 
 def safe(text: str) -> str:
@@ -75,56 +67,7 @@ def show_plan(stream: TextIO, rows: Iterable[tuple[str, str]]) -> None:
     rows : iterable of (str, str)
         Name and value.
     """
-    _console(stream).print(_pairs(rows), "")
-
-
-def draw_progress(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:
-    """Draw progress until it ends, and leave nothing behind.
-
-    Parameters
-    ----------
-    ended : threading.Event
-    stream : file
-        A terminal.
-    look : callable
-        Gives the present state.
-    """
-    from rich.live import Live
-    from rich.spinner import Spinner
-
-    console, waiting = _console(stream), Spinner("line")
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        last = False
-        while not last:
-            last = ended.is_set()
-            live.update(_frame(look(), waiting, console.width), refresh=True)
-            ended.wait(_SECONDS_PER_FRAME)
-
-
-def _frame(progress: Progress, waiting: RenderableType, width: int) -> RenderableType:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    cells = [f"{progress.heard:,}/{progress.to_hear:,}", f"{progress.clock} left"]
-    if width >= _WIDE:
-        cells.insert(1, f"{progress.rate:.1f} files/s")
-    room = width - sum(len(cell) + 2 for cell in cells)
-    first = _bar(progress.heard, progress.to_hear, max(1, min(_WIDEST_BAR, room)))
-    if not progress.heard:  # by then all are known that need no hearing
-        found = f"{progress.listed:,} files found, {progress.to_hear:,} to hear"
-        first, cells = waiting, [found if progress.listed else "starting"]
-    above = Table.grid(padding=(0, 2, 0, 0))
-    above.add_row(first, *(Text(cell, no_wrap=True) for cell in cells))
-    settled = {s: n for s, n in progress.statuses.items() if s in ("kept", "unchanged", "refused")}
-    parts = [f"{n:,} {status}" for status, n in settled.items()]
-    most = sorted(progress.genres.items(), key=lambda pair: (-pair[1], pair[0]))
-    parts += [f"{safe(genre)} {n:,}" for genre, n in most[:_MOST_GENRES_LIVE]]
-    below = Text(no_wrap=True, overflow="ellipsis")
-    if failed := progress.statuses.get("failed"):
-        below.append(f"{failed:,} failed" + (", " if parts else ""), "red")
-    below.append(", ".join(parts))
-    return Group(above, below)
+    console_of(stream).print(pairs(rows), "")
 
 
 def tracked(items: Iterable[T], total: int, stream: TextIO | None) -> Iterable[T]:
@@ -145,75 +88,14 @@ def tracked(items: Iterable[T], total: int, stream: TextIO | None) -> Iterable[T
         return items
     from rich.progress import track
 
-    return track(items, "", total, console=_console(stream), transient=True)
+    return track(items, "", total, console=console_of(stream), transient=True)
 
 
-def show_result(
-    stream: TextIO,
-    headline: str,
-    found: Summary,
-    library: str,
-    notes: Iterable[tuple[str, str]],
-) -> None:
-    """Show what came of a run.
-
-    Parameters
-    ----------
-    stream : file
-        A terminal.
-    headline : str
-    found : Summary
-    library : str
-        Left out of the paths.
-    notes : iterable of (str, str)
-        Name and value of what to know beside it; never broken into lines, to be copied.
-    """
-    from rich.padding import Padding
+def pairs(rows: Iterable[tuple[str, str]], style: str = "") -> Table:
+    """A table of names and values."""
     from rich.text import Text
 
-    def short(path: str) -> str:
-        return path.removeprefix(library.rstrip("/") + "/")
-
-    console = _console(stream)
-    console.print(Text(headline, "bold"), soft_wrap=True)
-    for title, table in (
-        ("genres", _genres(found.genres, console)),
-        ("slowest", _pairs((f"{seconds:.1f} s", short(path)) for path, seconds in found.slowest)),
-        ("failed", _pairs(((short(path), reason) for path, reason in found.failed), "red")),
-    ):
-        if table.row_count:
-            console.print(Text(f"\n{title}", "dim"))
-            console.print(Padding(table, (0, 0, 0, 2), expand=False))
-        if title == "failed" and (more := found.n_failed - len(found.failed)):
-            console.print(f"  and {more:,} more")
-    console.print()
-    for name, value in notes:
-        console.print(Text(f"{name}: {safe(value)}"), soft_wrap=True)
-
-
-def _genres(genres: Mapping[str, int], console: Console) -> Table:
-    from rich.text import Text
-
-    table = _grid()
-    table.columns[0].max_width = max(8, console.width // 3)
-    table.columns[1].justify = "right"
-    most = max(genres.values(), default=0)
-    widest = min(_WIDEST_BAR, console.width // 3)
-    for genre, count in list(genres.items())[:_MOST_GENRES]:
-        table.add_row(
-            Text(safe(genre), no_wrap=True, overflow="ellipsis"),
-            Text(f"{count:,}", no_wrap=True),
-            _bar(1, 1, max(1, round(widest * count / most))),
-        )
-    if others := list(genres.values())[_MOST_GENRES:]:
-        table.add_row(f"{len(others):,} others", f"{sum(others):,}")
-    return table
-
-
-def _pairs(rows: Iterable[tuple[str, str]], style: str = "") -> Table:
-    from rich.text import Text
-
-    table = _grid()
+    table = grid()
     for left, right in rows:
         table.add_row(
             Text(safe(left), overflow="fold"), Text(safe(right), style=style, overflow="fold")
@@ -221,7 +103,8 @@ def _pairs(rows: Iterable[tuple[str, str]], style: str = "") -> Table:
     return table
 
 
-def _grid() -> Table:
+def grid() -> Table:
+    """An empty table of two columns."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -230,7 +113,8 @@ def _grid() -> Table:
     return table
 
 
-def _bar(done: int, total: int, width: int) -> RenderableType:
+def bar(done: int, total: int, width: int) -> RenderableType:
+    """A bar that is filled as far as something is done."""
     from rich.progress_bar import ProgressBar
 
     return ProgressBar(
@@ -243,7 +127,8 @@ def _bar(done: int, total: int, width: int) -> RenderableType:
     )
 
 
-def _console(stream: TextIO) -> Console:
+def console_of(stream: TextIO) -> Console:
+    """A terminal to print on, which takes no text for markup."""
     from rich.console import Console
 
     return Console(file=stream, highlight=False, markup=False, emoji=False)

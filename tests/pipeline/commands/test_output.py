@@ -1,0 +1,184 @@
+"""What commands say: tables on a terminal, lines in a pipe, JSON for scripts."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+from tests import REPOSITORY
+from tests.conftest import tone, write_audio
+from tests.screens import STYLE, Screen
+
+pytestmark = pytest.mark.usefixtures("terminal_of_60_columns")
+
+
+@pytest.fixture
+def library(tmp_path) -> Path:
+    folder = tmp_path / "library"
+    folder.mkdir()
+    write_audio(folder / "a.wav", tone(8), 22050)
+    for number in range(12):
+        (folder / f"broken {number:02d}.mp3").touch()
+    (folder / "broken 00.mp3").rename(folder / "broken \x1b[31m[red].mp3")
+    return folder
+
+
+@pytest.fixture
+def tag(library, tmp_path, tiny_bundle):
+    common = ["--bundle", tiny_bundle.path, "--report", str(tmp_path / "reports")]
+    return lambda *options: main(["tag", str(library), *common, *options])
+
+
+def test_a_pipe_gets_lines_and_each_failure_is_an_error(tag, library, capsys):
+    assert tag() == 1
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 2
+    assert "1 tagged, 12 failed" in shown.out
+    failures = shown.err.splitlines()
+    assert failures[0].startswith(f"{library}/broken \\u001b[31m[red].mp3: empty file; ")
+    assert len(failures) == 11
+    assert failures[-1].startswith("and 2 more failed; see ")
+
+
+def test_quiet_tells_only_what_went_wrong(tag, library, capsys):
+    assert tag("--quiet") == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) == 11
+    for path in library.glob("broken*"):
+        path.unlink()
+    assert tag("--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle, capsys):
+    assert tag("--json", "--dry-run") == 1
+    facts = json.loads(capsys.readouterr().out)
+    (genre,) = facts.pop("genres")
+    assert genre in tiny_bundle.genres
+    assert facts.pop("seconds") > 0
+    run = facts.pop("run")
+    report = tmp_path / "reports" / "runs" / run
+    assert (report / "report.html").exists()
+    assert facts == {
+        "state": "finished",
+        "library": str(library),
+        "model": {"name": "tiny", "version": tiny_bundle.version},
+        "report": str(report),
+        "tracks": str(tmp_path / "reports" / "tracks" / f"run={run}"),
+        "page": str(report / "report.html"),
+        "dry_run": True,
+        "counts": {"would_tag": 1, "failed": 12},
+    }
+
+
+def test_a_page_that_cannot_be_written_is_told_and_no_more(tag, library, monkeypatch, capsys):
+    for path in library.iterdir():
+        path.unlink()
+
+    def full(folders, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.views.report_page.write_report_page", full)
+    assert tag("--json") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["page"] is None
+    assert shown.err.endswith("report.html: cannot be written (No space left on device)\n")
+
+
+def test_undo_can_be_quiet_or_tell_json(tag, tmp_path, capsys):
+    tag()
+    run = next((tmp_path / "reports" / "runs").iterdir()).name
+    capsys.readouterr()
+    assert main(["undo", str(tmp_path / "reports"), "--json", "--dry-run"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    (file,) = facts.pop("files")
+    assert (file["run"], file["restored_to"], len(file["genres"])) == (run, [], 1)
+    assert facts == {
+        "run": run,
+        "runs": [run],
+        "dry_run": True,
+        "counts": {"would_restore": 1},
+    }
+    assert main(["undo", str(tmp_path / "reports"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_the_result_says_where_the_report_is_and_how_to_undo(
+    tag, tmp_path, tiny_bundle, monkeypatch
+):
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    assert tag() == 1
+    reports = tmp_path / "reports"
+    run = next((reports / "runs").iterdir())
+    shown = screen.plain
+    assert "1 tagged, 12 failed" in shown
+    assert any(f"\n  {genre}" in shown for genre in tiny_bundle.genres)
+    assert re.search(r"slowest\n  \d+\.\d s  a.wav *\n", shown)
+    assert "broken \\u001b[31m[red].mp3  empty file" in shown
+    assert "and 2 more" in shown
+    assert f"\nreport: {run}/report.html\ntracks: {reports}/tracks/run={run.name}\n" in shown
+    assert f"\nundo: genrebeam undo {reports} --run {run.name}\n" in shown
+
+
+def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_path, tiny_bundle):
+    (library / "a.wav").unlink()  # and so nothing heavy is loaded
+    reports = tmp_path / "reports"
+    arguments = ["--bundle", tiny_bundle.path, "--report", str(reports), "--top-k", "2"]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "tag", str(library), *arguments],
+        cwd=REPOSITORY,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "GENREBEAM_KEEP_MTIME": "1", "COLUMNS": "200"},
+    )
+    os.close(theirs)
+    pieces = []
+    with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+        while piece := os.read(ours, 65536):
+            pieces.append(piece)
+    os.close(ours)
+    assert process.wait() == 1
+    shown = STYLE.sub("", b"".join(pieces).decode()).replace("\r", "")
+    plan, _, rest = shown.partition("\x1b[?25l")
+    frames, _, end = rest.partition("\x1b[?25h")
+    assert f"library     {library}" in plan
+    assert f"model       tiny {tiny_bundle.version}, knows 3 genres" in plan
+    assert "a genre that is there stays; up to 2 genres for each file" in plan
+    assert f"report      {next(reports.glob('runs/*'))}/report.html" in plan
+    assert 'configured  keep-mtime = "1" (environment: GENREBEAM_KEEP_MTIME)' in plan
+    assert "starting" in frames
+    assert "12 files found, 0 to hear" in frames
+    assert "12 files in " in end
+    assert "and 2 more" in end
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
+def test_bash_completes_commands_options_and_values(tmp_path, capsys):
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    script = tmp_path / "completion.bash"
+    script.write_text(
+        capsys.readouterr().out + 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n'
+        '_shtab_genrebeam; printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+
+    def complete(*words: str) -> set[str]:
+        command = ["bash", str(script), "genrebeam", *words]
+        return set(subprocess.check_output(command, text=True, cwd=tmp_path).split())
+
+    assert complete("ta") == {"tag"}
+    assert complete("tag", "--dry") == {"--dry-run"}
+    assert complete("tag", "library", "--existing", "") == {"keep", "merge", "replace"}
+    (tmp_path / "report of mine").mkdir()
+    assert complete("tag", "library", "--report", "report") == {"report", "of", "mine"}
