@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from pipeline.views.inspection import Inspection
+    from pipeline.views.inspection.inspection import Inspection
 
 # Genres that are printed: so many, and none that would show as 0 %.
 _MOST_GENRES, _LEAST = 5, 0.005
@@ -68,8 +68,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from rich.console import Console
 
     from model.bundle import BundleError
-    from pipeline.views.inspection import inspect
-    from pipeline.views.inspection_page import write_page, write_png
+    from pipeline.views.inspection.inspection import inspect
+    from pipeline.views.inspection.page import write_page
+    from pipeline.views.inspection.picture import write_png
     from transforms.records import TrackError, printable, reason_of
 
     console = Console(highlight=False, markup=False, emoji=False)
@@ -114,7 +115,7 @@ def _checked_track(track: str) -> str:
 
 def _checked_output(track: str, folder: str, kind: str) -> str:
     """Path of a page or picture, which is nobody else's file."""
-    from pipeline.views.inspection_page import GENERATOR
+    from pipeline.views.inspection.words import GENERATOR
 
     if os.path.exists(folder) and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
         raise UsageError(f"{folder}: not a folder that can be written")
@@ -137,7 +138,7 @@ def _print(console: Console, inspection: Inspection) -> None:
     from rich.text import Text
 
     from model.pretrained.subjects import by_subject
-    from pipeline.views.inspection_page import facts, heading, percent, verdicts
+    from pipeline.views.inspection.words import facts, heading, percent, verdicts
 
     title, artist = heading(inspection)
     console.print(Text(safe(title), "bold"))
@@ -182,7 +183,7 @@ def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator
     """How probable genres are, and how many votes they have: a heading, a line for each."""
     from rich.text import Text
 
-    from pipeline.views.inspection_page import chance, colours, percent
+    from pipeline.views.inspection.words import chance, colours, percent
 
     means, votes, colour = inspection.whole, inspection.mean.votes, colours(inspection)
     yield Text(f"{_blank(rows)} {chance(inspection):>7}  votes", "dim")
@@ -201,7 +202,7 @@ def _over_time(
     import numpy as np
     from rich.text import Text
 
-    from pipeline.views.inspection_page import clock, colours, time_ticks
+    from pipeline.views.inspection.words import clock, colours, time_ticks
 
     probabilities, colour = inspection.probabilities, colours(inspection)
     starts = np.arange(columns) * len(probabilities) // columns

@@ -1,0 +1,299 @@
+"""Inspection: all that the model hears in one track and makes of it, gathered to be looked at.
+
+A process of the pool decodes the track once and measures it, while this one loads the
+network; a file that hangs or crashes its decoder takes neither down.
+
+What pretrained ears are fed is nothing to look at (`model.pretrained`): people are drawn a
+picture of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model.bundle import Bundle
+from model.feature_spec import FeatureSpec
+from model.genres import join_columns
+from pipeline.views.inspection.sound import Sound, drawn_for, listen
+from transforms.records import (
+    AudioFacts,
+    Decision,
+    FileTags,
+    Prediction,
+    Track,
+    printable,
+    reason_of,
+)
+
+if TYPE_CHECKING:
+    from transforms.genre.classify import Classifier, Judgement
+
+# Segments of six seconds on each side that smooth what is shown over time.
+_AROUND = 1
+# Words that are kept of each ear, the likeliest.
+_MOST_WORDS = 20
+# Ten hours of sound take less than half of it on a busy machine.
+_TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One track, as the model hears it.
+
+    Parameters
+    ----------
+    path : str
+    tags : FileTags
+    tags_error : str or None
+        Why the tags could not be read.
+    header_s : float or None
+        Duration by the file's header, in s.
+    bundle : Bundle
+    sound : Sound
+    probabilities : np.ndarray
+        ``(n_segments, n_names) float32``, calibrated; of ears each segment with its
+        neighbours. Votes go by each segment alone, as tagging counts them.
+    mean, majority : Decision
+        What both rules make of all segments.
+    seconds : dict of str to float
+        Time that the steps took, in s; some ran at the same time.
+    families : tuple of str
+        What `probabilities` are of, where the model's genres have families.
+    overall : np.ndarray or None
+        ``(n_names,) float32``: of the whole track, where that is more than the mean.
+    words : tuple of (str, str, float)
+        Ear, word and mean score of the likeliest, see `model.head.words_of`.
+    not_music : str or None
+        What it is instead, where it is no music.
+    """
+
+    path: str
+    tags: FileTags
+    tags_error: str | None
+    header_s: float | None
+    bundle: Bundle
+    sound: Sound
+    probabilities: np.ndarray
+    mean: Decision
+    majority: Decision
+    seconds: dict[str, float]
+    families: tuple[str, ...] = ()
+    overall: np.ndarray | None = None
+    words: tuple[tuple[str, str, float], ...] = ()
+    not_music: str | None = None
+
+    @property
+    def drawn(self) -> FeatureSpec:
+        """How the sound is drawn."""
+        return drawn_for(self.bundle.features)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `probabilities` are of: families, or genres that have none."""
+        return self.families or self.bundle.genres
+
+    @property
+    def whole(self) -> np.ndarray:
+        """Probabilities of the whole track: ``(n_names,) float32``."""
+        return self.probabilities.mean(axis=0) if self.overall is None else self.overall
+
+    @property
+    def duration_s(self) -> float:
+        """Of what could be decoded, in s."""
+        return self.sound.audio.duration_s
+
+    @property
+    def spans_s(self) -> list[tuple[float, float]]:
+        """Beginning and end of each segment, in s."""
+        spec = self.bundle.features
+        step = spec.segment_frames * spec.frame_seconds
+        last = self.duration_s
+        return [(i * step, min((i + 1) * step, last)) for i in range(len(self.probabilities))]
+
+    @property
+    def ranking(self) -> list[int]:
+        """Places in `names`, the most probable of the whole track first."""
+        return np.argsort(-self.whole, kind="stable").tolist()
+
+    def figures(self) -> dict[str, Any]:
+        """All numbers but the pictures, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Times in s, probabilities from 0 to 1, genres by name.
+        """
+        names, tags, audio = self.names, self.tags, self.sound.audio
+        return {
+            "path": printable(self.path),
+            "title": tags.title,
+            "artist": tags.artist,
+            "album": tags.album,
+            "genres": list(tags.genres or tags.shadow),
+            "tags_error": self.tags_error,
+            "duration_s": round(self.duration_s, 3),
+            "header_s": self.header_s and round(self.header_s, 3),
+            "sample_rate_hz": audio.sample_rate_hz,
+            "channels": audio.channels,
+            "model": {"name": self.bundle.name, "version": self.bundle.version},
+            "not_music": self.not_music,
+            "vote": {"mean": _told(self.mean), "majority": _told(self.majority)},
+            "probabilities": {g: round(p, 4) for g, p in self.mean.probabilities.items()},
+            "votes": self.mean.votes,
+            "family": _level(self.mean.family),
+            "style": _level(self.mean.style),
+            "words": [
+                {"ear": ear, "word": word, "score": round(score, 4)}
+                for ear, word, score in self.words
+            ],
+            "segments": [
+                {
+                    "start_s": round(start, 3),
+                    "end_s": round(end, 3),
+                    "probabilities": dict(zip(names, map(_rounded, row), strict=True)),
+                }
+                for (start, end), row in zip(self.spans_s, self.probabilities, strict=True)
+            ],
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+        }
+
+
+def _rounded(probability: np.floating) -> float:
+    return round(float(probability), 4)
+
+
+def _level(found: tuple[str, float] | None) -> dict[str, Any] | None:
+    return None if found is None else {"genre": found[0], "confidence": round(found[1], 4)}
+
+
+def _told(decision: Decision) -> dict[str, Any]:
+    return {
+        "genre": decision.genres[0] if decision.genres else None,
+        "confidence": round(decision.confidence, 4),
+        "reason": decision.reason,
+    }
+
+
+def inspect(path: str, bundle: Bundle) -> Inspection:
+    """Hear all of a track, and keep what there is to see.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+    bundle : Bundle
+
+    Returns
+    -------
+    Inspection
+
+    Raises
+    ------
+    TrackError
+        `DecodeError`, `TooShort`, `Silence`, `DecoderTimeout` or `DecoderCrash`: why it
+        cannot be heard.
+    OSError
+        If the file cannot be read.
+    """
+    from transforms.audio import pool
+    from transforms.library.formats import format_of
+
+    started = time.perf_counter()
+    tags, header, tags_error = _header(path)
+    future = pool.submit(
+        listen,
+        (path, format_of(path), bundle.features, header.duration_s),
+        processes=1,
+        timeout_s=_TIMEOUT_S,
+    )
+    try:
+        from transforms.audio.hear import result_of
+        from transforms.genre.classify import Classifier
+
+        classifier = Classifier(bundle)
+        classifier(np.zeros((1, *bundle.features.shape), np.float32))  # loads it meanwhile
+        loaded = time.perf_counter()
+        sound: Sound = result_of(future, path, _TIMEOUT_S)
+    finally:
+        pool.stop()
+    heard = time.perf_counter()
+    judged, probabilities, words = _judge(classifier, sound.segments)
+    seconds = {
+        **sound.seconds,
+        "load_network": loaded - started,
+        "wait_for_sound": heard - loaded,
+        "classify": time.perf_counter() - heard,
+    }
+    track = Track(path, format_of(path), tags=tags, audio=sound.audio)
+    mean, majority = _votes(track, bundle, judged, heard - started, seconds["classify"])
+    families: Sequence[str] = ()
+    overall = judged.overall
+    if bundle.families:
+        probabilities, families = join_columns(probabilities, bundle.families)
+        if overall is not None:
+            overall = join_columns(overall[None], bundle.families)[0][0]
+    return Inspection(
+        path=path,
+        tags=tags,
+        tags_error=tags_error,
+        header_s=header.duration_s,
+        bundle=bundle,
+        sound=sound,
+        probabilities=probabilities,
+        mean=mean,
+        majority=majority,
+        seconds=seconds,
+        families=tuple(families),
+        overall=overall,
+        words=words,
+        not_music=judged.not_music,
+    )
+
+
+def _header(path: str) -> tuple[FileTags, AudioFacts, str | None]:
+    """What the header says, or why it cannot be read: a track can sound whatever its tags are."""
+    from transforms.tags.fields import read_header
+
+    try:
+        return *read_header(path), None
+    except OSError:
+        raise
+    except Exception as error:
+        return FileTags(), AudioFacts(), reason_of(error)
+
+
+def _votes(
+    track: Track, bundle: Bundle, judged: Judgement, hear_s: float, classify_s: float
+) -> Iterator[Decision]:
+    """What each rule decides: the mean, then the majority."""
+    from transforms.genre.vote import VotePolicy, decide
+
+    prediction = Prediction(track, hear_seconds=hear_s, classify_seconds=classify_s, **vars(judged))
+    for rule in ("mean", "majority"):
+        policy = VotePolicy(
+            rule,
+            min_confidence=bundle.min_confidence,
+            level=bundle.level,
+            style_confidence=bundle.style_confidence,
+        )
+        yield decide(prediction, bundle.genres, policy, families=bundle.families)
+
+
+def _judge(
+    classifier: Classifier, segments: np.ndarray
+) -> tuple[Judgement, np.ndarray, tuple[tuple[str, str, float], ...]]:
+    """What tagging makes of all segments, their probabilities over time, what ears said."""
+    if not classifier.has_ears:
+        (judged,) = classifier.of_tracks([segments])
+        return judged, judged.probabilities, ()
+    from model.head import over_time, words_of
+
+    outputs, _ = classifier.classify(segments)
+    smoothed = classifier.genres_of(over_time(outputs, _AROUND)[:, None])
+    words = words_of(outputs, classifier.bundle.features, _MOST_WORDS)
+    return classifier.judged(outputs), smoothed, tuple(words)

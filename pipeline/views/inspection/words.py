@@ -1,0 +1,177 @@
+"""An inspection in words: the same on a terminal, on the page and in the picture."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+
+from model.colours import colour_of
+from pipeline.views.inspection.inspection import Inspection
+from transforms.records import printable
+
+# Stands near the beginning of each file that is ours, and so may be written anew.
+GENERATOR = "genrebeam inspect"
+# Genres that are shown: more cannot be told apart.
+MOST_GENRES = 12
+# Styles of the likeliest family that are told, and the least probability of more than one.
+_MOST_STYLES, _LEAST_STYLE = 3, 0.02
+# Headers are seldom exact.
+_LEAST_CUT_S = 2
+
+
+def clock(seconds: float) -> str:
+    """A time as players show it.
+
+    Examples
+    --------
+    >>> clock(189.3), clock(3725)
+    ('3:09', '1:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def percent(probability: float) -> str:
+    """A probability as people read it.
+
+    Examples
+    --------
+    >>> percent(0.614)
+    '61 %'
+    """
+    return f"{100 * probability:.0f} %"
+
+
+def time_ticks(duration_s: float, most: int = 7) -> list[float]:
+    """Round times from the start to near the end of a track, in s.
+
+    Examples
+    --------
+    >>> time_ticks(189.3)
+    [0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0]
+    """
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
+    step = next((s for s in steps if duration_s / s <= most), 3600.0)
+    step *= math.ceil(duration_s / step / most)
+    return [float(step * i) for i in range(int(duration_s / step) + 1)]
+
+
+def facts(inspection: Inspection) -> list[tuple[str, str]]:
+    """What is known of the file: names and texts."""
+    audio, tags = inspection.sound.audio, inspection.tags
+    channels = {1: "mono", 2: "stereo"}.get(audio.channels, f"{audio.channels} channels")
+    genres = ", ".join(tags.genres or tags.shadow) or "none"
+    length, promised = inspection.duration_s, inspection.header_s
+    is_cut = promised is not None and length < promised - _LEAST_CUT_S
+    return [
+        ("Genre in the file", inspection.tags_error or genres),
+        ("Length", clock(length) + (f" can be decoded of {clock(promised)}" if is_cut else "")),
+        ("Sound", f"{audio.sample_rate_hz / 1000:g} kHz {channels}"),
+        ("File", printable(os.path.basename(inspection.path))),
+    ]
+
+
+def heading(inspection: Inspection) -> tuple[str, str]:
+    """Title, or the file's name, and artist with album."""
+    tags = inspection.tags
+    title = tags.title or printable(os.path.splitext(os.path.basename(inspection.path))[0])
+    return title, ", ".join(filter(None, (tags.artist, tags.album)))
+
+
+def levels(inspection: Inspection) -> str:
+    """The likeliest family and its likeliest styles, each with its probability."""
+    family, sure = inspection.mean.family
+    probabilities = inspection.mean.probabilities
+    own = zip(inspection.bundle.genres, inspection.bundle.families, strict=True)
+    styles = [(probabilities[genre], genre) for genre, of in own if of == family]
+    text = f"{family} {percent(sure)}"
+    if len(styles) == 1:
+        return text
+    likely = sorted(styles, reverse=True)[:_MOST_STYLES]
+    # A family's name among its styles stands for what is none of the others.
+    told = [
+        f"{'plain ' if style == family else ''}{style} {percent(p)}"
+        for number, (p, style) in enumerate(likely)
+        if number == 0 or p >= _LEAST_STYLE
+    ]
+    return f"{text}: {', '.join(told)}"
+
+
+def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
+    """What both rules of the vote decide: rule, text, and whether there is a genre.
+
+    Of what is no music there is nothing to decide.
+    """
+    if inspection.not_music is not None:
+        return [("Genre", f"Not music: {inspection.not_music}", False)]
+    mean, majority = inspection.mean, inspection.majority
+    by_mean, by_majority = (f"{d.reason[0].upper()}{d.reason[1:]}" for d in (mean, majority))
+    if mean.genres:
+        by_mean = f"{mean.genres[0]}, {percent(mean.confidence)}"
+    if majority.genres:
+        # Votes are for families, where genres have any.
+        n_votes = majority.votes[majority.family[0] if majority.family else majority.genres[0]]
+        by_majority = f"{majority.genres[0]}, {n_votes} of {_segments(inspection)}"
+    found = [
+        (f"By {chance(inspection)} probability", by_mean, bool(mean.genres)),
+        ("By majority vote", by_majority, bool(majority.genres)),
+    ]
+    # Told, not decided: what is written is above.
+    return [*found, ("Family and style", levels(inspection), False)] if mean.family else found
+
+
+def colours(inspection: Inspection) -> list[str]:
+    """A colour for each of `Inspection.names`.
+
+    Families are more than there are colours: the likeliest of a track get one each.
+    """
+    n_names = len(inspection.names)
+    if not inspection.families:
+        return [colour_of(name) for name in range(n_names)]
+    found = [""] * n_names
+    for place, name in enumerate(inspection.ranking):
+        found[name] = colour_of(place)
+    return found
+
+
+def chance(inspection: Inspection) -> str:
+    """What the probability of the whole track is called, in a word."""
+    return "mean" if inspection.overall is None else "overall"
+
+
+def _segments(inspection: Inspection) -> str:
+    n_segments = len(inspection.probabilities)
+    return f"{n_segments} segment{'' if n_segments == 1 else 's'}"
+
+
+def heard_by(inspection: Inspection) -> str:
+    bundle, few = inspection.bundle, inspection.bundle.n_segments
+    note = f"Heard by {bundle.name} {bundle.version}: {_segments(inspection)}"
+    if len(inspection.probabilities) > few:
+        note += f", all there are; genrebeam tag hears {few} of them unless told otherwise"
+    return f"{note}."
+
+
+def wave_note(inspection: Inspection) -> str:
+    peak = max(float(np.abs(inspection.sound.wave).max()), 1e-6)
+    level = f"{20 * math.log10(peak):.1f}".replace("-", "\N{MINUS SIGN}")
+    kind = _kind(inspection)
+    return f"In the colour of the {kind} that each segment is taken for. Peak {level} dBFS."
+
+
+def _kind(inspection: Inspection) -> str:
+    return "family" if inspection.families else "genre"
+
+
+def genre_note(inspection: Inspection) -> str:
+    spec, kind = inspection.bundle.features, _kind(inspection)
+    left_out = len(inspection.names) - MOST_GENRES
+    around = ", each told together with its neighbours" if spec.ears else ""
+    note = (
+        f"Segments of {spec.segment_seconds:.1f} s{around}: "
+        f"the stronger the colour, the more probable the {kind}."
+    )
+    return note if left_out <= 0 else f"{note} The {left_out} least probable are not shown."

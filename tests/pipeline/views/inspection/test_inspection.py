@@ -1,0 +1,137 @@
+"""Inspection: all segments, what is made of them, and figures."""
+
+import dataclasses
+import itertools
+import json
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+from pebble import ProcessExpired
+
+from model.bundle import DEFAULT_BUNDLE, load_bundle
+from model.pretrained import EARS
+from model.pretrained.subjects import SUBJECTS, by_subject, subject_of
+from pipeline.views.inspection.inspection import inspect
+from pipeline.views.inspection.words import levels, verdicts
+from tests.conftest import GENRES
+from tests.inspections import EVIL, in_families, inspection_of
+from tests.pipeline.commands.test_inspect import printed
+from transforms.audio.features import hear
+from transforms.audio.hear import result_of
+from transforms.genre.classify import Classifier
+from transforms.genre.vote import VotePolicy, decide
+from transforms.records import AudioFacts, FileTags, Prediction, Track, TrackError
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (TimeoutError(), "a.mp3: not decoded within"),
+        (ProcessExpired("died", -11), "a.mp3: the decoder crashed (exit code -11)"),
+    ],
+)
+def test_a_decoder_that_dies_is_told_in_one_line(error, told):
+    future: Future = Future()
+    future.set_exception(error)
+    with pytest.raises(TrackError) as raised:
+        result_of(future, "a.mp3", 900.0)
+    assert str(raised.value).startswith(told)
+
+
+def test_segments_follow_each_other_to_the_end():
+    spans = inspection_of().spans_s
+    assert spans[0][0] == 0
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(spans))
+    assert 29 < spans[-1][1] <= 30
+    whole = inspection_of()
+    sound = dataclasses.replace(whole.sound, audio=AudioFacts(duration_s=3.0))
+    short = dataclasses.replace(whole, sound=sound, probabilities=whole.probabilities[:1])
+    assert short.spans_s == [(0, 3.0)]
+
+
+def test_figures_are_json_and_agree_with_the_segments():
+    inspection = inspection_of(path="caf\udce9.mp3", tags=FileTags(title=EVIL, genres=("Folk",)))
+    figures = json.loads(json.dumps(inspection.figures()))
+    rows = [[s["probabilities"][genre] for genre in GENRES] for s in figures["segments"]]
+    np.testing.assert_allclose(rows, inspection.probabilities, atol=1e-4)
+    assert [*figures["probabilities"].values()] == pytest.approx(np.mean(rows, axis=0), abs=1e-3)
+    assert sum(figures["votes"].values()) == 6
+    best = max(figures["probabilities"], key=figures["probabilities"].get)
+    assert figures["vote"]["mean"]["genre"] == best
+    assert figures["genres"] == ["Folk"]
+    assert figures["path"] == "caf\\udce9.mp3"
+
+
+def test_the_winning_family_stays_the_same_through_a_plain_song(shared_data, tmp_path):
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    for song in sorted((shared_data / "songs").glob("*.mp3"))[:2]:
+        inspection = inspect(str(song), bundle)
+        winners = inspection.probabilities.argmax(axis=1)
+        assert (winners == inspection.ranking[0]).mean() >= 0.8, song.name
+
+
+def test_words_are_shown_by_what_they_are_about():
+    words = [
+        ("yamnet", "Music", 0.95),
+        ("yamnet", "Banjo", 0.3),
+        ("yamnet", "Bluegrass", 0.03),
+        ("yamnet", "Harp", 0.01),
+        ("musicnn_msd", "country", 0.5),
+        ("yamnet", "Country", 0.1),
+        ("musicnn_msd", "70s", 0.2),
+    ]
+    assert by_subject(words) == {
+        "kinds of music": [("country", 0.5), ("Bluegrass", 0.03)],
+        "instruments": [("Banjo", 0.3)],
+        "time": [("70s", 0.2)],
+    }
+
+
+def test_every_word_of_every_ear_is_about_something():
+    for ear in EARS.values():
+        for word in ear.words:
+            assert subject_of(ear.name, word) in SUBJECTS
+
+
+def test_families_are_voted_on_and_styles_are_told():
+    inspection = in_families()
+    assert levels(inspection) == "Rock 95 %: Punk 55 %, plain Rock 20 %, Metal 20 %"
+    told = {rule: text for rule, text, _ in verdicts(inspection)}
+    assert told["By overall probability"] == "Punk, 55 %"
+    assert told["By majority vote"] == "Punk, 4 of 5 segments"
+    figures = json.loads(json.dumps(inspection.figures()))
+    assert figures["family"] == {"genre": "Rock", "confidence": 0.95}
+    assert figures["style"] == {"genre": "Punk", "confidence": 0.55}
+    assert figures["votes"] == {"Rock": 4, "Jazz": 1, "Pop": 0}
+    shown = printed(inspection)
+    for row in (
+        "Rock    95 %      4",
+        "kinds of music  rock 50 %",
+        "instruments     Banjo 30 %",
+    ):
+        assert row in shown, shown
+
+
+def test_spans_of_ears_are_six_seconds():
+    spans = in_families().spans_s
+    assert [start for start, _ in spans] == pytest.approx([5.984 * i for i in range(5)])
+
+
+def test_the_verdict_is_what_tagging_makes_of_all_segments(write_tone):
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    path = str(write_tone("a.flac", seconds=25))
+    inspection = inspect(path, bundle)
+    (judged,) = Classifier(bundle).of_tracks([hear(path, "flac", bundle.features).log_mel])
+    expected = decide(
+        Prediction(Track(path, "flac"), hear_seconds=0, classify_seconds=0, **vars(judged)),
+        bundle.genres,
+        VotePolicy(bundle.vote, min_confidence=bundle.min_confidence),
+        families=bundle.families,
+    )
+    assert inspection.mean.votes == expected.votes
+    assert inspection.mean.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+    assert inspection.not_music == judged.not_music
+    assert inspection.whole.sum() == pytest.approx(1, abs=1e-4)
+    ears = [ear for ear, _, _ in inspection.words]
+    assert {ear: ears.count(ear) for ear in ears} == {"yamnet": 20, "musicnn_msd": 20}
