@@ -1,0 +1,89 @@
+"""The house: imports go one way, and never in a circle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests import REPOSITORY
+
+PACKAGES = ("model", "pipeline", "transforms")
+# What a package may import beside itself.
+BELOW = {"model": (), "transforms": ("model",), "pipeline": ("model", "transforms")}
+
+
+def modules() -> dict[str, ast.Module]:
+    """Every module by its name, a package by the name of its folder."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            parts = path.relative_to(REPOSITORY).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str) -> Iterator[str]:
+    """Modules that a module imports, at its head or late, for its types or its work."""
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            named = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for full in named:
+            while full and full not in MODULES:
+                full = full.rpartition(".")[0]
+            if full and full != name:
+                yield full
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_is_below_it(package):
+    above = set(PACKAGES) - {package, *BELOW[package]}
+    wrong = [
+        f"{name} imports {other}"
+        for name in MODULES
+        if name.split(".")[0] == package
+        for other in imports(name)
+        if other.split(".")[0] in above
+    ]
+    assert wrong == []
+
+
+def circles() -> list[list[str]]:
+    """Groups of modules that import each other (Tarjan 1972), late imports included."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in set(imports(name)):
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in MODULES:
+        if name not in index:
+            visit(name)
+    return found
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles() == []
