@@ -15,7 +15,7 @@ from pipeline.views.inspection.sound import (
 )
 from tests.conftest import GENRES, tone
 from transforms.genre.vote import VotePolicy, decide
-from transforms.records import AudioFacts, FileTags, Prediction, Track
+from transforms.records import FileTags, Prediction, Track
 
 SPEC = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
 RATE = SPEC.sample_rate_hz
@@ -34,9 +34,9 @@ def inspection_of(
 ) -> Inspection:
     """Thirty seconds of a tone whose genre changes from segment to segment."""
     samples = tone(30)[:, 0].astype(np.float32)
-    audio = AudioFacts(duration_s=30.0, sample_rate_hz=RATE, channels=1)
     segments = np.full((6, *spec.shape), 0.5, np.float16)
-    sound = Sound(segments=segments, audio=audio, **_measure(samples, drawn_for(spec)))
+    measured = _measure(samples, drawn_for(spec))
+    sound = Sound(segments, duration_s=30.0, sample_rate_hz=RATE, channels=1, **measured)
     bundle = Bundle("", "tiny", "v1", genres, genres, spec)
     rows = np.random.default_rng(0).dirichlet(np.ones(len(genres)), 6).astype(np.float32)
     prediction = Prediction(Track(path, "mp3"), rows, 0, 0)

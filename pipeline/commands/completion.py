@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     for command in commands_of(arguments.parser).values():
         for action in command._actions:
             if action.metavar in ("DIR", "REPORT_DIR", "BUNDLE"):
-                action.complete = shtab.DIRECTORY
+                vars(action)["complete"] = shtab.DIRECTORY
             elif action.metavar in ("FILE", "LIBRARY", "TRACK"):
-                action.complete = shtab.FILE
+                vars(action)["complete"] = shtab.FILE
     print(shtab.complete(arguments.parser, arguments.shell))
     return OK

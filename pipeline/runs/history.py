@@ -118,14 +118,15 @@ def now(path: str, time: str) -> Event | None:
 
 def _aliases(path: str, reports: list[pa.Table]) -> tuple[set[str], set[str]]:
     """Names and fingerprints that the file had in these reports."""
-    names, prints = {printable(path), printable(os.path.realpath(path))}, {fingerprint(path)}
+    names = {printable(path), printable(os.path.realpath(path))}
+    prints = {found for found in [fingerprint(path)] if found is not None}
     for _ in range(2):  # what it is called now leads to what it was, and that to what it was called
         for rows in reports:
-            for row in _rows_of(rows, names, prints - {None}):
-                prints.add(row["fingerprint"])
+            for row in _rows_of(rows, names, prints):
                 if row["fingerprint"] is not None:
+                    prints.add(row["fingerprint"])
                     names.add(row["uri"])
-    return names, {found for found in prints if found is not None}
+    return names, prints
 
 
 def _rows_of(rows: pa.Table, names: set[str], prints: set[str]) -> list[dict[str, Any]]:

@@ -98,9 +98,9 @@ def _note(handle: int, run: str) -> None:
         os.pwrite(handle, _facts(run=run), 0)
 
 
-def _facts(**facts: str | None) -> bytes:
+def _facts(**known: str | None) -> bytes:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    facts |= {"host": socket.gethostname(), "pid": os.getpid(), "started_at": now}
+    facts = {**known, "host": socket.gethostname(), "pid": os.getpid(), "started_at": now}
     return f"{json.dumps(facts)}\n".encode("ascii")
 
 

@@ -491,7 +491,7 @@ def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = No
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():
         if options.__module__.startswith("apache_beam.") and "_add_argparse_args" in vars(options):
-            options._add_argparse_args(parser)
+            options._add_argparse_args(parser)  # type: ignore[arg-type]  # any parser will do
     _, unknown = parser.parse_known_args(list(arguments))
     if unknown:
         raise UsageError(f"unknown option or argument: {' '.join(unknown)}")

@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,29 @@ def confidence(rows: pa.Table) -> dict[str, Any] | None:
     }
 
 
+@dataclass
+class Group:
+    """Tracks that belong together: an album or all of an artist.
+
+    Parameters
+    ----------
+    key : tuple of str
+        What makes them a group, such as album and folder.
+    tracks, agree : int
+        All of them, and those that have the most frequent genre.
+    genres : list of (str, int)
+        Genres and tracks, the most frequent first.
+    by : str or None
+        An album's artist.
+    """
+
+    key: tuple[str, ...]
+    tracks: int
+    agree: int
+    genres: list[tuple[str, int]]
+    by: str | None = None
+
+
 def consistency(rows: pa.Table, keys: Sequence[str]) -> dict[str, Any]:
     """Do tracks that belong together have one genre? Those that disagree most come first.
 
@@ -105,36 +129,34 @@ def consistency(rows: pa.Table, keys: Sequence[str]) -> dict[str, Any]:
     )
     rows = rows.select(list(dict.fromkeys([*keys, "artist", "genres_after"]))).filter(valid)
     rows = rows.append_column("genre", pc.list_element(rows["genres_after"], 0))
-    genres: dict[tuple[str, ...], dict[str, int]] = {}
+    found: dict[tuple[str, ...], dict[str, int]] = {}
     counted = rows.group_by([*keys, "genre"]).aggregate([([], "count_all")])
     for *key, genre, tracks in _tuples(counted, (*keys, "genre", "count_all")):
-        genres.setdefault(tuple(key), {})[genre] = tracks
+        found.setdefault(tuple(key), {})[genre] = tracks
     groups = []
-    for key, tracks_of in genres.items():
+    for group_key, tracks_of in found.items():
         tracks, most = sum(tracks_of.values()), max(tracks_of.values())
         if tracks > 1:
             parts = sorted(tracks_of.items(), key=lambda part: (-part[1], part[0]))
-            groups.append(
-                {"key": key, "by": None, "tracks": tracks, "agree": most, "genres": parts}
-            )
+            groups.append(Group(group_key, tracks, most, parts))
     apart = sorted(
-        (group for group in groups if len(group["genres"]) > 1),
-        key=lambda group: (group["agree"] / group["tracks"], -group["tracks"], group["key"]),
+        (group for group in groups if len(group.genres) > 1),
+        key=lambda group: (group.agree / group.tracks, -group.tracks, group.key),
     )[:_MOST_GROUPS]
-    n_apart = sum(len(group["genres"]) > 1 for group in groups)
+    n_apart = sum(len(group.genres) > 1 for group in groups)
     if keys[0] == "album":
         _name_artists(rows, keys, apart)
     return {"groups": len(groups), "n_apart": n_apart, "apart": apart}
 
 
-def _name_artists(rows: pa.Table, keys: Sequence[str], albums: list[dict[str, Any]]) -> None:
+def _name_artists(rows: pa.Table, keys: Sequence[str], albums: list[Group]) -> None:
     artists = rows.group_by(list(keys)).aggregate([("artist", "min"), ("artist", "count_distinct")])
     names = {
         tuple(key): first if n == 1 else "Various artists" if n else None
         for *key, first, n in _tuples(artists, (*keys, "artist_min", "artist_count_distinct"))
     }
     for album in albums:
-        album["by"] = names[album["key"]]
+        album.by = names[album.key]
 
 
 def _tuples(table: pa.Table | pa.RecordBatch, names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
@@ -214,8 +236,9 @@ def table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
 
 def _whole(seconds: float | None) -> int:
     """-1 where headers of damaged files promise anything."""
-    sane = seconds is not None and math.isfinite(seconds) and 0 <= seconds < 1e6
-    return round(seconds) if sane else -1
+    if seconds is None or not 0 <= seconds < 1e6:
+        return -1
+    return round(seconds)
 
 
 def _numbered(values: Sequence[Any]) -> dict[str, list[Any]]:

@@ -38,6 +38,8 @@ from transforms.records import printable
 from transforms.reports.read import statuses_of
 from transforms.storage import places
 
+_TEMPLATES = PackageLoader("pipeline.views")
+
 
 def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
     """Write the page of one or many runs.
@@ -62,7 +64,7 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
     counts = statuses_of(rows)
     environment = _environment()
     # In the page's policy: no script runs but this one, whatever a name may try.
-    script, _, _ = environment.loader.get_source(environment, "report.js")
+    script = _TEMPLATES.get_source(environment, "report.js")[0]
     page = environment.get_template("report.html.j2").render(
         version=__version__,
         script=script,
@@ -87,7 +89,7 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("pipeline.views"),
+        loader=_TEMPLATES,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeGuard, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -52,7 +52,7 @@ def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> TypeGuard[TextIO]:
     """Whether somebody watches who can be shown more than lines."""
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 

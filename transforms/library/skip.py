@@ -286,8 +286,12 @@ class SkipUnchanged(beam.DoFn):
         key, found = element
         if not any(True for _ in found["listed"]):
             latest = _latest(found["earlier"])
-            settled = latest and latest.is_settled and latest.settings == self.settings
-            if settled and latest.fingerprint:
+            if (
+                latest is not None
+                and latest.is_settled
+                and latest.settings == self.settings
+                and latest.fingerprint
+            ):
                 yield beam.pvalue.TaggedOutput("gone", (size_and_time(latest), (key, latest)))
             return
         for track in found["listed"]:

@@ -72,8 +72,8 @@ def walk(
             elif entry.is_dir(follow_symlinks=False):
                 subfolders.append(entry.path)
                 if format_of(entry.name) in formats:
-                    error = ListingError(entry.path, "a folder with the name of an audio file")
-                    yield dropped(Track(entry.path, format_of(entry.name)), "walk", error)
+                    why = ListingError(entry.path, "a folder with the name of an audio file")
+                    yield dropped(Track(entry.path, format_of(entry.name)), "walk", why)
             elif format_of(entry.name) in formats:
                 yield _track(entry.path, entry.stat)
         folders.extend(reversed(subfolders))

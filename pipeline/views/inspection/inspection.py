@@ -105,7 +105,7 @@ class Inspection:
     @property
     def duration_s(self) -> float:
         """Of what could be decoded, in s."""
-        return self.sound.audio.duration_s
+        return self.sound.duration_s
 
     @property
     def spans_s(self) -> list[tuple[float, float]]:
@@ -128,7 +128,7 @@ class Inspection:
         dict
             Times in s, probabilities from 0 to 1, genres by name.
         """
-        names, tags, audio = self.names, self.tags, self.sound.audio
+        names, tags, sound = self.names, self.tags, self.sound
         return {
             "path": printable(self.path),
             "title": tags.title,
@@ -138,8 +138,8 @@ class Inspection:
             "tags_error": self.tags_error,
             "duration_s": round(self.duration_s, 3),
             "header_s": self.header_s and round(self.header_s, 3),
-            "sample_rate_hz": audio.sample_rate_hz,
-            "channels": audio.channels,
+            "sample_rate_hz": sound.sample_rate_hz,
+            "channels": sound.channels,
             "model": {"name": self.bundle.name, "version": self.bundle.version},
             "not_music": self.not_music,
             "vote": {"mean": _told(self.mean), "majority": _told(self.majority)},
@@ -229,7 +229,8 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         "wait_for_sound": heard - loaded,
         "classify": time.perf_counter() - heard,
     }
-    track = Track(path, format_of(path), tags=tags, audio=sound.audio)
+    audio = AudioFacts(sound.duration_s, sound.sample_rate_hz, sound.channels)
+    track = Track(path, format_of(path), tags=tags, audio=audio)
     mean, majority = _votes(track, bundle, judged, heard - started, seconds["classify"])
     families: Sequence[str] = ()
     overall = judged.overall

@@ -55,7 +55,7 @@ def write_png(path: str, inspection: Inspection) -> None:
     """
     from matplotlib import rc_context
 
-    style = {
+    style: dict[Any, Any] = {
         "text.parse_math": False,  # a dollar in a title is a dollar
         "text.color": _TEXT,
         "axes.labelcolor": _QUIET,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.feature_spec import FeatureSpec
-from transforms.records import AudioFacts
 
 if TYPE_CHECKING:
     from transforms.audio.decode import AudioReader
@@ -40,7 +39,9 @@ class Sound:
     ----------
     segments : np.ndarray
         ``(n_segments, *features.shape)``, what the network is fed.
-    audio : AudioFacts
+    duration_s : float
+        Of what could be decoded.
+    sample_rate_hz, channels : int
         As decoded.
     wave : np.ndarray
         ``(2, n_columns) float32``: lowest and highest sample, in parts of full scale.
@@ -60,7 +61,9 @@ class Sound:
     """
 
     segments: np.ndarray
-    audio: AudioFacts
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
     wave: np.ndarray
     mel_db: np.ndarray
     band_hz: np.ndarray
@@ -109,9 +112,9 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
     rate = drawn.sample_rate_hz
     with open_audio(path, format, header_s) as reader:
         samples = _decode(path, reader, rate)
-        audio = AudioFacts(len(samples) / rate, reader.sample_rate_hz, reader.channels)
+        duration_s = len(samples) / rate
         decoded = time.perf_counter()
-        again = _Filled(reader, audio.duration_s) if spec.ears else _Decoded(samples, rate)
+        again = _Filled(reader, duration_s) if spec.ears else _Decoded(samples, rate)
         heard = hear_audio(path, again, spec)
     featured = time.perf_counter()
     measured = _measure(samples, drawn)
@@ -120,7 +123,14 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
         "features": featured - decoded,
         "descriptors": time.perf_counter() - featured,
     }
-    return Sound(segments=heard.log_mel, audio=audio, seconds=seconds, **measured)
+    return Sound(
+        segments=heard.log_mel,
+        duration_s=duration_s,
+        sample_rate_hz=reader.sample_rate_hz,
+        channels=reader.channels,
+        seconds=seconds,
+        **measured,
+    )
 
 
 class _Decoded:

@@ -61,15 +61,17 @@ def time_ticks(duration_s: float, most: int = 7) -> list[float]:
 
 def facts(inspection: Inspection) -> list[tuple[str, str]]:
     """What is known of the file: names and texts."""
-    audio, tags = inspection.sound.audio, inspection.tags
-    channels = {1: "mono", 2: "stereo"}.get(audio.channels, f"{audio.channels} channels")
+    sound, tags = inspection.sound, inspection.tags
+    channels = {1: "mono", 2: "stereo"}.get(sound.channels, f"{sound.channels} channels")
     genres = ", ".join(tags.genres or tags.shadow) or "none"
     length, promised = inspection.duration_s, inspection.header_s
-    is_cut = promised is not None and length < promised - _LEAST_CUT_S
+    of_all = ""
+    if promised is not None and length < promised - _LEAST_CUT_S:
+        of_all = f" can be decoded of {clock(promised)}"
     return [
         ("Genre in the file", inspection.tags_error or genres),
-        ("Length", clock(length) + (f" can be decoded of {clock(promised)}" if is_cut else "")),
-        ("Sound", f"{audio.sample_rate_hz / 1000:g} kHz {channels}"),
+        ("Length", clock(length) + of_all),
+        ("Sound", f"{sound.sample_rate_hz / 1000:g} kHz {channels}"),
         ("File", printable(os.path.basename(inspection.path))),
     ]
 
@@ -82,7 +84,12 @@ def heading(inspection: Inspection) -> tuple[str, str]:
 
 
 def levels(inspection: Inspection) -> str:
-    """The likeliest family and its likeliest styles, each with its probability."""
+    """The likeliest family and its likeliest styles, each with its probability.
+
+    Empty where genres have no families.
+    """
+    if inspection.mean.family is None:
+        return ""
     family, sure = inspection.mean.family
     probabilities = inspection.mean.probabilities
     own = zip(inspection.bundle.genres, inspection.bundle.families, strict=True)

@@ -21,7 +21,7 @@ from transforms.audio.features import hear
 from transforms.audio.hear import result_of
 from transforms.genre.classify import Classifier
 from transforms.genre.vote import VotePolicy, decide
-from transforms.records import AudioFacts, FileTags, Prediction, Track, TrackError
+from transforms.records import FileTags, Prediction, Track, TrackError
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_segments_follow_each_other_to_the_end():
     assert all(end == start for (_, end), (start, _) in itertools.pairwise(spans))
     assert 29 < spans[-1][1] <= 30
     whole = inspection_of()
-    sound = dataclasses.replace(whole.sound, audio=AudioFacts(duration_s=3.0))
+    sound = dataclasses.replace(whole.sound, duration_s=3.0)
     short = dataclasses.replace(whole, sound=sound, probabilities=whole.probabilities[:1])
     assert short.spans_s == [(0, 3.0)]
 

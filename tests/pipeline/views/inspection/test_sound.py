@@ -85,7 +85,7 @@ def test_what_is_drawn_reaches_beyond_what_ears_hear(write_tone):
     np.testing.assert_array_equal(sound.segments, hear(path, "flac", EARS_FEATURES).log_mel)
     assert len(sound.band_hz) == len(sound.mel_db) == DRAWN.n_mels
     assert sound.band_hz[-1] > EARS_FEATURES.sample_rate_hz / 2
-    assert sound.audio.duration_s == pytest.approx(20)
+    assert sound.duration_s == pytest.approx(20)
 
 
 def test_ears_hear_silence_where_a_track_cannot_be_decoded():
