@@ -144,7 +144,7 @@ def build(
     heard = (
         untagged.goes_on
         | "spread" >> beam.Reshuffle()
-        | "begin loading" >> beam.Map(begin_loading)
+        | "begin loading" >> beam.Map(begin_loading, job.bundle)
         # Track
         | "decode + features"
         >> ends_or_goes_on(Hear(job.bundle.features, job.n_segments, job.processes, stopping))

@@ -67,6 +67,11 @@ class Ear:
         return WEIGHTS / f"{self.name}.npz"
 
     @property
+    def graph(self) -> Path:
+        """File of its graph, for ONNX Runtime (see ``sessions.py``)."""
+        return WEIGHTS / f"{self.name}.onnx"
+
+    @property
     def version(self) -> str:
         """Hash of its weights."""
         return _digest(self.weights)
@@ -74,6 +79,22 @@ class Ear:
     def hears(self, patches: tuple[int, ...] = (0,)) -> EarSpec:
         """What it is given of a segment: patches that begin at these samples."""
         return EarSpec(self.name, self.frames, patches, self.version)
+
+    def check(self, version: str) -> None:
+        """Check that the weights are those of a version.
+
+        Raises
+        ------
+        EarError
+        """
+        if version != self.version:
+            raise EarError(self.weights, f"is version {self.version}, the model needs {version}")
+
+    def read_weights(self) -> dict[str, np.ndarray]:
+        """Values of its weights as float32, by layer and name."""
+        with np.load(self.weights) as stored:
+            names = [key for key in stored if not key.endswith("_scale")]
+            return {key: np.ascontiguousarray(_stored(stored, key), np.float32) for key in names}
 
     def load(self) -> keras.Model:
         """Load the network with its weights.
@@ -84,11 +105,10 @@ class Ear:
             From ``(n, n_mels, segment_frames)`` to scores ``(n, n_words)`` in 0..1 and
             embeddings ``(n, n_embedding)``.
         """
-        network = self.build()
-        with np.load(self.weights) as stored:
-            for layer in network.layers:
-                for variable in layer.variables:
-                    variable.assign(_stored(stored, f"{layer.name}/{variable.name}"))
+        network, weights = self.build(), self.read_weights()
+        for layer in network.layers:
+            for variable in layer.variables:
+                variable.assign(weights[f"{layer.name}/{variable.name}"])
         return network
 
 
@@ -204,8 +224,7 @@ def load_ears(spec: FeatureSpec) -> keras.Model:
     parts, first = [], 0
     for one in spec.ears:
         ear, n_patches = EARS[one.name], len(one.patches)
-        if one.version != ear.version:
-            raise EarError(ear.weights, f"is version {ear.version}, the model needs {one.version}")
+        ear.check(one.version)
         values = segments[:, first : first + one.n_values, 0]
         first += one.n_values
         for found in ear.load()(ops.reshape(values, (-1, *one.frames.shape))):

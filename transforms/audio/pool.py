@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pebble import ProcessPool
 
 # What decoding and features import when they are called: loaded once, not by each process.
-_LOADED_LATE = ("librosa.filters", "scipy.fft", "scipy.sparse", "soundfile", "soxr")
+_LOADED_LATE = ("scipy.fft", "scipy.sparse", "soundfile", "soxr")
 
 _lock = threading.Lock()
 _pool: ProcessPool | None = None

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import logging
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,16 +45,26 @@ _log = logging.getLogger("genrebeam")
 _loading: threading.Thread | None = None
 
 
-def begin_loading(track: Track) -> Track:
+def begin_loading(track: Track, bundle: Bundle) -> Track:
     """Let the first track of a process start the import of TensorFlow, in a thread.
 
     It takes as long as the decoders need to start and to hear some tracks.
     """
     global _loading
-    if _loading is None and "tensorflow" not in sys.modules:
+    if _loading is None and needs_tensorflow(bundle) and "tensorflow" not in sys.modules:
         _loading = threading.Thread(target=import_tensorflow, name="load TensorFlow")
         _loading.start()
     return track
+
+
+def needs_tensorflow(bundle: Bundle) -> bool:
+    """Whether a bundle's network runs in TensorFlow: on a GPU always, on a CPU without ears."""
+    return not bundle.features.ears or has_gpu()
+
+
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU, as far as can be told without TensorFlow."""
+    return any(glob.glob("/dev/nvidia[0-9]*")) or os.path.exists("/dev/dxg")
 
 
 def end_loading() -> None:
@@ -61,11 +73,15 @@ def end_loading() -> None:
         _loading.join()
 
 
-class Classifier:
-    """A bundle's network, compiled for one batch shape.
+# From a batch of segments to probabilities, or what ears say, and embeddings.
+_Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
-    The network is loaded by the first call, so that a run with nothing to hear never
-    imports TensorFlow.
+
+class Classifier:
+    """A bundle's network, opened by the first call.
+
+    TensorFlow compiles it for one batch shape. Ears on a CPU run in ONNX Runtime, which starts
+    sooner (see ``model/pretrained/sessions.py``).
 
     Parameters
     ----------
@@ -92,7 +108,7 @@ class Classifier:
         self.embeddings = embeddings
         self.threads = threads
         self._network = None
-        self._compiled = None
+        self._run: _Run | None = None
         self._head: Head | None = None
 
     def __call__(self, segments: np.ndarray) -> np.ndarray:
@@ -202,24 +218,36 @@ class Classifier:
                 if type(error).__name__ != "ResourceExhaustedError" or self.batch_segments == 1:
                     raise
                 self.batch_segments //= 2
-                self._compiled = None
+                self._run = None
                 _log.warning("out of memory: batches of %d segments now", self.batch_segments)
 
     def _classify(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        if self._compiled is None:
-            self._compiled = self._compile()
+        self._run = self._run or self._open()
         size = self.batch_segments
         found, seen = [], []
         for first in range(0, len(segments), size):
             batch = segments[first : first + size].astype(np.float32)
-            padding = size - len(batch)
-            if padding:
-                batch = np.concatenate([batch, np.zeros((padding, *batch.shape[1:]), np.float32)])
-            probabilities, embeddings = self._compiled(batch)
-            found.append(probabilities.numpy()[: size - padding])
+            probabilities, embeddings = self._run(batch)
+            found.append(probabilities)
             if embeddings is not None:
-                seen.append(embeddings.numpy()[: size - padding])
+                seen.append(embeddings)
         return np.concatenate(found), np.concatenate(seen) if seen else None
+
+    def _open(self) -> _Run:
+        if not needs_tensorflow(self.bundle):
+            from model.pretrained.sessions import open_ears
+
+            hear = open_ears(self.bundle.features, self.threads)
+            return lambda batch: (hear(batch), None)
+        compiled = self._compile()
+
+        def run(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+            n = len(batch)
+            padding = np.zeros((self.batch_segments - n, *batch.shape[1:]), np.float32)
+            found, seen = compiled(np.concatenate([batch, padding]))
+            return found.numpy()[:n], None if seen is None else seen.numpy()[:n]
+
+        return run
 
     def _compile(self) -> Any:
         tf = import_tensorflow()

@@ -1,0 +1,69 @@
+"""Ears without TensorFlow: ONNX Runtime runs their graphs on a CPU.
+
+It is imported in 0.05 s of CPU, TensorFlow in 2.5 s, and hears a track in a tenth less. The
+graphs beside the weights name what each weight is for; ``convert.py`` makes them from the Keras
+networks. The values come from the same files as those of Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from model.feature_spec import FeatureSpec
+from model.pretrained import EARS, EarError
+
+
+def open_ears(spec: FeatureSpec, threads: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """Open all ears of a spec, the counterpart of `load_ears` on a CPU.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Of kind ``ears``.
+    threads : int, optional
+        That an operation may use; by default all cores.
+
+    Returns
+    -------
+    callable
+        From ``(n, *spec.shape) float32`` segments to ``(n, n_outputs) float32``, see
+        `load_ears`.
+
+    Raises
+    ------
+    EarError
+        If the weights are not those that the spec was made with, or a graph is damaged.
+    """
+    import onnxruntime
+
+    ears = []
+    for one in spec.ears:
+        ear = EARS[one.name]
+        ear.check(one.version)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        weights = ear.read_weights()
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+        options.add_external_initializers(list(weights), values)
+        try:
+            session = onnxruntime.InferenceSession(
+                str(ear.graph), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime has classes of its own for each way to fail
+            raise EarError(ear.graph, f"cannot be opened: {error}") from error
+        ears.append((one, session))
+
+    def hear(segments: np.ndarray) -> np.ndarray:
+        parts, first = [], 0
+        for one, session in ears:
+            values = segments[:, first : first + one.n_values, 0]
+            first += one.n_values
+            patches = np.ascontiguousarray(values.reshape(-1, *one.frames.shape))
+            for found in session.run(None, {"patches": patches}):
+                by_patch = found.reshape(len(segments), len(one.patches), -1)
+                parts.append(by_patch.mean(axis=1))
+        return np.concatenate(parts, axis=1)
+
+    return hear
