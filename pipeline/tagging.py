@@ -6,7 +6,7 @@ import argparse
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
@@ -30,17 +30,11 @@ from transforms.genre.classify import (
     end_loading,
 )
 from transforms.genre.vote import VotePolicy, decide
-from transforms.library.skip import (
-    ReadEarlier,
-    SkipMoved,
-    SkipUnchanged,
-    TakeFailed,
-    compact,
-    key_of,
-    size_and_time,
-)
-from transforms.library.walk import Walk
-from transforms.reports.write import WriteReport
+from transforms.library.dofns import ReadEarlier, SkipMoved, SkipUnchanged, TakeFailed, Walk
+from transforms.library.settle import read_tracks
+from transforms.library.skip import compact, key_of, size_and_time
+from transforms.records import Track
+from transforms.reports.dofns import WriteReport
 from transforms.storage import places
 from transforms.tags.fields import TagForm
 from transforms.tags.rewrite import WritePolicy
@@ -59,7 +53,12 @@ class TaggingOptions(PipelineOptions):
 
 
 def build(
-    pipeline: beam.Pipeline, job: TaggingJob, run: Run, *, closes_itself: bool = False
+    pipeline: beam.Pipeline,
+    job: TaggingJob,
+    run: Run,
+    *,
+    to_do: str | None = None,
+    closes_itself: bool = False,
 ) -> None:
     """Build the graph of the main job.
 
@@ -69,6 +68,8 @@ def build(
     job : TaggingJob
     run : Run
         Where its report goes.
+    to_do : str, optional
+        File of the tracks that need work, where they are known (see ``settling.py``).
     closes_itself : bool
         Whether the last step does what is to be done when all is reported.
     """
@@ -87,57 +88,12 @@ def build(
         job.vote, job.top_k, job.min_confidence, job.level, job.bundle.style_confidence
     )
 
-    walked = (
-        pipeline
-        | "library" >> beam.Create([os.fsencode(job.library)])
+    if to_do is None:
+        new, endings = _walk_and_skip(pipeline, job, run, policy, stopping)
+    else:
+        known = pipeline | "to do" >> beam.Create([os.fsencode(to_do)])
         # bytes
-        | "walk" >> ends_or_goes_on(Walk(job.formats, not job.dry_run, stopping))
-        # Track
-    )
-    runs = _earlier_reports(job, run) if job.incremental else []
-    earlier = (
-        pipeline
-        | "earlier runs" >> beam.Create([(os.fsencode(folder), id) for folder, id in runs])
-        # (folder, run)
-        | "read earlier" >> beam.ParDo(ReadEarlier())
-        # (str, Earlier)
-    )
-    endings = {"walked": walked.outcomes}
-    listed = walked.goes_on
-    if job.retry_failed:
-        # The others get no row: what is known of them stays what it was.
-        failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == "failed")
-        endings["walked"] = failed
-    else:
-        listed |= "count" >> beam.Map(progress.count_listed)
-    # Track
-    matched = (
-        {"listed": listed | "key" >> beam.WithKeys(key_of), "earlier": earlier}
-        # (str, Track), (str, Earlier)
-        | "match" >> beam.CoGroupByKey()
-        # (str, {"listed": Track, "earlier": Earlier})
-    )
-    if job.retry_failed:
-        new = (
-            matched
-            | "take failed" >> beam.ParDo(TakeFailed(stopping))
-            | "count" >> beam.Map(progress.count_listed)
-        )
-    else:
-        changed = matched | "skip unchanged" >> beam.ParDo(
-            SkipUnchanged(job.settings, stopping)
-        ).with_outputs("outcomes", "gone", main="goes_on")
-        new, endings["unchanged"] = changed.goes_on, changed.outcomes
-        if runs:  # a first run has nothing to look up
-            unknown = new | "key by size and time" >> beam.WithKeys(size_and_time)
-            # (str, Track)
-            found = (
-                {"new": unknown, "gone": changed.gone}
-                | "match moved" >> beam.CoGroupByKey()
-                # (str, {"new": Track, "gone": (str, Earlier)})
-                | "skip moved" >> ends_or_goes_on(SkipMoved(policy.form, stopping))
-            )
-            new, endings["moved"] = found.goes_on, found.outcomes
+        new, endings = known | "read tracks" >> beam.FlatMap(_read_tracks, stopping), {}
     # Track
     untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
     # Track
@@ -190,6 +146,75 @@ def build(
         )
 
 
+def _walk_and_skip(
+    pipeline: beam.Pipeline,
+    job: TaggingJob,
+    run: Run,
+    policy: TagPolicy,
+    stopping: Callable[[], bool],
+) -> tuple[beam.PCollection, dict[str, beam.PCollection]]:
+    """The tracks that need work, and the rows of those that do not, found in the graph."""
+    walked = (
+        pipeline
+        | "library" >> beam.Create([os.fsencode(job.library)])
+        # bytes
+        | "walk" >> ends_or_goes_on(Walk(job.formats, not job.dry_run, stopping))
+        # Track
+    )
+    runs = _earlier_reports(job, run) if job.incremental else []
+    earlier = (
+        pipeline
+        | "earlier runs" >> beam.Create([(os.fsencode(folder), id) for folder, id in runs])
+        # (folder, run)
+        | "read earlier" >> beam.ParDo(ReadEarlier())
+        # (str, Earlier)
+    )
+    listed = walked.goes_on
+    if not job.retry_failed:
+        listed |= "count" >> beam.Map(progress.count_listed)
+    # Track
+    matched = (
+        {"listed": listed | "key" >> beam.WithKeys(key_of), "earlier": earlier}
+        # (str, Track), (str, Earlier)
+        | "match" >> beam.CoGroupByKey()
+        # (str, {"listed": Track, "earlier": Earlier})
+    )
+    if job.retry_failed:
+        new = (
+            matched
+            | "take failed" >> beam.ParDo(TakeFailed(stopping))
+            | "count" >> beam.Map(progress.count_listed)
+        )
+        # The others get no row: what is known of them stays what it was.
+        failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == "failed")
+        return new, {"walked": failed}
+    changed = matched | "skip unchanged" >> beam.ParDo(
+        SkipUnchanged(job.settings, stopping)
+    ).with_outputs("outcomes", "gone", main="goes_on")
+    endings = {"walked": walked.outcomes, "unchanged": changed.outcomes}
+    if not runs:  # a first run has nothing to look up
+        return changed.goes_on, endings
+    found = (
+        {
+            "new": changed.goes_on | "key by size and time" >> beam.WithKeys(size_and_time),
+            "gone": changed.gone,
+        }
+        # (str, Track), (str, Gone)
+        | "match moved" >> beam.CoGroupByKey()
+        # (str, {"new": Track, "gone": Gone})
+        | "skip moved" >> ends_or_goes_on(SkipMoved(policy.form, stopping))
+        # Track
+    )
+    return found.goes_on, {**endings, "moved": found.outcomes}
+
+
+def _read_tracks(path: bytes, stopping: Callable[[], bool]) -> Iterator[Track]:
+    for track in read_tracks(os.fsdecode(path)):
+        if stopping():
+            return
+        yield track
+
+
 def _close(_: int, run: Run) -> None:
     from pipeline.views.report_page import write_report_page
 
@@ -210,7 +235,13 @@ def _compacted(run: Run) -> str:
     return os.path.join(run.folder, "earlier")
 
 
-def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ()) -> bool:
+def run_tagging(
+    job: TaggingJob,
+    run: Run,
+    runner_arguments: Sequence[str] = (),
+    *,
+    to_do: str | None = None,
+) -> bool:
     """Run the main job to its end, or make a template's job of it.
 
     Parameters
@@ -219,6 +250,8 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
     run : Run
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
+    to_do : str, optional
+        File of the tracks that need work, where they are known. It is removed.
 
     Returns
     -------
@@ -229,7 +262,7 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
     is_template = options.view_as(GoogleCloudOptions).template_location is not None
     pipeline = beam.Pipeline(options=options)
     try:
-        build(pipeline, job, run, closes_itself=is_template)
+        build(pipeline, job, run, to_do=to_do, closes_itself=is_template)
         result = pipeline.run()
         if options.view_as(PortableOptions).environment_type != "LOOPBACK":
             progress.hide()
@@ -241,7 +274,9 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
         raise
     finally:
         end_loading()
-        if not is_template:
+        if to_do is not None:
+            os.remove(to_do)
+        elif not is_template:
             places.remove_folder(_compacted(run))
     return is_template
 

@@ -41,6 +41,7 @@ from pipeline.views import progress
 from transforms.audio import pool
 from transforms.audio.hear import Hear, hear_in_a_row, hear_what_sounds
 from transforms.genre.classify import EarsModelHandler, SetFailuresApart
+from transforms.library.dofns import Walk
 from transforms.library.label import (
     FORMATS_HEARD,
     Labelling,
@@ -48,9 +49,9 @@ from transforms.library.label import (
     label_files,
     labelling_of,
 )
-from transforms.library.walk import Walk, walk
+from transforms.library.walk import list_library
 from transforms.records import Features, Outcome, Track, printable
-from transforms.storage.remote import is_remote, walk_objects
+from transforms.storage.remote import is_remote
 
 # Of each track so much is heard, from its middle.
 _SECONDS_HEARD = 60.0
@@ -318,8 +319,7 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
     """
     settings = [_VERSION, printable(library), dataset, dataclasses.asdict(spec)]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    listing = walk_objects if is_remote(library) else walk
-    for found in listing(library, FORMATS_HEARD):
+    for found in list_library(library, FORMATS_HEARD):
         if isinstance(found, Track):
             digest.update(repr((found.uri, found.size_bytes, found.mtime_ns)).encode())
     for path in label_files(dataset, library):

@@ -86,11 +86,19 @@ def _run(
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
     def execute() -> bool:
-        from pipeline.tagging import run_tagging
+        from pipeline.settling import runs_here, settle_library
         from transforms.audio import pool
 
+        to_do = None
+        if runs_here(runner_arguments):
+            to_do = settle_library(job, run)
+            if to_do is None:
+                return False
+            pool.start(job.processes)  # beside the import of Beam
         try:
-            return run_tagging(job, run, runner_arguments)
+            from pipeline.tagging import run_tagging
+
+            return run_tagging(job, run, runner_arguments, to_do=to_do)
         finally:
             pool.stop()
 

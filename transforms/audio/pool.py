@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # What decoding and features import when they are called: loaded once, not by each process.
 _LOADED_LATE = ("scipy.fft", "scipy.sparse", "soundfile", "soxr")
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _pool: ProcessPool | None = None
 
 
@@ -38,7 +38,7 @@ def default_processes() -> int:
 
 
 def submit(function: Any, arguments: tuple, *, processes: int, timeout_s: float) -> Future:
-    """Run a function in the pool of this process; the first call starts it.
+    """Run a function in the pool of this process, which is started where there is none.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def submit(function: Any, arguments: tuple, *, processes: int, timeout_s: float)
         Importable by name.
     arguments : tuple
     processes : int
-        Size of the pool; the first call decides.
+        Size of a pool that is started.
     timeout_s : float
         Of the running time, in s.
 
@@ -55,11 +55,23 @@ def submit(function: Any, arguments: tuple, *, processes: int, timeout_s: float)
     Future
         Fails with `TimeoutError`, or `pebble.ProcessExpired` where the process died.
     """
+    with _lock:
+        start(processes)
+        assert _pool is not None
+        return _pool.schedule(function, args=list(arguments), timeout=timeout_s)
+
+
+def start(processes: int) -> None:
+    """Start the pool of this process, if there is none: its libraries take a while to load.
+
+    Parameters
+    ----------
+    processes : int
+    """
     global _pool
     with _lock:
         if _pool is None or not _pool.active:
             _pool = _start(processes)
-        return _pool.schedule(function, args=list(arguments), timeout=timeout_s)
 
 
 def stop() -> None:

@@ -10,11 +10,9 @@ listing tells, and then by its fingerprint: no other file is opened for it.
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -216,9 +214,7 @@ def size_and_time(known: Track | Earlier) -> str:
     return f"{known.size_bytes} {known.mtime_ns}"
 
 
-def moved(
-    track: Track, gone: Iterable[tuple[str, Earlier]], form: TagForm = _ANY_FORM
-) -> Outcome | None:
+def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outcome | None:
     """The row of a file that an earlier run settled under another name.
 
     The file is only opened where there is such a name. Its genres have to be those that the
@@ -228,8 +224,8 @@ def moved(
     ----------
     track : Track
         A file that was not known.
-    gone : iterable of (str, Earlier)
-        Names that are no longer listed, with the same size and time, and what was settled.
+    gone : iterable of Gone
+        Files of the same size and time that are no longer listed.
     form : TagForm
         How tags are read.
 
@@ -238,7 +234,7 @@ def moved(
     Outcome or None
         None where the file has to be looked at.
     """
-    named_alike = [(name, row) for name, row in gone if format_of(name) == track.format]
+    named_alike = [old for old in gone if format_of(old.name) == track.format]
     found = fingerprint(track.uri) if named_alike else None
     if found is None:
         return None
@@ -247,107 +243,88 @@ def moved(
     except Exception:  # the steps after this one say why
         return None
     # Names with the same fingerprint were the same recording: any of them will do.
-    for name, row in sorted(named_alike, key=lambda item: item[0]):
+    for old in sorted(named_alike, key=lambda old: old.name):
+        row = old.earlier
         if row.fingerprint == found and row.tags.genres == tuple(map(printable, tags.genres)):
-            reason = f"moved from {name}; same file and settings as in run {row.run}"
+            reason = f"moved from {old.name}; same file and settings as in run {row.run}"
             return _as_before(track, row, reason)
     return None
 
 
-class ReadEarlier(beam.DoFn):
-    """Read earlier reports: (folder, run) -> (key, Earlier)."""
-
-    def process(self, element: tuple[bytes, str]) -> Iterator[tuple[str, Earlier]]:
-        folder, run = element
-        return read_earlier(os.fsdecode(folder), run)
-
-
-class SkipUnchanged(beam.DoFn):
-    """Set files apart that need no work: (key, listed and earlier) -> Track.
-
-    What is settled and no longer listed comes out as ``gone``: (size and time, (key, Earlier)).
+@dataclass(frozen=True)
+class Gone:
+    """A file that an earlier run settled, and that is no longer listed.
 
     Parameters
     ----------
-    settings : str
-    stopping : callable
-        Whether the run shall end early.
+    name : str
+    earlier : Earlier
     """
 
-    def __init__(self, settings: str, stopping: Callable[[], bool]) -> None:
-        self.settings = settings
-        self.stopping = stopping
-
-    def process(
-        self, element: tuple[str, dict[str, Iterable]]
-    ) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        if self.stopping():
-            return
-        key, found = element
-        if not any(True for _ in found["listed"]):
-            latest = _latest(found["earlier"])
-            if (
-                latest is not None
-                and latest.is_settled
-                and latest.settings == self.settings
-                and latest.fingerprint
-            ):
-                yield beam.pvalue.TaggedOutput("gone", (size_and_time(latest), (key, latest)))
-            return
-        for track in found["listed"]:
-            outcome = unchanged(track, found["earlier"], self.settings)
-            if outcome is None:
-                yield track
-            else:
-                yield beam.pvalue.TaggedOutput("outcomes", outcome)
+    name: str
+    earlier: Earlier
 
 
-class SkipMoved(beam.DoFn):
-    """Set moved files apart: (size and time, new and gone) -> Track.
+def skip_unchanged(
+    name: str, listed: Iterable[Track], earlier: Iterable[Earlier], settings: str
+) -> Iterator[Track | Outcome | Gone]:
+    """Set a file apart that needs no work.
 
     Parameters
     ----------
+    name : str
+        What `key_of` gives.
+    listed : iterable of Track
+        The file, if there is one of this name.
+    earlier : iterable of Earlier
+        What runs said of it, in any order.
+    settings : str
+        Fingerprint of what would decide now.
+
+    Yields
+    ------
+    Track, Outcome or Gone
+        The file where it has to be looked at, else its row; what is gone only where it could be
+        found again under another name.
+    """
+    earlier = list(earlier)
+    is_listed = False
+    for track in listed:
+        is_listed = True
+        yield unchanged(track, earlier, settings) or track
+    latest = _latest(earlier)
+    if is_listed or latest is None or not latest.is_settled or latest.settings != settings:
+        return
+    if latest.fingerprint:
+        yield Gone(name, latest)
+
+
+def skip_moved(
+    new: Iterable[Track], gone: Iterable[Gone], form: TagForm = _ANY_FORM
+) -> Iterator[Track | Outcome]:
+    """Set files apart that were moved.
+
+    Parameters
+    ----------
+    new : iterable of Track
+        Files of one size and time that were not known.
+    gone : iterable of Gone
+        Files of the same size and time that were.
     form : TagForm
         How tags are read.
-    stopping : callable
-        Whether the run shall end early.
+
+    Yields
+    ------
+    Track or Outcome
+        The file where it has to be looked at, else its row.
     """
-
-    def __init__(self, form: TagForm, stopping: Callable[[], bool]) -> None:
-        self.form = form
-        self.stopping = stopping
-
-    def process(
-        self, element: tuple[str, dict[str, Iterable]]
-    ) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        _, found = element
-        gone = list(found["gone"])
-        for track in found["new"]:
-            if self.stopping():
-                return
-            outcome = moved(track, gone, self.form)
-            if outcome is None:
-                yield track
-            else:
-                yield beam.pvalue.TaggedOutput("outcomes", outcome)
+    gone = list(gone)
+    for track in new:
+        yield moved(track, gone, form) or track
 
 
-class TakeFailed(beam.DoFn):
-    """Take files whose latest row says ``failed``: (key, listed and earlier) -> Track.
-
-    Parameters
-    ----------
-    stopping : callable
-        Whether the run shall end early.
-    """
-
-    def __init__(self, stopping: Callable[[], bool]) -> None:
-        self.stopping = stopping
-
-    def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[Track]:
-        if self.stopping():
-            return
-        _, found = element
-        latest = _latest(found["earlier"])
-        if latest and latest.status == "failed":
-            yield from found["listed"]
+def take_failed(listed: Iterable[Track], earlier: Iterable[Earlier]) -> Iterator[Track]:
+    """Take a file whose latest row says ``failed``."""
+    latest = _latest(earlier)
+    if latest is not None and latest.status == "failed":
+        yield from listed

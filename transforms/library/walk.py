@@ -12,8 +12,6 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterator
 
-import apache_beam as beam
-
 from transforms.library.formats import FORMATS, format_of
 from transforms.records import Outcome, Track, TrackError, dropped
 from transforms.storage.remote import is_remote, walk_objects
@@ -132,34 +130,10 @@ def _refused(track: Track, reason: str) -> Outcome:
     return Outcome(track, status="refused", stage="walk", reason=reason)
 
 
-class Walk(beam.DoFn):
-    """List libraries: root -> tracks, and the outcomes of names that are none.
-
-    Parameters
-    ----------
-    formats : collection of str
-    tidy : bool
-        Remove the temporary files of runs that died.
-    stopping : callable
-        Whether the run shall end early.
-    """
-
-    def __init__(self, formats: Collection[str], tidy: bool, stopping: Callable[[], bool]) -> None:
-        self.formats = formats
-        self.tidy = tidy
-        self.stopping = stopping
-
-    def process(self, root: bytes) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        library = os.fsdecode(root)
-        listing = (
-            walk_objects(library, self.formats)
-            if is_remote(library)
-            else walk(library, self.formats, tidy=self.tidy)
-        )
-        for found in listing:
-            if self.stopping():
-                return
-            if isinstance(found, Track):
-                yield found
-            else:
-                yield beam.pvalue.TaggedOutput("outcomes", found)
+def list_library(
+    library: str, formats: Collection[str] = FORMATS, *, tidy: bool = False
+) -> Iterator[Track | Outcome]:
+    """List a library on a disk or in a bucket; see `walk` and `walk_objects`."""
+    if is_remote(library):
+        return walk_objects(library, formats)
+    return walk(library, formats, tidy=tidy)

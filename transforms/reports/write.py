@@ -8,17 +8,14 @@ from __future__ import annotations
 import datetime
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.metrics import Metrics
 
 from model.bundle import Bundle
 from transforms.library.fingerprint import fingerprint
-from transforms.records import STATUSES, Outcome, printable
+from transforms.records import Outcome, printable
 from transforms.reports.schema import SCHEMA
 from transforms.storage import places
 
@@ -128,8 +125,8 @@ def write_part(rows: list[dict[str, Any]], folder: str, workplace: str) -> str:
     return path
 
 
-class WriteReport(beam.DoFn):
-    """Write rows in parts, as the run goes: Outcome -> nothing.
+class ReportWriter:
+    """Writes rows in parts, as the run goes.
 
     Parameters
     ----------
@@ -137,44 +134,36 @@ class WriteReport(beam.DoFn):
         See `write_part`.
     bundle : Bundle
     settings : str
-    observe : callable
-        Called with each outcome, for whoever shows progress in this process.
+        Fingerprint of what decided.
     """
 
-    def __init__(
-        self,
-        folder: str,
-        workplace: str,
-        bundle: Bundle,
-        settings: str,
-        observe: Callable[[Outcome], None],
-    ) -> None:
+    def __init__(self, folder: str, workplace: str, bundle: Bundle, settings: str) -> None:
         self.folder = folder
         self.workplace = workplace
         self.bundle = bundle
         self.settings = settings
-        self.observe = observe
-
-    def setup(self) -> None:
-        self._counters = {status: Metrics.counter("genrebeam", status) for status in STATUSES}
-
-    def start_bundle(self) -> None:
         self._rows: list[dict[str, Any]] = []
         self._since = time.monotonic()
 
-    def process(self, outcome: Outcome) -> Iterator[None]:
+    def add(self, outcome: Outcome) -> None:
+        """Add a row, and write a part where it is time.
+
+        Raises
+        ------
+        OSError
+        """
         self._rows.append(row(outcome, self.bundle, self.settings))
-        self.observe(outcome)
-        self._counters[outcome.status].inc()
         old = time.monotonic() - self._since > _SECONDS_PER_PART
         if old or len(self._rows) >= _ROWS_PER_PART:
-            self._flush()
-        return iter(())
+            self.flush()
 
-    def finish_bundle(self) -> None:
+    def flush(self) -> None:
+        """Write what is not written yet.
+
+        Raises
+        ------
+        OSError
+        """
         if self._rows:
-            self._flush()
-
-    def _flush(self) -> None:
-        write_part(self._rows, self.folder, self.workplace)
+            write_part(self._rows, self.folder, self.workplace)
         self._rows, self._since = [], time.monotonic()

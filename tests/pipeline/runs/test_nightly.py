@@ -15,7 +15,7 @@ from pipeline.runs.lock import locked
 from pipeline.settings.options import UsageError
 from tests.conftest import read_rows, tone, write_audio
 from transforms.library.fingerprint import fingerprint
-from transforms.library.skip import Earlier, compact, moved, read_earlier
+from transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
 from transforms.records import Track
 
 SETTLED = Earlier("tagged", "tag", 1, 1, "s", confidence=0.5, run="1")
@@ -26,6 +26,13 @@ def library(tmp_path):
     folder = tmp_path / "music"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(params=["before the graph", "in the graph"])
+def both_ways(request, monkeypatch):
+    """Files that need work are found before the graph on one machine, in it on an engine."""
+    if request.param == "in the graph":
+        monkeypatch.setattr("pipeline.settling.runs_here", lambda arguments: False)
 
 
 @pytest.fixture
@@ -46,6 +53,7 @@ def statuses(rows):
     return {name: row["status"] for name, row in rows.items()}
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_retry_takes_what_failed_and_leaves_the_rest_to_the_next_run(library, tag, monkeypatch):
     write_audio(library / "good.wav", tone(8), 22050)
     (library / "bad.wav").write_bytes(b"RIFF")
@@ -78,6 +86,7 @@ def test_retry_takes_what_failed_and_leaves_the_rest_to_the_next_run(library, ta
     assert not list(library.parent.rglob("earlier"))
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_moved_files_are_not_heard_again(library, tag):
     for name in ("a.mp3", "b.mp3", "c.mp3"):
         write_audio(library / name, tone(8, seed=ord(name[0])), 22050)
@@ -108,7 +117,7 @@ def test_an_untagged_copy_of_a_tagged_file_is_not_the_file_that_was_moved(tmp_pa
     copy = Track(str(tmp_path / "copy.flac"), "flac", size_bytes=1, mtime_ns=1)
     found = fingerprint(copy.uri)
     gone = [
-        ("a.flac", dataclasses.replace(SETTLED, genres_after=genres, fingerprint=found))
+        Gone("a.flac", dataclasses.replace(SETTLED, genres_after=genres, fingerprint=found))
         for genres in (("Rock",), ())
     ]
     assert moved(copy, gone[:1]) is None

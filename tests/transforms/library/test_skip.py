@@ -3,7 +3,6 @@
 import dataclasses
 import pickle
 
-import apache_beam as beam
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -11,13 +10,13 @@ import pytest
 from transforms.library.fingerprint import fingerprint
 from transforms.library.skip import (
     Earlier,
-    SkipUnchanged,
-    TakeFailed,
+    Gone,
     compact,
     key_of,
     moved,
     read_earlier,
-    size_and_time,
+    skip_unchanged,
+    take_failed,
     unchanged,
 )
 from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
@@ -153,7 +152,7 @@ def test_a_moved_file_is_told_with_all_that_was_known_of_it(file_of, tiny_bundle
     header = FileTags(genres=("Jazz",)), AudioFacts()
     monkeypatch.setattr("transforms.library.skip.read_header", lambda path, form: header)
     track, earlier = file_of("new.mp3", NOISE)
-    outcome = moved(track, [("/music/old.mp3", earlier)])
+    outcome = moved(track, [Gone("/music/old.mp3", earlier)])
     assert (outcome.status, outcome.stage) == ("unchanged", "skip")
     assert outcome.track == with_tags(track, earlier.tags, earlier.audio)
     assert (outcome.genres_after, outcome.confidence) == (("Jazz",), 0.5)
@@ -165,34 +164,32 @@ def test_a_moved_file_is_told_with_all_that_was_known_of_it(file_of, tiny_bundle
 def test_another_recording_of_the_same_size_and_time_is_no_moved_file(file_of):
     _, earlier = file_of("old.mp3", NOISE)
     other, _ = file_of("new.mp3", NOISE[::-1])
-    assert moved(other, [("/music/old.mp3", earlier)]) is None
+    assert moved(other, [Gone("/music/old.mp3", earlier)]) is None
 
 
 def test_a_file_with_another_extension_is_no_moved_file(file_of):
     track, earlier = file_of("new.mp3", NOISE)
-    assert moved(track, [("/music/old.ogg", earlier)]) is None
+    assert moved(track, [Gone("/music/old.ogg", earlier)]) is None
 
 
 def test_a_file_that_is_not_there_any_more_is_no_moved_file(file_of):
     _, earlier = file_of("new.mp3", NOISE)
-    assert moved(TRACK, [("/music/old.mp3", earlier)]) is None
+    assert moved(TRACK, [Gone("/music/old.mp3", earlier)]) is None
 
 
 def test_silence_has_no_fingerprint(file_of):
     silent, _ = file_of("silent.wav", NOISE[:50_000] + bytes(250_000))
     assert fingerprint(silent.uri) is None
-    assert moved(silent, [("/music/old.wav", change(fingerprint=None))]) is None
+    assert moved(silent, [Gone("/music/old.wav", change(fingerprint=None))]) is None
 
 
 def test_only_what_is_settled_and_no_longer_listed_is_looked_up():
     def gone(listed, *earlier):
-        step = SkipUnchanged("settings", lambda: False)
-        found = step.process(("key", {"listed": listed, "earlier": earlier}))
-        outputs = [output for output in found if isinstance(output, beam.pvalue.TaggedOutput)]
-        return [output.value for output in outputs if output.tag == "gone"]
+        found = skip_unchanged("key", listed, earlier, "settings")
+        return [one for one in found if isinstance(one, Gone)]
 
     known = change(fingerprint="f")
-    assert gone([], known) == [(size_and_time(TRACK), ("key", known))]
+    assert gone([], known) == [Gone("key", known)]
     assert gone([TRACK], known) == []
     assert gone([], EARLIER) == []
     assert gone([], change(fingerprint="f", settings="others")) == []
@@ -202,8 +199,7 @@ def test_only_what_is_settled_and_no_longer_listed_is_looked_up():
 
 def test_takes_what_failed_last():
     def taken(*earlier):
-        found = TakeFailed(lambda: False).process(("", {"listed": [TRACK], "earlier": earlier}))
-        return list(found)
+        return list(take_failed([TRACK], earlier))
 
     failed = change(status="failed")
     assert taken(failed) == [TRACK]

@@ -1,0 +1,101 @@
+"""Settling: on one machine the files that need work are found before the graph is built.
+
+Beam takes a second to be imported and holds every element that it groups in memory. A run with
+nothing to do needs neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+
+from pipeline.runs.interruption import Stopping
+from pipeline.runs.run import Run, earlier_runs
+from pipeline.settings.options import LOCAL_RUNNER, TaggingJob
+from pipeline.views import progress
+from transforms.library.settle import settle, take_what_failed, write_track
+from transforms.library.skip import Earlier, read_earlier
+from transforms.library.walk import list_library
+from transforms.records import Outcome, Track
+from transforms.reports.write import ReportWriter
+from transforms.tags.fields import TagForm
+
+
+def runs_here(runner_arguments: Sequence[str]) -> bool:
+    """Whether a run is one of this machine's, by the options for its runner."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--runner", default=LOCAL_RUNNER)
+    known, _ = parser.parse_known_args(list(runner_arguments))
+    return bool(known.runner == LOCAL_RUNNER)
+
+
+def settle_library(job: TaggingJob, run: Run) -> str | None:
+    """List a library and report what needs no work.
+
+    Parameters
+    ----------
+    job : TaggingJob
+    run : Run
+
+    Returns
+    -------
+    str or None
+        Path of a file of the tracks that need work (see `transforms.library.settle.read_tracks`),
+        in the run's folder; None where there are none.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
+    path = os.path.join(run.folder, "tracks-to-do")
+    report = ReportWriter(run.tracks, run.folder, job.bundle, job.settings)
+    n_tracks = 0
+    with open(path, "wb") as stream:
+        for found in _settled(job, run):
+            if isinstance(found, Outcome):
+                report.add(found)
+                progress.count_outcome(found)
+            else:
+                write_track(found, stream)
+                n_tracks += 1
+    report.flush()
+    if n_tracks:
+        return path
+    os.remove(path)
+    return None
+
+
+def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
+    stopping = Stopping(run.folder)
+    listed = list_library(job.library, job.formats, tidy=not job.dry_run)
+    runs = earlier_runs(job, run) if job.incremental else []
+    if job.retry_failed:
+        found = take_what_failed(listed, _earlier(runs), workplace=run.folder, stopping=stopping)
+        yield from _counted(found)
+    elif runs:
+        form = TagForm(job.id3_version, job.separator)
+        yield from settle(
+            _counted(listed),
+            _earlier(runs),
+            job.settings,
+            form,
+            workplace=run.folder,
+            stopping=stopping,
+        )
+    else:
+        for one in _counted(listed):
+            if stopping():
+                return
+            yield one
+
+
+def _counted(found: Iterator[Track | Outcome]) -> Iterator[Track | Outcome]:
+    for one in found:
+        yield progress.count_listed(one) if isinstance(one, Track) else one
+
+
+def _earlier(runs: Sequence[Run]) -> Iterator[tuple[str, Earlier]]:
+    for run in runs:
+        yield from read_earlier(run.tracks, run.id)

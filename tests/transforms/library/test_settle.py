@@ -1,0 +1,86 @@
+"""Settle: the same files need work as in the graph, found without Beam."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from tests import REPOSITORY
+from tests.transforms.library.test_skip import EARLIER, TRACK
+from transforms.library import match
+from transforms.library.settle import read_tracks, settle, take_what_failed, write_track
+from transforms.library.skip import key_of
+from transforms.records import Outcome, Track
+from transforms.tags.fields import TagForm
+
+NEW = Track("/music/new.mp3", "mp3", 5, 6)
+BROKEN = Outcome(Track("/music/link.mp3", "mp3"), "failed", "walk", "broken symbolic link")
+REFUSED = dataclasses.replace(BROKEN, status="refused")
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.mark.parametrize("held", [1, 100_000])
+def test_only_what_is_new_or_changed_is_looked_at(tmp_path, monkeypatch, held):
+    monkeypatch.setattr(match, "_MOST_IN_MEMORY", held)
+    changed = dataclasses.replace(TRACK, uri="/music/changed.mp3", mtime_ns=7)
+    earlier = [(key_of(TRACK), EARLIER), (key_of(changed), EARLIER), ("/music/gone.mp3", EARLIER)]
+    found = list(
+        settle(
+            [TRACK, NEW, BROKEN, changed],
+            earlier,
+            "settings",
+            TagForm(),
+            workplace=str(tmp_path),
+            stopping=never,
+        )
+    )
+    assert {one for one in found if isinstance(one, Track)} == {NEW, changed}
+    rows = [one for one in found if isinstance(one, Outcome)]
+    assert {(row.track.uri, row.status) for row in rows} == {
+        (BROKEN.track.uri, "failed"),
+        (TRACK.uri, "unchanged"),
+    }
+
+
+def test_of_failed_files_the_others_get_no_row(tmp_path):
+    failed = dataclasses.replace(EARLIER, status="failed")
+    earlier = [(key_of(TRACK), failed), (key_of(NEW), EARLIER)]
+    found = take_what_failed(
+        [TRACK, NEW, BROKEN, REFUSED], earlier, workplace=str(tmp_path), stopping=never
+    )
+    assert list(found) == [BROKEN, TRACK]
+
+
+def test_a_run_that_is_to_end_settles_nothing_more(tmp_path):
+    found = settle(
+        [TRACK], [], "settings", TagForm(), workplace=str(tmp_path), stopping=lambda: True
+    )
+    assert list(found) == []
+
+
+def test_tracks_are_read_back_as_they_were_written(tmp_path):
+    path = tmp_path / "tracks"
+    with path.open("wb") as stream:
+        for track in (TRACK, NEW):
+            write_track(track, stream)
+    assert list(read_tracks(str(path))) == [TRACK, NEW]
+
+
+def test_a_run_with_nothing_to_do_imports_neither_beam_nor_tensorflow(tmp_path):
+    (tmp_path / "library").mkdir()
+    source = (
+        "import sys; from pipeline.cli import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(code, sorted({'apache_beam', 'tensorflow', 'librosa', 'scipy.signal'} "
+        "& set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", source, "tag", str(tmp_path / "library"), "--quiet"]
+    command += ["--report", str(tmp_path / "report")]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert told.stdout == "0 []\n"

@@ -1,0 +1,144 @@
+"""Settle: which files of a library need work, found on one machine before the graph.
+
+The same rules as in the graph (see ``skip.py``), without Beam: a run with nothing to do ends in
+half a second, and memory does not grow with the library.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from transforms.library.match import Match
+from transforms.library.skip import (
+    Earlier,
+    Gone,
+    key_of,
+    size_and_time,
+    skip_moved,
+    skip_unchanged,
+    take_failed,
+)
+from transforms.records import Outcome, Track
+from transforms.tags.fields import TagForm
+
+
+def settle(
+    listed: Iterable[Track | Outcome],
+    earlier: Iterable[tuple[str, Earlier]],
+    settings: str,
+    form: TagForm,
+    *,
+    workplace: str,
+    stopping: Callable[[], bool],
+) -> Iterator[Track | Outcome]:
+    """Tell the files that need work from those that an earlier run settled.
+
+    Parameters
+    ----------
+    listed : iterable of Track or Outcome
+        See `transforms.library.walk.list_library`.
+    earlier : iterable of (str, Earlier)
+        See `transforms.library.skip.read_earlier`.
+    settings : str
+        Fingerprint of what would decide now.
+    form : TagForm
+        How tags are read.
+    workplace : str
+        Folder for temporary files.
+    stopping : callable
+        Whether the run shall end early.
+
+    Yields
+    ------
+    Track or Outcome
+        A file to work on, or the row of one that needs none.
+    """
+    with Match(("listed", "earlier"), workplace) as names, Match(("new", "gone"), workplace) as new:
+        yield from _add_all(names, listed, earlier, stopping)
+        for name, found in names.groups():
+            if stopping():
+                return
+            for one in skip_unchanged(name, found["listed"], found["earlier"], settings):
+                if isinstance(one, Outcome):
+                    yield one
+                elif isinstance(one, Gone):
+                    new.add("gone", size_and_time(one.earlier), one)
+                else:
+                    new.add("new", size_and_time(one), one)
+        for _, found in new.groups():
+            for moved in skip_moved(found["new"], found["gone"], form):
+                if stopping():
+                    return
+                yield moved
+
+
+def take_what_failed(
+    listed: Iterable[Track | Outcome],
+    earlier: Iterable[tuple[str, Earlier]],
+    *,
+    workplace: str,
+    stopping: Callable[[], bool],
+) -> Iterator[Track | Outcome]:
+    """Take the files whose latest row says ``failed``, and those that fail to be listed.
+
+    Parameters
+    ----------
+    listed, earlier, workplace, stopping
+        See `settle`.
+
+    Yields
+    ------
+    Track or Outcome
+    """
+    with Match(("listed", "earlier"), workplace) as names:
+        for outcome in _add_all(names, listed, earlier, stopping):
+            if outcome.status == "failed":
+                yield outcome
+        for _, found in names.groups():
+            if stopping():
+                return
+            yield from take_failed(found["listed"], found["earlier"])
+
+
+def _add_all(
+    names: Match,
+    listed: Iterable[Track | Outcome],
+    earlier: Iterable[tuple[str, Earlier]],
+    stopping: Callable[[], bool],
+) -> Iterator[Outcome]:
+    for found in listed:
+        if stopping():
+            return
+        if isinstance(found, Outcome):
+            yield found
+        else:
+            names.add("listed", key_of(found), found)
+    for name, row in earlier:
+        names.add("earlier", name, row)
+
+
+def write_track(track: Track, stream: BinaryIO) -> None:
+    """Write a track for `read_tracks`.
+
+    Raises
+    ------
+    OSError
+    """
+    pickle.dump(track, stream, pickle.HIGHEST_PROTOCOL)
+
+
+def read_tracks(path: str) -> Iterator[Track]:
+    """Read tracks that `write_track` wrote.
+
+    Raises
+    ------
+    OSError
+    """
+    with open(path, "rb") as stream:
+        while True:
+            try:
+                yield pickle.load(stream)
+            except EOFError:
+                return
