@@ -19,7 +19,7 @@ from transforms.library.skip import Earlier, read_earlier
 from transforms.library.walk import list_library
 from transforms.records import Outcome, Track
 from transforms.reports.write import ReportWriter
-from transforms.tags.fields import TagForm
+from transforms.tags.families.family import TagForm
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:

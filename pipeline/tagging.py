@@ -36,7 +36,7 @@ from transforms.library.skip import compact, key_of, size_and_time
 from transforms.records import Track
 from transforms.reports.dofns import WriteReport
 from transforms.storage import places
-from transforms.tags.fields import TagForm
+from transforms.tags.families.family import TagForm
 from transforms.tags.rewrite import WritePolicy
 from transforms.tags.tag import ReadTags, Tag, TagPolicy
 

@@ -19,7 +19,7 @@ from transforms.library.skip import (
 )
 from transforms.library.walk import list_library
 from transforms.records import Outcome, Track
-from transforms.tags.fields import TagForm
+from transforms.tags.families.family import TagForm
 
 
 class Walk(beam.DoFn):

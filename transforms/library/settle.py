@@ -21,7 +21,7 @@ from transforms.library.skip import (
     take_failed,
 )
 from transforms.records import Outcome, Track
-from transforms.tags.fields import TagForm
+from transforms.tags.families.family import TagForm
 
 
 def settle(

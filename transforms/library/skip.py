@@ -23,7 +23,8 @@ from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, 
 from transforms.reports.read import read_parts
 from transforms.reports.schema import SCHEMA
 from transforms.storage import places
-from transforms.tags.fields import TagForm, read_header
+from transforms.tags.families.family import TagForm
+from transforms.tags.header import read_header
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.
 _SETTLED = ("tagged", "kept", "unchanged", "refused")

@@ -1,6 +1,6 @@
 """Tag: decide what a file's genre becomes, and write it.
 
-``fields.py`` knows each format, ``rewrite.py`` how a file is changed safely; this step has
+``families/`` knows each format, ``rewrite.py`` how a file is changed safely; this step has
 the rules.
 """
 
@@ -26,15 +26,8 @@ from transforms.records import (
     with_tags,
 )
 from transforms.storage.remote import is_remote, localised, rewrite_object
-from transforms.tags.fields import (
-    CONFIDENCE,
-    MODEL,
-    TagForm,
-    TagWriteError,
-    agrees,
-    read_header,
-    write_fields,
-)
+from transforms.tags.families.family import CONFIDENCE, MODEL, TagForm, TagWriteError
+from transforms.tags.header import agrees, read_header, write_fields
 from transforms.tags.rewrite import Journal, WritePolicy, check_writable, rewrite
 
 # Files that are written at a time.

@@ -258,7 +258,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
 
 def _header(path: str) -> tuple[FileTags, AudioFacts, str | None]:
     """What the header says, or why it cannot be read: a track can sound whatever its tags are."""
-    from transforms.tags.fields import read_header
+    from transforms.tags.header import read_header
 
     try:
         return *read_header(path), None

@@ -14,7 +14,7 @@ from transforms.library import match
 from transforms.library.settle import read_tracks, settle, take_what_failed, write_track
 from transforms.library.skip import key_of
 from transforms.records import Outcome, Track
-from transforms.tags.fields import TagForm
+from transforms.tags.families.family import TagForm
 
 NEW = Track("/music/new.mp3", "mp3", 5, 6)
 BROKEN = Outcome(Track("/music/link.mp3", "mp3"), "failed", "walk", "broken symbolic link")

@@ -14,7 +14,8 @@ from tests.transforms.tags.test_tag import fill, listed
 from transforms.audio.decode import DecodeError
 from transforms.audio.features import hear
 from transforms.records import TrackError
-from transforms.tags.fields import TagReadError, TagWriteError, read_header
+from transforms.tags.families.family import TagReadError, TagWriteError
+from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 
 

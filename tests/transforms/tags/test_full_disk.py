@@ -11,7 +11,7 @@ from pipeline.cli import main
 from pipeline.runs.run import Journal
 from tests.conftest import files_of, read_rows, tone, write_audio
 from tests.transforms.tags.test_tag import listed
-from transforms.tags.fields import read_header
+from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 from transforms.tags.undo import read_journal, undo_all
 
@@ -106,7 +106,7 @@ def test_a_report_without_room_stops_the_run_and_all_can_be_undone(
     for format in FORMATS:
         write_audio(music / f"song.{format}", tone(6, 22050, 2), 22050)
     before = files_of(music)
-    filler = fill_up(small_disk, 3 * PAGE)  # enough for the lock, the manifest and the journal
+    filler = fill_up(small_disk, 4 * PAGE)  # lock, manifest, journal, and what is to be done
     reports = ["--report", str(small_disk / "reports")]
     assert main(["tag", str(music), "--bundle", tiny_bundle.path, *reports]) == 1
     assert "No space left on device" in capsys.readouterr().err

@@ -23,7 +23,8 @@ from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from transforms.records import CATCH_ALL, Decision, Track
 from transforms.tags import tag
-from transforms.tags.fields import NoTagField, TagForm, TagReadError, TagWriteError, read_header
+from transforms.tags.families.family import NoTagField, TagForm, TagReadError, TagWriteError
+from transforms.tags.header import read_header
 from transforms.tags.rewrite import HardLinked
 from transforms.tags.tag import Tag, TagPolicy, write_genres
 
@@ -614,7 +615,7 @@ def test_of_an_apev2_tag_all_other_bytes_stay(track_of, header, behind):
 def test_a_writer_that_leaves_the_second_tag_as_it_was_is_stopped(track_of, monkeypatch):
     track = track_of("mp3", genres=("Old",))
     put_ape(track.uri, Genre="Folk")
-    monkeypatch.setattr("transforms.tags.ape.exchange", lambda *arguments: None)
+    monkeypatch.setattr("transforms.tags.ape_bytes.exchange", lambda *arguments: None)
     refused(listed(Path(track.uri)), "second tag would be read back as")
 
 

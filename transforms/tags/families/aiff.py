@@ -1,0 +1,19 @@
+"""AIFF: ID3 in a chunk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mutagen.aiff import AIFF
+
+from transforms.tags.families.chunks import check_chunks
+from transforms.tags.families.id3 import Id3
+
+
+class Aiff(Id3):
+    """IFF files."""
+
+    kinds = (AIFF,)
+
+    def check(self, file: Any) -> None:
+        check_chunks(file)

@@ -1,0 +1,80 @@
+"""WavPack, Monkey's Audio, Musepack and others: APEv2, genres in ``Genre``."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mutagen.apev2 import APEv2File
+from mutagen.id3 import ParseID3v1
+from mutagen.wavpack import WavPack
+
+from transforms.tags import id3_bytes
+from transforms.tags.families.family import TagForm
+from transforms.tags.families.id3 import id3v1_of
+from transforms.tags.families.mapping import Mapped
+
+_ID3V1_TO_APE = {
+    "TIT2": "Title",
+    "TPE1": "Artist",
+    "TALB": "Album",
+    "TDRC": "Year",
+    "TRCK": "Track",
+    "COMM": "Comment",
+}
+
+
+class Ape(Mapped):
+    """Files with an APEv2 tag at their end, and perhaps ID3v1 behind it."""
+
+    kinds = (APEv2File,)
+    text = ("Title", "Artist", "Album")
+    genre, custom = "Genre", "{}"
+
+    def write(
+        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+    ) -> None:
+        trailer = id3v1_of(file.filename)
+        if file.tags is None:
+            file.add_tags()
+            for key, value in _from_id3v1(trailer).items():
+                file.tags[key] = value
+        self.put_all(file.tags, genres, custom)
+        file.save()
+        if trailer:  # which mutagen takes off
+            with open(file.filename, "ab") as stream:
+                stream.write(id3_bytes.restore_v1(trailer, genres))
+
+    def others(self, file: Any) -> Any:
+        if file.tags is None:
+            return {key: (0, value) for key, value in _from_id3v1(id3v1_of(file.filename)).items()}
+        items = file.tags.items()
+        return {key: (value.kind, value.value) for key, value in items if not self.is_ours(key)}
+
+    def check(self, file: Any) -> None:
+        """Refuse WavPack whose first block is not whole: what follows may be read as sound."""
+        if not isinstance(file, WavPack):
+            return
+        with open(file.filename, "rb") as stream:
+            head = stream.read(32)
+            stream.seek(0, 2)
+            size = stream.tell()
+            (rest,) = struct.unpack("<I", head[4:8])
+            end = 8 + rest
+            stream.seek(min(end, size))
+            after = stream.read(8)
+        if rest < 24 or end > size:
+            raise ValueError("its sound is cut off")
+        (n_samples,) = struct.unpack("<I", head[20:24])
+        # A block without samples may hold a RIFF header; behind the last block come tags.
+        if not n_samples and not after.startswith(b"wvpk"):
+            raise ValueError("its sound is cut off")
+        if after and not after.startswith((b"wvpk", b"APETAGEX", b"TAG")):
+            raise ValueError("its blocks do not say where the sound ends")
+
+
+def _from_id3v1(trailer: bytes) -> dict[str, str]:
+    """What a new APEv2 tag takes over: players that find one no longer look at ID3v1."""
+    frames = (ParseID3v1(trailer) if trailer else None) or {}
+    return {_ID3V1_TO_APE[key]: str(frames[key]) for key in frames if key in _ID3V1_TO_APE}

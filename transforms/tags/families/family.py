@@ -1,0 +1,101 @@
+"""A family of formats: those whose tags are read and written alike."""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.records import Refusal, TrackError
+
+# Opt-in provenance.
+CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
+# Between genres where a format has one text for all of them, as RIFF.
+RIFF_JOINT = "; "
+# What mutagen raises, beside its own errors, on files that are damaged in an unusual way.
+DAMAGE = (
+    struct.error,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+)
+
+
+class TagReadError(TrackError):
+    """A file whose tags cannot be read."""
+
+
+class TagWriteError(TrackError):
+    """A file whose genre cannot be written; it is as it was before."""
+
+
+class NoTagField(Refusal):
+    """A container that has no place for a genre."""
+
+
+@dataclass(frozen=True)
+class TagForm:
+    """How ID3 tags are written where there is a choice.
+
+    Parameters
+    ----------
+    id3_version : {"keep", "2.3", "2.4"}
+        A file without a tag gets 2.3, or the version named.
+    separator : str
+        Between several genres before ID3v2.4, which has its own: the null character,
+        as most programs do it, or a text.
+    """
+
+    id3_version: str = "keep"
+    separator: str = "\0"
+
+
+class Family(ABC):
+    """How a family of formats holds its tags.
+
+    Methods take files that mutagen has opened, and tags that are theirs.
+    """
+
+    kinds: tuple[type, ...]
+    """mutagen's classes."""
+    text: tuple[str, str, str]
+    """Keys of title, artist, album."""
+
+    @abstractmethod
+    def read(self, tags: Any, form: TagForm) -> list[str]:
+        """The genres, as the format's own rules read them."""
+
+    @abstractmethod
+    def read_custom(self, tags: Any, name: str) -> str | None:
+        """The text of one of our own fields, or None."""
+
+    @abstractmethod
+    def write(
+        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+    ) -> None:
+        """Change these fields of an open file, and save it.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be done without harm.
+        """
+
+    @abstractmethod
+    def others(self, file: Any) -> Any:
+        """Everything in the tags but these fields, to be compared."""
+
+    def check(self, file: Any) -> None:  # noqa: B027  most families have nothing to check
+        """Raise ValueError where writing would do harm."""
+
+    def second_genres(self, file: Any) -> tuple[str, ...]:
+        """Genres of a second tag, which some players show instead of the first."""
+        return ()
+
+    def complete(self, file: Any) -> None:  # noqa: B027  most have no second tag
+        """Have a file without a tag of its own say what its second tag says."""

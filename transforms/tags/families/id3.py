@@ -1,0 +1,134 @@
+"""ID3: genres in TCON, our own fields in TXXX.
+
+mutagen finds the tag and makes room for it; the frames are our own work (``id3_bytes.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mutagen.id3 import ID3FileType, ID3Tags
+from mutagen.id3._id3v1 import find_id3v1
+
+from transforms.tags import id3_bytes
+from transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
+
+# Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
+_NEW_VERSION = 3
+_CUSTOM_FRAMES = (f"txxx:{CONFIDENCE}".casefold(), f"txxx:{MODEL}".casefold())
+
+
+class Id3(Family):
+    """Files whose tags are ID3."""
+
+    kinds = (ID3FileType,)
+    text = ("TIT2", "TPE1", "TALB")
+
+    def read(self, tags: ID3Tags, form: TagForm) -> list[str]:
+        # `genres` resolves numbers, "(17)", "RX" and "CR".
+        genres = [genre for frame in tags.getall("TCON") for genre in frame.genres]
+        if form.separator != "\0" and tags.version[:2] != (2, 4):
+            genres = [part for genre in genres for part in genre.split(form.separator)]
+        return genres
+
+    def read_custom(self, tags: ID3Tags, name: str) -> str | None:
+        frames = tags.getall(f"TXXX:{name}")
+        return str(frames[0]) if frames else None
+
+    def write(
+        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+    ) -> None:
+        path, kind = file.filename, type(file)
+        trailer = id3v1_of(path) if isinstance(file, ID3FileType) else b""
+        found = (
+            file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None
+        )
+        wanted = None if form.id3_version == "keep" else int(form.id3_version[-1])
+        version = wanted or found or _NEW_VERSION
+        converted = found is not None and version != found
+        if converted and not _converts(kind(path, translate=False).tags, path):
+            raise ValueError(f"has frames that ID3v2.{version} would lose")
+        # Opened anew, because mutagen brings every frame into its ID3v2.4 form otherwise. Fields
+        # that ID3v1 alone has are taken over into a new ID3v2 tag only, in its version's frames.
+        file = kind(
+            path,
+            translate=converted or (found is None and version == 3),
+            v2_version=max(3, version),
+            load_v1=found is None,
+        )
+        if file.tags is None:
+            file.add_tags()
+        tags = file.tags
+        if found is None:
+            self.take_over(file)
+            if version == 3:
+                tags.update_to_v23()
+        texts = [id3_bytes.Text("genre", tuple(genres))]
+        texts += [id3_bytes.Text("custom", (value,), name) for name, value in custom.items()]
+        prepare = tags._prepare_data
+
+        def exchanged(fileobj: Any, start: int, available: int, *choices: Any) -> bytes:
+            fileobj.seek(start)
+            tag = fileobj.read(available)
+            if converted or not tag.startswith(b"ID3"):
+                tag = prepare(fileobj, start, available, *choices)
+                available = len(tag)
+            return id3_bytes.exchange(tag, texts, separator=form.separator, room=available)
+
+        # mutagen makes room in the container and writes what this gives.
+        tags._prepare_data = exchanged
+        if not trailer:
+            file.save(v2_version=max(3, version), v23_sep=None)
+            return
+        # mutagen would write all of ID3v1 anew from ID3v2; only its genre may change.
+        file.save(v2_version=max(3, version), v23_sep=None, v1=0)
+        with open(path, "ab") as stream:
+            stream.write(id3_bytes.restore_v1(trailer, genres))
+
+    def others(self, file: Any) -> Any:
+        return frames_of(file.tags) if file.tags is not None else {}
+
+    def take_over(self, file: Any) -> None:
+        """Give a new ID3 tag what another tag of the file says."""
+
+
+def _converts(tags: ID3Tags, path: str) -> bool:
+    """Whether mutagen understands every frame, so that another version can have them all."""
+    with open(path, "rb") as stream:
+        tag = stream.read(tags.size)
+    if not tag.startswith(b"ID3"):  # in a chunk
+        return not tags.unknown_frames
+    plain = not any(frame.FrameID in ("ENCR", "GRID") for frame in tags.values())
+    return plain and not tags.unknown_frames and id3_bytes.count_frames(tag) == len(tags)
+
+
+def id3v1_of(path: str) -> bytes:
+    """The last 128 bytes if they are an ID3v1 tag, else nothing.
+
+    Raises
+    ------
+    ValueError
+        If mutagen would take something else at the end for one, and write over it.
+    """
+    with open(path, "rb") as stream:
+        _, offset = find_id3v1(stream)
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 128))
+        trailer = stream.read()
+    if offset not in (-128, 0):
+        raise ValueError("has an ID3v1 tag of a wrong size at its end")
+    return trailer if offset else b""
+
+
+def frames_of(tags: ID3Tags) -> dict[str, Any]:
+    """Frames by key; how a text is encoded is not what it says."""
+    return {
+        key: {
+            name: frames_of(value) if isinstance(value, ID3Tags) else value
+            for name, value in vars(frame).items()
+            if name != "encoding"
+        }
+        for key, frame in tags.items()
+        if key != "TCON" and key.casefold() not in _CUSTOM_FRAMES
+    }

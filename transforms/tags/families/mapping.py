@@ -1,0 +1,66 @@
+"""Tags that map a key to a list of values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mutagen.apev2 import APETextValue
+
+from transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
+
+
+class Mapped(Family):
+    """Files whose tags map a key to a list of values."""
+
+    genre: str
+    """Key of the genre."""
+    custom: str
+    """Keys of our own fields; their name is in the place of ``{}``."""
+
+    def read(self, tags: Any, form: TagForm) -> list[str]:
+        return [_text(value) for value in values_of(tags, self.genre)]
+
+    def read_custom(self, tags: Any, name: str) -> str | None:
+        values = values_of(tags, self.custom.format(name))
+        return _text(values[0]) if values else None
+
+    def write(
+        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+    ) -> None:
+        if file.tags is None:
+            file.add_tags()
+        self.put_all(file.tags, genres, custom)
+        file.save()
+
+    def put_all(self, tags: Any, genres: Sequence[str], custom: Mapping[str, str]) -> None:
+        """Change these fields of open tags."""
+        self.put(tags, self.genre, list(genres))
+        for name, value in custom.items():
+            self.put(tags, self.custom.format(name), [self.wrap(value)])
+
+    def put(self, tags: Any, key: str, values: list[Any]) -> None:
+        """Give a key its values."""
+        tags[key] = values
+
+    def wrap(self, text: str) -> Any:
+        """A text as mutagen takes it for one of our own fields."""
+        return text
+
+    def is_ours(self, key: str) -> bool:
+        """Whether a key is one of these fields'."""
+        ours = (self.genre, *(self.custom.format(name) for name in (CONFIDENCE, MODEL)))
+        return key.casefold() in {one.casefold() for one in ours}
+
+
+def values_of(tags: Any, key: str) -> list[Any]:
+    value = tags.get(key)
+    if value is None:
+        return []
+    if isinstance(value, APETextValue | list | tuple):
+        return list(value)
+    return [value]
+
+
+def _text(value: Any) -> str:
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,103 @@
+"""FLAC and Ogg: Vorbis comments, ``GENRE`` once for each genre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from mutagen.flac import FLAC, Picture, VCFLACDict
+from mutagen.flac import Padding as FLACPadding
+from mutagen.id3 import BitPaddedInt
+from mutagen.ogg import OggFileType, OggPage
+
+from transforms.tags.families.mapping import Mapped
+
+
+class Vorbis(Mapped):
+    """Files with Vorbis comments."""
+
+    kinds = (FLAC, OggFileType)
+    text = ("title", "artist", "album")
+    genre, custom = "genre", "{}"
+
+    def put(self, tags: Any, key: str, values: list[str]) -> None:
+        """Vorbis comments are a list: keep the place and the spelling of the key."""
+        comments = list(tags)
+        places = [i for i, (found, _) in enumerate(comments) if found.casefold() == key.casefold()]
+        place, spelling = len(comments), key.upper()
+        if places:
+            place, spelling = places[0], comments[places[0]][0]
+        rest = [item for i, item in enumerate(comments) if i not in places]
+        tags[:] = [*rest[:place], *((spelling, value) for value in values), *rest[place:]]
+
+    def others(self, file: Any) -> Any:
+        comments = [item for item in file.tags or [] if not self.is_ours(item[0])]
+        if not isinstance(file, FLAC):
+            return comments
+        with open(file.filename, "rb") as stream:
+            kept = (VCFLACDict.code, FLACPadding.code)
+            return comments, [block for block in _flac_blocks(stream) if block[0] not in kept]
+
+    def check(self, file: Any) -> None:
+        """Refuse comments that mutagen reads otherwise than they stand in the file."""
+        with open(file.filename, "rb") as stream:
+            if isinstance(file, FLAC):
+                _check_pictures(stream)
+                # Whole blocks: mutagen takes for sound what is behind the comments in theirs.
+                raw = [data for kind, data in _flac_blocks(stream) if kind == VCFLACDict.code]
+            else:
+                _check_pages(stream)
+                raw = _second_packet(stream)
+        if file.tags is not None and file.tags.write(framing=False) not in raw:
+            raise ValueError("its comments are not by the rules, not all of them would survive")
+
+
+def _check_pictures(stream: BinaryIO) -> None:
+    """Refuse FLAC with pictures behind which mutagen would see the sound begin too early."""
+    for kind, data in _flac_blocks(stream):
+        if kind == Picture.code and len(Picture(data).write()) != len(data):
+            raise ValueError("a picture has another length than its block")
+
+
+def _check_pages(stream: BinaryIO) -> None:
+    """Refuse Ogg with damaged pages: numbered anew, they would get a checksum that fits.
+
+    Decoders leave a page out whose checksum is wrong, and would play the garbage then.
+    """
+    while True:
+        start = stream.tell()
+        try:
+            page = OggPage(stream)
+        except EOFError:
+            break
+        stream.seek(start)
+        if stream.read(page.size) != page.write():
+            raise ValueError("has damaged pages, which writing would hide")
+    stream.seek(0)
+
+
+def _flac_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """FLAC's metadata blocks as they stand in the file: kinds and contents."""
+    stream.seek(0)
+    data = stream.read(10)
+    place = 10 + BitPaddedInt(data[6:10]) if data.startswith(b"ID3") else 0
+    stream.seek(place + 4)
+    last = False
+    while not last:
+        head = stream.read(4)
+        if len(head) < 4:
+            return
+        last = bool(head[0] & 0x80)
+        yield head[0] & 0x7F, stream.read(int.from_bytes(head[1:], "big"))
+
+
+def _second_packet(stream: BinaryIO) -> bytes:
+    """The packet behind the first of an Ogg stream, where its comments are."""
+    pages = [OggPage(stream)]
+    while len(packets := OggPage.to_packets(pages, strict=False)) < 3:
+        page = OggPage(stream)
+        if page.serial == pages[0].serial:
+            pages.append(page)
+            if page.last:
+                break
+    return packets[1] if len(packets := OggPage.to_packets(pages, strict=False)) > 1 else b""

@@ -1,0 +1,176 @@
+"""The header of a file: its tags and audio facts are read, its genre is written.
+
+mutagen opens the file; its family knows where the genre is (see ``families/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mutagen
+
+from transforms.records import AudioFacts, FileTags, TrackError
+from transforms.tags.families import family_of
+from transforms.tags.families.family import (
+    CONFIDENCE,
+    DAMAGE,
+    MODEL,
+    RIFF_JOINT,
+    Family,
+    NoTagField,
+    TagForm,
+    TagReadError,
+    TagWriteError,
+)
+from transforms.tags.families.mapping import values_of
+from transforms.tags.untaggable import why_untaggable
+
+_ANY_FORM = TagForm()
+
+
+def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFacts]:
+    """Read a file's tags and audio facts without decoding it.
+
+    Parameters
+    ----------
+    path : str
+    form : TagForm
+
+    Returns
+    -------
+    tags : FileTags
+    audio : AudioFacts
+
+    Raises
+    ------
+    TagReadError
+        If it is empty or no audio file that mutagen knows.
+    NoTagField
+        If its container holds no tags.
+    OSError
+        If it cannot be opened.
+    """
+    file, family = _open(path)
+    info = file.info
+    if getattr(info, "codec", "").startswith("drms"):
+        raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
+    audio = AudioFacts(
+        duration_s=_positive(getattr(info, "length", None)),
+        sample_rate_hz=_positive(getattr(info, "sample_rate", None)),
+        channels=_positive(getattr(info, "channels", None)),
+        bitrate_bps=_positive(getattr(info, "bitrate", None)),
+    )
+    shadow = family.second_genres(file)
+    if file.tags is None:
+        return FileTags(shadow=shadow), audio
+    title, artist, album = (_first_text(file.tags, key) for key in family.text)
+    custom = {name: family.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
+    tags = FileTags(
+        title=title,
+        artist=artist,
+        album=album,
+        genres=tuple(filter(None, (genre.strip() for genre in family.read(file.tags, form)))),
+        custom=tuple((name, text) for name, text in custom.items() if text is not None),
+        shadow=shadow,
+    )
+    return tags, audio
+
+
+def _open(path: str) -> tuple[Any, Family]:
+    with open(path, "rb") as stream:
+        if not stream.read(1):
+            raise TagReadError(path, "empty file")
+        stream.seek(0)
+        obstacle = why_untaggable(stream)
+        if obstacle:
+            raise NoTagField(path, obstacle)
+    try:
+        file = mutagen.File(path)
+        family = family_of(file)
+        if family is not None:
+            family.complete(file)
+    except mutagen.MutagenError as error:
+        raise TagReadError(path, _reason(error, path)) from error
+    except DAMAGE as error:
+        raise TagReadError(path, f"damaged ({type(error).__name__}: {error})") from error
+    if file is None:
+        raise TagReadError(path, "not an audio file of a known format")
+    if family is None:
+        raise NoTagField(path, f"{type(file).__name__} files have no place for a genre")
+    return file, family
+
+
+def _reason(error: Exception, path: str) -> str:
+    """mutagen's message, without the path that some of them begin with."""
+    text = error.reason if isinstance(error, TrackError) else str(error)
+    return text.replace(repr(path), "").strip() or type(error).__name__
+
+
+def agrees(second: Sequence[str], genres: Sequence[str]) -> bool:
+    """Whether a second tag says the same genres, or has none."""
+    return tuple(second) in ((), tuple(genres), (RIFF_JOINT.join(genres),))
+
+
+def _positive(value: float | None) -> Any:
+    return value if value and value > 0 else None
+
+
+def _first_text(tags: Any, key: str) -> str | None:
+    value = tags.get(key)
+    values = list(value.text) if hasattr(value, "text") else values_of(tags, key)
+    text = str(values[0]).strip() if values else ""
+    return text or None
+
+
+def write_fields(
+    copy: str,
+    path: str,
+    genres: Sequence[str],
+    custom: Mapping[str, str] | None = None,
+    form: TagForm = _ANY_FORM,
+) -> None:
+    """Write a genre into a copy and make sure that nothing else in its tags differs.
+
+    Parameters
+    ----------
+    copy : str
+        The file that is changed.
+    path : str
+        The user's file, for messages.
+    genres : sequence of str
+    custom : mapping of str to str, optional
+        Our own fields.
+    form : TagForm
+
+    Raises
+    ------
+    TagWriteError
+        If it cannot be done, or what is read back is not what was to be written.
+    NoTagField
+        If the container holds no tags.
+    """
+    custom = custom or {}
+    try:
+        file, family = _open(copy)
+        others = family.others(file)
+        family.check(file)
+        family.write(file, genres, custom, form)
+        written, _ = _open(copy)
+    except (mutagen.MutagenError, TagReadError, ValueError) as error:
+        raise TagWriteError(path, _reason(error, copy)) from error
+    except DAMAGE as error:
+        reason = f"too damaged to be tagged ({type(error).__name__}: {error})"
+        raise TagWriteError(path, reason) from error
+    if written.tags is None:
+        raise TagWriteError(path, "too damaged to be tagged: the tag would not be found again")
+    found = family.read(written.tags, form)
+    if tuple(found) != tuple(genres):
+        raise TagWriteError(path, f"would be read back as {found}")
+    second = family.second_genres(written)
+    if not agrees(second, genres):
+        raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
+    if any(family.read_custom(written.tags, name) != text for name, text in custom.items()):
+        raise TagWriteError(path, "its own fields would not be read back")
+    if family.others(written) != others:
+        raise TagWriteError(path, "other tags would not survive the writing")
