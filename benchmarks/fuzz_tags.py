@@ -542,7 +542,7 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
         Counts, and a list of faults: ``[file's name, what is wrong]``.
     """
     from transforms.library.walk import walk
-    from transforms.tags.rewrite import is_temporary
+    from transforms.storage.local import is_temporary
 
     (folder,) = {path.parent for path in paths}
     faults: list[list[str]] = []

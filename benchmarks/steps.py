@@ -33,7 +33,8 @@ from transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Prediction, Track, with_tags  # noqa: E402
 from transforms.reports.write import row, write_part  # noqa: E402
-from transforms.tags import patch, rewrite, tag  # noqa: E402
+from transforms.storage import local  # noqa: E402
+from transforms.tags import patch, tag  # noqa: E402
 
 
 class Stopwatch:
@@ -92,11 +93,11 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
             (soxr, "resample", "resample"),
             (features, "mel_power", "features: mel power"),
             (features, "scale", "features: scale"),
-            (rewrite.shutil, "copyfile", "write: copy"),
+            (local.shutil, "copyfile", "write: copy"),
             (tag, "write_fields", "write: tag"),
             (patch, "digest", "write: digest for undo"),
             (patch, "_checksum", "write: digest for undo"),
-            (rewrite, "sync", "write: to the disk"),
+            (local, "_sync", "write: to the disk"),
         ):
             stack.enter_context(watch.around(owner, function, name))
         features.hear(str(min(library.iterdir())), "mp3", bundle.features, 1)

@@ -35,7 +35,7 @@ from transforms.library.settle import read_tracks
 from transforms.library.skip import compact, key_of, size_and_time
 from transforms.records import Track
 from transforms.reports.dofns import WriteReport
-from transforms.storage import places
+from transforms.storage import storage_of
 from transforms.tags.families.family import TagForm
 from transforms.tags.rewrite import WritePolicy
 from transforms.tags.tag import ReadTags, Tag, TagPolicy
@@ -219,7 +219,7 @@ def _close(_: int, run: Run) -> None:
     from pipeline.views.report_page import write_report_page
 
     write_report_page({run: close_run(run).rows}, run.page)
-    places.remove_folder(_compacted(run))
+    storage_of(run.home).remove_folder(_compacted(run))
 
 
 def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
@@ -277,7 +277,7 @@ def run_tagging(
         if to_do is not None:
             os.remove(to_do)
         elif not is_template:
-            places.remove_folder(_compacted(run))
+            storage_of(run.home).remove_folder(_compacted(run))
     return is_template
 
 

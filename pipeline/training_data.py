@@ -51,7 +51,7 @@ from transforms.library.label import (
 )
 from transforms.library.walk import list_library
 from transforms.records import Features, Outcome, Track, printable
-from transforms.storage.remote import is_remote
+from transforms.storage import storage_of
 
 # Of each track so much is heard, from its middle.
 _SECONDS_HEARD = 60.0
@@ -260,7 +260,7 @@ def prepare(
         If it was ended early; the set is not complete then.
     """
     library, out = os.fspath(library), os.fspath(out)
-    if not (is_remote(library) or os.path.isdir(library)):
+    if not storage_of(library).has_folder(library):
         raise DatasetError(library, "no such folder")
     labelling = labelling_of(dataset, library)
     fingerprint = fingerprint_of(library, dataset, spec)

@@ -62,7 +62,7 @@ def google() -> Iterator[Storage]:
         server.start()
         try:
             with _new_clients():
-                yield _of_google(buckets._gcs().client.bucket("music"))
+                yield _of_google(buckets.client_of("gs").client.bucket("music"))
         finally:
             server.stop()
 
@@ -132,7 +132,7 @@ def amazon() -> Iterator[Storage]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
         try:
             with _new_clients():
-                client = buckets._s3().client
+                client = buckets.client_of("s3").client
                 client.create_bucket(Bucket="music")
                 yield _of_amazon(client)
         finally:
@@ -174,8 +174,7 @@ def _new_clients() -> Iterator[None]:
     """Clients, and decoders' processes, that know the environment of the block."""
 
     def forget() -> None:
-        buckets._gcs.cache_clear()
-        buckets._s3.cache_clear()
+        buckets.client_of.cache_clear()
         forkserver._forkserver._stop()
 
     forget()

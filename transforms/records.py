@@ -45,6 +45,22 @@ class Refusal(TrackError):
     """A file that nothing is wrong with, but that gets no genre: refused, not failed."""
 
 
+class TagReadError(TrackError):
+    """A file whose tags cannot be read."""
+
+
+class TagWriteError(TrackError):
+    """A file whose genre cannot be written; it is as it was before."""
+
+
+class NoTagField(Refusal):
+    """A container that has no place for a genre."""
+
+
+class HardLinked(Refusal):
+    """A file with several names: replacing one of them would part it from the others."""
+
+
 @dataclass(frozen=True)
 class FileTags:
     """The tags of a file that matter here.

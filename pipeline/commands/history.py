@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     import pyarrow as pa
 
     from pipeline.runs.history import history_of, now
-    from transforms.storage.places import absolute
+    from transforms.storage import absolute
 
     path, report = absolute(arguments.file), absolute(arguments.report)
     try:

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     from pipeline.views.report_page import write_report_page
-    from transforms.storage.places import absolute
+    from transforms.storage import absolute
 
     homes = [absolute(home) for home in arguments.reports]
     runs = _runs(homes, arguments.run)

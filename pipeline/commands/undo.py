@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     from pipeline.runs.changes import Selection, moment
     from pipeline.runs.lock import locked
-    from transforms.storage.places import absolute
+    from transforms.storage import absolute
 
     report = absolute(arguments.report)
     if arguments.status:
@@ -115,7 +115,7 @@ def _undo(
     run: Run, entries: list[Entry], arguments: argparse.Namespace
 ) -> Iterator[tuple[Entry, Undone]]:
     """Undo changes of a run, the last first, and note what was restored."""
-    from transforms.storage.places import absolute
+    from transforms.storage import absolute
     from transforms.tags.undo import Elsewhere, undo
 
     library = arguments.library or (run.read_manifest() or {}).get("library") or ""

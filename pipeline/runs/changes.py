@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.runs.run import Run, find_run, runs_of
 from pipeline.settings.options import UsageError
 from transforms.records import printable
-from transforms.storage.places import is_remote
+from transforms.storage import storage_of
 from transforms.tags.patch import digest
 from transforms.tags.undo import read_journal
 
@@ -142,8 +142,7 @@ def _rows(run: Run) -> dict[str, dict[str, Any]]:
     found = {}
     for row in rows:
         found[row["uri"]] = row
-        if not is_remote(row["uri"]):
-            found[os.path.realpath(row["uri"])] = row
+        found[storage_of(row["uri"]).real(row["uri"])] = row
     return found
 
 

@@ -7,7 +7,6 @@ A file is followed through the runs of a home by its names and its fingerprint (
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from pipeline.runs.run import Run, runs_of
 from transforms.library.fingerprint import fingerprint
 from transforms.records import TrackError, printable
 from transforms.reports.read import latest_rows
-from transforms.storage.places import is_remote
+from transforms.storage import storage_of
 from transforms.tags.header import read_header
 from transforms.tags.undo import read_journal
 
@@ -107,10 +106,9 @@ def history_of(path: str, report: str) -> list[Event]:
 
 def now(path: str, time: str) -> Event | None:
     """The genres that a file has now, or None where it cannot be read."""
-    if is_remote(path):
-        return None
     try:
-        tags = read_header(path)[0]
+        with storage_of(path).localised(path) as local:
+            tags = read_header(local)[0]
     except (TrackError, OSError):
         return None
     return Event(time, "now", tags.genres or tags.shadow, path)
@@ -118,7 +116,7 @@ def now(path: str, time: str) -> Event | None:
 
 def _aliases(path: str, reports: list[pa.Table]) -> tuple[set[str], set[str]]:
     """Names and fingerprints that the file had in these reports."""
-    names = {printable(path), printable(os.path.realpath(path))}
+    names = {printable(path), printable(storage_of(path).real(path))}
     prints = {found for found in [fingerprint(path)] if found is not None}
     for _ in range(2):  # what it is called now leads to what it was, and that to what it was called
         for rows in reports:

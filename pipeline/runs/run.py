@@ -22,15 +22,11 @@ read, skipped by and undone.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import errno
-import io
 import json
 import os
 import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -39,9 +35,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import __version__
 from pipeline.settings.options import TaggingJob, UsageError
 from transforms.records import printable
-from transforms.storage import buckets, places
-from transforms.storage.places import is_remote
-from transforms.tags.rewrite import sync
+from transforms.storage import storage_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,9 +43,7 @@ if TYPE_CHECKING:
 _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"
 _JOURNAL = "journal.jsonl"
-_REMOTE_JOURNAL = "journal"
 _UNDONE = "undone.jsonl"
-_REMOTE_UNDONE = "undone"
 _PAGE = "report.html"
 # The columns of a report that people are shown, on a page or a terminal.
 SHOWN = (
@@ -106,10 +98,8 @@ class Run:
         return os.path.join(self.folder, _PAGE)
 
     @property
-    def journal(self) -> Journal | RemoteJournal:
+    def journal(self) -> Journal:
         """Where the run notes what it is about to change."""
-        if is_remote(self.home):
-            return RemoteJournal(os.path.join(self.folder, _REMOTE_JOURNAL))
         return Journal(os.path.join(self.folder, _JOURNAL))
 
     def read_manifest(self) -> dict[str, Any] | None:
@@ -117,10 +107,8 @@ class Run:
         return next(_manifests([self]))
 
     @property
-    def undone(self) -> Journal | RemoteJournal:
+    def undone(self) -> Journal:
         """Where undo notes the files that it gave back."""
-        if is_remote(self.home):
-            return RemoteJournal(os.path.join(self.folder, _REMOTE_UNDONE))
         return Journal(os.path.join(self.folder, _UNDONE))
 
     def read_rows(self) -> pa.Table:
@@ -140,7 +128,8 @@ class Run:
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write ``run.json``, whole or not at all."""
-        with places.writing(os.path.join(self.folder, _MANIFEST)) as stream:
+        path = os.path.join(self.folder, _MANIFEST)
+        with storage_of(path).writing(path) as stream:
             stream.write(f"{json.dumps(facts, indent=2)}\n".encode("ascii"))
 
 
@@ -162,7 +151,8 @@ class Ended:
 
 def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
     paths = [os.path.join(run.folder, _MANIFEST) for run in runs]
-    for _, open_manifest in places.opened(paths):
+    storage = storage_of(paths[0]) if paths else storage_of("")
+    for _, open_manifest in storage.opened(paths):
         try:
             with open_manifest() as stream:
                 facts = json.load(stream)
@@ -172,11 +162,12 @@ def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
 
 
 class Journal:
-    """Appends one JSON line per change and forces it to the disk.
+    """Notes changes, one JSON line each, before they happen.
 
     Parameters
     ----------
     path : str
+        In a bucket, of a folder without the ending, with one object per line.
     """
 
     def __init__(self, path: str) -> None:
@@ -184,57 +175,12 @@ class Journal:
 
     def lines(self) -> Iterator[str]:
         """What was noted so far; nothing where there is no journal."""
-        with (
-            contextlib.suppress(FileNotFoundError),
-            open(self.path, encoding="ascii", errors="replace") as stream,
-        ):
-            yield from stream
+        return storage_of(self.path).lines(self.path)
 
     def __call__(self, change: dict[str, Any]) -> None:
-        data = _line(change)
-        # One write in append mode: lines of several processes never mix.
-        handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            size = os.fstat(handle).st_size
-            if size and os.pread(handle, 1, size - 1) != b"\n":
-                data = b"\n" + data  # behind the stump of one that was cut off
-            written = os.write(handle, data)
-            if written != len(data):
-                # Almost full: the rest would not fit either, and the change must not happen.
-                if os.fstat(handle).st_size == size + written:
-                    os.ftruncate(handle, size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-class RemoteJournal:
-    """Writes one object per change: a `Journal` in a bucket.
-
-    Parameters
-    ----------
-    path : str
-        Of its folder.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def lines(self) -> Iterator[str]:
-        """What was noted so far, in the order of time."""
-        for _, open_line in places.opened(places.files_in(self.path)):
-            yield open_line().read().decode("ascii", errors="replace")
-
-    def __call__(self, change: dict[str, Any]) -> None:
-        # Names that sort as the clocks of the workers say, and that no two changes share.
-        name = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:12]}"
-        buckets.write(f"{self.path}/{name}.json", io.BytesIO(_line(change)))
-
-
-def _line(change: dict[str, Any]) -> bytes:
-    """Undecodable bytes of paths are ``\\udcxx`` escapes, as `os.fsdecode` has them."""
-    return f"{json.dumps({'time': _now(), **change})}\n".encode("ascii")
+        # Undecodable bytes of paths are ``\\udcxx`` escapes, as `os.fsdecode` has them.
+        line = f"{json.dumps({'time': _now(), **change})}\n".encode("ascii")
+        storage_of(self.path).append(self.path, line)
 
 
 def start_run(report: str) -> Run:
@@ -258,15 +204,11 @@ def start_run(report: str) -> Run:
     # Milliseconds, so that the names of runs sort as they followed each other.
     id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
     run = Run(id, report)
-    if is_remote(report):  # folders are there with their first object
-        return run
+    storage = storage_of(report)
     try:
-        os.makedirs(run.tracks)
-        os.makedirs(run.folder)
-        open(run.journal.path, "a").close()
-        # The journal's lines are worth nothing in a folder that a power cut takes away.
-        for made in (run.folder, os.path.dirname(run.folder), report):
-            sync(made)
+        storage.make_folder(run.tracks)
+        storage.make_folder(run.folder)
+        storage.begin_journal(run.journal.path)
     except OSError as error:
         raise UsageError(f"{run.folder}: cannot be written ({error.strerror})") from error
     return run
@@ -323,7 +265,7 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
     list of Run
         Newest first; none where the library was never seen.
     """
-    if not (is_remote(job.report) or os.path.isdir(job.report)):
+    if not storage_of(job.report).has_folder(job.report):
         return []
     runs = [old for old in reversed(runs_of(job.report)) if run is None or old.id < run.id]
     known = list(zip(runs, _manifests(runs), strict=True))
@@ -371,11 +313,12 @@ def runs_of(report: str) -> list[Run]:
     OSError
         If it cannot be read.
     """
-    names = places.folders_in(report)
+    storage = storage_of(report)
+    names = storage.folders_in(report)
     old = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
     runs = [Run(id, report, in_one_folder=True) for id in old]
     if _RUNS in names:
-        runs += [Run(id, report) for id in places.folders_in(os.path.join(report, _RUNS))]
+        runs += [Run(id, report) for id in storage.folders_in(os.path.join(report, _RUNS))]
     return sorted(runs, key=lambda run: run.id)
 
 

@@ -395,12 +395,13 @@ def _absolute(path: str) -> str:
     ------
     UsageError
     """
-    from transforms.storage.places import absolute, is_remote
+    from transforms.storage import SCHEMES, storage_of
 
-    bucket = path.partition("://")[2].partition("/")[0]
-    if "://" in path and not (is_remote(path) and bucket):
-        raise UsageError(f"{path}: neither a local path nor gs://BUCKET/... or s3://BUCKET/...")
-    return absolute(path)
+    scheme, separator, place = path.partition("://")
+    if separator and (scheme not in SCHEMES or not place.partition("/")[0]):
+        known = " or ".join(f"{scheme}://BUCKET/..." for scheme in SCHEMES)
+        raise UsageError(f"{path}: neither a local path nor {known}")
+    return storage_of(path).absolute(path)
 
 
 def _lies_in(path: str, folder: str) -> bool:
@@ -428,13 +429,13 @@ def bundle_named(name: str | None) -> Bundle:
         If there is none.
     """
     from model.bundle import BUNDLES, DEFAULT_BUNDLE, BundleError, load_bundle
-    from transforms.storage.places import is_remote, read
+    from transforms.storage import storage_of
 
     try:
         if name is None:
             return load_bundle(DEFAULT_BUNDLE)
-        if is_remote(name):
-            return load_bundle(_absolute(name), read)
+        if reader := storage_of(name).reader:
+            return load_bundle(_absolute(name), reader)
         is_shipped = os.sep not in name and (BUNDLES / name).is_dir()
         return load_bundle(BUNDLES / name if is_shipped and not os.path.isdir(name) else name)
     except BundleError as error:
@@ -459,11 +460,10 @@ def _checked_library(library: str, formats: Sequence[str]) -> str:
 
 
 def _check_bucket(library: str) -> None:
-    from transforms.library.formats import FORMATS
-    from transforms.storage.remote import walk_objects
+    from transforms.library.walk import list_library
 
     try:
-        found = next(walk_objects(library, FORMATS), None)
+        found = next(list_library(library), None)
     except OSError as error:
         raise UsageError(f"{library}: cannot be listed ({error.strerror})") from error
     if found is None:

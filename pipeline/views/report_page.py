@@ -36,7 +36,7 @@ from pipeline.views.report_figures import (
 )
 from transforms.records import printable
 from transforms.reports.read import statuses_of
-from transforms.storage import places
+from transforms.storage import storage_of
 
 _TEMPLATES = PackageLoader("pipeline.views")
 
@@ -80,7 +80,7 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
         problems=problems(rows),
         tracks=table(rows, [run.id for run in runs]),
     )
-    with places.writing(path) as stream:
+    with storage_of(path).writing(path) as stream:
         # What is no text in the path of a folder appears as `printable` would show it, which
         # is an escape of the same character inside JSON.
         stream.write(page.encode("utf-8", errors="backslashreplace"))

@@ -13,7 +13,7 @@ from tests.audio_bytes import audio_hash
 from tests.conftest import GENRES, files_of, read_rows, tone, write_audio
 from transforms.audio import pool
 from transforms.records import Track
-from transforms.tags import rewrite
+from transforms.storage import local
 from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 
@@ -321,7 +321,7 @@ def test_folders_whose_names_are_no_text(tmp_path, tiny_bundle):
 
 def test_temporary_files_of_a_run_that_died_are_removed(library):
     library.add("a.mp3", "Folk")
-    node = rewrite._node()
+    node = local._node()
     dead = library.folder / f".genrebeam-{node}-999999999-x.mp3"
     living = library.folder / f".genrebeam-{node}-{os.getpid()}-x.mp3"
     elsewhere = library.folder / ".genrebeam-othernode-999999999-x.mp3"

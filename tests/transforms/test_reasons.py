@@ -15,10 +15,16 @@ from transforms.audio.decode import DecodeError
 from transforms.audio.features import TooShort, hear
 from transforms.audio.hear import DecoderCrash, DecoderTimeout
 from transforms.reasons import explain
-from transforms.records import Track, TrackError, dropped
-from transforms.tags.families.family import NoTagField, TagReadError, TagWriteError
+from transforms.records import (
+    HardLinked,
+    NoTagField,
+    TagReadError,
+    TagWriteError,
+    Track,
+    TrackError,
+    dropped,
+)
 from transforms.tags.header import read_header
-from transforms.tags.rewrite import HardLinked
 from transforms.tags.tag import write_genres
 
 # What only who writes programs understands.

@@ -12,11 +12,11 @@ import pytest
 from model.bundle import BundleError, load_bundle
 from pipeline.cli import main
 from pipeline.runs.lock import locked
-from pipeline.runs.run import RemoteJournal, find_run, runs_of
+from pipeline.runs.run import Journal, find_run, runs_of
 from pipeline.settings.options import UsageError
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google, put_folder
-from transforms.storage import buckets, places
+from transforms.storage import buckets, storage_of
 from transforms.tags.undo import read_journal
 
 
@@ -135,7 +135,7 @@ def test_anothers_lock_is_not_removed(empty):
 
 
 def test_a_journal_keeps_its_order_and_names_what_is_damaged(empty):
-    journal = RemoteJournal(f"{empty.home}/runs/1/journal")
+    journal = Journal(f"{empty.home}/runs/1/journal.jsonl")
     assert list(journal.lines()) == []
     paths = [f"{empty.home}/{number}.mp3" for number in range(20)]
     for path in paths:
@@ -147,13 +147,13 @@ def test_a_journal_keeps_its_order_and_names_what_is_damaged(empty):
 
 def test_what_is_being_written_when_it_fails_is_not_seen(empty):
     path = f"{empty.home}/a/run.json"
-    with contextlib.suppress(ValueError), places.writing(path) as stream:
+    with contextlib.suppress(ValueError), storage_of(path).writing(path) as stream:
         stream.write(b"half")
         raise ValueError
     assert empty.names() == []
     with pytest.raises(FileNotFoundError):
-        places.read(path)
-    assert places.files_in(f"{empty.home}/a") == []
+        storage_of(path).read(path)
+    assert storage_of(path).files_in(f"{empty.home}/a") == []
 
 
 def test_a_home_without_runs_has_none(empty):
@@ -164,14 +164,14 @@ def test_a_home_without_runs_has_none(empty):
 
 def test_a_model_that_was_replaced_since_the_run_began_is_not_used(empty, tiny_bundle, tmp_path):
     path = put_folder(empty, tmp_path.parent / tiny_bundle.path, "tiny")
-    bundle = load_bundle(path, places.read)
+    bundle = load_bundle(path, buckets.read)
     assert (bundle.path, bundle.version) == (path, tiny_bundle.version)
     facts = json.loads(empty.get("tiny/bundle.json"))
     empty.put("tiny/bundle.json", json.dumps({**facts, "temperature": 2.0}).encode())
     with pytest.raises(BundleError, match=f"^{path}: files do not belong together"):
-        load_bundle(path, lambda name: places.read(name))
+        load_bundle(path, lambda name: buckets.read(name))
     with pytest.raises(BundleError, match="not a model bundle"):
-        load_bundle(f"{empty.home}/none", places.read)
+        load_bundle(f"{empty.home}/none", buckets.read)
 
 
 @pytest.mark.parametrize("folder", ["music/none", "nowhere"])

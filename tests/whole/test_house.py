@@ -87,3 +87,15 @@ def circles() -> list[list[str]]:
 
 def test_no_modules_import_each_other_in_a_circle():
     assert circles() == []
+
+
+def test_what_storage_a_path_is_in_is_asked_in_one_place():
+    """Neither schemes nor the classes of storages are named outside of their room."""
+    words = ('"gs://', '"s3://', "'gs://", "'s3://", "Bucket(", "isinstance(storage", "is_remote")
+    outside = [
+        path.relative_to(REPOSITORY).as_posix()
+        for package in PACKAGES
+        for path in (REPOSITORY / package).rglob("*.py")
+        if "storage" not in path.parts and any(word in path.read_text() for word in words)
+    ]
+    assert outside == []

@@ -22,7 +22,7 @@ from transforms.audio.descriptors import Described, describe
 from transforms.audio.mel import MelPower, mel_power, scale
 from transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
 from transforms.records import AudioFacts, Refusal
-from transforms.storage.remote import localised
+from transforms.storage import storage_of
 
 # Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
 # the dither of 16 bits has.
@@ -102,7 +102,7 @@ def hear(
         If there is nothing to judge.
     """
     started = time.perf_counter()
-    with localised(path) as local, open_audio(local, format, header_s) as reader:
+    with storage_of(path).localised(path) as local, open_audio(local, format, header_s) as reader:
         longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
         reader.n_samples = min(reader.n_samples, longest)
         heard = hear_audio(path, reader, spec, n_segments, in_a_row=in_a_row, only_sound=only_sound)

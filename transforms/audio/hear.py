@@ -21,7 +21,7 @@ from transforms.audio.decode import DecodeError, open_audio
 from transforms.audio.features import Heard, TooShort, hear
 from transforms.in_flight import InFlight
 from transforms.records import Features, Outcome, Track, TrackError, dropped
-from transforms.storage.remote import localised
+from transforms.storage import storage_of
 
 # A file that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0
@@ -73,7 +73,7 @@ def hear_in_a_row(
     """
     if spec.kind == "descriptors":
         return hear(path, format, spec, n_segments, header_s, in_a_row=True)
-    with localised(path) as local:
+    with storage_of(path).localised(path) as local:
         with open_audio(local, format, header_s) as reader:
             n_samples = reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz
             is_whole = len(reader.read(int(_NEAR_THE_END * reader.n_samples), 1)) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from transforms.storage.remote import is_remote
+from transforms.storage import storage_of
 
 _PLACES = 16
 _PLACE_BYTES = 4096
@@ -28,10 +28,11 @@ def fingerprint(path: str) -> str | None:
         32 hexadecimal digits; None for objects in buckets and where the file tells nothing or
         cannot be read.
     """
-    if is_remote(path):
-        return None
     try:
-        with open(path, "rb", buffering=0) as stream:
+        opened = storage_of(path).open_in_place(path)
+        if opened is None:
+            return None
+        with opened as stream:
             size = os.fstat(stream.fileno()).st_size
             places = []
             for number in range(_PLACES):

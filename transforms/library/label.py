@@ -28,9 +28,8 @@ from model.data.datasets import (
 )
 from model.genres import key_of, spell
 from transforms.library.formats import FORMATS
-from transforms.records import CATCH_ALL, Track, dropped, with_tags
-from transforms.storage.remote import is_remote, localised
-from transforms.tags.families.family import NoTagField
+from transforms.records import CATCH_ALL, NoTagField, Track, dropped, with_tags
+from transforms.storage import storage_of
 from transforms.tags.header import read_header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.
@@ -90,7 +89,7 @@ def labelling_of(dataset: str, library: str) -> Labelling:
         If a file that has the labels is missing or not of its form.
     """
     if dataset == "gtzan":
-        lists = {} if is_remote(library) else read_gtzan_lists(gtzan_list_files(library))
+        lists = read_gtzan_lists(gtzan_list_files(library))
         return functools.partial(_gtzan, library, lists)
     if dataset == "fma":
         path = fma_tracks_file(library)
@@ -104,7 +103,7 @@ def labelling_of(dataset: str, library: str) -> Labelling:
 
 def label_files(dataset: str, library: str) -> list[str]:
     """Files beside the audio that decide on labels and splits."""
-    if dataset == "gtzan" and not is_remote(library):
+    if dataset == "gtzan":
         return [str(path) for path in gtzan_list_files(library).values()]
     path = fma_tracks_file(library) if dataset == "fma" else None
     return [str(path)] if path else []
@@ -143,7 +142,7 @@ def _folders(library: str, track: Track) -> Label | None:
 def _one_genre(library: str, track: Track) -> Label:
     """By the root's own name."""
     place = _place(library, track)
-    genre = os.path.basename(os.path.abspath(library) if not is_remote(library) else library)
+    genre = os.path.basename(storage_of(library).absolute(library))
     return Label(f"{genre}/{place}", spell(genre), _artist(track, place, PurePosixPath()))
 
 
@@ -234,7 +233,7 @@ def with_header(track: Track) -> Track:
     if track.format in _WITHOUT_TAGS:
         return track
     try:
-        with localised(track.uri) as path:
+        with storage_of(track.uri).localised(track.uri) as path:
             return with_tags(track, *read_header(path))
     except NoTagField:
         return track

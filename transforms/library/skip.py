@@ -22,7 +22,7 @@ from transforms.library.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, with_tags
 from transforms.reports.read import read_parts
 from transforms.reports.schema import SCHEMA
-from transforms.storage import places
+from transforms.storage import storage_of
 from transforms.tags.families.family import TagForm
 from transforms.tags.header import read_header
 
@@ -147,10 +147,11 @@ def compact(runs: Sequence[tuple[str, str]], folder: str) -> None:
     folder : str
         Is made. In memory are one part at a time and the names of all files.
     """
-    places.make_folder(folder)
+    storage = storage_of(folder)
+    storage.make_folder(folder)
     names: list[pa.Array] = []
     with (
-        places.writing(f"{folder}/part-0.parquet") as stream,
+        storage.writing(f"{folder}/part-0.parquet") as stream,
         pq.ParquetWriter(stream, _STATE) as writer,
     ):
         for source, run in runs:

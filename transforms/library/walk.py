@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterator
 
 from transforms.library.formats import FORMATS, format_of
 from transforms.records import Outcome, Track, TrackError, dropped
-from transforms.storage.remote import is_remote, walk_objects
-from transforms.tags.rewrite import clean_abandoned, is_temporary
+from transforms.storage import Found, storage_of
+from transforms.storage.local import clean_abandoned, is_temporary
 
 
 class ListingError(TrackError):
@@ -133,7 +133,19 @@ def _refused(track: Track, reason: str) -> Outcome:
 def list_library(
     library: str, formats: Collection[str] = FORMATS, *, tidy: bool = False
 ) -> Iterator[Track | Outcome]:
-    """List a library on a disk or in a bucket; see `walk` and `walk_objects`."""
-    if is_remote(library):
-        return walk_objects(library, formats)
-    return walk(library, formats, tidy=tidy)
+    """List a library, on a disk or in a bucket; see `walk`.
+
+    In a bucket hidden names and unknown types are left out too; there are no links.
+    """
+    objects = storage_of(library).objects_below(library)
+    if objects is None:
+        return walk(library, formats, tidy=tidy)
+    return _music_of(objects, library, formats)
+
+
+def _music_of(objects: Iterator[Found], library: str, formats: Collection[str]) -> Iterator[Track]:
+    start = len(library.rstrip("/"))
+    for found in objects:
+        hidden = any(part.startswith(".") for part in found.uri[start:].split("/"))
+        if not hidden and format_of(found.uri) in formats:
+            yield Track(found.uri, format_of(found.uri), found.size, found.mtime_ns)

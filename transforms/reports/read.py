@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from transforms.records import STATUSES, printable, reason_of
 from transforms.reports.schema import SCHEMA
-from transforms.storage import places
+from transforms.storage import storage_of
 
 _log = logging.getLogger("genrebeam")
 
@@ -28,7 +28,7 @@ def parts_of(folder: str) -> list[str]:
     """
     return [
         path
-        for path in places.files_in(folder)
+        for path in storage_of(folder).files_in(folder)
         if fnmatch.fnmatchcase(os.path.basename(path), "part-*.parquet")
     ]
 
@@ -56,7 +56,7 @@ def read_parts(folder: str, columns: pa.Schema) -> Iterator[pa.Table]:
     OSError
         If the folder cannot be read.
     """
-    for path, open_part in places.opened(parts_of(folder)):
+    for path, open_part in storage_of(folder).opened(parts_of(folder)):
         try:
             with open_part() as stream:
                 # Reads the columns that are there; `read_table` wants them all.

@@ -17,7 +17,7 @@ from model.bundle import Bundle
 from transforms.library.fingerprint import fingerprint
 from transforms.records import Outcome, printable
 from transforms.reports.schema import SCHEMA
-from transforms.storage import places
+from transforms.storage import storage_of
 
 # A part is written after so many rows or seconds: what a run that dies can lose at most.
 _ROWS_PER_PART = 10_000
@@ -120,7 +120,7 @@ def write_part(rows: list[dict[str, Any]], folder: str, workplace: str) -> str:
         Path of the part; it appears whole or not at all.
     """
     path = f"{folder}/part-{uuid.uuid4().hex[:12]}.parquet"
-    with places.writing(path, workplace) as stream:
+    with storage_of(path).writing(path, workplace) as stream:
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), stream, compression="zstd")
     return path
 

@@ -1,1 +1,33 @@
-"""Storage: where music and reports are, on a disk or in a bucket."""
+"""Storage: where music and reports are, a disk or a bucket.
+
+To add one: a module with a subclass of `Storage`, or of what `Bucket` needs of a client, and a
+line in `storage_of`.
+"""
+
+from __future__ import annotations
+
+from transforms.storage.bucket import Bucket
+from transforms.storage.local import Local
+from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
+
+__all__ = ["SCHEMES", "ChangedMeanwhile", "Found", "Held", "Storage", "absolute", "storage_of"]
+
+SCHEMES = ("gs", "s3")
+_LOCAL, _BUCKET = Local(), Bucket()
+
+
+def storage_of(path: str) -> Storage:
+    """The storage that a path is in.
+
+    Parameters
+    ----------
+    path : str
+        Local, ``gs://...`` or ``s3://...``.
+    """
+    scheme, separator, _ = path.partition("://")
+    return _BUCKET if separator and scheme in SCHEMES else _LOCAL
+
+
+def absolute(path: str) -> str:
+    """A path that means the same wherever it is read."""
+    return storage_of(path).absolute(path)

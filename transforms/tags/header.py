@@ -10,19 +10,16 @@ from typing import Any
 
 import mutagen
 
-from transforms.records import AudioFacts, FileTags, TrackError
-from transforms.tags.families import family_of
-from transforms.tags.families.family import (
-    CONFIDENCE,
-    DAMAGE,
-    MODEL,
-    RIFF_JOINT,
-    Family,
+from transforms.records import (
+    AudioFacts,
+    FileTags,
     NoTagField,
-    TagForm,
     TagReadError,
     TagWriteError,
+    TrackError,
 )
+from transforms.tags.families import family_of
+from transforms.tags.families.family import CONFIDENCE, DAMAGE, MODEL, RIFF_JOINT, Family, TagForm
 from transforms.tags.families.mapping import values_of
 from transforms.tags.untaggable import why_untaggable
 

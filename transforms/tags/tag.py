@@ -19,16 +19,17 @@ from transforms.records import (
     Decision,
     FileTags,
     Outcome,
+    TagWriteError,
     Track,
     TrackError,
     dropped,
     explain_error,
     with_tags,
 )
-from transforms.storage.remote import is_remote, localised, rewrite_object
-from transforms.tags.families.family import CONFIDENCE, MODEL, TagForm, TagWriteError
+from transforms.storage import storage_of
+from transforms.tags.families.family import CONFIDENCE, MODEL, TagForm
 from transforms.tags.header import agrees, read_header, write_fields
-from transforms.tags.rewrite import Journal, WritePolicy, check_writable, rewrite
+from transforms.tags.rewrite import Journal, WritePolicy, rewrite
 
 # Files that are written at a time.
 _WRITERS = 4
@@ -134,7 +135,7 @@ def write_genres(
 
     def is_done() -> bool:
         # A retry, or another run, was here first: the state that was asked for.
-        with localised(track.uri) as path:
+        with storage_of(track.uri).localised(track.uri) as path:
             tags = read_header(path, policy.form)[0]
         return _has(tags, genres) and custom.items() <= dict(tags.custom).items()
 
@@ -147,8 +148,6 @@ def write_genres(
 
     before = track.tags.genres or track.tags.shadow
     notes = {"genres_before": list(before), "genres_after": list(genres)}
-    if is_remote(track.uri):
-        return rewrite_object(track, change, is_done=is_done, journal=journal, notes=notes)
     return rewrite(
         track, change, is_done=is_done, journal=journal, notes=notes, policy=policy.write
     )
@@ -161,10 +160,8 @@ def _has(tags: FileTags, genres: Sequence[str]) -> bool:
 
 def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
     """Why a file could not be written, or None; of an object only its upload tells."""
-    if is_remote(track.uri):
-        return None
     try:
-        check_writable(track.uri, in_place_links=policy.in_place_links)
+        storage_of(track.uri).check_writable(track.uri, in_place_links=policy.in_place_links)
     except (TrackError, OSError) as error:
         return error
     return None
@@ -191,7 +188,7 @@ class ReadTags(beam.DoFn):
         if self.stopping():
             return
         try:
-            with localised(track.uri) as path:
+            with storage_of(track.uri).localised(track.uri) as path:
                 track = with_tags(track, *read_header(path, self.policy.form))
             if self.policy.existing == "keep" and self.policy.existing_genres(track):
                 yield beam.pvalue.TaggedOutput("outcomes", kept(track))

@@ -14,16 +14,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from transforms.records import Track, explain_error
-from transforms.storage.remote import beside, downloaded, find, is_remote, upload
+from transforms.storage import ChangedMeanwhile, Found, storage_of
 from transforms.tags.patch import Patch, digest
-from transforms.tags.rewrite import (
-    check_writable,
-    copied_beside,
-    dress,
-    identity_of,
-    overwrite,
-    replace,
-)
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ class Elsewhere:
 
     def _listed(self) -> dict[int, list[str]]:
         if self._by_size is None:
-            from transforms.library.walk import walk  # with Beam, which no other undo needs
+            from transforms.library.walk import walk
 
             self._by_size = {}
             for found in walk(self.folder) if os.path.isdir(self.folder) else ():
@@ -169,10 +161,7 @@ def undo(
         return Undone("", "failed", f"line {entry['unreadable']} of the journal is damaged")
     path = entry["path"]
     try:
-        patch = Patch.from_json(entry["undo"])
-        if is_remote(path):
-            return _undo_object(path, patch, entry, dry_run)
-        return _undo_file(path, patch, entry, dry_run, elsewhere)
+        return _undo_file(path, Patch.from_json(entry["undo"]), entry, dry_run, elsewhere)
     except Exception as error:  # whatever a file does is told, and the next one is undone
         return Undone(path, "failed", explain_error(error, "undo", entry.get("format", "")))
 
@@ -181,7 +170,7 @@ def _undo_file(
     path: str, patch: Patch, entry: dict[str, Any], dry_run: bool, elsewhere: Elsewhere | None
 ) -> Undone:
     """Undo a change where the file was changed, or else where it has been moved to."""
-    is_there = os.path.exists(path)
+    is_there = storage_of(path).exists(path)
     if is_there:
         undone = _undo(path, patch, entry, dry_run)
         if undone.status != "changed":
@@ -199,42 +188,27 @@ def _undo_file(
 
 
 def _undo(path: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
-    real = os.path.realpath(path)
-    before = os.stat(real)
-    with open(real, "rb") as stream:
+    storage = storage_of(path)
+    before = storage.find(path)
+    with storage.localised(path) as now, open(now, "rb") as stream:
         found = _compared(stream, patch)
         if found is not None:
             return Undone(path, *found)
-        check_writable(path, in_place_links=entry.get("in_place", False))
+        storage.check_writable(path, in_place_links=entry.get("in_place", False))
         if dry_run:
             return Undone(path, "would_restore")
-        with copied_beside(real, entry["format"]) as copy:
+        with storage.changing(before, entry["format"]) as (_, copy):
             with open(copy, "w+b") as old:
                 patch.apply(stream, old)
-            dress(copy, real, mtime_ns=entry["mtime_ns_before"])
-            if identity_of(os.stat(real)) != identity_of(before):
+            try:
+                storage.put(before, copy, _say_nothing, mtime_ns=entry["mtime_ns_before"])
+            except ChangedMeanwhile:
                 return Undone(path, "changed", "changed while it was being restored")
-            if before.st_nlink > 1:
-                overwrite(real, copy, lambda: None)
-                os.utime(real, ns=(before.st_atime_ns, entry["mtime_ns_before"]))
-            else:
-                replace(copy, real)
     return Undone(path, "restored")
 
 
-def _undo_object(uri: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
-    found = find(uri)
-    with downloaded(found) as now, open(now, "rb") as stream:
-        state = _compared(stream, patch)
-        if state is not None:
-            return Undone(uri, *state)
-        if dry_run:
-            return Undone(uri, "would_restore")
-        copy = beside(now)
-        with open(copy, "w+b") as old:
-            patch.apply(stream, old)
-        upload(found, copy)
-    return Undone(uri, "restored")
+def _say_nothing(after: Found | None) -> None:
+    pass
 
 
 def _compared(stream: BinaryIO, patch: Patch) -> tuple[str, str] | None:

@@ -18,7 +18,7 @@ from pipeline.views import report_figures
 from pipeline.views.report_page import write_report_page
 from transforms.reports.read import parts_of
 from transforms.reports.write import write_part
-from transforms.storage import places
+from transforms.storage import local
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'"
 OPTIONS = {
@@ -394,7 +394,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_old_one(page_of, tmp_path, mo
     def full(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(places.os, "replace", full)
+    monkeypatch.setattr(local.os, "replace", full)
     with pytest.raises(OSError, match="disk full"):
         page_of(row())
     assert (tmp_path / "report.html").read_text() == "old"

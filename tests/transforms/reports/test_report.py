@@ -22,7 +22,7 @@ from transforms.records import (
 from transforms.reports.read import latest_rows, parts_of, statuses_of
 from transforms.reports.schema import SCHEMA
 from transforms.reports.write import row, write_part
-from transforms.storage import places
+from transforms.storage import local
 
 GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
 TRACK = Track(
@@ -142,7 +142,7 @@ def test_a_part_that_cannot_be_finished_is_not_seen(tiny_bundle, tmp_path, monke
     def full(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr(places.os, "replace", full)
+    monkeypatch.setattr(local.os, "replace", full)
     tracks, workplace = tmp_path / "tracks", tmp_path / "workplace"
     tracks.mkdir()
     workplace.mkdir()

@@ -10,7 +10,8 @@ from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google
 from tests.transforms.tags.test_tag import decision
-from transforms.storage import buckets, remote
+from transforms.library.walk import list_library
+from transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
 from transforms.tags import tag
 from transforms.tags.header import read_header
 from transforms.tags.tag import TagPolicy
@@ -40,8 +41,8 @@ def put(storage, tmp_path):
 
 
 def listed(uri: str):
-    (track,) = remote.walk_objects(uri, {"mp3", "flac", "ogg"})
-    with remote.localised(uri) as path:
+    (track,) = list_library(uri, {"mp3", "flac", "ogg"})
+    with storage_of(uri).localised(uri) as path:
         return tag.with_tags(track, *read_header(path))
 
 
@@ -49,9 +50,9 @@ def test_lists_the_music_below_a_folder(put, storage):
     names = ("a/[x] *é.mp3", "a/b/c.flac", "ab/d.mp3", "a/.hidden/e.mp3", "a/cover.jpg.ogg")
     for name in names:
         put(name)
-    found = [track.uri for track in remote.walk_objects(f"{storage.home}/a/", {"mp3", "flac"})]
+    found = [track.uri for track in list_library(f"{storage.home}/a/", {"mp3", "flac"})]
     assert found == [f"{storage.home}/a/[x] *é.mp3", f"{storage.home}/a/b/c.flac"]
-    assert len(list(remote.walk_objects(storage.home, {"mp3", "flac", "ogg"}))) == 4
+    assert len(list(list_library(storage.home, {"mp3", "flac", "ogg"}))) == 4
     assert buckets.folders_in(storage.home) == ["a", "ab"]
     assert buckets.folders_in(f"{storage.home}/a") == [".hidden", "b"]
 
@@ -116,11 +117,11 @@ def test_an_object_that_changes_while_it_is_restored_is_left_alone(put, storage,
     found = buckets.find(uri)
     storage.put("a.mp3", original + b"more")
     old = dataclasses.replace(found, properties={})
-    with pytest.raises(buckets.ObjectChanged):
+    with pytest.raises(ChangedMeanwhile):
         buckets.put(uri, io.BytesIO(original), replacing=old)
-    with pytest.raises(buckets.ObjectChanged):
+    with pytest.raises(ChangedMeanwhile):
         buckets.fetch(old, io.BytesIO())
-    with pytest.raises(buckets.ObjectChanged):
+    with pytest.raises(ChangedMeanwhile):
         buckets.remove(old)
     assert storage.get("a.mp3") == original + b"more"
 
@@ -165,17 +166,17 @@ def test_an_object_is_fetched_once_for_all_steps_as_long_as_there_is_room(
     monkeypatch.setattr(
         buckets, "fetch", lambda found, stream: fetched.append(found.uri) or fetch(found, stream)
     )
-    monkeypatch.setattr(remote, "_home_of_copies", lambda: str(home))
-    monkeypatch.setattr(remote, "_KEPT_BYTES", 2 * size)
+    monkeypatch.setattr(bucket, "_home_of_copies", lambda: str(home))
+    monkeypatch.setattr(bucket, "_KEPT_BYTES", 2 * size)
     for uri in (a, b, a, c, a, b):
-        with remote.localised(uri) as copy:
+        with storage_of(uri).localised(uri) as copy:
             assert Path(copy).stat().st_size == size
         assert len(list(home.iterdir())) <= 2
     assert fetched == [a, b, c, b]
     assert tag.tag(decision(listed(b), "Jazz"), TagPolicy(), [].append).status == "tagged"
     assert fetched == [a, b, c, b]
-    monkeypatch.setattr(remote, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(bucket, "_KEPT_BYTES", 0)
     for _ in range(2):
-        with remote.localised(c):
+        with storage_of(c).localised(c):
             pass
     assert fetched == [a, b, c, b, c, c]

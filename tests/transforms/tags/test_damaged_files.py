@@ -13,8 +13,7 @@ from tests.conftest import tone, write_audio
 from tests.transforms.tags.test_tag import fill, listed
 from transforms.audio.decode import DecodeError
 from transforms.audio.features import hear
-from transforms.records import TrackError
-from transforms.tags.families.family import TagReadError, TagWriteError
+from transforms.records import TagReadError, TagWriteError, TrackError
 from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 

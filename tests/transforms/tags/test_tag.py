@@ -21,11 +21,18 @@ from mutagen.mp4 import MP4Cover, MP4FreeForm
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
-from transforms.records import CATCH_ALL, Decision, Track
+from transforms.records import (
+    CATCH_ALL,
+    Decision,
+    HardLinked,
+    NoTagField,
+    TagReadError,
+    TagWriteError,
+    Track,
+)
 from transforms.tags import tag
-from transforms.tags.families.family import NoTagField, TagForm, TagReadError, TagWriteError
+from transforms.tags.families.family import TagForm
 from transforms.tags.header import read_header
-from transforms.tags.rewrite import HardLinked
 from transforms.tags.tag import Tag, TagPolicy, write_genres
 
 ID3_FORMATS = ("mp3", "aiff", "wav", "tta")

@@ -11,9 +11,8 @@ from tests.conftest import tone, write_audio
 from tests.transforms.tags.test_tag import fill, listed
 from transforms.audio.features import hear
 from transforms.library.walk import walk
-from transforms.records import Track
+from transforms.records import NoTagField, TagWriteError, Track
 from transforms.tags.families import chunks
-from transforms.tags.families.family import NoTagField, TagWriteError
 from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 from transforms.tags.untaggable import why_untaggable

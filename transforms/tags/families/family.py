@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.records import Refusal, TrackError
-
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
 # Between genres where a format has one text for all of them, as RIFF.
@@ -24,18 +22,6 @@ DAMAGE = (
     AttributeError,
     ValueError,
 )
-
-
-class TagReadError(TrackError):
-    """A file whose tags cannot be read."""
-
-
-class TagWriteError(TrackError):
-    """A file whose genre cannot be written; it is as it was before."""
-
-
-class NoTagField(Refusal):
-    """A container that has no place for a genre."""
 
 
 @dataclass(frozen=True)

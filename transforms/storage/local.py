@@ -1,0 +1,330 @@
+"""A disk: files are changed on a copy beside them, which then takes their place.
+
+Whoever looks at a file at any time sees the old one or the new one, whole. A file with several
+names is changed where it stands, if that is one small step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import functools
+import hashlib
+import logging
+import os
+import shutil
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from transforms.records import HardLinked, TagWriteError
+from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
+
+# Hidden, so that no walk lists it; then the machine and the process that it belongs to.
+_TEMPORARY = ".genrebeam-"
+# After so long a temporary file of another machine belongs to a run that died, in s.
+_ABANDONED_S = 24 * 3600.0
+# More than one block of a disk, in bytes, is not written in one step.
+_BLOCK = 4096
+# What file systems without locks answer; some network mounts are.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+_log = logging.getLogger("genrebeam")
+
+
+class Local(Storage):
+    """The disks of this machine."""
+
+    def absolute(self, path: str) -> str:
+        return os.path.abspath(path)
+
+    def real(self, path: str) -> str:
+        return os.path.realpath(path)
+
+    def has_folder(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def files_in(self, folder: str) -> list[str]:
+        try:
+            return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+        except FileNotFoundError:
+            return []
+
+    def folders_in(self, folder: str) -> list[str]:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_dir()]
+
+    def read(self, path: str) -> bytes:
+        with open(path, "rb") as stream:
+            return stream.read()
+
+    @property
+    def reader(self) -> None:
+        return None
+
+    def opened(self, paths: Iterable[str]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+        for path in paths:
+            yield path, functools.partial(open, path, "rb")
+
+    @contextlib.contextmanager
+    def writing(self, path: str, workplace: str | None = None) -> Iterator[BinaryIO]:
+        folder, name = os.path.split(path)
+        unfinished = os.path.join(folder if workplace is None else workplace, f"{name}.new")
+        try:
+            # An open file, not a path: pyarrow takes none with bytes that are no text.
+            with open(unfinished, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(unfinished, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.remove(unfinished)
+            raise
+
+    def make_folder(self, path: str) -> None:
+        missing = [path]
+        while not os.path.isdir(os.path.dirname(missing[-1])):
+            missing.append(os.path.dirname(missing[-1]))
+        os.makedirs(path)
+        for made in missing:
+            _sync(os.path.dirname(made))
+
+    def remove_folder(self, path: str) -> None:
+        shutil.rmtree(path, ignore_errors=True)
+
+    def begin_journal(self, path: str) -> None:
+        open(path, "a").close()
+        _sync(os.path.dirname(path))
+
+    def append(self, path: str, line: bytes) -> None:
+        # One write in append mode: lines of several processes never mix.
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            size = os.fstat(handle).st_size
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                line = b"\n" + line  # behind the stump of one that was cut off
+            written = os.write(handle, line)
+            if written != len(line):
+                # Almost full: the rest would not fit either, and the change must not happen.
+                if os.fstat(handle).st_size == size + written:
+                    os.ftruncate(handle, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def lines(self, path: str) -> Iterator[str]:
+        with (
+            contextlib.suppress(FileNotFoundError),
+            open(path, encoding="ascii", errors="replace") as stream,
+        ):
+            yield from stream
+
+    @contextlib.contextmanager
+    def lock(self, path: str, describe: Callable[[str], bytes]) -> Iterator[Callable[[str], None]]:
+        """The system holds the lock (``flock``): it is gone with the process that took it.
+
+        On a file system without locks the block runs without one.
+        """
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        # Not truncated: another's note may be in it. Not inherited: decoders outlive a crash.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Held(os.pread(handle, 4096, 0)) from error
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                _log.info("%s: no lock, other runs are not seen (%s)", path, error.strerror)
+            _forget(handle)  # what a killed run noted
+            try:
+                yield lambda run: _note(handle, describe(run))
+            finally:
+                # Not unlinked: a third run would lock a new file while a second has this one.
+                _forget(handle)
+        finally:
+            os.close(handle)
+
+    def objects_below(self, folder: str) -> None:
+        return None
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    def find(self, path: str) -> Found:
+        real = os.path.realpath(path)
+        return _found(real, os.stat(real))
+
+    def open_in_place(self, path: str) -> BinaryIO:
+        return open(path, "rb", buffering=0)
+
+    @contextlib.contextmanager
+    def localised(self, path: str) -> Iterator[str]:
+        yield path
+
+    def check_writable(self, path: str, *, in_place_links: bool = False) -> None:
+        # A protected file is left alone, though its folder's permission is enough to replace it.
+        real = os.path.realpath(path)
+        facts = os.stat(real)
+        if not os.access(real, os.W_OK):
+            raise TagWriteError(path, "no write permission on the file")
+        if not os.access(os.path.dirname(real), os.W_OK | os.X_OK):
+            raise TagWriteError(path, "no write permission on its folder")
+        if facts.st_uid != os.geteuid() != 0:
+            raise TagWriteError(path, "belongs to another user, who would lose it")
+        if facts.st_nlink > 1 and not in_place_links:
+            raise HardLinked(path, f"has {facts.st_nlink} hard links, which writing would part")
+
+    @contextlib.contextmanager
+    def changing(self, found: Found, format: str) -> Iterator[tuple[str, str]]:
+        handle, copy = tempfile.mkstemp(
+            prefix=f"{_TEMPORARY}{_node()}-{os.getpid()}-",
+            suffix=f".{format}",
+            dir=os.path.dirname(found.uri),
+        )
+        os.close(handle)
+        try:
+            shutil.copyfile(found.uri, copy)
+            yield found.uri, copy
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(copy)
+
+    def put(
+        self,
+        found: Found,
+        copy: str,
+        announce: Callable[[Found | None], None],
+        *,
+        mtime_ns: int | None = None,
+    ) -> Found:
+        real, before = found.uri, os.stat(found.uri)
+        _dress(copy, before, real, mtime_ns)
+
+        def begin() -> None:
+            self._check_same(found)
+            announce(_found(real, os.stat(copy)))
+            # Again: the line takes its time to the disk. Where it was written for nothing, undo
+            # finds the file as it was before, or changed by others.
+            self._check_same(found)
+
+        if before.st_nlink > 1:
+            _overwrite(real, copy, begin)
+            if mtime_ns is not None:
+                os.utime(real, ns=(before.st_atime_ns, mtime_ns))
+            return _found(real, os.stat(real))
+        begin()
+        after = _found(real, os.stat(copy))
+        os.replace(copy, real)
+        # Done and visible: a file system that cannot sync folders is no reason to call it failed.
+        with contextlib.suppress(OSError):
+            _sync(os.path.dirname(real))
+        return after
+
+    def _check_same(self, found: Found) -> None:
+        if self.find(found.uri).version != found.version:
+            raise ChangedMeanwhile(errno.ESTALE, "changed by others", found.uri)
+
+
+def _found(real: str, facts: os.stat_result) -> Found:
+    version = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return Found(real, facts.st_size, facts.st_mtime_ns, version, facts.st_nlink)
+
+
+def _dress(copy: str, facts: os.stat_result, real: str, mtime_ns: int | None) -> None:
+    """Give a copy its file's owner, mode and extended attributes, and force it to the disk."""
+    shutil.copystat(real, copy)
+    made = os.stat(copy)
+    if (made.st_uid, made.st_gid) != (facts.st_uid, facts.st_gid):
+        os.chown(copy, facts.st_uid, facts.st_gid)
+        # A change of owner clears the set-id bits.
+        os.chmod(copy, stat.S_IMODE(facts.st_mode))
+    if mtime_ns is None:
+        os.utime(copy)
+    else:
+        os.utime(copy, ns=(facts.st_atime_ns, mtime_ns))
+    _sync(copy)
+
+
+def _sync(path: str) -> None:
+    """Force a file, or a folder's list of names, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _overwrite(real: str, copy: str, begin: Callable[[], None]) -> None:
+    """Change a file where it stands, or raise `HardLinked` where that is more than one block."""
+    old, new = (np.fromfile(path, np.uint8) for path in (real, copy))
+    same_size = len(old) == len(new)
+    differing = np.flatnonzero(old != new) if same_size else np.zeros(0, int)
+    if not same_size or len(np.unique(differing // _BLOCK)) > 1:
+        raise HardLinked(real, "has hard links, and its tag has no room for a change in place")
+    begin()
+    if not len(differing):
+        return
+    first, last = int(differing[0]), int(differing[-1]) + 1
+    handle = os.open(real, os.O_WRONLY)
+    try:
+        os.pwrite(handle, new[first:last].tobytes(), first)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _forget(handle: int) -> None:
+    with contextlib.suppress(OSError):  # the lock is the system's, not the note
+        os.ftruncate(handle, 0)
+
+
+def _note(handle: int, note: bytes) -> None:
+    with contextlib.suppress(OSError):  # a full disk; the lock holds without it
+        os.pwrite(handle, note, 0)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name in a folder is that of one of our temporary files."""
+    return name.startswith(_TEMPORARY)
+
+
+def clean_abandoned(path: str) -> None:
+    """Remove a temporary file if the run that made it has died.
+
+    Parameters
+    ----------
+    path : str
+    """
+    node, _, rest = os.path.basename(path).removeprefix(_TEMPORARY).partition("-")
+    process = rest.partition("-")[0]
+    with contextlib.suppress(OSError):
+        facts = os.lstat(path)
+        old = time.time() - facts.st_ctime > _ABANDONED_S
+        dead = node == _node() and process.isdigit() and not _lives(int(process))
+        if stat.S_ISREG(facts.st_mode) and (dead or old):
+            os.unlink(path)
+
+
+def _node() -> str:
+    """This machine, as far as names of files are concerned: libraries may be shared."""
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
