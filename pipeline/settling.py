@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 
 from pipeline.runs.interruption import Stopping
@@ -23,11 +24,12 @@ from transforms.tags.families.family import TagForm
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:
-    """Whether a run is one of this machine's, by the options for its runner."""
+    """Whether a run is one of this machine's and of this process, by the options for Beam."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--runner", default=LOCAL_RUNNER)
+    parser.add_argument("--template_location")
     known, _ = parser.parse_known_args(list(runner_arguments))
-    return bool(known.runner == LOCAL_RUNNER)
+    return known.runner == LOCAL_RUNNER and known.template_location is None
 
 
 def settle_library(job: TaggingJob, run: Run) -> str | None:
@@ -41,38 +43,41 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     Returns
     -------
     str or None
-        Path of a file of the tracks that need work (see `transforms.library.settle.read_tracks`),
-        in the run's folder; None where there are none.
+        Path of a local file of the tracks that need work, to be removed by whoever reads it (see
+        `transforms.library.settle.read_tracks`); None where there are none.
 
     Raises
     ------
     OSError
         If the disk is full.
     """
-    path = os.path.join(run.folder, "tracks-to-do")
+    # Beside the reports there is room; those in a bucket leave this machine's own.
+    workplace = run.folder if os.path.isdir(run.folder) else tempfile.gettempdir()
     report = ReportWriter(run.tracks, run.folder, job.bundle, job.settings)
     n_tracks = 0
-    with open(path, "wb") as stream:
-        for found in _settled(job, run):
-            if isinstance(found, Outcome):
-                report.add(found)
-                progress.count_outcome(found)
-            else:
-                write_track(found, stream)
-                n_tracks += 1
-    report.flush()
-    if n_tracks:
-        return path
-    os.remove(path)
-    return None
+    handle, path = tempfile.mkstemp(prefix="to-do-", dir=workplace)
+    try:
+        with open(handle, "wb") as stream:
+            for found in _settled(job, run, workplace):
+                if isinstance(found, Outcome):
+                    report.add(found)
+                    progress.count_outcome(found)
+                else:
+                    write_track(found, stream)
+                    n_tracks += 1
+        report.flush()
+    finally:
+        if not n_tracks:
+            os.remove(path)
+    return path if n_tracks else None
 
 
-def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
+def _settled(job: TaggingJob, run: Run, workplace: str) -> Iterator[Track | Outcome]:
     stopping = Stopping(run.folder)
     listed = list_library(job.library, job.formats, tidy=not job.dry_run)
     runs = earlier_runs(job, run) if job.incremental else []
     if job.retry_failed:
-        found = take_what_failed(listed, _earlier(runs), workplace=run.folder, stopping=stopping)
+        found = take_what_failed(listed, _earlier(runs), workplace=workplace, stopping=stopping)
         yield from _counted(found)
     elif runs:
         form = TagForm(job.id3_version, job.separator)
@@ -81,7 +86,7 @@ def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
             _earlier(runs),
             job.settings,
             form,
-            workplace=run.folder,
+            workplace=workplace,
             stopping=stopping,
         )
     else:
