@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from transforms.storage.storage import Found, moment_ns
+
+# What S3 takes in one request, in bytes, and the parts of what is larger; a part is in memory.
+_LARGEST_PUT = 5 * 2**30
+_PART = 2**27
 
 
 def open_client(options: Any) -> Amazon:
@@ -97,9 +103,35 @@ class Amazon:
         wanted = dict(replacing.properties, IfMatch=replacing.version) if replacing else {}
         if is_new:
             wanted["IfNoneMatch"] = "*"
-        stream.seek(0)
-        version = self.client.put_object(Bucket=bucket, Key=name, Body=stream, **wanted)["ETag"]
+        if stream.seek(0, io.SEEK_END) > _LARGEST_PUT:
+            version = self._put_in_parts(bucket, name, stream, wanted)
+        else:
+            stream.seek(0)
+            version = self.client.put_object(Bucket=bucket, Key=name, Body=stream, **wanted)["ETag"]
         return functools.partial(self.find, bucket, name, IfMatch=version)
+
+    def _put_in_parts(
+        self, bucket: str, name: str, stream: BinaryIO, wanted: dict[str, Any]
+    ) -> str:
+        """The condition holds for the last request, which makes the object of its parts."""
+        condition = {key: wanted.pop(key) for key in ("IfMatch", "IfNoneMatch") if key in wanted}
+        place = {"Bucket": bucket, "Key": name}
+        upload = self.client.create_multipart_upload(**place, **wanted)["UploadId"]
+        place["UploadId"] = upload
+        try:
+            stream.seek(0)
+            parts = []
+            for number, part in enumerate(iter(lambda: stream.read(_PART), b""), 1):
+                sent = self.client.upload_part(**place, PartNumber=number, Body=part)
+                parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            made = self.client.complete_multipart_upload(
+                **place, MultipartUpload={"Parts": parts}, **condition
+            )
+        except BaseException:
+            with contextlib.suppress(Exception):  # what was sent is paid for until it is dropped
+                self.client.abort_multipart_upload(**place)
+            raise
+        return str(made["ETag"])
 
     def remove(self, bucket: str, name: str, version: str) -> None:
         self.client.delete_object(Bucket=bucket, Key=name, IfMatch=version)

@@ -12,6 +12,7 @@ from tests.storages import amazon, google
 from tests.transforms.tags.test_tag import decision
 from transforms.library.walk import list_library
 from transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
+from transforms.storage import amazon as amazon_client
 from transforms.tags import tag
 from transforms.tags.header import read_header
 from transforms.tags.tag import TagPolicy
@@ -180,3 +181,16 @@ def test_an_object_is_fetched_once_for_all_steps_as_long_as_there_is_room(
         with storage_of(c).localised(c):
             pass
     assert fetched == [a, b, c, b, c, c]
+
+
+def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch, tmp_path):
+    with amazon() as storage:
+        monkeypatch.setattr(amazon_client, "_LARGEST_PUT", 2**20)
+        monkeypatch.setattr(amazon_client, "_PART", 5 * 2**20)  # the smallest that S3 takes
+        storage.put("a.wav", b"before")
+        uri, before = f"{storage.home}/a.wav", storage.properties("a.wav")
+        found, content = buckets.find(uri), bytes(range(256)) * 2**15
+        after = buckets.put(uri, io.BytesIO(content), replacing=found)
+        assert storage.get("a.wav") == content
+        assert storage.properties("a.wav") == before
+        assert buckets.find(uri).version == after.version
