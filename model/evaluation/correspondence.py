@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.bundle import Bundle
-from model.data.datasets import LabelledMusic
+from model.data.clips import LabelledMusic
 from model.vocabulary import columns_of, family_of
 
 # What the model says and the data set has no genre for: never right.

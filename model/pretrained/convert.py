@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from model.pretrained import EARS, WEIGHTS, Ear, musicnn, yamnet
+from model.pretrained import musicnn, yamnet
+from model.pretrained.ears import EARS, WEIGHTS, Ear
 
 YAMNET_SHA256 = "469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194"
 MUSICNN_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"

@@ -19,8 +19,10 @@ from scipy.special import log_softmax
 
 from model.bundle import Bundle, save_bundle
 from model.calibration import fit_temperature
-from model.data.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
-from model.evaluation.metrics import Vote, evaluate_logits, overall_logits, predict_logits
+from model.data.clips import SPLITS, Clips, LabelledMusic, clips_as, join
+from model.data.training_set import DatasetError
+from model.evaluation.hearing import Hearing, predict_logits
+from model.evaluation.metrics import Vote, evaluate_logits
 from model.feature_spec import FeatureSpec
 from model.head import Head, inputs_of
 from model.recipes import Recipe
@@ -128,13 +130,14 @@ def train(
 
     def measured(source: LabelledMusic, split: str) -> dict[str, Any]:
         clips, _ = clips_as(source, split, learned.genres)
+        hearing = Hearing(network, features, clips)
         return evaluate_logits(
-            predict_logits(network, features, clips),
+            hearing.logits(),
             clips.targets,
             temperature=bundle.temperature,
             vote=vote,
             genres=learned.genres,
-            overall=overall_logits(network, features, clips),
+            overall=hearing.overall(),
         )
 
     # A head learns from the valid list too.

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     check_runner_arguments(runner_arguments)
     recipe = recipe_named(arguments.recipe)
-    from model.data.datasets import DatasetError
+    from model.data.training_set import DatasetError
     from pipeline.runs import interruption
     from pipeline.training_data import prepare
     from pipeline.views import progress
