@@ -178,6 +178,7 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
     LabelledClip
     """
     label = labelling(features.track)
+    assert label is not None  # `SelectLabelled` lets no other by
     return LabelledClip(
         name=printable(label.name),
         path=printable(features.track.uri),

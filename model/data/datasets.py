@@ -107,6 +107,7 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
     facts, stored = read_facts(folder), read_clips(folder)
     left_out = [str(file) for file in facts.left_out]
     small: dict[str, str] = {}
+    lists: list[str | None]
     if whole:
         lists, how = ["test"] * len(stored), "none: all of it"
         counts = Counter(clip.label for clip in stored)
@@ -116,12 +117,12 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
         labels = tuple(facts.genres)
         how = FILTERED if facts.dataset == "gtzan" else "the data set's own lists"
     else:
-        lists, small = split_by_artist([c.label for c in stored], [c.artist for c in stored])
+        divided, small = split_by_artist([c.label for c in stored], [c.artist for c in stored])
         labels = tuple(label for label in facts.genres if label not in small)
         is_known = len({clip.artist for clip in stored}) < len(stored)
         how = "artist" if is_known else "file, because no artists are known"
         stored = [clip for clip in stored if clip.label in labels]
-        lists = [split for split in lists if split]
+        lists = [split for split in divided if split]
     if not stored:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in small.items())
         raise DatasetError(facts.library, f"no genre has enough music ({reasons})")
@@ -131,16 +132,16 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
         targets=np.array([labels.index(clip.label) for clip in stored], dtype=np.int64),
         artists=tuple(key_of(clip.artist) or clip.artist for clip in stored),
     )
-    members = {
-        split: clips[[number for number, at in enumerate(lists) if at == split]]
-        for split in (*SPLITS, None)
-    }
+
+    def members(split: str | None) -> Clips:
+        return clips[[number for number, at in enumerate(lists) if at == split]]
+
     return LabelledMusic(
         name=facts.name,
         labels=labels,
         genres=tuple(facts.genres[label] for label in labels),
-        unlisted=members.pop(None),
-        splits=members,
+        unlisted=members(None),
+        splits={split: members(split) for split in SPLITS},
         features=facts.features,
         split=how,
         left_out=tuple(left_out),

@@ -80,8 +80,8 @@ def correspondences(music: LabelledMusic, split: str, bundle: Bundle) -> dict[st
         families = [family_of(genre) for genre in music.genres]
         known = list(dict.fromkeys(family for family in families if family in bundle.families))
         if known:
-            places = [known.index(family) if family in known else -1 for family in families]
-            by_family = _by_names(known, np.array(places)[targets], bundle)
+            numbers = [known.index(family) if family in known else -1 for family in families]
+            by_family = _by_names(known, np.array(numbers)[targets], bundle)
             if by_family.names != found["genres"].names:
                 found["families"] = by_family
     return {name: one for name, one in found.items() if len(one.clips)}

@@ -72,7 +72,7 @@ def _short(text: str) -> str:
 
 def confusion_plot(confusion: list[list[int]], genres: Sequence[str]) -> dict[str, Any]:
     counts = np.array(confusion)
-    rows = np.flatnonzero(counts.sum(axis=1))
+    rows = [int(row) for row in np.flatnonzero(counts.sum(axis=1))]
     shares = counts[rows] / counts[rows].sum(axis=1, keepdims=True)
     hover = [
         [

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def graph_of(ear: Ear) -> bytes:
     n_trained = len(network.trainable_variables)
 
     @tf.function
-    def hear(patches, *weights):
+    def hear(patches: Any, *weights: Any) -> Any:
         trained, observed = list(weights[:n_trained]), list(weights[n_trained:])
         return network.stateless_call(trained, observed, patches, training=False)[0]
 
@@ -193,7 +194,7 @@ def graph_of(ear: Ear) -> bytes:
 
 def _save(weights: dict[str, np.ndarray], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **weights)
+    np.savez_compressed(path, allow_pickle=False, **weights)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
 
 

@@ -116,7 +116,7 @@ def layer_variables() -> dict[str, str]:
     dict
         Layer and weight, such as ``timbre1/kernel``, to the variable's name.
     """
-    found = {}
+    found: dict[str, str] = {}
     convolutions = (*FRONT, "middle1", "middle2", "middle3")
     for number, layer in enumerate(convolutions):
         place = f"conv2d_{number}" if number else "conv2d"

@@ -189,6 +189,7 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
         surprise = -float(likelihoods[np.arange(len(clips)), clips.targets].mean())
         if best is None or surprise < best[0]:
             best = (surprise, strength, temperature)
+    assert best is not None  # there are strengths to choose from
     surprise, strength, temperature = best
     head = Head(*fit_linear(inputs, clips.targets, features, strength=strength))
     facts = {"strength": strength, "nll": round(surprise, 4), "folds": int(folds.max() + 1)}
@@ -330,7 +331,7 @@ class _Fitting:
     def _key(self) -> str:
         """What is trained how on what; the same arguments give the same key."""
         recipe = dataclasses.asdict(self.recipe)
-        recipe["build"] = self.recipe.build.__name__
+        recipe["build"] = self.recipe.build and self.recipe.build.__name__
         recipe["initialise"] = self.recipe.initialise and self.recipe.initialise.__name__
         clips = {s: [c.names, c.targets.tolist()] for s, c in self.music.splits.items()}
         facts = [recipe, dataclasses.asdict(self.features), self.seed, self.epochs, clips]
@@ -351,6 +352,7 @@ def _some_segments(features: FeatureSpec, clips: Clips, seed: int) -> np.ndarray
 
 def _build(recipe: Recipe, features: FeatureSpec, n_classes: int, precision: str) -> keras.Model:
     """The recipe's network, computing in `precision`."""
+    assert recipe.build is not None  # a head is no network
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

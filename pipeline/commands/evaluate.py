@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import tempfile
 from collections.abc import Callable
@@ -154,7 +155,7 @@ def _measure(
             hearing,
             level.targets,
             which=level.clips,
-            probabilities=lambda found, join=level.join: join(calibrated(found)),
+            probabilities=functools.partial(_joined, level, calibrated),
             vote=vote,
         )
     figures = measured.pop("genres")
@@ -166,6 +167,13 @@ def _measure(
     return figures
 
 
+def _joined(
+    level: Correspondence, calibrated: Callable[[np.ndarray], np.ndarray], logits: np.ndarray
+) -> np.ndarray:
+    """Probabilities of the classes that count."""
+    return level.join(calibrated(logits))
+
+
 def _told(
     level: Correspondence, hearing: Hearing, calibrated: Callable[[np.ndarray], np.ndarray]
 ) -> _Told:
@@ -173,7 +181,7 @@ def _told(
     import numpy as np
 
     def log_of(logits: np.ndarray) -> np.ndarray:
-        return np.log(level.join(calibrated(logits)) + 1e-12)
+        return np.log(_joined(level, calibrated, logits) + 1e-12)
 
     logits, overall = hearing.logits(), hearing.overall()
     whole = None if overall is None else log_of(overall[level.clips])

@@ -151,6 +151,7 @@ class Classifier:
     def head(self) -> Head:
         """The head on what ears say, loaded once."""
         self._head = self._head or self.bundle.load_head()
+        assert self._head is not None  # a bundle with ears has one
         return self._head
 
     def genres_of(self, outputs: np.ndarray) -> np.ndarray:
@@ -272,7 +273,7 @@ class Classifier:
         shape = (self.batch_segments, *self.bundle.features.shape)
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
-        def classify(batch):
+        def classify(batch: Any) -> Any:
             outputs, _ = network.stateless_call(trained, observed, batch, training=False)
             if has_ears:
                 return outputs, None
