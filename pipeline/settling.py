@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.runs.interruption import Stopping
 from pipeline.runs.run import Run, earlier_runs
-from pipeline.settings.options import LOCAL_RUNNER, TaggingJob
+from pipeline.settings.job import LOCAL_RUNNER, TaggingJob
 from pipeline.views import progress
 from transforms.library.settle import settle, take_what_failed, write_track
 from transforms.library.skip import Earlier, read_earlier

@@ -20,7 +20,8 @@ from apache_beam.runners.runner import PipelineResult
 from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
 from pipeline.runs.run import Run, close_run, earlier_runs
-from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
+from pipeline.settings.job import LOCAL_RUNNER, TaggingJob
+from pipeline.settings.options import add_tagging_arguments
 from pipeline.views import progress
 from transforms.audio.dofns import Hear
 from transforms.genre.classify import begin_loading, end_loading

@@ -39,7 +39,7 @@ from model.feature_spec import FeatureSpec
 from model.genres import spell
 from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
-from pipeline.settings.options import LOCAL_RUNNER
+from pipeline.settings.job import LOCAL_RUNNER
 from pipeline.views import progress
 from transforms.audio import pool
 from transforms.audio.dofns import Hear

@@ -127,24 +127,11 @@ def train(
         temperature=round(temperature, 4),
         n_segments=recipe.n_segments,
     )
-
-    def measured(source: LabelledMusic, split: str) -> dict[str, Any]:
-        clips, _ = clips_as(source, split, learned.genres)
-        hearing = Hearing(network, features, clips)
-        return evaluate_logits(
-            hearing.logits(),
-            clips.targets,
-            temperature=bundle.temperature,
-            vote=vote,
-            genres=learned.genres,
-            overall=hearing.overall(),
-        )
-
     # A head learns from the valid list too.
     apart = ("test",) if recipe.build is None else ("valid", "test")
-    metrics = {split: measured(music, split) for split in apart}
+    metrics = {split: _measured(network, bundle, music, split, vote) for split in apart}
     if beside:
-        metrics["beside"] = measured(join(beside), "test")
+        metrics["beside"] = _measured(network, bundle, join(beside), "test", vote)
     facts = {
         "recipe": recipe.name,
         "dataset": learned.name,
@@ -160,6 +147,21 @@ def train(
     bundle = save_bundle(bundle, network, folder, model_card(bundle))
     shutil.rmtree(Path(folder) / _CHECKPOINT, ignore_errors=True)
     return bundle
+
+
+def _measured(
+    network: keras.Model | Head, bundle: Bundle, music: LabelledMusic, split: str, vote: Vote
+) -> dict[str, Any]:
+    clips, _ = clips_as(music, split, bundle.genres)
+    hearing = Hearing(network, bundle.features.outputs, clips)
+    return evaluate_logits(
+        hearing.logits(),
+        clips.targets,
+        temperature=bundle.temperature,
+        vote=vote,
+        genres=bundle.genres,
+        overall=hearing.overall(),
+    )
 
 
 def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float, dict[str, Any]]:

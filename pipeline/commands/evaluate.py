@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
 from pipeline.commands.music import add_music_arguments, gather, load_keras
-from pipeline.settings.options import UsageError, bundle_named
+from pipeline.settings.job import bundle_named
+from pipeline.settings.options import UsageError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.commands.command import OK, add_command
 from pipeline.commands.music import KINDS, WHERE_FROM, note, recipe_named
-from pipeline.settings.options import UsageError, check_runner_arguments
+from pipeline.settings.job import check_runner_arguments
+from pipeline.settings.options import UsageError
 
 
 def add(commands: Any) -> None:
