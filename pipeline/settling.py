@@ -73,7 +73,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
 
 
 def _settled(job: TaggingJob, run: Run, workplace: str) -> Iterator[Track | Outcome]:
-    stopping = Stopping(run.folder)
+    stopping = Stopping(run.folder, job.library)
     listed = list_library(job.library, job.formats, tidy=not job.dry_run)
     runs = earlier_runs(job, run) if job.incremental else []
     if job.retry_failed:

@@ -71,7 +71,7 @@ def build(
     closes_itself : bool
         Whether the last step does what is to be done when all is reported.
     """
-    stopping = interruption.Stopping(run.folder)
+    stopping = interruption.Stopping(run.folder, job.library)
     policy = TagPolicy(
         existing=job.existing,
         dry_run=job.dry_run,
