@@ -228,7 +228,7 @@ def run_tagging(job: TaggingJob, run: Run, runner_arguments: Sequence[str] = ())
     pipeline = beam.Pipeline(options=options)
     try:
         build(pipeline, job, run, closes_itself=is_template)
-        result = pipeline.runs.run()
+        result = pipeline.run()
         if options.view_as(PortableOptions).environment_type != "LOOPBACK":
             progress.hide()
         _wait_for(result)

@@ -270,7 +270,7 @@ def prepare(
     pipeline = beam.Pipeline(options=options)
     build(pipeline, library, labelling, spec, out, processes or pool.default_processes())
     try:
-        result = pipeline.runs.run()
+        result = pipeline.run()
         result.wait_until_finish()
     finally:
         pool.stop()
