@@ -148,7 +148,7 @@ def heard_tracks(report: str) -> Heard:
         runs = [run for run in runs_of(report) if not run.in_one_folder]
         seen, embedded, parts, libraries = _read(runs)
     except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UsageError(f"{report}: cannot be read ({reason})") from error
     library = next((library for library in libraries if library), None)
     if not len(embedded):
