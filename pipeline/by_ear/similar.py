@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from model.bundle import BUNDLES, Bundle, BundleError, load_bundle
+from model.bundle import BUNDLES, Bundle
 from pipeline.by_ear.heard import Heard, how_to_hear, is_there
-from pipeline.settings.options import UsageError
+from pipeline.settings.options import UsageError, bundle_named
 from transforms.audio.hear import TIMEOUT_S, hear_what_sounds, result_of
 from transforms.library.formats import FORMATS, format_of
 from transforms.storage.places import absolute, is_remote
@@ -76,13 +77,11 @@ def seed_of(track: str, heard: Heard) -> Seed:
 
 def _bundle_of(version: str) -> Bundle | None:
     """The bundle of that version, of those that come with genrebeam."""
-    for folder in sorted(BUNDLES.iterdir()):
-        try:
-            bundle = load_bundle(folder)
-        except BundleError:
-            continue
-        if bundle.version == version:
-            return bundle
+    for name in (None, *sorted(folder.name for folder in BUNDLES.iterdir())):
+        with contextlib.suppress(UsageError):
+            bundle = bundle_named(name)
+            if bundle.version == version:
+                return bundle
     return None
 
 
