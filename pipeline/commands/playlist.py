@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import os
 import sys
@@ -83,7 +84,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     for uri in left_out:
         complain(f"{safe(uri)}: such a name cannot stand in a playlist, left out", OK)
     if out is None:
-        sys.stdout.buffer.write(text.encode())
+        with contextlib.suppress(BrokenPipeError):  # whoever reads has enough, as head does
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.flush()
         return OK
     try:
         with places.writing(out) as stream:

@@ -5,6 +5,7 @@ On a terminal a table; else lines of fields with tabs between them, the path las
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
@@ -31,7 +32,7 @@ def print_similar(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
     if not is_terminal(stream):
         return _print_lines(cells, stream)
     with_short = ((*others, _short(uri)) for *others, uri in cells)
-    return _print_table(with_short, stream, heading=("", "artist", "title", "file"))
+    return _print_table(with_short, stream, heading=("similarity", "artist", "title", "file"))
 
 
 def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
@@ -49,11 +50,8 @@ def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
         print(file=stream)
     spare = [row["size_bytes"] for group in groups for row in group.tracks[1:]]
     if spare:
-        print(
-            f"{len(groups):,} recordings are there more than once: {len(spare):,} files, "
-            f"{_size(sum(spare))}, beside the best of each",
-            file=stream,
-        )
+        found = f"there more than once: {len(groups):,}; beside the best file of each"
+        print(f"recordings {found}: {len(spare):,}, {_size(sum(spare))}", file=stream)
     else:
         print("no recording is there twice", file=stream)
     return None
@@ -93,8 +91,9 @@ def _short(uri: str) -> str:
 
 
 def _print_lines(rows: Iterable[Sequence[str]], stream: TextIO) -> None:
-    for row in rows:
-        print("\t".join(map(safe, row)), file=stream)
+    with contextlib.suppress(BrokenPipeError):  # whoever reads has enough, as head does
+        for row in rows:
+            print("\t".join(map(safe, row)), file=stream)
 
 
 def _print_table(
