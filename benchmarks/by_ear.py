@@ -2,7 +2,7 @@
 """By ear: what it costs in a large library, and whether copies are told from other tracks.
 
     .venv/bin/python benchmarks/by_ear.py scale [TRACKS ...]    # default 10,000 100,000 1,000,000
-    .venv/bin/python benchmarks/by_ear.py copies FOLDER [--every 3]
+    .venv/bin/python benchmarks/by_ear.py copies FOLDER [--every 3] [--bundle NAME]
 
 `scale` writes reports of made-up tracks (1,224 numbers each, as the default model's) and measures
 how long it takes to find the tracks nearest to one, and the pairs that could be one recording
@@ -10,7 +10,7 @@ how long it takes to find the tracks nearest to one, and the pairs that could be
 object a line.
 
 `copies` encodes every third track of a folder of music in several ways with ffmpeg, hears all of
-it with the default model, and prints for each way how many copies are found again beside their
+it, and prints for each way how many copies are found again beside their
 original: by embedding and duration alone (``near``), and when listened to (``same``); then the
 same of pairs of different tracks, and those among them that sound the same: look at them, they
 may be copies that the folder had.
@@ -160,23 +160,23 @@ def encode(music: Path, folder: Path, every: int) -> dict[str, Path]:
     return originals
 
 
-def hear(library: Path, home: str) -> None:
+def hear(library: Path, home: str, bundle: str) -> None:
     from pipeline.cli import main
 
     options = ["--existing", "replace", "--dry-run", "--embeddings", "--quiet"]
-    main(["tag", str(library), *options, "--report", home])
+    main(["tag", str(library), *options, "--report", home, "--bundle", bundle])
 
 
-def copies(music: Path, every: int) -> None:
+def copies(music: Path, every: int, bundle: str) -> None:
     with tempfile.TemporaryDirectory(prefix="by-ear-") as place:
         folder, home = Path(place) / "copies", os.path.join(place, "reports")
         originals = encode(music, folder, every)
         for library in (music, folder):
-            hear(library, home)
+            hear(library, home, bundle)
         heard = heard_tracks(home)
         uris = heard.tracks["uri"].to_pylist()
         number_of = {uri: number for number, uri in enumerate(uris)}
-        matrix = np.zeros((len(uris), sum(PARTS)), np.float32)
+        matrix = np.zeros((len(uris), len(heard.embedding(0))), np.float32)
         for numbers, embeddings in heard.embeddings():
             matrix[numbers] = embeddings
         seconds = heard.tracks["duration_s"].to_numpy()
@@ -224,6 +224,7 @@ def _arguments() -> argparse.Namespace:
     of_copies = commands.add_parser("copies")
     of_copies.add_argument("music", type=Path)
     of_copies.add_argument("--every", type=int, default=3)
+    of_copies.add_argument("--bundle", default="default")
     of_measure = commands.add_parser("measure")
     of_measure.add_argument("home")
     of_measure.add_argument("what")
@@ -237,7 +238,7 @@ def main() -> None:
     elif arguments.command == "scale":
         scale(arguments.sizes, ["nearest"] if arguments.no_pairs else ["nearest", "pairs"])
     else:
-        copies(arguments.music, arguments.every)
+        copies(arguments.music, arguments.every, arguments.bundle)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from transforms.library.formats import LOSSLESS
 from transforms.records import reason_of
 
 # What could be one recording. Measured in benchmarks/by_ear.py.
-MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.9
+MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.85
 # Tracks that each is listened to with, the nearest: copies are among them.
 _MOST_EACH = 5
 # What is one recording: copies are at 0.9 or more, other pairs below 0.15.

@@ -185,7 +185,8 @@ def _read(runs: Sequence[Run]) -> tuple[pa.Table, pa.Table, list[str], list[str 
         libraries.append(library)
         if library not in whole:
             seen.append(latest_rows(run.tracks, _FACTS))
-        for path, open_part in places.opened(parts_of(run.tracks)):
+        noted = facts.get("options", {}).get("embeddings", True)
+        for path, open_part in places.opened(parts_of(run.tracks) if noted else ()):
             with open_part() as stream:
                 found = _embedded_in(stream)
             if found is not None:

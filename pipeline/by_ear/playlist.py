@@ -15,8 +15,8 @@ from transforms.storage.places import is_remote
 _OTHERS_BETWEEN = 2
 # Of so many times as many tracks as are wanted the playlist is made, the nearest.
 POOL = 10
-# Equally long to so many seconds and at least so similar: most likely one recording. Of the
-# copies of 128 kbit/s and more 98 % are, of pairs of different tracks 0.05 %.
+# Equally long to so many seconds and at least so similar: most likely one recording. All copies
+# of 96 tracks of Magnatune's at 128 kbit/s and more are, and 0.05 % of pairs of other tracks.
 _MOST_SECONDS, _LEAST_SIMILARITY = 2.0, 0.95
 
 

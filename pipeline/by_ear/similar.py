@@ -68,9 +68,10 @@ def seed_of(track: str, heard: Heard) -> Seed:
         raise UsageError(f"{track}: not one of the formats {', '.join(sorted(FORMATS))}")
     bundle = _bundle_of(heard.model_version)
     if bundle is None:
+        model = f"{heard.model_name} {heard.model_version}"
         raise UsageError(
-            f"{track}: not heard by {heard.model_name} {heard.model_version}, which heard the "
-            f"others; with --bundle and that model: {how_to_hear(path, heard.report)}"
+            f"{track}: is not heard yet, and {model}, which heard the others, does not come with "
+            f"genrebeam; to hear it: {how_to_hear(path, heard.report)} --bundle DIR"
         )
     return Seed(path, None, embedding_of(path, bundle))
 

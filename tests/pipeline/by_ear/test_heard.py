@@ -132,6 +132,14 @@ def test_a_damaged_part_is_one_line(tmp_path):
     assert len(str(told.value).splitlines()) == 1
 
 
+def test_a_run_that_noted_no_embeddings_is_not_searched_for_any(tmp_path):
+    run = write_run(tmp_path, track("/m/a.mp3"), options={"formats": [], "embeddings": False})
+    with places.writing(f"{run.tracks}/part-0.parquet") as stream:
+        stream.write(b"PAR1 not really PAR1")
+    write_run(tmp_path, track("/m/a.mp3", [1, 0]))
+    assert embeddings_of(tmp_path) == {"/m/a.mp3": [1, 0]}
+
+
 def test_a_track_is_found_by_its_name_or_by_what_is_in_it(tmp_path, write_tone):
     path = write_tone("m/a.flac", seconds=3)
     from transforms.library.fingerprint import fingerprint
