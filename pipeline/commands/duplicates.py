@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.commands.similar import tell_left_out
 from pipeline.settings.options import DEFAULT_REPORT
 from pipeline.views.terminal import tracked
 
@@ -45,7 +44,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     from pipeline.by_ear.duplicates import candidates, groups, listen, those_there
     from pipeline.by_ear.heard import heard_tracks
-    from pipeline.views.by_ear import print_duplicates
+    from pipeline.views.by_ear import print_duplicates, tell_left_out
     from transforms.audio.pool import default_processes
     from transforms.storage.places import absolute
 
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     listened = listen(near, heard, default_processes(), failed)
     same = [pair for pair in tracked(listened, len(near), sys.stderr) if pair is not None]
     found = groups(same, heard.tracks.drop(["part", "row", "fingerprint"]))
-    tell_left_out(heard.n_unheard, len(heard.tracks), missing, heard.how_to_hear)
+    tell_left_out(heard, missing, sys.stderr)
     for uri, reason in failed.items():
         complain(f"{uri}: {reason}", SOME_FAILED)
     if arguments.json:

@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.commands.similar import tell_left_out
 from pipeline.settings.options import DEFAULT_REPORT, UsageError, count
 from pipeline.views.terminal import safe
 
@@ -69,6 +68,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from pipeline.by_ear.heard import heard_tracks
     from pipeline.by_ear.playlist import m3u8
     from pipeline.by_ear.similar import seed_of
+    from pipeline.views.by_ear import tell_left_out
     from transforms.records import TrackError, reason_of
     from transforms.storage import places
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     missing: list[str] = []
     entries = _entries(heard, seed, arguments.length, missing)
     text, left_out = m3u8(entries, os.path.dirname(out) if out else os.getcwd())
-    tell_left_out(heard.n_unheard, len(heard.tracks), missing, heard.how_to_hear)
+    tell_left_out(heard, missing, sys.stderr)
     for uri in left_out:
         complain(f"{safe(uri)}: such a name cannot stand in a playlist, left out", OK)
     if out is None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
 from pipeline.settings.options import DEFAULT_REPORT, count
-from pipeline.views.terminal import safe
+
+_SHOWN = ["uri", "artist", "title", "album", "duration_s"]
 
 
 def add(commands: Any) -> None:
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     from pipeline.by_ear.heard import heard_tracks
     from pipeline.by_ear.similar import nearest, seed_of, similarities
-    from pipeline.views.by_ear import print_similar
+    from pipeline.views.by_ear import print_similar, tell_left_out
     from transforms.records import TrackError, printable, reason_of
     from transforms.storage.places import absolute
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         for n in found
         for row in heard.tracks.slice(n, 1).select(_SHOWN).to_pylist()
     ]
-    tell_left_out(heard.n_unheard, len(heard.tracks), missing, heard.how_to_hear)
+    tell_left_out(heard, missing, sys.stderr)
     if arguments.json:
         model = {"name": heard.model_name, "version": heard.model_version}
         facts = {"track": printable(seed.path), "model": model, "unheard": heard.n_unheard}
@@ -74,16 +75,3 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     else:
         print_similar(rows, sys.stdout)
     return OK
-
-
-_SHOWN = ["uri", "artist", "title", "album", "duration_s"]
-
-
-def tell_left_out(n_unheard: int, n_heard: int, missing: list[str], how_to_hear: str) -> None:
-    """Say which tracks of the library could not be among those found, and what can be done."""
-    if n_unheard:
-        told = f"{n_unheard:,} of {n_unheard + n_heard:,} tracks were not heard by this model"
-        complain(f"{told} and are left out; to hear all: {how_to_hear}", OK)
-    if missing:
-        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
-        complain(f"no longer there, left out: {safe(missing[0])}{more}", OK)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from pipeline.by_ear.duplicates import Group
+from pipeline.by_ear.heard import Heard
 from pipeline.views.terminal import is_terminal, safe
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -55,6 +56,25 @@ def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
     else:
         print("no recording is there twice", file=stream)
     return None
+
+
+def tell_left_out(heard: Heard, missing: Sequence[str], stream: TextIO) -> None:
+    """Say which tracks of the library could not be among those found.
+
+    Parameters
+    ----------
+    heard : Heard
+    missing : sequence of str
+        Files that are no longer there.
+    stream : file
+    """
+    if heard.n_unheard:
+        told = f"{heard.n_unheard:,} of {heard.n_unheard + len(heard.tracks):,} tracks"
+        told = f"{told} were not heard by this model, left out; to hear all: {heard.how_to_hear}"
+        print(f"genrebeam: {safe(told)}", file=stream)
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        print(f"genrebeam: no longer there, left out: {safe(missing[0])}{more}", file=stream)
 
 
 def _fields(groups: Sequence[Group]) -> Iterator[tuple[str, ...]]:
