@@ -478,7 +478,7 @@ def write_one(path: str, genres: tuple[str, ...]) -> Written:
     """Read a file's header and give it a genre."""
     from transforms.library.walk import walk
     from transforms.records import Decision, Outcome
-    from transforms.tags.fields import read_header
+    from transforms.tags.header import read_header
     from transforms.tags.tag import ReadTags, TagPolicy, tag
 
     before, facts = Path(path).read_bytes(), os.stat(path)

@@ -42,7 +42,7 @@ from tests.audio_bytes import audio_hash  # noqa: E402
 from tests.conftest import tone, write_audio  # noqa: E402
 from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Track, with_tags  # noqa: E402
-from transforms.tags.fields import read_header  # noqa: E402
+from transforms.tags.header import read_header  # noqa: E402
 from transforms.tags.rewrite import is_temporary  # noqa: E402
 from transforms.tags.tag import write_genres  # noqa: E402
 

@@ -42,7 +42,7 @@ from transforms.library.skip import (
 from transforms.library.walk import Walk
 from transforms.reports.report import WriteReport
 from transforms.storage import places
-from transforms.tags.fields import TagForm
+from transforms.tags.form import TagForm
 from transforms.tags.rewrite import WritePolicy
 from transforms.tags.tag import ReadTags, Tag, TagPolicy
 

@@ -21,7 +21,7 @@ from model.bundle import Bundle
 from tests.conftest import files_of, read_rows, tone, write_audio
 from transforms.library.walk import walk
 from transforms.records import Track, with_tags
-from transforms.tags.fields import read_header
+from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 
 # What two runs never share, and the network's figures, which depend a little on its batches.

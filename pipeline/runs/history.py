@@ -20,7 +20,7 @@ from transforms.library.fingerprint import fingerprint
 from transforms.records import TrackError, printable
 from transforms.reports.report import latest_rows
 from transforms.storage.places import is_remote
-from transforms.tags.fields import read_header
+from transforms.tags.header import read_header
 from transforms.tags.undo import read_journal
 
 _COLUMNS = [

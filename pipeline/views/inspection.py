@@ -248,7 +248,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     from transforms.audio import pool
     from transforms.library.formats import format_of
     from transforms.records import Prediction, Track, reason_of
-    from transforms.tags.fields import read_header
+    from transforms.tags.header import read_header
 
     started = time.perf_counter()
     tags, header, tags_error = FileTags(), AudioFacts(), None

@@ -14,7 +14,7 @@ from tests.conftest import GENRES, files_of, read_rows, tone, write_audio
 from transforms.audio import pool
 from transforms.records import Track
 from transforms.tags import rewrite
-from transforms.tags.fields import read_header
+from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 
 

@@ -16,7 +16,8 @@ from transforms.audio.features import TooShort, hear
 from transforms.audio.hear import DecoderCrash, DecoderTimeout
 from transforms.reasons import explain
 from transforms.records import Track, TrackError, dropped
-from transforms.tags.fields import NoTagField, TagReadError, TagWriteError, read_header
+from transforms.tags.errors import NoTagField, TagReadError, TagWriteError
+from transforms.tags.header import read_header
 from transforms.tags.rewrite import HardLinked
 from transforms.tags.tag import write_genres
 

@@ -21,7 +21,7 @@ from transforms.audio.features import Silence
 from transforms.audio.hear import hear_what_sounds
 from transforms.genre.classify import Classifier
 from transforms.records import TrackError
-from transforms.tags.fields import read_header
+from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 
 RATE = 22050

@@ -30,7 +30,8 @@ from model.genres import key_of, spell
 from transforms.library.formats import FORMATS
 from transforms.records import CATCH_ALL, Track, dropped, with_tags
 from transforms.storage.remote import is_remote, localised
-from transforms.tags.fields import NoTagField, read_header
+from transforms.tags.errors import NoTagField
+from transforms.tags.header import read_header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.
 _WITHOUT_TAGS = frozenset(["au"])

@@ -25,7 +25,8 @@ from transforms.library.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, reason_of, with_tags
 from transforms.reports.report import SCHEMA, parts_of
 from transforms.storage import places
-from transforms.tags.fields import TagForm, read_header
+from transforms.tags.form import TagForm
+from transforms.tags.header import read_header
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.
 _SETTLED = ("tagged", "kept", "unchanged", "refused")

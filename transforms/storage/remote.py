@@ -23,7 +23,7 @@ from transforms.library.formats import format_of
 from transforms.records import Track
 from transforms.storage import buckets
 from transforms.storage.buckets import ObjectChanged, RemoteObject, find, is_remote, objects_below
-from transforms.tags.fields import TagWriteError
+from transforms.tags.errors import TagWriteError
 from transforms.tags.patch import make_patch
 
 # Most that copies for later steps may take on the disk, in bytes, and of what is free there.

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from transforms.records import Refusal, Track
-from transforms.tags.fields import TagWriteError
+from transforms.tags.errors import TagWriteError
 from transforms.tags.patch import make_patch
 
 # Hidden, so that no walk lists it; then the machine and the process that it belongs to.

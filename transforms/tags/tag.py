@@ -1,7 +1,6 @@
 """Tag: decide what a file's genre becomes, and write it.
 
-``fields.py`` knows each format, ``rewrite.py`` how a file is changed safely; this step has
-the rules.
+``header.py`` reads and writes tags, ``rewrite.py`` changes a file safely; the rules are here.
 """
 
 from __future__ import annotations
@@ -26,15 +25,9 @@ from transforms.records import (
     with_tags,
 )
 from transforms.storage.remote import is_remote, localised, rewrite_object
-from transforms.tags.fields import (
-    CONFIDENCE,
-    MODEL,
-    TagForm,
-    TagWriteError,
-    agrees,
-    read_header,
-    write_fields,
-)
+from transforms.tags.errors import TagWriteError
+from transforms.tags.form import CONFIDENCE, MODEL, TagForm
+from transforms.tags.header import agrees, read_header, write_fields
 from transforms.tags.rewrite import Journal, WritePolicy, check_writable, rewrite
 
 # Files that are written at a time.

@@ -10,7 +10,7 @@ import soundfile
 from model.bundle import DEFAULT_BUNDLE, load_bundle
 from pipeline.cli import main
 from tests.conftest import read_rows, write_audio
-from transforms.tags.fields import read_header
+from transforms.tags.header import read_header
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.storages import amazon, google
 from tests.transforms.tags.test_tag import decision
 from transforms.storage import buckets, remote
 from transforms.tags import tag
-from transforms.tags.fields import read_header
+from transforms.tags.header import read_header
 from transforms.tags.tag import TagPolicy
 from transforms.tags.undo import undo
 

@@ -16,8 +16,8 @@ from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.readers import READERS
 from tests.transforms.tags.test_tag import GENRE, decision, id3_tag, listed
-from transforms.tags.fields import read_header
-from transforms.tags.id3 import following_tags
+from transforms.tags.header import read_header
+from transforms.tags.id3_bytes import following_tags
 from transforms.tags.tag import TagPolicy, tag
 from transforms.tags.undo import read_journal, undo
 

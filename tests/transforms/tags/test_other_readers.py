@@ -13,7 +13,8 @@ from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.readers import with_exiftool, with_ffprobe, with_taglib
 from tests.transforms.tags.test_tag import FORMATS, fill, listed
-from transforms.tags.fields import TagForm, read_header
+from transforms.tags.form import TagForm
+from transforms.tags.header import read_header
 from transforms.tags.tag import TagPolicy, write_genres
 
 ONE, SEVERAL = ("Škola ☂",), ("Hip-Hop", "Škola ☂", "R&B / Soul")

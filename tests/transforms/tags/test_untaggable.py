@@ -12,8 +12,9 @@ from tests.transforms.tags.test_tag import fill, listed
 from transforms.audio.features import hear
 from transforms.library.walk import walk
 from transforms.records import Track
-from transforms.tags import fields
-from transforms.tags.fields import NoTagField, TagWriteError, read_header
+from transforms.tags import chunks
+from transforms.tags.errors import NoTagField, TagWriteError
+from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 from transforms.tags.untaggable import why_untaggable
 
@@ -93,7 +94,7 @@ def test_a_file_without_room_for_larger_sizes_is_left_alone(tmp_path, monkeypatc
     path = tmp_path / f"a.{format}"
     write_audio(path, tone(1, 22050, 2), 22050)
     content = path.read_bytes()
-    monkeypatch.setattr(fields, "_LARGEST_CHUNKED", len(content) - 1)
+    monkeypatch.setattr(chunks, "_LARGEST", len(content) - 1)
     with pytest.raises(TagWriteError, match="as large as its format can be"):
         write_genres(listed(path), ("Jazz",), [].append)
     assert path.read_bytes() == content

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from mutagen.id3 import TCON, Frames
+from mutagen.id3._id3v1 import find_id3v1
 from mutagen.id3._tags import determine_bpi
 from mutagen.id3._util import BitPaddedInt, unsynch
 
@@ -127,22 +128,47 @@ def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
         place += size
 
 
-def restore_v1(block: bytes, genres: Sequence[str]) -> bytes:
-    """An ID3v1 tag with another genre.
+def read_v1(path: str) -> bytes:
+    """The ID3v1 tag at the end of a file.
 
     Parameters
     ----------
-    block : bytes
-        128 bytes; only the last changes.
-    genres : sequence of str
-        The first that ID3v1 has a number for counts.
+    path : str
 
     Returns
     -------
     bytes
+        128 bytes, or none.
+
+    Raises
+    ------
+    ValueError
+        If mutagen would take something else at the end for one, and write over it.
+    """
+    with open(path, "rb") as stream:
+        _, offset = find_id3v1(stream)
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 128))
+        block = stream.read()
+    if offset not in (-128, 0):
+        raise ValueError("the ID3v1 tag at its end has the wrong size")
+    return block if offset else b""
+
+
+def append_v1(path: str, block: bytes, genres: Sequence[str]) -> None:
+    """Put an ID3v1 tag with another genre at the end of a file that has lost its own.
+
+    Parameters
+    ----------
+    path : str
+    block : bytes
+        As `read_v1` gave it; only the last byte changes.
+    genres : sequence of str
+        The first that ID3v1 has a number for counts.
     """
     numbers = [TCON.GENRES.index(genre) for genre in genres if genre in TCON.GENRES]
-    return block[:-1] + bytes([numbers[0] if numbers else _NO_GENRE])
+    with open(path, "ab") as stream:
+        stream.write(block[:-1] + bytes([numbers[0] if numbers else _NO_GENRE]))
 
 
 def _open(tag: bytes) -> tuple[int, int, bytes]:
