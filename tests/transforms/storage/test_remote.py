@@ -8,8 +8,8 @@ import pytest
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
+from tests.music_files import decision
 from tests.storages import amazon, google
-from tests.transforms.tags.test_tag import decision
 from transforms.storage import buckets, remote
 from transforms.tags import tag
 from transforms.tags.header import read_header

@@ -10,7 +10,7 @@ from mutagen.id3 import ID3, TIT2
 
 from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
 from tests.conftest import tone, write_audio
-from tests.transforms.tags.test_tag import fill, listed
+from tests.music_files import fill, listed
 from transforms.audio.decode import DecodeError
 from transforms.audio.features import hear
 from transforms.records import TrackError
