@@ -89,7 +89,7 @@ def measure(
     if name in BASELINES:
         fitted = fit_baseline(name, music)
         logits = {part: fitted.logits[part] for part in ("valid", "test")}
-        temperature = fit_temperature(logits["valid"], music.splits["valid"].targets)
+        temperature = fit_temperature(logits["valid"].segments, music.splits["valid"].targets)
         figures = {
             part: evaluate_logits(
                 logits[part],

@@ -107,21 +107,18 @@ class Bundle:
         local = self.path if self.read is None else _fetched(self.path, self.version, self.read)
         return Path(local)
 
-    def load_head(self) -> Head | None:
-        """Load what is on top of the ears.
+    def load_head(self) -> Head:
+        """Load what is on top of the ears, of a bundle that hears with them.
 
         Returns
         -------
-        Head or None
-            None for a bundle that has a network of its own.
+        Head
 
         Raises
         ------
         BundleError
             If it cannot be loaded or does not fit the bundle's facts.
         """
-        if not self.features.ears:
-            return None
         from model.head import load_head
 
         try:

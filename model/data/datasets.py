@@ -7,7 +7,8 @@ pictures, or from audio that ``pipeline.training_data`` made into a training set
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,14 @@ from model.data.clips import SPLITS, Clips, LabelledMusic
 from model.data.fma import fma_tracks_file, load_fma_array
 from model.data.gtzan import FILTERED, holds_gtzan, load_gtzan_array
 from model.data.splits import split_by_artist
-from model.data.training_set import FACTS_FILE, DatasetError, read_clips, read_facts
+from model.data.training_set import (
+    FACTS_FILE,
+    DatasetError,
+    LabelledClip,
+    SetFacts,
+    read_clips,
+    read_facts,
+)
 from model.genres import key_of
 
 # How audio can be labelled (see ``transforms.library.label``).
@@ -105,45 +113,72 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
         If the set is not complete, cannot be read, or nothing of it can be used.
     """
     facts, stored = read_facts(folder), read_clips(folder)
-    left_out = [str(file) for file in facts.left_out]
-    small: dict[str, str] = {}
-    lists: list[str | None]
-    if whole:
-        lists, how = ["test"] * len(stored), "none: all of it"
-        counts = Counter(clip.label for clip in stored)
-        labels = tuple(label for label in facts.genres if counts[label])
-    elif any(clip.split for clip in stored):
-        lists = [clip.split for clip in stored]
-        labels = tuple(facts.genres)
-        how = FILTERED if facts.dataset == "gtzan" else "the data set's own lists"
-    else:
-        divided, small = split_by_artist([c.label for c in stored], [c.artist for c in stored])
-        labels = tuple(label for label in facts.genres if label not in small)
-        is_known = len({clip.artist for clip in stored}) < len(stored)
-        how = "artist" if is_known else "file, because no artists are known"
-        stored = [clip for clip in stored if clip.label in labels]
-        lists = [split for split in divided if split]
-    if not stored:
-        reasons = "; ".join(f"{label}: {reason}" for label, reason in small.items())
+    divided = _divided(facts, stored, whole)
+    listed = [
+        (clip, split)
+        for clip, split in zip(stored, divided.lists, strict=True)
+        if clip.label in divided.labels
+    ]
+    if not listed:
+        reasons = "; ".join(divided.too_small)
         raise DatasetError(facts.library, f"no genre has enough music ({reasons})")
+    numbers = {label: number for number, label in enumerate(divided.labels)}
     clips = Clips(
-        names=tuple(clip.name for clip in stored),
-        log_mel=tuple(clip.features for clip in stored),
-        targets=np.array([labels.index(clip.label) for clip in stored], dtype=np.int64),
-        artists=tuple(key_of(clip.artist) or clip.artist for clip in stored),
+        names=tuple(clip.name for clip, _ in listed),
+        log_mel=tuple(clip.features for clip, _ in listed),
+        targets=np.array([numbers[clip.label] for clip, _ in listed], dtype=np.int64),
+        artists=tuple(key_of(clip.artist) or clip.artist for clip, _ in listed),
     )
 
     def members(split: str | None) -> Clips:
-        return clips[[number for number, at in enumerate(lists) if at == split]]
+        return clips[[number for number, (_, at) in enumerate(listed) if at == split]]
 
     return LabelledMusic(
         name=facts.name,
-        labels=labels,
-        genres=tuple(facts.genres[label] for label in labels),
-        unlisted=members(None),
+        labels=divided.labels,
+        genres=tuple(facts.genres[label] for label in divided.labels),
         splits={split: members(split) for split in SPLITS},
         features=facts.features,
-        split=how,
-        left_out=tuple(left_out),
-        too_small=tuple(f"{label}: {reason}" for label, reason in small.items()),
+        split=divided.how,
+        left_out=tuple(str(file) for file in facts.left_out),
+        too_small=divided.too_small,
+        unlisted=members(None),
     )
+
+
+@dataclass(frozen=True)
+class _Divided:
+    """How the clips of a training set are divided.
+
+    Parameters
+    ----------
+    lists : sequence of (str or None)
+        The split of each clip, if any.
+    labels : tuple of str
+        Those that are used.
+    how : str
+        For people to read.
+    too_small : tuple of str
+        Labels left out, with the reason.
+    """
+
+    lists: Sequence[str | None]
+    labels: tuple[str, ...]
+    how: str
+    too_small: tuple[str, ...] = ()
+
+
+def _divided(facts: SetFacts, stored: Sequence[LabelledClip], whole: bool) -> _Divided:
+    if whole:
+        found = {clip.label for clip in stored}
+        labels = tuple(label for label in facts.genres if label in found)
+        return _Divided(["test"] * len(stored), labels, "none: all of it")
+    if any(clip.split for clip in stored):
+        how = FILTERED if facts.dataset == "gtzan" else "the data set's own lists"
+        return _Divided([clip.split for clip in stored], tuple(facts.genres), how)
+    artists = [clip.artist for clip in stored]
+    lists, small = split_by_artist([clip.label for clip in stored], artists)
+    labels = tuple(label for label in facts.genres if label not in small)
+    how = "artist" if len(set(artists)) < len(stored) else "file, because no artists are known"
+    reasons = tuple(f"{label}: {reason}" for label, reason in small.items())
+    return _Divided(lists, labels, how, reasons)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.data.clips import LabelledMusic
-from model.evaluation.hearing import predict_logits
+from model.evaluation.predict import TrackScores, predict
 from model.recipes import chowdhry_feature_net
 
 if TYPE_CHECKING:
@@ -89,14 +89,13 @@ class FittedBaseline:
     settings : dict
         Those of the grid that were best on the valid list.
     logits : dict
-        Split name to one ``(n_segments, n_classes) float`` per clip, as
-        `model.evaluation.metrics.evaluate_logits` takes them: logarithms of probabilities, or the
-        support vector machine's scores. For every split but ``train``.
+        Split name to logits: logarithms of probabilities, or the support vector machine's
+        scores. For every split but ``train``.
     """
 
     name: str
     settings: dict[str, Any]
-    logits: dict[str, list[np.ndarray]]
+    logits: dict[str, TrackScores]
 
 
 def fit_baseline(name: str, music: LabelledMusic, seed: int = 0) -> FittedBaseline:
@@ -134,7 +133,9 @@ def fit_baseline(name: str, music: LabelledMusic, seed: int = 0) -> FittedBaseli
         name=name,
         settings={setting.split("__")[1]: value for setting, value in best.items()},
         logits={
-            split: _logits(classifier, clips) for split, clips in told.items() if split != "train"
+            split: TrackScores(_logits(classifier, clips))
+            for split, clips in told.items()
+            if split != "train"
         },
     )
 
@@ -157,7 +158,10 @@ def describe_clips(music: LabelledMusic) -> dict[str, list[np.ndarray]]:
     features = chowdhry_feature_net.FEATURES.on_frames_of(music.features)
     segments = keras.Input(features.shape)
     teller = keras.Model(segments, chowdhry_feature_net.descriptors(segments, features))
-    return {name: predict_logits(teller, features, clips) for name, clips in music.splits.items()}
+    return {
+        name: predict(teller, features, clips).logits.segments
+        for name, clips in music.splits.items()
+    }
 
 
 def _logits(classifier: Pipeline, clips: list[np.ndarray]) -> list[np.ndarray]:

@@ -7,7 +7,8 @@ tracks: segments of one track are too much alike to be drawn one by one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,64 +16,36 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from model.calibration import expected_calibration_error, reliability_curve
-from model.evaluation.hearing import Hearing
+from model.evaluation.predict import TrackScores
 
 # (n_segments, n_classes) probabilities, a rule and the (n_classes,) probabilities of all segments
 # together (None: their mean) to (class or None, its confidence).
 Vote = Callable[[np.ndarray, str, np.ndarray | None], tuple[int | None, float]]
 
 
-def track_probabilities(
-    track_logits: Sequence[np.ndarray], temperature: float, overall: np.ndarray | None = None
-) -> np.ndarray:
-    """Calibrated probabilities of each track: the mean over its segments, unless given.
-
-    Parameters
-    ----------
-    track_logits : sequence of np.ndarray
-        One ``(n_segments, n_classes) float32`` per track.
-    temperature : float
-    overall : np.ndarray, optional
-        See `Hearing.overall`.
-
-    Returns
-    -------
-    np.ndarray
-        ``(n_tracks, n_classes) float``.
-    """
-    if overall is not None:
-        return softmax(overall / temperature, axis=1)
-    return np.stack([softmax(logits / temperature, axis=1).mean(axis=0) for logits in track_logits])
-
-
-def evaluate_logits(
-    track_logits: Sequence[np.ndarray],
+def evaluate(
+    probabilities: TrackScores,
     targets: np.ndarray,
     *,
-    temperature: float,
     vote: Vote,
     genres: Sequence[str] | None = None,
-    overall: np.ndarray | None = None,
     n_resamples: int = 2000,
 ) -> dict[str, Any]:
     """Figures of a model on tracks whose genre is known.
 
-    Classes may be without tracks: they count in no mean, and what cannot be said of them
-    is None.
+    Classes may be without tracks: they count in no mean, and figures that they cannot have
+    are None.
 
     Parameters
     ----------
-    track_logits : sequence of np.ndarray
-        One ``(n_segments, n_classes) float32`` per track.
+    probabilities : TrackScores
+        Calibrated.
     targets : np.ndarray
         ``(n_tracks,) int64``.
-    temperature : float
     vote : callable
         ``vote(probabilities, rule, overall)`` returns the class (None: refused) and confidence.
     genres : sequence of str, optional
         Names of the classes; by default their numbers.
-    overall : np.ndarray, optional
-        See `Hearing.overall`.
     n_resamples : int
         Of the bootstrap over tracks.
 
@@ -103,55 +76,106 @@ def evaluate_logits(
     ValueError
         If there are no tracks.
     """
-    if not len(track_logits):
+    if not probabilities.segments:
         raise ValueError("there are no tracks to measure on")
-    targets = np.asarray(targets)
-    segments = [softmax(logits / temperature, axis=1) for logits in track_logits]
-    probabilities = track_probabilities(track_logits, temperature, overall)
-    n_classes = probabilities.shape[1]
-    both = list(zip(segments, probabilities, strict=True))
-    by_mean = [vote(p, "mean", whole) for p, whole in both]
-    by_majority = [vote(p, "majority", whole)[0] for p, whole in both]
-    guesses = np.array([guess for guess, _ in by_mean])
-    confidences = np.array([confidence for _, confidence in by_mean])
-    right = guesses == targets
-    refused = np.array([guess is None for guess in by_majority])
-    majority_right = np.array([g == t for g, t in zip(by_majority, targets, strict=True)])
-    heard = np.array([len(p) for p in segments])
-    heard_right = np.array(
-        [(p.argmax(axis=1) == t).sum() for p, t in zip(segments, targets, strict=True)]
-    )
-
-    def figures(counts: np.ndarray) -> dict[str, float]:
-        """Figures where track i counts ``counts[i]`` times."""
-        return {
-            "track_accuracy": np.average(right, weights=counts),
-            "majority_accuracy": np.average(majority_right, weights=counts),
-            "segment_accuracy": (counts @ heard_right) / (counts @ heard),
-            "macro_f1": _macro_f1(targets, guesses, n_classes, counts),
-            "ece": expected_calibration_error(confidences, right, weights=counts),
-        }
-
-    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (targets, guesses), 1)
+    targets, by_track = np.asarray(targets), probabilities.tracks
+    voted = _voted(probabilities, targets, vote)
+    confusion = np.zeros((by_track.shape[1], by_track.shape[1]), dtype=np.int64)
+    np.add.at(confusion, (targets, voted.guesses), 1)
     support = confusion.sum(axis=1)
-    per_class = _per_class(confusion, targets, probabilities, genres)
+    per_class = _per_class(confusion, targets, by_track, genres)
     areas = [row["roc_auc"] for row in per_class if row["roc_auc"] is not None]
-    likelihoods = probabilities[np.arange(len(targets)), targets]
-    resampled = [figures(counts) for counts in _resamples(len(targets), n_resamples)]
+    likelihoods = by_track[np.arange(len(targets)), targets]
+    resampled = [
+        voted.figures(counts, len(confusion)) for counts in _resamples(len(targets), n_resamples)
+    ]
+    once = voted.figures(np.ones(len(targets)), len(confusion))
     return {
         "n_tracks": len(targets),
-        **{name: _rounded(value) for name, value in figures(np.ones(len(targets))).items()},
-        **{f"{name}_ci95": _interval([r[name] for r in resampled]) for name in resampled[0]},
-        "majority_refused": _rounded(refused.mean()),
-        "majority_accuracy_of_rest": _share(majority_right.sum(), (~refused).sum()),
+        **{name: _rounded(value) for name, value in once.items()},
+        **{f"{name}_ci95": _interval([r[name] for r in resampled]) for name in once},
+        "majority_refused": _rounded(voted.refused.mean()),
+        "majority_accuracy_of_rest": _share(voted.majority_right.sum(), (~voted.refused).sum()),
         "roc_auc": _rounded(np.mean(areas)) if areas else None,
         "nll": _rounded(-np.log(np.maximum(likelihoods, 1e-12)).mean()),
         "recall": [_rounded(r) for r in confusion.diagonal() / np.maximum(1, support)],
         "confusion": confusion.tolist(),
         "per_class": per_class,
-        "reliability": reliability_curve(confidences, right),
+        "reliability": reliability_curve(voted.confidences, voted.right),
     }
+
+
+def evaluate_logits(
+    logits: TrackScores, targets: np.ndarray, *, temperature: float, vote: Vote, **options: Any
+) -> dict[str, Any]:
+    """As `evaluate`, of logits that one temperature calibrates.
+
+    Parameters
+    ----------
+    logits : TrackScores
+    targets : np.ndarray
+        ``(n_tracks,) int64``.
+    temperature : float
+    vote : callable
+    **options
+        Of `evaluate`.
+
+    Returns
+    -------
+    dict
+    """
+    probabilities = logits.mapped(lambda rows: softmax(rows / temperature, axis=1))
+    return evaluate(probabilities, targets, vote=vote, **options)
+
+
+@dataclass(frozen=True)
+class _Voted:
+    """How the tracks' votes went, one value per track."""
+
+    targets: np.ndarray
+    guesses: np.ndarray
+    confidences: np.ndarray
+    majority_right: np.ndarray
+    refused: np.ndarray
+    heard: np.ndarray
+    heard_right: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        return self.guesses == self.targets
+
+    def figures(self, counts: np.ndarray, n_classes: int) -> dict[str, float]:
+        """Figures where track i counts ``counts[i]`` times."""
+        return {
+            "track_accuracy": np.average(self.right, weights=counts),
+            "majority_accuracy": np.average(self.majority_right, weights=counts),
+            "segment_accuracy": (counts @ self.heard_right) / (counts @ self.heard),
+            "macro_f1": _macro_f1(self.targets, self.guesses, n_classes, counts),
+            "ece": expected_calibration_error(self.confidences, self.right, weights=counts),
+        }
+
+
+def _voted(probabilities: TrackScores, targets: np.ndarray, vote: Vote) -> _Voted:
+    by_mean = [vote(segments, "mean", overall) for segments, overall in _both(probabilities)]
+    by_majority = [
+        vote(segments, "majority", overall)[0] for segments, overall in _both(probabilities)
+    ]
+    pairs = list(zip(probabilities.segments, targets, strict=True))
+    return _Voted(
+        targets=targets,
+        guesses=np.array([guess for guess, _ in by_mean]),
+        confidences=np.array([confidence for _, confidence in by_mean]),
+        majority_right=np.array([g == t for g, t in zip(by_majority, targets, strict=True)]),
+        refused=np.array([guess is None for guess in by_majority]),
+        heard=np.array([len(segments) for segments, _ in pairs]),
+        heard_right=np.array([(p.argmax(axis=1) == target).sum() for p, target in pairs]),
+    )
+
+
+def _both(scores: TrackScores) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Each track's segments, and the whole of it where that is more than their mean."""
+    overall = [None] * len(scores.segments) if scores.overall is None else scores.overall
+    return zip(scores.segments, overall, strict=True)
 
 
 def _per_class(
@@ -214,53 +238,43 @@ def _rounded(value: float) -> float:
 
 
 def accuracy_by_segments(
-    hearing: Hearing,
+    by_count: Mapping[int | None, TrackScores],
     targets: np.ndarray,
     *,
-    which: Sequence[int] | np.ndarray,
-    probabilities: Callable[[np.ndarray], np.ndarray],
     vote: Vote,
     n_resamples: int = 2000,
 ) -> list[dict[str, Any]]:
-    """Accuracy of the mean vote as a function of the segments heard.
+    """Accuracy of the mean vote by the number of segments heard.
 
     Parameters
     ----------
-    hearing : Hearing
-        Of all counts of segments that are to be told.
+    by_count : mapping
+        Segments heard of each track (None: all) to calibrated probabilities, see
+        `model.evaluation.predict.Predictions`.
     targets : np.ndarray
-        ``(n,) int``, the class of each track.
-    which : sequence of int
-        The tracks, by their numbers among the clips.
-    probabilities : callable
-        ``(n, n_model_classes)`` logits to calibrated probabilities of the classes that count.
+        ``(n_tracks,) int64``.
     vote : callable
-        As in `evaluate_logits`.
+        As in `evaluate`.
     n_resamples : int
         Of the bootstrap over tracks.
 
     Returns
     -------
     list of dict
-        ``segments`` (a count; None is all), ``heard`` (their mean number, as a short track has
+        ``segments`` (as in `by_count`), ``heard`` (their mean number, as a short track has
         fewer), ``track_accuracy`` and ``track_accuracy_ci95``.
     """
     draws = list(_resamples(len(targets), n_resamples))
     rows = []
-    for count, starts in hearing.starts.items():
-        logits, overall = hearing.logits(count), hearing.overall(count)
-        wholes = [None] * len(targets) if overall is None else probabilities(overall[which])
-        guesses = [
-            vote(probabilities(logits[track]), "mean", whole)[0]
-            for track, whole in zip(which, wholes, strict=True)
-        ]
+    for count, probabilities in by_count.items():
+        guesses = [vote(segments, "mean", overall)[0] for segments, overall in _both(probabilities)]
         right = np.array(guesses) == targets
         rows.append(
             {
                 "segments": count,
-                "heard": round(float(np.mean([len(starts[track]) for track in which])), 2),
+                "heard": round(float(np.mean([len(s) for s in probabilities.segments])), 2),
                 "track_accuracy": _rounded(right.mean()),
-                "track_accuracy_ci95": _interval([d @ right / len(right) for d in draws]),
+                "track_accuracy_ci95": _interval([draw @ right / len(right) for draw in draws]),
             }
         )
     return rows
@@ -311,7 +325,7 @@ def summary_lines(figures: dict[str, Any]) -> str:
     Parameters
     ----------
     figures : dict
-        Of `evaluate_logits`.
+        Of `evaluate`.
 
     Returns
     -------

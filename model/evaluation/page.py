@@ -1,9 +1,8 @@
 """A page that shows how good a model is: one HTML file that needs no network.
 
-The plots are plotly's, whose library is inside the file. Plots are described here, as
-plain data; ``templates/evaluation.html.j2`` draws them in the reader's light or dark
-colours. Names of genres and tracks come from people's tags and may hold anything: jinja2
-escapes what becomes HTML and JSON, `_shown` what plotly would take for markup.
+``plots.py`` describes the plots, and ``templates/evaluation.html.j2`` draws them with plotly,
+whose library is inside the file. Names of genres and tracks come from people's tags and may
+hold anything: jinja2 escapes them for HTML and JSON.
 """
 
 from __future__ import annotations
@@ -53,16 +52,17 @@ def write_page(
         ``val_loss``, ``accuracy`` and ``val_accuracy``, one value per epoch), the page has
         the curves.
     figures : dict
-        Of `model.evaluation.metrics.evaluate_logits`; under ``accuracy_by_segments`` and ``cost``
-        it may have what the functions of `model.evaluation.metrics` with these names return.
+        Of `model.evaluation.metrics.evaluate`; perhaps also ``accuracy_by_segments`` and
+        ``cost``, of `accuracy_by_segments` and `model_cost` there, and ``families``, figures by
+        family.
     embedding : np.ndarray or None
-        ``(n_tracks, d) float32`` of `model.evaluation.metrics.embed`; None: no map.
+        ``(n_tracks, d) float32`` of `model.evaluation.predict.predict`; None: no map.
     names : sequence of str
         Of the tracks.
     targets : np.ndarray
         ``(n_tracks,) int64``.
     probabilities : np.ndarray
-        ``(n_tracks, n_classes) float`` of `model.evaluation.metrics.track_probabilities`.
+        ``(n_tracks, n_classes) float``, calibrated.
     dataset : str
         What it was measured on, for people.
 
@@ -74,22 +74,10 @@ def write_page(
     from plotly.offline import get_plotlyjs
 
     genres = bundle.genres
-    plots = {
-        "confusion": confusion_plot(figures["confusion"], genres),
-        "roc": roc_plot(targets, probabilities, figures, genres),
-        "reliability": reliability_plot(figures["reliability"]),
-    }
-    if "families" in figures:
-        plots["family_reliability"] = reliability_plot(figures["families"]["reliability"])
+    plots = _plots(bundle, figures, targets, probabilities)
     spots = None if embedding is None else map_of(embedding)
     if spots is not None:
         plots["map"] = map_plot(*spots, names, targets, genres)
-    if "accuracy_by_segments" in figures:
-        plots["segments"] = segments_plot(figures["accuracy_by_segments"])
-    history = bundle.training.get("history", [])
-    if history:
-        plots["loss"] = curves_plot(history, "loss", "loss")
-        plots["accuracy"] = curves_plot(history, "accuracy", "segment accuracy")
     page = (
         _environment()
         .get_template("evaluation.html.j2")
@@ -107,6 +95,27 @@ def write_page(
     )
     # A name from a file system need not be text.
     Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _plots(
+    bundle: Bundle, figures: dict[str, Any], targets: np.ndarray, probabilities: np.ndarray
+) -> dict[str, Any]:
+    """All plots but the map."""
+    genres = bundle.genres
+    plots = {
+        "confusion": confusion_plot(figures["confusion"], genres),
+        "roc": roc_plot(targets, probabilities, figures, genres),
+        "reliability": reliability_plot(figures["reliability"]),
+    }
+    if "families" in figures:
+        plots["family_reliability"] = reliability_plot(figures["families"]["reliability"])
+    if "accuracy_by_segments" in figures:
+        plots["segments"] = segments_plot(figures["accuracy_by_segments"])
+    history = bundle.training.get("history", [])
+    if history:
+        plots["loss"] = curves_plot(history, "loss", "loss")
+        plots["accuracy"] = curves_plot(history, "accuracy", "segment accuracy")
+    return plots
 
 
 def _environment() -> Environment:

@@ -1,4 +1,11 @@
-"""The plots of the evaluation page, as plain data that plotly draws."""
+"""The plots of the evaluation page, as plain data that plotly draws.
+
+Each is a dict of ``data`` and ``layout`` for plotly and a ``height`` in pixels; some have
+``legend``, the number of its entries, and ``aspect``, height by width. A colour that begins with
+``@`` is one of the page's own, light or dark as the reader has it (see
+``templates/evaluation.html.j2``). Names of genres and tracks may hold anything: `_shown` escapes
+what plotly would take for markup.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +18,8 @@ from sklearn.metrics import roc_curve
 
 from model.colours import colour_of
 
-# Shapes and dashes repeat at another pace than colours: they tell classes apart to readers
-# who see few colours.
+# Shapes and dashes repeat after another number than colours do, so that readers who see few
+# colours can tell classes apart.
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star")
 _DASHES = ("solid", "dash", "dot")
 LEAST_FOR_MAP = 10
@@ -21,6 +28,13 @@ _LONGEST_NAME = 16
 # Where there is no figure.
 NO_VALUE = "-"
 _SHARE = {"tickformat": ".0%", "range": [-0.01, 1.02], "zeroline": False}
+_DIAGONAL: dict[str, Any] = {
+    "x": [0, 1],
+    "y": [0, 1],
+    "mode": "lines",
+    "line": {"color": "@faint", "width": 1, "dash": "dot"},
+    "hoverinfo": "skip",
+}
 
 
 def map_of(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -71,6 +85,18 @@ def _short(text: str) -> str:
 
 
 def confusion_plot(confusion: list[list[int]], genres: Sequence[str]) -> dict[str, Any]:
+    """Tracks of each genre, and what they were heard as.
+
+    Parameters
+    ----------
+    confusion : list of list of int
+        Tracks; rows are true classes.
+    genres : sequence of str
+
+    Returns
+    -------
+    dict
+    """
     counts = np.array(confusion)
     rows = [int(row) for row in np.flatnonzero(counts.sum(axis=1))]
     shares = counts[rows] / counts[rows].sum(axis=1, keepdims=True)
@@ -135,15 +161,23 @@ def roc_plot(
     figures: dict[str, Any],
     genres: Sequence[str],
 ) -> dict[str, Any]:
-    diagonal = {
-        "x": [0, 1],
-        "y": [0, 1],
-        "mode": "lines",
-        "line": {"color": "@faint", "width": 1, "dash": "dot"},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    lines = [diagonal]
+    """The ROC curve of each genre against the rest.
+
+    Parameters
+    ----------
+    targets : np.ndarray
+        ``(n_tracks,) int64``.
+    probabilities : np.ndarray
+        ``(n_tracks, n_classes) float``.
+    figures : dict
+        Of `model.evaluation.metrics.evaluate`.
+    genres : sequence of str
+
+    Returns
+    -------
+    dict
+    """
+    lines = [{**_DIAGONAL, "showlegend": False}]
     for number, row in enumerate(figures["per_class"]):
         if row["roc_auc"] is None:
             continue
@@ -174,16 +208,21 @@ def roc_plot(
 
 
 def reliability_plot(bins: list[dict[str, Any]]) -> dict[str, Any]:
+    """How often a confidence is right, and how many tracks have it.
+
+    Parameters
+    ----------
+    bins : list of dict
+        Of `model.calibration.reliability_curve`.
+
+    Returns
+    -------
+    dict
+    """
     filled = [b for b in bins if b["count"]]
     return {
         "data": [
-            {
-                "x": [0, 1],
-                "y": [0, 1],
-                "mode": "lines",
-                "line": {"color": "@faint", "width": 1, "dash": "dot"},
-                "hoverinfo": "skip",
-            },
+            _DIAGONAL,
             {
                 "x": [b["confidence"] for b in filled],
                 "y": [b["accuracy"] for b in filled],
@@ -220,6 +259,22 @@ def map_plot(
     targets: np.ndarray,
     genres: Sequence[str],
 ) -> dict[str, Any]:
+    """Tracks on a plane, coloured by genre.
+
+    Parameters
+    ----------
+    chosen, places : np.ndarray
+        Of `map_of`.
+    names : sequence of str
+        Of all tracks.
+    targets : np.ndarray
+        ``(n_tracks,) int64``.
+    genres : sequence of str
+
+    Returns
+    -------
+    dict
+    """
     groups = []
     for number in np.unique(targets[chosen]):
         of_it = targets[chosen] == number
@@ -252,6 +307,17 @@ def map_plot(
 
 
 def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Accuracy by the number of segments heard.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of `model.evaluation.metrics.accuracy_by_segments`.
+
+    Returns
+    -------
+    dict
+    """
     # Short tracks have no more than some number: what was heard is shown, once.
     points = sorted({row["heard"]: row for row in rows}.values(), key=lambda row: row["heard"])
     accuracy = np.array([row["track_accuracy"] for row in points])
@@ -291,7 +357,20 @@ def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def curves_plot(history: list[dict[str, list[float]]], key: str, title: str) -> dict[str, Any]:
-    """Of each network, what it learned on (dotted) and what it was stopped by (solid)."""
+    """A metric by epoch: of each network on the train list (dotted) and the valid list (solid).
+
+    Parameters
+    ----------
+    history : list of dict
+        One per network: a metric, or ``val_`` and the metric, to a value for each epoch.
+    key : str
+        The metric.
+    title : str
+
+    Returns
+    -------
+    dict
+    """
     lines = []
     for number, member in enumerate(history):
         whose = f", network {number + 1}" if len(history) > 1 else ""

@@ -21,8 +21,8 @@ from model.bundle import Bundle, save_bundle
 from model.calibration import fit_temperature
 from model.data.clips import SPLITS, Clips, LabelledMusic, clips_as, join
 from model.data.training_set import DatasetError
-from model.evaluation.hearing import Hearing, predict_logits
 from model.evaluation.metrics import Vote, evaluate_logits
+from model.evaluation.predict import TrackScores, predict
 from model.feature_spec import FeatureSpec
 from model.head import Head, inputs_of
 from model.recipes import Recipe
@@ -101,8 +101,11 @@ def train(
     if empty := [split for split in SPLITS if not len(music.splits[split])]:
         raise DatasetError(music.name, f"no tracks for {' and '.join(empty)}")
     features = recipe.features_on(music.features)
+    said: dict[str, TrackScores] = {}
     if recipe.build is None:
+        # It learns from the valid list too, so only the test list can measure it.
         network, temperature, facts = _fit_head(learned, features)
+        lists: tuple[str, ...] = ("test",)
     else:
         network, facts = _fit_networks(
             recipe,
@@ -115,8 +118,11 @@ def train(
             show_bar=show_bar,
             log=log,
         )
-        valid = learned.splits["valid"]
-        temperature = fit_temperature(predict_logits(network, features, valid), valid.targets)
+        valid, lists = learned.splits["valid"], ("valid", "test")
+        logits = predict(network, features, valid).logits
+        temperature = fit_temperature(logits.segments, valid.targets)
+        # Its own clips come before those of the sources beside it.
+        said["valid"] = logits.of(range(len(music.splits["valid"])))
     bundle = Bundle(
         path=str(folder),
         name=name,
@@ -127,40 +133,54 @@ def train(
         temperature=round(temperature, 4),
         n_segments=recipe.n_segments,
     )
-    # A head learns from the valid list too.
-    apart = ("test",) if recipe.build is None else ("valid", "test")
-    metrics = {split: _measured(network, bundle, music, split, vote) for split in apart}
+    metrics = {
+        split: _measured(network, bundle, music, split, vote, said.get(split)) for split in lists
+    }
     if beside:
         metrics["beside"] = _measured(network, bundle, join(beside), "test", vote)
-    facts = {
-        "recipe": recipe.name,
-        "dataset": learned.name,
-        "about": about,
-        "sources": [{"name": one.name, "split": one.split} for one in (music, *beside)],
-        "clips": {split: len(clips) for split, clips in learned.splits.items()},
-        # Not the names: a bundle may be given away, and these are files of somebody's library.
-        "left_out": len(learned.left_out),
-        "seed": seed,
-        **facts,
-    }
+    facts = {**_facts_of(recipe, [music, *beside], learned, about, seed), **facts}
     bundle = dataclasses.replace(bundle, training=facts, metrics=metrics)
     bundle = save_bundle(bundle, network, folder, model_card(bundle))
     shutil.rmtree(Path(folder) / _CHECKPOINT, ignore_errors=True)
     return bundle
 
 
-def _measured(
-    network: keras.Model | Head, bundle: Bundle, music: LabelledMusic, split: str, vote: Vote
+def _facts_of(
+    recipe: Recipe,
+    sources: Sequence[LabelledMusic],
+    learned: LabelledMusic,
+    about: str,
+    seed: int,
 ) -> dict[str, Any]:
+    """What a bundle tells of what it learned from."""
+    return {
+        "recipe": recipe.name,
+        "dataset": learned.name,
+        "about": about,
+        "sources": [{"name": one.name, "split": one.split} for one in sources],
+        "clips": {split: len(clips) for split, clips in learned.splits.items()},
+        # Not the names: a bundle may be given away, and these are files of somebody's library.
+        "left_out": len(learned.left_out),
+        "seed": seed,
+    }
+
+
+def _measured(
+    network: keras.Model | Head,
+    bundle: Bundle,
+    music: LabelledMusic,
+    split: str,
+    vote: Vote,
+    logits: TrackScores | None = None,
+) -> dict[str, Any]:
+    """Figures of a list, by its logits where they are known already."""
     clips, _ = clips_as(music, split, bundle.genres)
-    hearing = Hearing(network, bundle.features.outputs, clips)
     return evaluate_logits(
-        hearing.logits(),
+        logits or predict(network, bundle.features.outputs, clips).logits,
         clips.targets,
         temperature=bundle.temperature,
         vote=vote,
         genres=bundle.genres,
-        overall=hearing.overall(),
     )
 
 
@@ -175,8 +195,9 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
     clips = music.splits["train"] + music.splits["valid"]
     inputs = np.stack([inputs_of(clip.T.astype(np.float32), features) for clip in clips.log_mel])
     folds = folds_by_artist(clips)
-    best: tuple[float, float, float] | None = None
-    for strength in _STRENGTHS:
+
+    def tried(strength: float) -> tuple[float, float, float]:
+        """Surprise over folds that were not learned from, the strength, its temperature."""
         logits = np.zeros((len(clips), len(music.labels)), np.float32)
         for fold in range(folds.max() + 1):
             inside = folds == fold
@@ -189,10 +210,9 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
         temperature = fit_temperature([], clips.targets, logits)
         likelihoods = log_softmax(logits / temperature, axis=1)
         surprise = -float(likelihoods[np.arange(len(clips)), clips.targets].mean())
-        if best is None or surprise < best[0]:
-            best = (surprise, strength, temperature)
-    assert best is not None  # there are strengths to choose from
-    surprise, strength, temperature = best
+        return surprise, strength, temperature
+
+    surprise, strength, temperature = min(map(tried, _STRENGTHS))
     head = Head(*fit_linear(inputs, clips.targets, features, strength=strength))
     facts = {"strength": strength, "nll": round(surprise, 4), "folds": int(folds.max() + 1)}
     return head, temperature, facts

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import json
 import tempfile
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
@@ -21,10 +19,7 @@ if TYPE_CHECKING:
     from model.bundle import Bundle
     from model.data.clips import LabelledMusic
     from model.evaluation.correspondence import Correspondence
-    from model.evaluation.hearing import Hearing
-
-    # Logits of each track's segments, and of whole tracks where they are more than their mean.
-    _Told = tuple[list[np.ndarray], np.ndarray | None]
+    from model.evaluation.predict import Predictions, TrackScores
 
 # ``filtered`` is what GTZAN's fault-filtered test list is called.
 _SPLITS = {
@@ -35,8 +30,8 @@ _SPLITS = {
     "all": "test",
 }
 
-# Segments of a track whose accuracy is told; None is all.
-_COUNTS = (1, 2, 4, 8, None)
+# Accuracy is told for these numbers of segments heard of a track too, beside all of them.
+_COUNTS = (1, 2, 4, 8)
 
 
 def add(commands: Any) -> None:
@@ -116,103 +111,71 @@ def _measure(
     load_keras()
     import numpy as np
 
-    from model.calibration import probabilities_of
     from model.evaluation.correspondence import correspondences
-    from model.evaluation.hearing import Hearing
-    from model.evaluation.metrics import accuracy_by_segments, evaluate_logits, model_cost
+    from model.evaluation.metrics import model_cost
+    from model.evaluation.predict import predict
     from transforms.genre.classify import Classifier
-    from transforms.genre.vote import vote
 
-    classifier = Classifier(bundle)
     clips, levels = music.splits[split], correspondences(music, split, bundle)
     if not levels:
         raise UsageError(f"{music.name}: no track of a genre that {bundle.path} knows")
-    hearing = Hearing(
+    classifier = Classifier(bundle)
+    predictions = predict(
         classifier.network,
         bundle.features.outputs,
         clips,
-        _COUNTS,
+        counts=_COUNTS,
         embeddings=arguments.page is not None,
     )
-
-    def calibrated(found: np.ndarray) -> np.ndarray:
-        return probabilities_of(
-            found, bundle.temperature, bundle.families, bundle.style_temperature
-        )
-
-    told = {name: _told(level, hearing, calibrated) for name, level in levels.items()}
-    measured = {}
-    for name, level in levels.items():
-        by_segment, whole = told[name]
-        measured[name] = evaluate_logits(
-            by_segment,
-            level.targets,
-            temperature=1.0,
-            vote=vote,
-            genres=level.names,
-            overall=whole,
-        )
-        measured[name]["accuracy_by_segments"] = accuracy_by_segments(
-            hearing,
-            level.targets,
-            which=level.clips,
-            probabilities=functools.partial(_joined, level, calibrated),
-            vote=vote,
-        )
+    heard = {name: _probabilities(bundle, level, predictions) for name, level in levels.items()}
+    measured = {name: _figures(heard[name], level) for name, level in levels.items()}
+    exact = levels["genres"]
     figures = measured.pop("genres")
-    figures |= {"n_unknown": len(clips) - len(levels["genres"].clips), **measured}
+    figures |= {"n_unknown": len(clips) - len(exact.clips), **measured}
     segments = np.random.default_rng(0).random((64, *bundle.features.shape), np.float32)
     figures["cost"] = model_cost(classifier, segments, n_segments=bundle.n_segments)
-    if arguments.page is not None:
-        _write_page(arguments, bundle, music, figures, levels["genres"], hearing, told["genres"])
+    if predictions.embeddings is not None:
+        from model.evaluation.page import write_page
+
+        which = "tracks" if arguments.split == "all" else "list"
+        try:
+            write_page(
+                arguments.page,
+                dataclasses.replace(bundle, genres=exact.names),
+                figures,
+                predictions.embeddings[exact.clips],
+                names=clips[exact.clips].names,
+                targets=exact.targets,
+                probabilities=heard["genres"][None].tracks,
+                dataset=f"{music.name}, {arguments.split} {which}",
+            )
+        except OSError as error:
+            raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error
     return figures
 
 
-def _joined(
-    level: Correspondence, calibrated: Callable[[np.ndarray], np.ndarray], logits: np.ndarray
-) -> np.ndarray:
-    """Probabilities of the classes that count."""
-    return level.join(calibrated(logits))
+def _probabilities(
+    bundle: Bundle, level: Correspondence, predictions: Predictions
+) -> dict[int | None, TrackScores]:
+    """Calibrated probabilities of the classes that count, by the segments heard."""
+    from model.calibration import probabilities_of
 
-
-def _told(
-    level: Correspondence, hearing: Hearing, calibrated: Callable[[np.ndarray], np.ndarray]
-) -> _Told:
-    """Logits of the classes that count, of segments and of whole tracks."""
-    import numpy as np
-
-    def log_of(logits: np.ndarray) -> np.ndarray:
-        return np.log(_joined(level, calibrated, logits) + 1e-12)
-
-    logits, overall = hearing.logits(), hearing.overall()
-    whole = None if overall is None else log_of(overall[level.clips])
-    return [log_of(logits[track]) for track in level.clips], whole
-
-
-def _write_page(
-    arguments: argparse.Namespace,
-    bundle: Bundle,
-    music: LabelledMusic,
-    figures: dict[str, Any],
-    exact: Correspondence,
-    hearing: Hearing,
-    told: _Told,
-) -> None:
-    from model.evaluation.metrics import track_probabilities
-    from model.evaluation.page import write_page
-
-    by_segment, whole = told
-    which = "tracks" if arguments.split == "all" else "list"
-    try:
-        write_page(
-            arguments.page,
-            dataclasses.replace(bundle, genres=exact.names),
-            figures,
-            hearing.embeddings()[exact.clips],
-            names=hearing.clips[exact.clips].names,
-            targets=exact.targets,
-            probabilities=track_probabilities(by_segment, 1.0, whole),
-            dataset=f"{music.name}, {arguments.split} {which}",
+    def joined(logits: np.ndarray) -> np.ndarray:
+        return level.join(
+            probabilities_of(logits, bundle.temperature, bundle.families, bundle.style_temperature)
         )
-    except OSError as error:
-        raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error
+
+    return {
+        count: logits.of(level.clips).mapped(joined)
+        for count, logits in predictions.by_count.items()
+    }
+
+
+def _figures(probabilities: dict[int | None, TrackScores], level: Correspondence) -> dict[str, Any]:
+    from model.evaluation.metrics import accuracy_by_segments, evaluate
+    from transforms.genre.vote import vote
+
+    return {
+        **evaluate(probabilities[None], level.targets, vote=vote, genres=level.names),
+        "accuracy_by_segments": accuracy_by_segments(probabilities, level.targets, vote=vote),
+    }

@@ -98,6 +98,6 @@ def test_a_shipped_bundle_is_small_and_complete(name):
     assert bundle.version in (folder / "README.md").read_text()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 10_000_000
     outputs = bundle.load_network()(np.zeros((2, *bundle.features.shape)))
-    if head := bundle.load_head():
-        outputs = head.logits(outputs.numpy())
+    if bundle.features.ears:
+        outputs = bundle.load_head().logits(outputs.numpy())
     assert outputs.shape == (2, len(bundle.labels))

@@ -11,18 +11,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from model.feature_spec import FeatureSpec
 from transforms.audio.decode import AudioReader, DecodeError, open_audio, read_stretch
-from transforms.audio.descriptors import describe
-from transforms.audio.mel import mel_power, scale
-from transforms.audio.patches import cut_patches, scale_patches, those_that_sound
-from transforms.records import AudioFacts, Refusal
+from transforms.audio.descriptors import Described, describe
+from transforms.audio.mel import MelPower, mel_power, scale
+from transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
+from transforms.records import AudioFacts, Refusal, TrackError
 from transforms.storage import storage_of
 
 # Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
@@ -139,75 +139,158 @@ def hear_audio(
         See `hear`.
     """
     started = time.perf_counter()
+    kind = _KINDS[spec.kind]
     n_frames = spec.count_frames(reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz)
     starts = spec.segment_starts(n_frames, n_segments, in_a_row=in_a_row)
-    segments = _segments(reader, spec, starts)
+    segments = _segments(reader, spec, kind, starts)
     if not segments:
         # The header promised more than there is: take what comes from the start.
         first = [i * spec.segment_frames for i in range(n_segments or 1)]
-        segments = _segments(reader, spec, first)
-    duration_s = reader.n_samples / reader.sample_rate_hz
+        segments = _segments(reader, spec, kind, first)
     audio = AudioFacts(
-        duration_s=duration_s,
+        duration_s=reader.n_samples / reader.sample_rate_hz,
         sample_rate_hz=reader.sample_rate_hz,
         channels=reader.channels,
     )
     if not segments:
-        least = spec.least_share * spec.segment_seconds
-        if duration_s < least:
-            reason = f"{duration_s:.1f} s of audio, at least {least:.1f} s are needed"
-            raise TooShort(path, f"{reason} to judge")
-        raise DecodeError(path, f"nothing of its {duration_s:.0f} s can be decoded")
-    if only_sound and spec.kind == "ears" and n_segments:
-        # A few segments may all miss what sounds before and after minutes of silence.
+        raise _unheard(path, reader.n_samples / reader.sample_rate_hz, spec)
+    chosen = kind.those_that_sound if only_sound else None
+    if chosen and n_segments:
+        # A few segments may all miss the sound before and after minutes of silence.
         for more in _MORE_SEGMENTS:
-            if max(segment.peak for segment in segments) > _SILENT_POWER:
+            if not _is_silent(segments):
                 break
             starts = spec.segment_starts(n_frames, more * n_segments)
-            segments = _segments(reader, spec, starts) or segments
-    if max(segment.peak for segment in segments) <= _SILENT_POWER:
+            segments = _segments(reader, spec, kind, starts) or segments
+    if _is_silent(segments):
         raise Silence(path, "silent from start to end")
-    if spec.kind == "descriptors":
-        features = np.stack([segment.values for segment in segments])
-    elif spec.kind == "ears":
-        if only_sound:
-            segments = those_that_sound(segments)
-        features = scale_patches(segments, spec)
-    else:
-        features = scale(segments, spec)
-    return Heard(features, audio, time.perf_counter() - started)
+    if chosen:
+        segments = chosen(segments)
+    return Heard(kind.scale(segments, spec), audio, time.perf_counter() - started)
 
 
-def _segments(reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]) -> list[Any]:
-    """Those of the segments that there is enough sound for: of `MelPower` and the like."""
-    segments: list[Any] = []
+def _unheard(path: str, seconds: float, spec: FeatureSpec) -> TrackError:
+    """Why a track has no segment."""
+    least = spec.least_share * spec.segment_seconds
+    if seconds < least:
+        return TooShort(
+            path, f"{seconds:.1f} s of audio, at least {least:.1f} s are needed to judge"
+        )
+    return DecodeError(path, f"nothing of its {seconds:.0f} s can be decoded")
+
+
+def _is_silent(segments: Sequence[_Segment]) -> bool:
+    return max(segment.peak for segment in segments) <= _SILENT_POWER
+
+
+class _Segment(Protocol):
+    """What is measured of one segment, before a track's segments are scaled together."""
+
+    @property
+    def peak(self) -> float:
+        """Level, in mel power, by which silence is told."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """The samples under a segment.
+
+    Parameters
+    ----------
+    samples : np.ndarray
+        ``(n,) float32`` at the spec's rate.
+    first : int
+        The segment's first kept frame.
+    start : int
+        The first sample's place in the track; below 0 the track has not begun.
+    n_real : int
+        How many of the samples the track has.
+    """
+
+    samples: np.ndarray
+    first: int
+    start: int
+    n_real: int
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How segments of one kind of features are made.
+
+    Parameters
+    ----------
+    stretch : callable
+        From a spec and a segment's first kept frame to the place and number of the samples
+        under it, at the spec's rate.
+    measure : callable
+        From a stretch, a spec and the track's segment before it, if any, to a segment.
+    scale : callable
+        From a track's segments and a spec to their features.
+    those_that_sound : callable, optional
+        The segments without the silent ones, for kinds that can do without them.
+    """
+
+    stretch: Callable[[FeatureSpec, int], tuple[int, int]]
+    measure: Callable[[_Stretch, FeatureSpec, Any], _Segment]
+    scale: Callable[[Any, FeatureSpec], np.ndarray]
+    those_that_sound: Callable[[Any], Any] | None = None
+
+
+def _segments(
+    reader: AudioReader, spec: FeatureSpec, kind: _Kind, starts: Sequence[int]
+) -> list[_Segment]:
+    """The segments for which there is enough sound."""
+    segments: list[_Segment] = []
     n_empty = 0
     for first in starts:
         if n_empty == _MOST_EMPTY:
             break
-        start, count = _stretch(spec, first)
+        start, count = kind.stretch(spec, first)
         samples, n_real = read_stretch(reader, start, count, spec.sample_rate_hz)
         if n_real >= spec.least_share * count:
-            if spec.kind == "descriptors":
-                segments.append(describe(samples[:n_real], spec))
-            elif spec.kind == "ears":
-                segments.append(cut_patches(samples, spec, max(0, -start), n_real))
-            else:
-                before = segments[-1] if segments else None
-                segments.append(mel_power(samples, spec, first, n_real + max(0, -start), before))
+            before = segments[-1] if segments else None
+            segments.append(kind.measure(_Stretch(samples, first, start, n_real), spec, before))
         n_empty = 0 if n_real else n_empty + 1
     return segments
 
 
-def _stretch(spec: FeatureSpec, first: int) -> tuple[int, int]:
-    """First sample and number of samples under a segment, at the spec's rate."""
-    if spec.kind == "descriptors":
-        count = spec.piece_samples
-        return spec.stft_frame(first) * spec.hop_length - count // 2, count
-    if spec.kind == "ears":
-        lead = max(ear.lead_samples for ear in spec.ears)
-        count = lead + max(ear.end for ear in spec.ears)
-        return first * spec.piece_samples - lead, count
+def _stretch_of_mel(spec: FeatureSpec, first: int) -> tuple[int, int]:
     begin = spec.stft_frame(first) * spec.hop_length - spec.n_fft // 2
     last = spec.stft_frame(first + spec.segment_frames - 1)
     return begin, last * spec.hop_length + spec.n_fft // 2 - begin
+
+
+def _measure_mel(under: _Stretch, spec: FeatureSpec, before: MelPower | None) -> MelPower:
+    n_real = under.n_real + max(0, -under.start)
+    return mel_power(under.samples, spec, under.first, n_real, before)
+
+
+def _stretch_of_piece(spec: FeatureSpec, first: int) -> tuple[int, int]:
+    count = spec.piece_samples
+    return spec.stft_frame(first) * spec.hop_length - count // 2, count
+
+
+def _describe_piece(under: _Stretch, spec: FeatureSpec, _: Described | None) -> Described:
+    return describe(under.samples[: under.n_real], spec)
+
+
+def _stack_descriptors(segments: Sequence[Described], _: FeatureSpec) -> np.ndarray:
+    return np.stack([segment.values for segment in segments])
+
+
+def _stretch_of_patches(spec: FeatureSpec, first: int) -> tuple[int, int]:
+    lead = max(ear.lead_samples for ear in spec.ears)
+    count = lead + max(ear.end for ear in spec.ears)
+    return first * spec.piece_samples - lead, count
+
+
+def _measure_patches(under: _Stretch, spec: FeatureSpec, _: Patches | None) -> Patches:
+    return cut_patches(under.samples, spec, max(0, -under.start), under.n_real)
+
+
+_KINDS = {
+    "log_mel": _Kind(_stretch_of_mel, _measure_mel, scale),
+    "descriptors": _Kind(_stretch_of_piece, _describe_piece, _stack_descriptors),
+    "ears": _Kind(_stretch_of_patches, _measure_patches, scale_patches, those_that_sound),
+}

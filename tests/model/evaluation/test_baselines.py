@@ -34,7 +34,7 @@ def music():
 def test_tells_genres_apart(name, music):
     fitted = fit_baseline(name, music, seed=0)
     assert set(fitted.logits) == {"valid", "test"}
-    assert {logits.shape for logits in fitted.logits["test"]} == {(3, 3)}
+    assert {logits.shape for logits in fitted.logits["test"].segments} == {(3, 3)}
     targets = music.splits["test"].targets
     figures = evaluate_logits(fitted.logits["test"], targets, temperature=1.0, vote=vote)
     assert figures["track_accuracy"] == 1.0
@@ -43,7 +43,7 @@ def test_tells_genres_apart(name, music):
 def test_same_seed_same_answers(music):
     first, second = (fit_baseline("random-forest", music, seed=3) for _ in range(2))
     assert first.settings == second.settings
-    np.testing.assert_array_equal(first.logits["test"], second.logits["test"])
+    np.testing.assert_array_equal(first.logits["test"].segments, second.logits["test"].segments)
 
 
 def test_the_test_list_decides_nothing(music):
@@ -51,4 +51,4 @@ def test_the_test_list_decides_nothing(music):
     changed = LabelledMusic("bands", music.labels, music.genres, other, FRAMES)
     before, after = (fit_baseline("decision-tree", m, seed=0) for m in (music, changed))
     assert before.settings == after.settings
-    np.testing.assert_array_equal(before.logits["valid"], after.logits["valid"])
+    np.testing.assert_array_equal(before.logits["valid"].segments, after.logits["valid"].segments)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from model.bundle import Bundle
-from model.evaluation.metrics import evaluate_logits, track_probabilities
+from model.calibration import probabilities_of
+from model.evaluation.metrics import evaluate_logits
 from model.evaluation.page import most_confidently_wrong, write_page
 from model.evaluation.plots import map_of
+from model.evaluation.predict import TrackScores
 from model.feature_spec import FeatureSpec
 from transforms.genre.vote import vote
 
@@ -53,7 +55,8 @@ def page_of(tmp_path, monkeypatch):
     def write(bundle=BUNDLE, n_tracks=12, names=None, embedded=True, **more) -> tuple:
         rng = np.random.default_rng(0)
         targets = np.arange(n_tracks) % 2
-        logits = [rng.normal(size=(4, 3)).astype(np.float32) for _ in range(n_tracks)]
+        segments = [rng.normal(size=(4, 3)).astype(np.float32) for _ in range(n_tracks)]
+        logits = TrackScores(segments)
         figures = evaluate_logits(
             logits, targets, temperature=1.0, vote=vote, genres=bundle.genres, n_resamples=20
         )
@@ -65,7 +68,7 @@ def page_of(tmp_path, monkeypatch):
             rng.normal(size=(n_tracks, 5)) if embedded else None,
             names=names or [f"song {i}" for i in range(n_tracks)],
             targets=targets,
-            probabilities=track_probabilities(logits, 1.0),
+            probabilities=logits.mapped(lambda rows: probabilities_of(rows, 1.0)).tracks,
             dataset="songs",
         )
         text = path.read_text(encoding="utf-8")
@@ -102,7 +105,7 @@ def test_page_has_all_that_was_measured(page_of):
 def test_families_have_a_table_and_a_curve_of_their_own(page_of):
     logits = [np.eye(2, dtype=np.float32)[[number % 2]] for number in range(12)]
     families = evaluate_logits(
-        logits,
+        TrackScores(logits),
         np.arange(12) % 2,
         temperature=1.0,
         vote=vote,

@@ -9,8 +9,8 @@ from model.bundle import load_bundle
 from model.data.clips import Clips, LabelledMusic
 from model.data.gtzan import load_gtzan_array
 from model.data.training_set import DatasetError
-from model.evaluation.hearing import predict_logits
 from model.evaluation.metrics import evaluate_logits
+from model.evaluation.predict import predict
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training.batches import RandomSegments, augment
@@ -69,11 +69,33 @@ def test_bundle_says_what_it_was_trained_on(trained):
 
 def test_saved_network_gives_the_measured_figures(trained, music):
     clips = music.splits["test"]
-    logits = predict_logits(trained.load_network(), trained.features, clips)
+    logits = predict(trained.load_network(), trained.features, clips).logits
     figures = evaluate_logits(
         logits, clips.targets, temperature=trained.temperature, vote=vote, genres=trained.genres
     )
     assert figures == trained.metrics["test"]
+
+
+def test_each_list_goes_through_the_network_once(music, tmp_path, monkeypatch):
+    import keras
+
+    heard, predict = [], keras.Model.predict
+    monkeypatch.setattr(
+        keras.Model,
+        "predict",
+        lambda self, segments, **options: (
+            heard.append(segments) or predict(self, segments, **options)
+        ),
+    )
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    other = dataclasses.replace(
+        music, splits={split: clips[[0, 1]] for split, clips in music.splits.items()}
+    )
+    bundle = train(recipe, music, tmp_path, name="x", vote=vote, beside=[other], log=_nowhere)
+    # Twelve clips of five segments in each of two lists, two of them beside in both again.
+    assert sum(map(len, heard)) == 2 * 14 * 5
+    assert bundle.metrics["valid"]["n_tracks"] == bundle.metrics["test"]["n_tracks"] == 12
+    assert bundle.metrics["beside"]["n_tracks"] == 2
 
 
 def test_same_seed_same_network(music, tmp_path):

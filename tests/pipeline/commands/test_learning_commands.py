@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.bundle import BUNDLES, load_bundle
+from model.bundle import BUNDLES, Bundle, load_bundle
 from model.data.datasets import DATASETS
 from model.feature_spec import FeatureSpec
 from model.recipes import RECIPES, Recipe
@@ -121,6 +121,27 @@ def test_page_of_plots_is_written(bundle, library, tmp_path):
     arguments = [str(bundle), "--data", str(library), "--labels", "folders", "--page", str(page)]
     assert main(["evaluate", *arguments]) == 0
     assert "Techno" in page.read_text()
+
+
+def test_evaluating_loads_the_model_once_and_predicts_each_segment_once(
+    bundle, library, tmp_path, monkeypatch
+):
+    import keras
+
+    loaded, heard = [], []
+    load, predict = Bundle.load_network, keras.Model.predict
+    monkeypatch.setattr(Bundle, "load_network", lambda self: loaded.append(self) or load(self))
+    monkeypatch.setattr(
+        keras.Model,
+        "predict",
+        lambda self, segments, **more: heard.append(segments) or predict(self, segments, **more),
+    )
+    page = str(tmp_path / "page.html")
+    arguments = [str(bundle), "--data", str(library), "--labels", "folders", "--page", page]
+    assert main(["evaluate", *arguments]) == 0
+    assert len(loaded) == 1
+    (segments,) = heard
+    assert len(np.unique(segments, axis=0)) == len(segments) > 0
 
 
 def test_a_bundle_names_no_file_of_the_library(bundle, library):
