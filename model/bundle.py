@@ -67,7 +67,7 @@ class Bundle:
         The family that each genre is a style of, such as Rock of Punk; empty where genres
         have no levels.
     style_temperature : float
-        The same for the styles of a family among each other, where genres have levels.
+        The same for the styles within a family, where genres have levels.
     level : {"style", "family"}
         What is written by default where genres have levels.
     style_confidence : float
@@ -138,8 +138,8 @@ class Bundle:
         Returns
         -------
         keras.Model
-            Maps ``(n, *features.shape) float32`` to ``(n, n_classes)`` logits, or with
-            ears to their outputs, which `load_head` goes on from.
+            Maps ``(n, *features.shape) float32`` to ``(n, n_classes)`` logits, or with ears to
+            their outputs, which are the input of the head.
 
         Raises
         ------
@@ -300,7 +300,7 @@ def _write_facts(bundle: Bundle, folder: Path, card: str) -> Bundle:
     facts = dataclasses.asdict(bundle)
     del facts["path"], facts["version"], facts["read"]
     facts = {"format": BUNDLE_FORMAT, **facts}
-    # What JSON gives back is what the version is computed from when loading.
+    # Loading computes the version from what JSON gives back, so this does too.
     facts = json.loads(json.dumps(facts))
     version = _version(folder / _weights_file(bundle.features), facts)
     text = json.dumps({**facts, "version": version}, indent=2, ensure_ascii=False)

@@ -1,7 +1,7 @@
 """Honest confidences: one temperature for all logits, and how honest they are then.
 
-Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), here
-fitted to the confidence of whole tracks, because that is what is written and refused.
+Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), here fitted to
+whole tracks, because tracks are what is written or refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.special import logsumexp, softmax
 def fit_temperature(
     track_logits: Sequence[np.ndarray], targets: np.ndarray, overall: np.ndarray | None = None
 ) -> float:
-    """Temperature under which the mean vote is most likely right.
+    """Temperature with which the mean vote gives the true classes the highest likelihood.
 
     Parameters
     ----------
@@ -25,14 +25,15 @@ def fit_temperature(
     targets : np.ndarray
         ``(n_tracks,) int64``.
     overall : np.ndarray, optional
-        ``(n_tracks, n_classes) float32``: logits of each track as a whole, which count instead.
+        ``(n_tracks, n_classes) float32``: logits of each track as a whole, used instead of
+        `track_logits`.
 
     Returns
     -------
     float
         Between 0.05 and 10.
     """
-    from scipy.optimize import minimize_scalar  # late: tagging needs only what is calibrated
+    from scipy.optimize import minimize_scalar  # late: only training needs it
 
     if overall is not None:
         track_logits = [logits[None] for logits in overall]
@@ -62,11 +63,11 @@ def probabilities_of(
     logits : np.ndarray
         ``(n, n_genres) float32``.
     temperature : float
-        Of all genres; of the families where there are any.
+        For all genres, or for the families where there are any.
     families : sequence of str
-        The family of each genre, or none.
+        The family of each genre; empty where genres have none.
     style_temperature : float
-        Of the genres of a family among each other.
+        For the genres within a family.
 
     Returns
     -------
@@ -75,9 +76,9 @@ def probabilities_of(
 
     Notes
     -----
-    A family's logit is the logarithm of the sum over its genres before anything is divided:
-    many genres that are a little likely make a family that is very likely, and a temperature
-    below 1 would take that away.
+    A family's logit is the log-sum-exp of its genres' logits, taken before they are divided by a
+    temperature: many genres that are a little likely make a likely family, and a temperature
+    below 1 would undo that.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How many numbers each ear gives: `FeatureSpec` has to know without the networks."""
+"""How many numbers each ear gives, for `FeatureSpec`, which does not know the networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a network sees a segment: the numbers that its logits are made of."""
+"""Embeddings: the numbers that a network's logits are computed from."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MEMBER = "member_"
 def with_embedding(network: keras.Model) -> keras.Model:
     """The same network with a second output, so that one call gives both.
 
-    The embedding is the output of the layer named ``embedding``, and without one the input
-    of the last layer. Of a network of members (``member_1``, ``member_2``, ...) those that
-    name one count, or all where none does; each is scaled to length 1, so that none drowns
-    the others, and they are joined.
+    The embedding is the output of the layer named ``embedding``, or the input of the last layer
+    where none has that name. A network of members (``member_1``, ``member_2``, ...) has the joined
+    embeddings of those members that have such a layer, or of all where none has. Each is scaled to
+    length 1, so that none outweighs the others.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def _embedding_of(network: keras.Model) -> Any:
 
 
 def _flat(x: Any) -> Any:
-    # By a name of its own: the network may have been loaded with layers of the usual names.
+    # Named, because a loaded network may have layers of Keras' default names.
     import keras
 
     return x if len(x.shape) == 2 else keras.layers.Flatten(name=f"flat_{x.name}")(x)

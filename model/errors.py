@@ -1,4 +1,4 @@
-"""The shape of every error that a user is told of: which path, and why."""
+"""The base of every error that reaches the user: which path, and why."""
 
 from __future__ import annotations
 

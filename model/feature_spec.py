@@ -39,13 +39,13 @@ class FeatureSpec:
     frame ``floor(frame_step * k + frame_offset)``. A *segment* is ``segment_frames``
     kept frames in a row.
 
-    Of kind ``descriptors`` there is no picture: a kept frame is a piece of
-    ``frame_step`` hops around its STFT frame, told by the numbers named in `DESCRIPTORS`,
-    and a segment is one such piece.
+    With kind ``descriptors`` there is no picture: a kept frame is a piece of ``frame_step`` hops
+    around its STFT frame, described by the numbers named in `DESCRIPTORS`. A segment is one such
+    piece.
 
-    Of kind ``ears`` a segment is a piece of ``frame_step`` hops too. It is heard by each of
-    `ears` in that ear's own frames, and told by all of their values one after the other. Of
-    kind ``outputs`` it is told by what the ears said of it (see `model.pretrained`).
+    With kind ``ears`` a segment is a piece of ``frame_step`` hops too. Each of `ears` gets it in
+    frames of its own, and the segment holds all of these values, ear after ear. With kind
+    ``outputs`` the segment holds what the ears put out instead (see `model.pretrained`).
 
     Parameters
     ----------
@@ -54,8 +54,7 @@ class FeatureSpec:
     n_fft, hop_length : int
         Length and hop of the transform, in samples at ``sample_rate_hz``.
     window_length : int, optional
-        Samples that the transform's window covers; the rest of `n_fft` is zeros. By default
-        all of them.
+        Samples under the transform's window, by default `n_fft`; the rest of `n_fft` is zeros.
     centred : bool
         Whether STFT frame ``k`` is centred at sample ``k * hop_length``, or begins there.
     n_mels : int
@@ -66,10 +65,10 @@ class FeatureSpec:
     fmin_hz, fmax_hz : float, optional
         Edges of the lowest and the highest band; by default 0 Hz and half the sample rate.
     power : {2, 1}
-        Exponent of the magnitude that the bands add up.
+        Exponent of the magnitudes before they are summed into bands.
     scaling : {"track", "ln", "log10"}
-        Log-mel scaled over the track to 0..1; or the natural or common logarithm of
-        ``log_gain * mel + log_offset``, whatever else the track holds.
+        ``track``: log-mel scaled to 0..1 over the track. ``ln`` and ``log10``: the natural or
+        common logarithm of ``log_gain * mel + log_offset``, whatever the rest of the track is.
     log_gain, log_offset : float
     top_db : float
         Range below the track's loudest value that is kept, in dB, where scaled over it.
@@ -78,12 +77,12 @@ class FeatureSpec:
     segment_frames : int
         Kept frames in a segment; 1 for descriptors.
     kind : {"log_mel", "descriptors", "ears", "outputs"}
-        What a frame is told by.
+        What describes a frame.
     least_share : float
         Share of a segment that a track has to fill to be judged.
     least_peak : float
-        With ears, a quieter track is amplified until its loudest sample is this, in parts of
-        full scale: the ears know music at the level of its masters.
+        With ears, the least peak of a track, in parts of full scale. A quieter track is amplified
+        to it, because the ears learned from music at the level of its masters.
     ears : tuple of EarSpec
     """
 
@@ -117,7 +116,7 @@ class FeatureSpec:
 
     @property
     def n_rows(self) -> int:
-        """Numbers that tell a frame."""
+        """Numbers that describe a frame."""
         if self.kind == "ears":
             return sum(ear.n_values for ear in self.ears)
         if self.kind == "outputs":
@@ -126,7 +125,7 @@ class FeatureSpec:
 
     @property
     def piece_samples(self) -> int:
-        """Samples from the beginning of one piece to that of the next, without a picture."""
+        """Samples from the start of one piece to the start of the next; not for ``log_mel``."""
         return round(self.frame_step * self.hop_length)
 
     @property
@@ -188,16 +187,16 @@ class FeatureSpec:
 
     @property
     def outputs(self) -> FeatureSpec:
-        """The same segments as training keeps them: of ears told by what they said."""
+        """This spec as training keeps segments: with what the ears put out."""
         return dataclasses.replace(self, kind="outputs") if self.ears else self
 
     @property
     def patches(self) -> FeatureSpec:
-        """The same segments as they are heard: of ears told by what they are given."""
+        """This spec as segments are heard: with what the ears are given."""
         return dataclasses.replace(self, kind="ears") if self.ears else self
 
     def same_frames(self, other: FeatureSpec) -> bool:
-        """Whether segments of both are made of the same frames, however many."""
+        """Whether both have the same frames; their segments may differ in length."""
         return dataclasses.replace(other, segment_frames=self.segment_frames) == self
 
     def on_frames_of(self, other: FeatureSpec) -> FeatureSpec:

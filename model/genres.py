@@ -33,7 +33,7 @@ def spell(name: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """What two spellings of a name have in common.
+    """A key that all spellings of a name share.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def key_of(name: str) -> str:
 
 
 def join_columns(probabilities: np.ndarray, groups: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """Add up the probabilities of genres that are one in some view, such as a family.
+    """Add up the probabilities of genres that count as one, such as those of a family.
 
     Parameters
     ----------
@@ -74,5 +74,5 @@ def join_columns(probabilities: np.ndarray, groups: Sequence[str]) -> tuple[np.n
 def _listed() -> dict[str, str]:
     from mutagen.id3 import TCON
 
-    # A slash would part the name in two when an ID3v2.3 tag is read.
+    # A slash would split the name in two when an ID3v2.3 tag is read.
     return {key_of(genre): genre for genre in TCON.GENRES if "/" not in genre}

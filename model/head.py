@@ -1,7 +1,7 @@
 """Head: what the ears say of a track becomes genres.
 
-A linear model of the track's mean scores, as log-odds, and mean embeddings. It is all that is
-trained where the ears are not (`model.recipes.ears`).
+A linear model of the track's mean scores, as log-odds, and mean embeddings. Only this model is
+trained; the ears stay as they are (`model.recipes.ears`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from scipy.special import log_softmax
 from model.feature_spec import FeatureSpec
 from model.pretrained.ears import outputs_of
 
-# Scores nearer to 0 or 1 than this say no more.
+# Scores are kept this far from 0 and 1.
 _LEAST_SCORE = 1e-5
-# An opinion speaks against a group by no more than this, in nat.
+# The most that an opinion can take from a group, in nat.
 _MOST_AGAINST = -4.0
 
 
@@ -32,12 +32,11 @@ class Head:
     bias : np.ndarray
         ``(n_genres,) float32``.
     opinion_kernel, opinion_bias : np.ndarray, optional
-        ``(n_inputs, n_groups)`` and ``(n_groups,) float32``: a classifier of few groups of
-        genres, for which there was music to learn from.
+        ``(n_inputs, n_groups)`` and ``(n_groups,) float32``: a classifier of the few groups of
+        genres for which there was music to learn from.
     opinion_into : np.ndarray, optional
-        ``(n_groups, n_genres) float32``: how much the genres of each group gain from its
-        log-probability in relation to that of an even guess. What it knows nothing about stays
-        where it is.
+        ``(n_groups, n_genres) float32``: how much each genre gains from the log-probability of its
+        group, compared with an even guess. Genres of no group stay as they are.
     """
 
     kernel: np.ndarray
@@ -85,7 +84,7 @@ def load_head(path: Path) -> Head:
 
 
 def inputs_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """What the head gets of a track.
+    """A track's input to the head.
 
     Parameters
     ----------
@@ -106,7 +105,7 @@ def inputs_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
 
 
 def log_odds(scores: np.ndarray) -> np.ndarray:
-    """Scores in 0..1 as ``log(p / (1 - p))``, not without end.
+    """Scores in 0..1 as ``log(p / (1 - p))``, which stays finite at 0 and 1.
 
     Examples
     --------
@@ -118,7 +117,7 @@ def log_odds(scores: np.ndarray) -> np.ndarray:
 
 
 def embedding_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Where the ears see a track.
+    """A track's embedding by the ears.
 
     Parameters
     ----------
@@ -137,14 +136,14 @@ def embedding_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
 
 
 def over_time(outputs: np.ndarray, n_around: int = 0) -> np.ndarray:
-    """Each segment with those around it.
+    """Average each segment's outputs with those around it.
 
     Parameters
     ----------
     outputs : np.ndarray
         ``(n_segments, n_outputs)``.
     n_around : int
-        Segments on each side that count too.
+        Segments on each side that are averaged in.
 
     Returns
     -------
@@ -161,7 +160,7 @@ def over_time(outputs: np.ndarray, n_around: int = 0) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Sound:
-    """What a track is beside its genre, by YAMNet's words.
+    """Whether a track is music at all, by YAMNet's words.
 
     Parameters
     ----------
@@ -187,8 +186,8 @@ class Sound:
         return self.music >= _LEAST_MUSIC and share >= _LEAST_SHARE
 
 
-# None of 312 tracks lay below either; of 241 recordings of speech, noise and desktop sounds only
-# jingles and a square wave lay above both.
+# All of 312 tracks lay above both; of 241 recordings of speech, noise and desktop sounds only
+# jingles and a square wave did.
 _LEAST_MUSIC, _LEAST_SHARE = 0.12, 0.3
 # YAMNet's classes that are music, or voices that make it.
 _MUSIC = "Music"
@@ -196,7 +195,7 @@ _MUSICAL = (range(24, 33), range(132, 277))
 
 
 def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound | None:
-    """What a track is beside its genre.
+    """Whether a track is music at all, and what it may be instead.
 
     Parameters
     ----------
@@ -207,7 +206,7 @@ def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound | None:
     Returns
     -------
     Sound or None
-        None where no ear knows.
+        None without YAMNet among the ears.
     """
     for of in outputs_of(spec):
         if of.ear.name == "yamnet":

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-# Keras offers wrappers and galleries where these are installed; nothing here asks for them.
+# Keras loads wrappers for these where they are installed; nothing here needs them.
 _EXTRAS = ("matplotlib", "sklearn")
 _alone = threading.Lock()
 
 
 def import_tensorflow() -> Any:
-    """TensorFlow; in two thirds of the time that it takes with what Keras loads beside it."""
+    """Import TensorFlow without Keras' extras, which takes two thirds of the time."""
     with _alone, silenced():
         hidden: dict[str, Any] = {name: None for name in _EXTRAS if name not in sys.modules}
         sys.modules.update(hidden)
@@ -32,7 +32,7 @@ def import_tensorflow() -> Any:
 def silenced() -> Iterator[None]:
     """Silence descriptor 2, unless logging at INFO is on.
 
-    TensorFlow's native code greets there before any setting of its own applies.
+    TensorFlow's native code writes there before its own settings apply.
     """
     if logging.getLogger().isEnabledFor(logging.INFO):
         yield

@@ -1,7 +1,7 @@
 """The genres that people use: how they are spelled, their families, and what the ears call them.
 
-Spelled as ID3v1's list and MusicBrainz spell them. Two levels: a genre is a *style* of a
-*family*, and a family's own name is the style of what is nothing more special.
+Spelled as ID3v1's list and MusicBrainz spell them. Two levels: a genre is a *style* of a *family*.
+The family's own name is a style too, for music of no narrower one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Genre:
     ----------
     name, family : str
     share : float
-        How much of a library is of it, in percent, as far as one can say for all libraries.
+        Its rough share of a usual library, in percent.
     sounds : tuple of str
         YAMNet's words for it.
     tags : tuple of str
@@ -92,7 +92,7 @@ GENRES = (
 )
 FAMILIES = {genre.name: genre.family for genre in GENRES}
 
-# What else these genres are called, in tags and by data sets. A name with several genres is any
+# What else these genres are called, in tags and by data sets. A name with several genres means any
 # of them.
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "Alt. Rock": ("Alternative",),
@@ -199,9 +199,9 @@ def columns_of(names: Sequence[str], genres: Sequence[str], families: Sequence[s
     Returns
     -------
     list of int
-        For each of the model's genres a place in `names`; -1 for one that none of them means.
-        The same name comes first, then a synonym, then the family: where a data set has
-        Metal and Rock, Punk is Rock and Metal is not.
+        For each of the model's genres a place in `names`; -1 where no name means the genre. The
+        same name comes first, then a synonym, then the family: where a data set has Metal and Rock,
+        Punk is Rock and Metal is not.
     """
     keys = [key_of(name) for name in names]
     meanings = [meant_by(name) for name in names]
@@ -211,7 +211,7 @@ def columns_of(names: Sequence[str], genres: Sequence[str], families: Sequence[s
         places = [place for place, key in enumerate(keys) if key == key_of(genre)]
         places += [place for place, meaning in enumerate(meanings) if genre in meaning]
         places += [place for place, key in enumerate(keys) if key == key_of(family)]
-        # By a synonym of the family's own name, and by that of a genre that has no levels.
+        # A name that means the family; then a name that the genre is a synonym of.
         places += [place for place, meaning in enumerate(meanings) if family in meaning]
         places += [place for place, name in enumerate(names) if name in meant_by(genre)]
         found.append(places[0] if places else -1)

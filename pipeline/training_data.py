@@ -51,7 +51,7 @@ from transforms.library.walk import list_library
 from transforms.records import Features, Outcome, Track, printable
 from transforms.storage import storage_of
 
-# Of each track so much is heard, from its middle.
+# Length that is heard of each track, from its middle.
 _SECONDS_HEARD = 60.0
 # What a worker holds before it writes a part.
 _BYTES_PER_PART = 128 * 2**20
@@ -88,7 +88,7 @@ def build(
         n_segments,
         processes,
         stopping,
-        # What ears say is averaged: a track is known best by all of its parts.
+        # The ears' outputs are averaged, so they hear segments spread over the track.
         listen=hear_what_sounds if has_ears else hear_in_a_row,
     )
 

@@ -1,7 +1,7 @@
 """In flight: steps that work on several elements at a time.
 
-Decoding in processes and writing in threads go on while the step before is at work: a DoFn
-of Beam's gets one element after the other, and the direct runner has one thread for all.
+Beam gives a DoFn one element after the other, and the direct runner has one thread for all steps.
+Decoding, in processes, and writing, in threads, go on while other steps work.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 
 def never() -> bool:
-    """Of steps that finish what they have begun."""
+    """For steps that always finish what they have begun."""
     return False
 
 
 class InFlight(beam.DoFn):
-    """Base of DoFns whose elements are in flight; they come out as they are done.
+    """Base of DoFns with several elements in flight; each comes out when it is done.
 
     All come out in the global window.
 
     Parameters
     ----------
     most : int
-        So many elements at a time.
+        Most elements at a time.
     stopping : callable
         Whether the run shall end early: what is in flight is dropped then.
     """
@@ -71,7 +71,7 @@ class InFlight(beam.DoFn):
                 return
             patience = 0.2 if len(self._in_flight) > most else 0
             ready, _ = wait(self._in_flight, timeout=patience, return_when=FIRST_COMPLETED)
-            if self.stopping():  # what has just died was asked to
+            if self.stopping():  # what has just failed may have been stopped
                 continue
             for future in ready:
                 yield self.finished(self._in_flight.pop(future), future)

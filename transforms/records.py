@@ -42,7 +42,7 @@ class TrackError(PathError):
 
 
 class Refusal(TrackError):
-    """A file that nothing is wrong with, but that gets no genre: refused, not failed."""
+    """A file that is in order but gets no genre: refused, not failed."""
 
 
 class TagReadError(TrackError):

@@ -1,4 +1,4 @@
-"""Arrays of pictures of log-mel, as data sets are published."""
+"""Data sets that are an array of log-mel pictures, ``logmel.npz``, without the audio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model.data.training_set import DatasetError
 
 
 def read_arrays(folder: Path, *names: str) -> dict[str, np.ndarray]:
-    """Arrays of ``logmel.npz``; without names those that are small, for a look."""
+    """Read arrays of ``logmel.npz``; without names all but the pictures, which take long."""
     try:
         with np.load(folder / "logmel.npz") as file:
             return {name: file[name] for name in names or set(file.files) - {"mel"}}
@@ -21,5 +21,5 @@ def read_arrays(folder: Path, *names: str) -> dict[str, np.ndarray]:
 
 
 def scaled(pictures: np.ndarray, largest: int) -> np.ndarray:
-    """Whole numbers from 0 to `largest` as float16 in 0..1."""
+    """Pictures of ``uint8`` from 0 to `largest` as ``float16`` in 0..1."""
     return (np.arange(256) / largest).astype(np.float16)[pictures]

@@ -28,7 +28,7 @@ class Clips:
     targets : np.ndarray
         ``(n_clips,) int64``, index into the labels.
     artists : tuple of str
-        One per clip, where they are known; clips without are each by somebody else.
+        One per clip where they are known; else every clip counts as another artist's.
     """
 
     names: tuple[str, ...]
@@ -51,7 +51,7 @@ class Clips:
 
     @property
     def by(self) -> tuple[str, ...]:
-        """Who each clip is by, as well as it is known."""
+        """The artist of each clip, or the clip's own name where artists are not known."""
         return self.artists or self.names
 
     def places(self, features: FeatureSpec) -> list[tuple[int, int]]:
@@ -63,7 +63,7 @@ class Clips:
         ]
 
     def cut(self, clip: int, starts: Sequence[int], width: int) -> np.ndarray:
-        """Segments of a clip; what is shorter is heard in a loop, as when tagging.
+        """Cut segments out of a clip; a shorter clip is repeated, as when tagging.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class LabelledMusic:
     too_small : tuple of str
         Labels left out because there is too little music, with the reason.
     unlisted : Clips
-        What is in none of the data set's lists.
+        Clips in none of the data set's lists.
     """
 
     name: str
@@ -175,7 +175,7 @@ def join(music: Sequence[LabelledMusic]) -> LabelledMusic:
 
 
 def clips_as(music: LabelledMusic, split: str, genres: Sequence[str]) -> tuple[Clips, int]:
-    """Clips of a list with their targets among other genres than the data set's own.
+    """Clips of a list, with targets that count other genres than the data set's own.
 
     Parameters
     ----------

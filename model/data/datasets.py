@@ -1,8 +1,8 @@
 """Data sets: what a folder holds, and how it is read.
 
-A data set is a list of clips: the scaled log-mel of each (see ``transforms.audio.features``),
-its label, and the list (train, valid, test) that it belongs to. It comes from an array of
-pictures, or from audio that ``pipeline.training_data`` made into a training set.
+A data set is a list of clips: the scaled log-mel of each (see ``transforms.audio.features``), its
+label, and the list that it is in (train, valid, test). It is read from an array of pictures
+(``arrays.py``), or from a training set, which ``pipeline.training_data`` makes of audio.
 """
 
 from __future__ import annotations

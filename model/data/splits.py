@@ -22,12 +22,12 @@ LEAST_ARTISTS = 3
 def split_by_artist(
     labels: Sequence[str], artists: Sequence[str], shares: Mapping[str, float] = SHARES
 ) -> tuple[list[str | None], dict[str, str]]:
-    """Lists in which no artist is twice, of about the same shares of each label.
+    """Divide tracks so that no artist is in two lists, with about the same shares of each label.
 
-    Artists come in the order of a hash of their names: the first that fit become the first
-    list, the next the second, and the rest is ``train``. So the same music is always split
-    alike, an artist is mostly in the same list of every library, and one with much music is
-    learned from.
+    Artists are ordered by a hash of their names. The first that fit go into the first list, the
+    next into the second, and the rest into ``train``. So the same music is always divided the same
+    way, an artist is mostly in the same list whatever the library, and an artist with much music is
+    in ``train``.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def split_by_artist(
 
 
 def _divide(tracks: Counter[str], lists: dict[str, str], shares: Mapping[str, float]) -> None:
-    """Give the artists of a label that are in no list one each."""
+    """Assign a list to each artist of a label that has none yet."""
     free = sorted((artist for artist in tracks if artist not in lists), key=_chance)
     for n_later, (split, share) in zip(range(len(shares), 0, -1), shares.items(), strict=True):
         room = share * tracks.total()
@@ -82,7 +82,7 @@ def _divide(tracks: Counter[str], lists: dict[str, str], shares: Mapping[str, fl
 
 
 def _chance(artist: str) -> float:
-    """A number from 0 to 1 that an artist always has."""
+    """A number from 0 to 1, always the same for an artist."""
     digest = hashlib.blake2b(artist.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64
 
@@ -98,7 +98,7 @@ def random_split(music: LabelledMusic, seed: int) -> LabelledMusic:
     """All clips, listed or not, split at random: 63 % train, 7 % valid, 30 % test.
 
     The protocol of published figures that split GTZAN's tracks 70:30. It leaks: clips of one
-    artist, album and even recording are on both sides, so it measures memory as well.
+    artist, album and even recording are on both sides, so it measures memory too.
 
     Parameters
     ----------

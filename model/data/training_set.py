@@ -28,7 +28,7 @@ from model.feature_spec import FeatureSpec
 
 FACTS_FILE = "training_set.json"
 SET_FORMAT = 1
-# What the names of parts have that no other file's has, as a pattern.
+# Pattern of the random digits in a part's name; no other file has them.
 _UNIQUE = 12 * "[0-9a-f]"
 SCHEMA = pa.schema(
     [
@@ -76,7 +76,7 @@ class LabelledClip:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that is no clip of the set.
+    """A file that could not become a clip of the set.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class SetFacts:
-    """What a complete set says of itself.
+    """What ``training_set.json`` says of a complete set.
 
     Parameters
     ----------
     dataset, library : str
-        What was labelled how.
+        How the music was labelled, and its folder.
     features : FeatureSpec
         How the clips were made; each has at least one segment of it.
     fingerprint : str
@@ -112,7 +112,7 @@ class SetFacts:
     counts : dict
         Label to number of clips.
     n_unlabelled : int
-        Files that say nothing of their genre.
+        Files without a label.
     left_out : tuple of LeftOut
     """
 
@@ -127,7 +127,7 @@ class SetFacts:
 
     @property
     def name(self) -> str:
-        """Of the data set where it has one, else of the library's folder."""
+        """The name of a published data set, else of the library's folder."""
         is_published = self.dataset in ("gtzan", "fma", "homburg")
         return self.dataset if is_published else os.path.basename(self.library.rstrip("/"))
 
@@ -180,7 +180,7 @@ def write_left_out(files: Sequence[LeftOut], folder: str | Path) -> None:
 
 @contextlib.contextmanager
 def _appearing(folder: str | Path, name: str) -> Iterator[Any]:
-    """An open file that gets its name once it is written."""
+    """An open file that gets its name only when it is complete."""
     unfinished = Path(folder) / f".{name}"
     with open(unfinished, "wb") as stream:
         yield stream
@@ -210,8 +210,8 @@ def read_clips(folder: str | Path) -> list[LabelledClip]:
     for part in sorted(Path(folder).glob("part-*.arrow")):
         try:
             for clip in _clips_of(part):
-                # A part of a worker that was lost may be there beside its repetition, and two
-                # encodings of one recording would be two clips of it.
+                # A lost worker's part may lie beside its repetition; and of two encodings of one
+                # recording only one is to be a clip.
                 known = clips.get(clip.name)
                 if known is None or clip.path < known.path:
                     clips[clip.name] = clip
@@ -221,7 +221,7 @@ def read_clips(folder: str | Path) -> list[LabelledClip]:
 
 
 def _clips_of(part: Path) -> Iterator[LabelledClip]:
-    # Closed when read: what is mapped stays so, and the number of open files is limited.
+    # Closed when read, because open files are limited; what is mapped stays mapped.
     with pa.memory_map(os.fspath(part)) as source, pa.ipc.open_file(source) as reader:
         for number in range(reader.num_record_batches):
             batch = reader.get_batch(number)

@@ -1,9 +1,8 @@
-"""Classical classifiers, to have something to compare the networks with.
+"""Classical classifiers, to compare the networks with.
 
-Those of Wang et al., "Efficient Music Genre Classification with Convolutional Neural
-Networks": k-nearest neighbours, decision tree, random forest, support vector machine and
-logistic regression. Each hears the same 3 s pieces as ``chowdhry-feature-net``, told by the
-same descriptors, standard-scaled.
+Those of Wang et al., "Efficient Music Genre Classification with Convolutional Neural Networks":
+k-nearest neighbours, decision tree, random forest, support vector machine and logistic regression.
+Each gets the same descriptors of 3 s pieces as ``chowdhry-feature-net``, standard-scaled.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from model.recipes import chowdhry_feature_net
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# Probability of each class that no neighbour and no leaf speaks for.
+# Probability of a class that no neighbour and no leaf votes for.
 _LEAST_PROBABILITY = 1e-3
 
 
@@ -81,7 +80,7 @@ _GRIDS: dict[str, dict[str, list[Any]]] = {
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """A baseline's answers.
+    """A fitted baseline's logits.
 
     Parameters
     ----------
@@ -146,7 +145,7 @@ def describe_clips(music: LabelledMusic) -> dict[str, list[np.ndarray]]:
     Parameters
     ----------
     music : LabelledMusic
-        Its clips log-mel pictures or descriptors.
+        Its clips are log-mel pictures or descriptors.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Correspondence: a model's genres, as the genres of a data set that has others."""
+"""Correspondence: a model's genres as the genres of a data set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model.bundle import Bundle
 from model.data.clips import LabelledMusic
 from model.vocabulary import columns_of, family_of
 
-# What the model says and the data set has no genre for: never right.
+# The class of the model's genres that the data set has no genre for: never right.
 OTHER = "Other"
 
 
@@ -21,9 +21,9 @@ class Correspondence:
     Parameters
     ----------
     names : tuple of str
-        The classes that count; `OTHER` is the last where there is any.
+        The classes that are compared; `OTHER` comes last where it is needed.
     clips : np.ndarray
-        ``(n,) int64``, those whose genre the model can say.
+        ``(n,) int64``, numbers of the clips whose genre the model can give.
     targets : np.ndarray
         ``(n,) int64``, places in `names`.
     columns : tuple of int
@@ -36,7 +36,7 @@ class Correspondence:
     columns: tuple[int, ...]
 
     def join(self, probabilities: np.ndarray) -> np.ndarray:
-        """Probabilities of the model's genres as those of the classes that count.
+        """Probabilities of the compared classes from those of the model's genres.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ def correspondences(music: LabelledMusic, split: str, bundle: Bundle) -> dict[st
     """
     targets = music.splits[split].targets
     if set(music.genres) <= set(bundle.genres) and not bundle.families:
-        # The model's own classes, those that the list lacks too.
+        # The model's own classes, also those without a track in the list.
         columns = tuple(range(len(bundle.genres)))
         places = np.array([bundle.genres.index(genre) for genre in music.genres])
         clips = np.arange(len(targets))
@@ -89,7 +89,7 @@ def correspondences(music: LabelledMusic, split: str, bundle: Bundle) -> dict[st
 
 def _by_names(names: list[str], targets: np.ndarray, bundle: Bundle) -> Correspondence:
     columns = columns_of(names, bundle.genres, bundle.families)
-    # A genre that none of the model's means cannot be said.
+    # The model cannot give a genre that none of its own means.
     sayable = sorted(set(columns) - {-1})
     clips = np.flatnonzero(np.isin(targets, sayable))
     shown = tuple(names[place] for place in sayable)

@@ -1,7 +1,7 @@
 """How good a model is, measured on whole tracks.
 
-Figures are of tracks, as a library is made of tracks. Intervals are of the bootstrap over
-tracks: segments of one track are too much alike to be drawn one by one.
+Figures are of tracks, as a library is made of tracks. Intervals are of the bootstrap over tracks:
+segments of one track are too alike to be drawn one by one.
 """
 
 from __future__ import annotations
@@ -292,13 +292,13 @@ def model_cost(
     Parameters
     ----------
     classify : callable
-        Takes `segments`; the way that the tagger calls the network.
+        Called with `segments`, as the tagger calls the network.
     segments : np.ndarray
         ``(n, *features.shape) float32``.
     n_segments : int
         Segments heard of a track.
     rounds : int
-        Calls; the median counts.
+        Calls; the median is taken.
 
     Returns
     -------

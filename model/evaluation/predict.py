@@ -148,7 +148,7 @@ def _predict_by_head(
     places: dict[int | None, list[np.ndarray]],
     embeddings: bool,
 ) -> Predictions:
-    """What `predict` returns, of clips that are told by what the ears said."""
+    """What `predict` returns, for clips of the ears' outputs."""
     logits, seen = [], []
     inputs: dict[int | None, list[np.ndarray]] = {count: [] for count in places}
     for number, starts in enumerate(every):

@@ -1,8 +1,8 @@
 """The ears: pretrained networks, with a small model of genres on top.
 
-YAMNet knows sounds, musicnn knows what listeners call music. What they say of a track,
-averaged over its segments, is what genres are told by. Only that last step is trained, so that
-one hearing of the music and some seconds are enough.
+YAMNet knows sounds, musicnn knows what listeners call music. What they say of a track, averaged
+over its segments, is what genres are told by. Only that last step is trained: the music is heard
+once, and training takes seconds.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from model.recipes.recipe import Recipe
 
 # Six seconds, twice what musicnn hears: YAMNet hears all of them in six patches, musicnn the
 # middle, since it costs eight times as much.
-# Of a track so many are heard: what they cost is about what decoding the whole track would.
-N_SEGMENTS = 3
 _HOP, _HOPS = 256, 2 * 187
 _YAMNET_STEP = 15360
+# Segments heard of a track: they cost about as much as decoding the whole track would.
+N_SEGMENTS = 3
 
 EARS_FEATURES = FeatureSpec(
     kind="ears",

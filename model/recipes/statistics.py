@@ -1,7 +1,7 @@
 """Statistics of a segment, each family through a kernel: a classifier beside the CNN.
 
-What a listener would measure rather than look at: timbre, dynamics, patterns, rhythm. It
-learns little by gradient, so it errs otherwise than a CNN, and costs a fraction of one.
+Timbre, dynamics, patterns and rhythm are measured, not looked at. Little is learned by gradient, so
+its errors differ from a CNN's, and it costs a fraction of one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LEAST_MATCH = 0.85
 
 
 def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build a kernel classifier of a segment's statistics, which errs otherwise than the CNN.
+    """Build a kernel classifier of a segment's statistics, whose errors differ from the CNN's.
 
     Timbre: how high, how varied and how lively the cepstral coefficients are, which of them
     move together, and what is left of the spectrum without them (partials, noise).

@@ -1,6 +1,6 @@
 """Batches of segments: cut at random and augmented to train on, whole and in order to stop on.
 
-Imports Keras: only what trains imports this.
+Imports Keras, so only what trains imports this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _N_RIPPLES = 5
 
 
 class RandomSegments(keras.utils.PyDataset):
-    """Segments cut at random and augmented, as many an epoch as the clips hold.
+    """Segments cut at random and augmented; an epoch has as many as the clips hold.
 
     Every class is cut equally often, whatever its share of the clips. Each batch depends
     on the seed, the epoch and its number alone, so a resumed training sees what an
@@ -63,7 +63,7 @@ class RandomSegments(keras.utils.PyDataset):
         self.start(self.epoch + 1)
 
     def start(self, epoch: int) -> None:
-        """Begin with an epoch, such as the one that a resumed training has come to."""
+        """Start an epoch, such as the one at which a training is resumed."""
         self.epoch = epoch
         self._shuffle()
 

@@ -9,7 +9,7 @@ from typing import Any
 from model.bundle import Bundle
 from model.pretrained.ears import EARS
 
-# Said of the data sets that people publish; any other is somebody's own library.
+# Descriptions of published data sets; any other source is somebody's own library.
 _SOURCES = {
     "gtzan": "GTZAN (Tzanetakis and Cook, 2002): 30 s clips of ten genres.",
     "fma": "FMA (Defferrard, Benzi, Vandergheynst and Bresson, 2017): Creative Commons music.",

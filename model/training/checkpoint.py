@@ -1,6 +1,6 @@
 """Checkpoints: what a training needs to go on where it was stopped.
 
-Imports Keras: only what trains imports this.
+Imports Keras, so only what trains imports this.
 """
 
 from __future__ import annotations

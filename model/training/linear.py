@@ -21,8 +21,8 @@ def fit_linear(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit a logistic regression on the ears' embeddings.
 
-    Each ear's embedding is standard-scaled and counts as much as the other's. Scores are left
-    out: they are made of the embeddings, and did not help beside them.
+    Each ear's embedding is standard-scaled and counts as much as the other's. Scores are left out:
+    they are computed from the embeddings, and adding them did not help.
 
     Parameters
     ----------

@@ -31,9 +31,9 @@ from model.training.card import model_card
 from model.training.checkpoint import Checkpoint, Progress
 
 _CHECKPOINT = "checkpoint"
-# Tried for a head.
+# Inverse penalties that are tried for a head.
 _STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
-# A genre that a fold has not learned is so much less likely there than any other, in nat.
+# A genre that a fold has no music of gets a logit so far below all others there, in nat.
 _UNKNOWN = 5.0
 # Enough to see what music is like, and no more than fits into memory.
 _SEGMENTS_TO_INITIALISE = 4096
@@ -92,8 +92,8 @@ def train(
     Raises
     ------
     DatasetError
-        If there are fewer than two genres, a list is empty, or the data sets' frames differ
-        or are none that the recipe can hear.
+        If there are fewer than two genres, a list is empty, or the data sets' frames differ or the
+        recipe cannot learn from them.
     """
     learned = join([music, *beside]) if beside else music
     if len(learned.genres) < 2:
@@ -337,7 +337,7 @@ class _Fitting:
         return trained, progress
 
     def _watchers(self, name: str) -> list[keras.callbacks.Callback]:
-        """What shows how the training goes."""
+        """Callbacks that show how the training goes."""
 
         def line(epoch: int, logs: dict[str, float]) -> None:
             figures = ", ".join(f"{metric} {value:.3f}" for metric, value in logs.items())
@@ -351,7 +351,7 @@ class _Fitting:
         return watchers
 
     def _key(self) -> str:
-        """What is trained how on what; the same arguments give the same key."""
+        """A hash of all that decides the result; the same arguments give the same key."""
         recipe = dataclasses.asdict(self.recipe)
         recipe["build"] = self.recipe.build and self.recipe.build.__name__
         recipe["initialise"] = self.recipe.initialise and self.recipe.initialise.__name__

@@ -21,10 +21,10 @@ _SOUNDFILE_FORMATS = frozenset(
 )
 # Samples on each side of a stretch that the resampler's filter needs to settle.
 _RESAMPLER_MARGIN = 256
-# Float files may be scaled like integers, no louder.
+# Float files may be scaled like 32-bit integers; anything louder is damage.
 _LOUDEST = 2.0**32
-# Share of the channels' power that is left in their mean where they cancel each other out; of
-# channels that have nothing in common one in their number is left.
+# Channels cancel each other out where less than this share of their power is left in their mean; of
+# n channels that have nothing in common 1/n is left.
 _CANCELLED = 1e-3
 
 
@@ -41,8 +41,8 @@ class AudioReader(Protocol):
     n_samples : int
         Per channel; what the header promises, the file may hold less.
     exact : bool
-        Whether `n_samples` is counted, not guessed from the size of the file (which
-        changes with its tags, so that the same audio would be heard at other places).
+        Whether `n_samples` is counted. A guess from the size of the file changes with its tags, so
+        that the same audio would be heard at other places.
     """
 
     sample_rate_hz: int
@@ -153,8 +153,8 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         mean_power = float(everything @ everything) / channels
         if float(mono @ mono) >= _CANCELLED * mean_power or not math.isfinite(mean_power):
             return mono
-    # One channel is another's negative: the mean would hide what both say.
-    # The first that is not much quieter: channels as loud must not take turns from read to read.
+    # One channel is another's negative, so the mean would cancel both. The first channel that is
+    # about as loud as the loudest: equally loud ones must not take turns from read to read.
     powers = (samples**2).sum(axis=0)
     return np.ascontiguousarray(samples[:, int((powers >= powers.max() / 2).argmax())])
 
@@ -196,7 +196,7 @@ def _open_soundfile(path: str) -> Iterator[AudioReader]:
     import soundfile
 
     try:
-        # As bytes: a name may hold some that are no text.
+        # As bytes, because a name need not be text.
         file = soundfile.SoundFile(os.fsencode(path))
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", None) or str(error)
@@ -275,7 +275,7 @@ class _AvReader:
         assert self._frames is not None
         end = self._pending_start + len(self._pending)
         for start, samples in self._frames:
-            # Some containers count in milliseconds: frames that nearly meet do meet.
+            # Some containers count in milliseconds: frames that nearly meet count as adjacent.
             meets = start is None or (end > 0 and abs(start - end) < self._tolerance)
             self._pending_start = end if meets else start
             self._pending = samples

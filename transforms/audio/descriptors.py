@@ -1,8 +1,8 @@
-"""Descriptors: a few dozen numbers that tell a piece of sound, instead of a picture.
+"""Descriptors: a few dozen numbers that describe a piece of sound, instead of a picture.
 
-Mean and variance of what `librosa` measures frame by frame, and a tempo: the columns of
-GTZAN's ``features_3_sec.csv``, by name in `model.bundle.DESCRIPTORS`. Each piece is brought
-to full scale first, so that neither gain nor a fade matters.
+Mean and variance of what `librosa` measures frame by frame, and a tempo: the columns of GTZAN's
+``features_3_sec.csv``, by name in `model.feature_spec.DESCRIPTORS`. Each piece is brought to full
+scale first, so that neither gain nor a fade matters.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Described:
     Parameters
     ----------
     values : np.ndarray
-        ``(n_rows, 1) float32``, in the order of `model.bundle.DESCRIPTORS`: levels as
-        parts of full scale, frequencies in Hz, the tempo in beats per minute.
+        ``(n_rows, 1) float32``, in the order of `model.feature_spec.DESCRIPTORS`: levels as parts
+        of full scale, frequencies in Hz, the tempo in beats per minute.
     peak : float
         Largest mel power before the piece was brought to full scale.
     """

@@ -28,9 +28,9 @@ from transforms.storage import storage_of
 # Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
 # the dither of 16 bits has.
 _SILENT_POWER = 1e-5
-# So many segments without a sample one after the other, and the track has ended.
+# After so many segments in a row without a sample the track has ended.
 _MOST_EMPTY = 20
-# How many times as many segments are tried where all that were heard are silent.
+# Where all segments are silent, this many times as many are tried.
 _MORE_SEGMENTS = (4, 16)
 # No codec stores a second of sound in less; headers that promise more are wrong.
 _LEAST_BYTES_PER_SECOND = 1
@@ -88,8 +88,8 @@ def hear(
     in_a_row : bool
         Hear `n_segments` one after the other from the track's middle.
     only_sound : bool
-        For ears: leave out segments that are silent beside the others; where all are, look
-        for sound at more places. The others then no longer lie at `FeatureSpec.segment_starts`.
+        For ears: leave out segments that are silent beside the others; where all are, look for
+        sound at more places. The segments then need not lie at `FeatureSpec.segment_starts`.
 
     Returns
     -------

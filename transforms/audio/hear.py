@@ -18,9 +18,9 @@ from transforms.audio.features import Heard, TooShort, hear
 from transforms.records import Features, Outcome, Track, TrackError, dropped
 from transforms.storage import storage_of
 
-# A file that takes longer than this hangs: hours of audio are decoded in less.
+# A decoder that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0
-# Share of a file at which there must be sound if its header is right.
+# A file whose header is right has sound at this share of its length.
 _NEAR_THE_END = 0.98
 
 

@@ -28,9 +28,8 @@ class MelPower:
     kept : np.ndarray
         ``(n_mels, segment_frames) float32``, the frames that the network sees.
     peak, trough : float
-        Largest and smallest power over all STFT frames, kept or not, of this segment and
-        those before. The trough only has to be so exact: it is further than ``top_db`` below
-        the peak, or it is the smallest.
+        Largest and smallest power over all STFT frames, kept or not, of this segment and those
+        before. The trough need not be the smallest where it is more than ``top_db`` below the peak.
     """
 
     kept: np.ndarray
@@ -119,8 +118,8 @@ def _most_power_weights(spec: FeatureSpec) -> np.ndarray:
     """What a sample's square adds to the bound, by its place in a frame: ``(n_hops, hop)``."""
     window, bank = _filters(spec)
     weights = np.zeros(-(-spec.n_fft // spec.hop_length) * spec.hop_length, np.float32)
-    # Half of the energy, for the other half of the transform mirrors this one; the first and
-    # the last value, which have no mirror, are in no band. A little more, for all is rounded.
+    # Half of the energy, because the other half of the transform mirrors this one; the first and
+    # the last value have no mirror, but are in no band. And 0.1 % more, for rounding.
     weights[: spec.n_fft] = window**2 * np.float32(1.001 * bank.max() * spec.n_fft / 2)
     return weights.reshape(-1, spec.hop_length)
 
@@ -205,7 +204,7 @@ def log_mel(mel: np.ndarray, spec: FeatureSpec, gain: float = 1.0) -> np.ndarray
     spec : FeatureSpec
         Its scaling is ``ln`` or ``log10``.
     gain : float
-        That the samples should have had.
+        To apply to the samples.
 
     Returns
     -------

@@ -14,15 +14,14 @@ import numpy as np
 from model.feature_spec import FeatureSpec
 from transforms.audio.mel import log_mel, mel_bands
 
-# What the mean square of a tone and its largest mel power have in common: the scale on which
-# `Patches.peak` is compared.
+# From the mean square of a tone to its largest mel power, the scale of `Patches.peak`.
 _POWER_OF_FULL_SCALE = 2e4
-# Over so many samples the level is measured: silence between two notes is no silence.
+# The level is measured over so many samples: a pause between two notes is no silence.
 _LEVEL_SAMPLES = 1600
-# What is quieter still is noise, most of it.
+# A track that would need more is mostly noise.
 _MOST_GAIN = 30.0
-# Power in relation to a track's loudest segment below which one is silent: 50 dB, which music
-# hardly falls by from its loudest tenth of a second in one place to that in another.
+# A segment is silent below this share of the power of the track's loudest one. That is 50 dB; the
+# loudest tenths of a second of two places in a piece of music hardly differ by so much.
 _SILENT_SHARE = 1e-5
 
 

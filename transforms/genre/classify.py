@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
 BATCH_SEGMENTS = 64
-# Segments that ears hear at once: what they make of more does not fit into a CPU's cache.
+# The same with ears: what they compute of more does not fit into a CPU's cache.
 BATCH_SEGMENTS_OF_EARS = 8
 
 _log = logging.getLogger("genrebeam")
@@ -58,7 +58,7 @@ def has_gpu() -> bool:
 
 
 def end_loading() -> None:
-    """Wait for what `begin_loading` began: until then nothing can be said on stderr."""
+    """Wait for what `begin_loading` began, which silences stderr until it is done."""
     if _loading is not None:
         _loading.join()
 
@@ -76,8 +76,8 @@ class Classifier:
     embeddings : bool
         Whether `classify` gives embeddings too.
     threads : int, optional
-        That an operation may use; by default all CPUs. The first network that runs in a
-        process decides for all.
+        CPUs that an operation may use, by default all. The first network that runs in a process
+        decides for all.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Classifier:
         return self._head
 
     def genres_of(self, outputs: np.ndarray) -> np.ndarray:
-        """Probabilities of genres from what ears said.
+        """Probabilities of genres from the ears' outputs.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Classifier:
         )
 
     def judged(self, outputs: np.ndarray) -> Judgement:
-        """What a track is by what ears said of it.
+        """What a track is, from the ears' outputs.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ class Classifier:
             try:
                 return self._classify(segments)
             except Exception as error:
-                # Named, not imported: TensorFlow is loaded inside.
+                # By its name, because TensorFlow may not be imported.
                 if type(error).__name__ != "ResourceExhaustedError" or self.batch_segments == 1:
                     raise
                 self.batch_segments //= 2
@@ -265,8 +265,8 @@ class Classifier:
         has_ears = self.has_ears
         if self.embeddings and not has_ears:
             network = with_embedding(network)
-        # Weights that cannot change any more: TensorFlow folds normalisation and activation
-        # into the convolutions then, which takes a fifth of the time off.
+        # As constants: TensorFlow then folds normalisation and activation into the convolutions,
+        # which saves a fifth of the time.
         trained = [weight.numpy() for weight in network.trainable_variables]
         observed = [weight.numpy() for weight in network.non_trainable_variables]
         shape = (self.batch_segments, *self.bundle.features.shape)

@@ -4,9 +4,8 @@ Two rules. ``mean`` goes by all segments together. ``majority`` counts one vote 
 class wins with more than half of all votes, otherwise the vote is refused (equation 2 of
 "Efficient Music Genre Classification with Convolutional Neural Networks").
 
-Where genres are styles of families, families are voted on: there is much to tell Rock from
-Jazz by, and little to tell Alternative from Indie. The style is written where it is sure
-enough, else the family.
+Where genres are styles of families, the vote is on families: Rock is easy to tell from Jazz, and
+Alternative hard to tell from Indie. The style is written where it is sure enough, else the family.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ def vote(
     return None, float(mean.max())
 
 
-# A second genre is written where it is so probable, and so much of the first one's share.
+# A second genre is written if it has at least this probability, and this share of the first one's.
 _LEAST_SECOND, _SHARE_OF_FIRST = 0.1, 1 / 3
 
 
@@ -141,7 +140,7 @@ class _Ballot:
         return self.genres[style], float(self.overall[style])
 
     def given(self, family: int, policy: VotePolicy) -> tuple[str, float]:
-        """What is written of a family: its style where that is sure enough."""
+        """What is written for a family: its style where that is sure enough."""
         name = self.families[family]
         style, probability = self.likeliest_style(family)
         sure = policy.level == "style" and probability >= policy.style_confidence
