@@ -1,7 +1,7 @@
 """Reasons: what is wrong with a file and what can be done, for a person to read.
 
 Libraries say what they ran into (``'ascii' codec can't decode byte 0x80``); that stays in the
-report's `error_type` and `error_message`. What a row gives as its reason is said here, once.
+report's `error_type` and `error_message`. The reasons that rows give are all written here.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     # --- decoding ---
     ("DecoderTimeout", r"(\d+ s)$", rf"not decoded within \1, so it was left; damaged? {_AGAIN}"),
     ("DecoderCrash", r"", f"its decoder crashed on it: damaged; {_AGAIN}"),
-    (_DECODE, r"^nothing of its", f"of the sound that it promises none is there; {_AGAIN}"),
+    (_DECODE, r"^nothing of its", f"none of the sound that its header promises is there; {_AGAIN}"),
     (_DECODE, r"no audio in it", f"no sound in it; {_AGAIN}"),
     (
         _DECODE,
         r"no decoder for its codec",
-        "its sound is coded in a way that is not known here; convert it, to FLAC for example",
+        "its sound is in a codec that cannot be decoded; convert it, to FLAC for example",
     ),
     (_DECODE, r"", f"its sound is damaged or protected, no decoder can read it; {_AGAIN}"),
     # --- writing ---

@@ -59,7 +59,7 @@ def split_by_artist(
         _divide(tracks[label], lists, shares)
         lacking = {*shares, "train"} - {lists[artist] for artist in tracks[label]}
         if lacking:
-            small[label] = f"no artist of its own is left to {' and '.join(sorted(lacking))}"
+            small[label] = f"none of its artists is left for {' and '.join(sorted(lacking))}"
     found = zip(labels, artists, strict=True)
     return [None if label in small else lists[artist] for label, artist in found], small
 

@@ -1,4 +1,4 @@
-"""All ears by name, and one network of those that a model hears with."""
+"""All ears by name, and the network that joins those of a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 class EarError(PathError):
-    """A pretrained network that is not as it should be."""
+    """A pretrained network that is damaged or of another version."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Ear:
     frames : FeatureSpec
         Its log-mel; a patch is a segment of it.
     read_words : callable
-        Gives what its scores mean, in their order.
+        Returns the words that its scores stand for, in their order.
     build : callable
         Makes the network, without its weights.
     about : str
-        By whom it is and what it learned from, for people to read.
+        Who made it and what it learned from, for people to read.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Ear:
 
     @property
     def n_words(self) -> int:
-        """Scores that it gives."""
+        """Number of its scores."""
         return EAR_SIZES[self.name].n_words
 
     @property
@@ -61,7 +61,7 @@ class Ear:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What its scores mean, in their order."""
+        """The words that its scores stand for, in their order."""
         return self.read_words()
 
     @property
@@ -80,7 +80,7 @@ class Ear:
         return _digest(self.weights)
 
     def hears(self, patches: tuple[int, ...] = (0,)) -> EarSpec:
-        """What it is given of a segment: patches that begin at these samples."""
+        """What it is given of a segment: patches that begin at these samples of it."""
         return EarSpec(self.name, self.frames, patches, self.version)
 
     def check(self, version: str) -> None:
@@ -155,7 +155,7 @@ def _digest(path: Path) -> str:
 
 
 def _stored(stored: Mapping[str, Any], key: str) -> np.ndarray:
-    """Values of a weight; those of 8 bits have a scale."""
+    """Values of a weight, times their scale where they are stored in 8 bits."""
     scale = f"{key}_scale"
     return stored[key] * stored[scale] if scale in stored else stored[key]
 
@@ -196,7 +196,7 @@ def outputs_of(spec: FeatureSpec) -> Iterator[Outputs]:
 
 
 def load_ears(spec: FeatureSpec) -> keras.Model:
-    """One network of all ears of a spec.
+    """Join all ears of a spec in one network.
 
     Parameters
     ----------

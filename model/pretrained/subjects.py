@@ -23,7 +23,7 @@ _OF_MUSICNN = {
     },
 }
 SUBJECTS = ("kinds of music", "instruments", "voices", "mood", "time", "other sounds")
-# Words that are said of all music, and so of none.
+# Words that fit all music and so tell nothing.
 _TRIVIAL = {
     *("Music", "Musical instrument", "Plucked string instrument", "Song", "Inside, small room"),
 }
@@ -50,7 +50,7 @@ def subject_of(ear: str, word: str) -> str:
 def by_subject(
     words: Iterable[tuple[str, str, float]],
 ) -> dict[str, list[tuple[str, float]]]:
-    """The words that say something of a track, by what they are about.
+    """The words that tell something about a track, by subject.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a recipe is."""
+"""Recipe: an architecture, its features and its training settings."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Recipe:
     n_segments: int = 8
 
     def features_on(self, frames: FeatureSpec) -> FeatureSpec:
-        """The features that this recipe's network gets of given data.
+        """The features on which this recipe trains with given data.
 
         Parameters
         ----------
@@ -102,6 +102,6 @@ class Recipe:
         if own.ears and frames != own:
             raise DatasetError(self.name, "hears audio, and cannot be trained on pictures of it")
         if frames.kind != own.kind and frames.kind != "log_mel":
-            told = {"descriptors": "descriptors", "outputs": "what ears said"}[frames.kind]
+            told = {"descriptors": "descriptors", "outputs": "the outputs of ears"}[frames.kind]
             raise DatasetError(self.name, f"cannot be trained on {told}")
         return own if own.same_frames(frames) else own.on_frames_of(frames)

@@ -49,17 +49,17 @@ class Progress:
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Remember the best epoch, stop when none better comes, and write all of it to disk.
+    """Remember the best epoch, stop when no better one comes, and save the state to disk.
 
-    Dropout is drawn anew from the seed and the epoch, so that a resumed training does
-    what an uninterrupted one would have done.
+    Each epoch draws dropout from the seed and its own number, so that a resumed training does what
+    an uninterrupted one would have done.
 
     Parameters
     ----------
     folder : Path
         Of this network alone.
     key : str
-        What is trained how on what: a checkpoint of anything else is thrown away.
+        Hash of all that decides the result; a checkpoint with another key is thrown away.
     seed, patience : int
     """
 

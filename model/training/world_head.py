@@ -1,10 +1,9 @@
-"""The default model's head: genres that the ears know by name, and what there was music for.
+"""The default model's head, made from words for all genres and from music of three groups.
 
-For most genres there is no labelled music at hand, but the ears have words for them. A
-genre's evidence is how much more its words are said of a track than they are said at all, and
-its prior is how much of it people own. For three groups of genres there is music to learn
-from: a classifier of these adds its opinion, for and against them and for nothing else, so
-that a genre which it never heard keeps its place.
+For most genres there is no labelled music at hand, but the ears have words for them. A genre's
+evidence is how much higher its words score on a track than on music in general; its prior is how
+much of it people own. For three groups of genres there is music to learn from: a classifier raises
+or lowers these groups only, so genres that it never heard stay as they are.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from model.pretrained.ears import outputs_of
 from model.training.linear import fit_linear
 from model.vocabulary import FAMILIES, GENRES
 
-# Groups that there is music of; the rest of the world is known by name.
+# Groups that there is music of; all other genres are known by their words alone.
 GROUPS = ("Classical", "Electronic", "Rock")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much counts what; chosen by cross-validation with artists apart.
+    """Weights of the head's parts, chosen by cross-validation with artists apart.
 
     Parameters
     ----------
@@ -51,13 +50,13 @@ class Settings:
 
 
 def how_often_said(inputs: np.ndarray, groups: Sequence[str], spec: FeatureSpec) -> np.ndarray:
-    """How often each word is said of music at all, as log-odds.
+    """How high each word scores on music in general, as log-odds.
 
-    musicnn's tags are as frequent as in what it learned from: the first of Last.fm's is given
-    to two in five of the tagged tracks, the others fall with their rank (the published counts
-    of the Last.fm data set give the exponent). AudioSet's frequencies say little of YAMNet's
-    scores; these are taken from the music at hand, its groups weighted as in a usual library,
-    half way to a common level.
+    musicnn's tags are taken to be as frequent as in its training data: two in five of Last.fm's
+    tagged tracks have the first tag, and the others fall with their rank (the exponent is from the
+    published counts of the Last.fm data set). AudioSet's frequencies tell little about YAMNet's
+    scores. These are measured on the music at hand, its groups weighted as in a usual library, and
+    moved half way to a common level.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ def how_often_said(inputs: np.ndarray, groups: Sequence[str], spec: FeatureSpec)
     Returns
     -------
     np.ndarray
-        ``(n_inputs,)``; 0 for what is no word.
+        ``(n_inputs,)``; 0 for inputs that are no word.
     """
     usual = {"Classical": 0.08, "Electronic": 0.2, "Rock": 0.45}
     said = np.zeros(inputs.shape[1])

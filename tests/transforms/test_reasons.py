@@ -47,7 +47,7 @@ def reason(error: BaseException, stage: str = "read_tags", format: str = "mp3") 
         (TagReadError("a", "can't sync to MPEG frame"), "read_tags", "it is no mp3 file"),
         (NoTagField("a", "AAC files have no place for a genre"), "read_tags", "m4a has (ffmpeg"),
         (DecodeError("a", "FFmpeg: Operation not permitted; x"), "decode", "no decoder can read"),
-        (DecodeError("a", "nothing of its 3 s can be decoded"), "decode", "none is there"),
+        (DecodeError("a", "nothing of its 3 s can be decoded"), "decode", "promises is there"),
         (DecoderTimeout("a", "not decoded within 8 s"), "decode", "not decoded within 8 s"),
         (DecoderCrash("a", "the decoder crashed (exit code 7)"), "decode", "crashed on it"),
         (TooShort("a", "1.0 s of audio"), "decode", "1.0 s of audio"),

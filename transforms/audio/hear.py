@@ -46,16 +46,16 @@ def hear_in_a_row(
     path, format : str
     spec : FeatureSpec
     n_segments : int
-        Of a longer track so many segments' frames are heard; a shorter one is heard to the
-        last frame, not to the end of its last whole segment.
+        Most segments whose frames are heard. A shorter track is heard to its last frame, not only
+        to the end of its last whole segment.
     header_s : float, optional
         Duration by the file's header, in s (see `open_audio`).
 
     Returns
     -------
     Heard
-        One segment with all frames. Descriptors, and files that are damaged or hold less
-        than their header promises, have one by one the segments that there are.
+        One segment with all frames. For descriptors, and for files that are damaged or hold less
+        than their header promises, the segments that there are, one by one.
 
     Raises
     ------

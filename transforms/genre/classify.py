@@ -38,7 +38,7 @@ _Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 def begin_loading(track: Track, bundle: Bundle) -> Track:
     """Let the first track of a process start the import of TensorFlow, in a thread.
 
-    It takes as long as the decoders need to start and to hear some tracks.
+    The import takes about as long as the decoders need to start and to hear some tracks.
     """
     global _loading
     if _loading is None and needs_tensorflow(bundle) and "tensorflow" not in sys.modules:
@@ -141,7 +141,7 @@ class Classifier:
 
     @property
     def network(self) -> keras.Model | Head:
-        """What logits come from, loaded once: a head on what ears say, or the network."""
+        """What gives the logits, loaded once: the head of the ears, or the network."""
         if self.has_ears:
             return self.head
         self._network = self._network or self.bundle.load_network()
@@ -149,7 +149,7 @@ class Classifier:
 
     @property
     def head(self) -> Head:
-        """The head on what ears say, loaded once."""
+        """The head of the ears, loaded once."""
         self._head = self._head or self.bundle.load_head()
         return self._head
 

@@ -66,7 +66,7 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
             ]
 
     def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
-        """What a batch becomes, all of it or nothing."""
+        """What becomes of a batch, which fails as a whole."""
         started = time.perf_counter()
         judgements = model.of_tracks([features.log_mel for features in batch])
         n_segments = sum(len(features.log_mel) for features in batch)
@@ -93,9 +93,9 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
 
 
 class EarsModelHandler(GenreModelHandler):
-    """Tells batches of tracks by what the ears say of them: Features -> Features.
+    """Replaces what the ears are given of tracks by their outputs: Features -> Features.
 
-    A track that they could not hear is a failed `Prediction`.
+    A track on which they fail is a failed `Prediction`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Label: what genre a file of a training library is an example of, and by whom it is.
+"""Label: the genre of a file in a training library, and its artist.
 
 A labelling is a plain function from a track whose tags are read to its `Label`, or to None
 where it is no part of the data set.
@@ -45,7 +45,7 @@ class Label:
     label : str
         Class of the data set.
     artist : str
-        By whom it is, or what comes closest to that.
+        The artist, or what comes closest to one.
     split : str or None
         The data set's own list that it is in.
     """
