@@ -57,59 +57,6 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
     """
     from keras import Input, Model, layers, ops
 
-    def flat(x: keras.KerasTensor) -> keras.KerasTensor:
-        return layers.Flatten(dtype=EXACT)(x)
-
-    def standardised(x: keras.KerasTensor, axis: int) -> keras.KerasTensor:
-        return layers.LayerNormalization(axis=axis, center=False, scale=False, dtype=EXACT)(x)
-
-    def grouped(x: keras.KerasTensor) -> keras.KerasTensor:
-        """Means of groups of neighbouring bands."""
-        size = features.n_mels // _N_GROUPS
-        return layers.AveragePooling1D(size, dtype=EXACT)(x)[:, :_N_GROUPS]
-
-    def together(a: keras.KerasTensor, b: keras.KerasTensor, axis: int) -> keras.KerasTensor:
-        """Products of all pairs of rows, summed over the axis of time."""
-        return flat(layers.Dot(axes=axis, dtype=EXACT)([a, b]))
-
-    def power(rows: keras.KerasTensor, waves: np.ndarray, name: str) -> keras.KerasTensor:
-        """Power of each row's changes, by how fast they are."""
-        kernel = waves[-rows.shape[2] :]
-        cosines = project(rows, kernel.real, f"{name}_cosines")
-        sines = project(rows, kernel.imag, f"{name}_sines")
-        return ops.square(cosines) + ops.square(sines)
-
-    def found(
-        source: keras.KerasTensor,
-        shape: tuple[int, int],
-        strides: tuple[int, int],
-        count: int,
-        name: str,
-    ) -> list[keras.KerasTensor]:
-        """How much, and how strongly at most, each pattern of a codebook is found."""
-        x = layers.Reshape((*source.shape[1:], 1), dtype=EXACT)(source)
-        x = layers.Conv2D(
-            count,
-            shape,
-            strides,
-            use_bias=False,
-            trainable=False,
-            dtype=EXACT,
-            name=f"{name}{_CODEBOOK}",
-        )(x)
-        x = layers.BatchNormalization(momentum=0.9, center=False, scale=False, dtype=EXACT)(x)
-        x = ops.relu(x - _LEAST_MATCH)
-        # Patches are told apart by register: low, middle or high.
-        regions = [x] if x.shape[1] == 1 else ops.split(x, 3, axis=1)
-        pooled = []
-        for region in regions:
-            frames = ops.mean(region, axis=1)
-            pooled += [ops.mean(frames, axis=1), ops.max(frames, axis=1)]
-        return [ops.log(x + 0.02) for x in pooled]
-
-    def modulation(rows: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        return flat(ops.log(power(rows, _waves(n_frames), name) + 0.1))
-
     n_frames = features.segment_frames
     cosine_transform = dct(np.eye(features.n_mels), norm="ortho")[:, :_N_CEPSTRAL]
     remainder = np.eye(features.n_mels) - cosine_transform @ cosine_transform.T
@@ -121,53 +68,43 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
     frames = layers.Permute((2, 1), dtype=EXACT)(levels)
     cepstrum = project(frames, cosine_transform, "cepstrum")
     changes = ops.diff(cepstrum, axis=1)
-    moves, turns = standardised(cepstrum, 1), standardised(changes, 1)
+    moves, turns = _standardised(cepstrum, 1), _standardised(changes, 1)
     mean = ops.mean(levels, axis=2)
     steps = ops.diff(levels, axis=2)
     steps = steps / (ops.std(steps, axis=2, keepdims=True) + 0.01)
-    groups = grouped(levels)
-    balance = standardised(groups, 2)
+    groups = _grouped(levels)
+    balance = _standardised(groups, 2)
     rest = layers.Permute((2, 1), dtype=EXACT)(project(frames, remainder, "partials"))
-    rest_power = grouped(ops.square(rest))
+    rest_power = _grouped(ops.square(rest))
     ordered = ops.sort(layers.AveragePooling1D(2, dtype=EXACT)(levels), axis=2)
     quantiles = [ordered[:, :, int(q * (n_frames - 1))] for q in (0.1, 0.25, 0.5, 0.75, 0.9)]
-    # Fast changes, averaged over shorter windows: they need not keep their time.
-    n_short = min(_SHORT_FRAMES, n_frames)
-    short = _waves(n_short)
-    starts = range(0, n_frames - n_short + 1, max(1, n_short // 2))
-    windows = [
-        power(groups[:, :, first : first + n_short], short, f"short_{first}") for first in starts
-    ]
-    tempi = ops.log(sum(windows) / len(windows) + 0.1)
-    shape = project(tempi, dct(np.eye(tempi.shape[2]), norm="ortho")[:, :10], "tempi_shape")
-    shape = ops.transpose(shape, (0, 2, 1))
-    shape = project(shape, dct(np.eye(_N_GROUPS), norm="ortho")[:, :12], "bands_shape")
+    tempi, shape = _tempi(groups, n_frames)
     families = {
         "timbre": [
             ops.mean(cepstrum, axis=1),
             ops.log(ops.var(cepstrum, axis=1) + 1e-4),
             ops.log(ops.mean(ops.square(changes), axis=1) + 1e-4),
         ],
-        "together": [together(moves, moves, 1)],
+        "together": [_together(moves, moves, 1)],
         "dynamics": [
             ops.mean(steps * ops.square(steps), axis=2),
             ops.max(levels, axis=2) - mean,
             ops.min(levels, axis=2) - mean,
         ],
-        "bands": [modulation(groups, "bands")],
-        "onsets": [modulation(ops.relu(ops.diff(groups, axis=2)), "onsets")],
-        "cepstral": [modulation(ops.transpose(cepstrum, (0, 2, 1)), "cepstral")],
-        "turns": [together(turns, turns, 1)],
-        "follow": [together(turns[:, :-1, :12], turns[:, 1:, :12], 1)],
+        "bands": [_modulation(groups, n_frames, "bands")],
+        "onsets": [_modulation(ops.relu(ops.diff(groups, axis=2)), n_frames, "onsets")],
+        "cepstral": [_modulation(ops.transpose(cepstrum, (0, 2, 1)), n_frames, "cepstral")],
+        "turns": [_together(turns, turns, 1)],
+        "follow": [_together(turns[:, :-1, :12], turns[:, 1:, :12], 1)],
         "quantiles": [high - low for low, high in itertools.pairwise(quantiles)],
         "partials": [
             ops.log(ops.mean(rest_power, axis=2) + 1e-3),
             ops.log(ops.var(rest_power, axis=2) + 1e-4),
-            ops.log(ops.mean(grouped(ops.abs(ops.diff(rest, axis=2))), axis=2) + 1e-3),
+            ops.log(ops.mean(_grouped(ops.abs(ops.diff(rest, axis=2))), axis=2) + 1e-3),
         ],
-        "tempi": [flat(tempi)],
-        "shape": [flat(shape)],
-        "balance": [together(balance, balance, 2)],
+        "tempi": [_flat(tempi)],
+        "shape": [_flat(shape)],
+        "balance": [_together(balance, balance, 2)],
     }
     pairs = layers.AveragePooling1D(2, dtype=EXACT)(levels)
     for name, (source, shape, strides, count) in {
@@ -175,7 +112,111 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
         "phrases": (pairs, (pairs.shape[1], 4), (1, 1), 320),
         "patches": (levels, (12, 6), (4, 2), 96),
     }.items():
-        families[name] = found(source, shape, strides, count, name)
+        families[name] = _found(source, shape, strides, count, name)
+    x = layers.Concatenate(dtype=EXACT)(_through_kernels(families))
+    x = layers.BatchNormalization(momentum=0.95, center=False, scale=False, dtype=EXACT)(x)
+    x = layers.Dropout(0.3, dtype=EXACT)(x)
+    logits = layers.Dense(n_classes, dtype=EXACT, name="logits")(x)
+    return Model(segments, logits, name="statistics")
+
+
+def _flat(x: keras.KerasTensor) -> keras.KerasTensor:
+    from keras import layers
+
+    return layers.Flatten(dtype=EXACT)(x)
+
+
+def _standardised(x: keras.KerasTensor, axis: int) -> keras.KerasTensor:
+    from keras import layers
+
+    return layers.LayerNormalization(axis=axis, center=False, scale=False, dtype=EXACT)(x)
+
+
+def _grouped(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Means of groups of neighbouring bands."""
+    from keras import layers
+
+    size = x.shape[1] // _N_GROUPS
+    return layers.AveragePooling1D(size, dtype=EXACT)(x)[:, :_N_GROUPS]
+
+
+def _together(a: keras.KerasTensor, b: keras.KerasTensor, axis: int) -> keras.KerasTensor:
+    """Products of all pairs of rows, summed over the axis of time."""
+    from keras import layers
+
+    return _flat(layers.Dot(axes=axis, dtype=EXACT)([a, b]))
+
+
+def _power(rows: keras.KerasTensor, waves: np.ndarray, name: str) -> keras.KerasTensor:
+    """Power of each row's changes, by how fast they are."""
+    from keras import ops
+
+    kernel = waves[-rows.shape[2] :]
+    cosines = project(rows, kernel.real, f"{name}_cosines")
+    sines = project(rows, kernel.imag, f"{name}_sines")
+    return ops.square(cosines) + ops.square(sines)
+
+
+def _modulation(rows: keras.KerasTensor, n_frames: int, name: str) -> keras.KerasTensor:
+    """Logarithm of `_power` over a whole segment."""
+    from keras import ops
+
+    return _flat(ops.log(_power(rows, _waves(n_frames), name) + 0.1))
+
+
+def _found(
+    source: keras.KerasTensor,
+    shape: tuple[int, int],
+    strides: tuple[int, int],
+    count: int,
+    name: str,
+) -> list[keras.KerasTensor]:
+    """How much, and how strongly at most, each pattern of a codebook is found."""
+    from keras import layers, ops
+
+    x = layers.Reshape((*source.shape[1:], 1), dtype=EXACT)(source)
+    x = layers.Conv2D(
+        count,
+        shape,
+        strides,
+        use_bias=False,
+        trainable=False,
+        dtype=EXACT,
+        name=f"{name}{_CODEBOOK}",
+    )(x)
+    x = layers.BatchNormalization(momentum=0.9, center=False, scale=False, dtype=EXACT)(x)
+    x = ops.relu(x - _LEAST_MATCH)
+    # Patches are told apart by register: low, middle or high.
+    regions = [x] if x.shape[1] == 1 else ops.split(x, 3, axis=1)
+    pooled = []
+    for region in regions:
+        frames = ops.mean(region, axis=1)
+        pooled += [ops.mean(frames, axis=1), ops.max(frames, axis=1)]
+    return [ops.log(x + 0.02) for x in pooled]
+
+
+def _tempi(groups: keras.KerasTensor, n_frames: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Power of fast changes of each group of bands, and the shape of it over tempo and bands."""
+    from keras import ops
+
+    # Fast changes, averaged over shorter windows: they need not keep their time.
+    n_short = min(_SHORT_FRAMES, n_frames)
+    short = _waves(n_short)
+    starts = range(0, n_frames - n_short + 1, max(1, n_short // 2))
+    windows = [
+        _power(groups[:, :, first : first + n_short], short, f"short_{first}") for first in starts
+    ]
+    tempi = ops.log(sum(windows) / len(windows) + 0.1)
+    shape = project(tempi, dct(np.eye(tempi.shape[2]), norm="ortho")[:, :10], "tempi_shape")
+    shape = ops.transpose(shape, (0, 2, 1))
+    shape = project(shape, dct(np.eye(_N_GROUPS), norm="ortho")[:, :12], "bands_shape")
+    return tempi, shape
+
+
+def _through_kernels(families: dict[str, list[keras.KerasTensor]]) -> list[keras.KerasTensor]:
+    """Random Fourier features of each family of statistics."""
+    from keras import layers, ops
+
     kernels = []
     for name, statistics in families.items():
         x = layers.Concatenate(dtype=EXACT)(statistics) if len(statistics) > 1 else statistics[0]
@@ -185,11 +226,7 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
         spread = np.sqrt(2 * _KERNEL / x.shape[1])
         waves = project(x, np.random.normal(0, spread, (x.shape[1], _N_WAVES)), f"{name}_kernel")
         kernels += [ops.cos(waves), ops.sin(waves)]
-    x = layers.Concatenate(dtype=EXACT)(kernels)
-    x = layers.BatchNormalization(momentum=0.95, center=False, scale=False, dtype=EXACT)(x)
-    x = layers.Dropout(0.3, dtype=EXACT)(x)
-    logits = layers.Dense(n_classes, dtype=EXACT, name="logits")(x)
-    return Model(segments, logits, name="statistics")
+    return kernels
 
 
 def learn_codebooks(network: keras.Model, segments: np.ndarray, seed: int) -> None:
