@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    parser = _parser()
+    parser = build_parser()
     try:
         known, others = parse(parser, sys.argv[1:] if arguments is None else arguments)
     except UsageError as error:
@@ -106,7 +106,7 @@ class _Stderr(logging.Handler):
         print(f"genrebeam: {safe(record.getMessage())}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="genrebeam",
         description="Listen to a music library, write genres into the files' tags, "

@@ -11,6 +11,12 @@ from pipeline.settings.options import UsageError
 from pipeline.views.terminal import safe
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
+EXIT_CODES = {
+    OK: "everything worked",
+    SOME_FAILED: "some files failed, or the command could not finish",
+    USAGE: "wrong usage, an unreadable library, or another run at work on the same reports",
+    INTERRUPTED: "interrupted (Ctrl-C or SIGTERM)",
+}
 
 
 def add_command(

@@ -91,7 +91,7 @@ class Layer:
 
     def where(self, key: str) -> str:
         """What a person has to look at to change an option."""
-        return self.path or _variable(key)
+        return self.path or variable_of(key)
 
 
 def parse(
@@ -291,13 +291,13 @@ def _read(
 def _environment(commands: Mapping[str, argparse.ArgumentParser]) -> Layer:
     tables = {
         name: {
-            key: os.environ[_variable(key)]
+            key: os.environ[variable_of(key)]
             for key in options_of(command)
-            if os.environ.get(_variable(key))
+            if os.environ.get(variable_of(key))
         }
         for name, command in commands.items()
     }
-    known = {_variable(key) for command in commands.values() for key in options_of(command)}
+    known = {variable_of(key) for command in commands.values() for key in options_of(command)}
     known.add(f"{PREFIX}CONFIG")
     for variable in os.environ:
         if variable.startswith(PREFIX) and variable not in known:
@@ -306,7 +306,14 @@ def _environment(commands: Mapping[str, argparse.ArgumentParser]) -> Layer:
     return Layer("environment", tables)
 
 
-def _variable(key: str) -> str:
+def variable_of(key: str) -> str:
+    """The environment variable that sets an option.
+
+    Examples
+    --------
+    >>> variable_of("dry-run")
+    'GENREBEAM_DRY_RUN'
+    """
     return PREFIX + key.upper().replace("-", "_")
 
 

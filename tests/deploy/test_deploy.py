@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy.dataflow.main import command_line
-from pipeline.cli import _parser
+from pipeline.cli import build_parser
 from pipeline.runs.run import runs_of, start_run
 from pipeline.settings.config import commands_of, options_of
 from pipeline.settings.options import add_tagging_arguments
@@ -59,7 +59,7 @@ def tagging_parser() -> argparse.ArgumentParser:
 def parses(arguments: list[str]) -> argparse.Namespace | None:
     """What our own parser makes of the arguments of ``genrebeam tag``."""
     try:
-        return commands_of(_parser())["tag"].parse_args(arguments)
+        return commands_of(build_parser())["tag"].parse_args(arguments)
     except SystemExit:
         return None
 

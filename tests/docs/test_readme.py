@@ -17,7 +17,7 @@ from model import bundle as bundles
 from model.bundle import BUNDLES, DEFAULT_BUNDLE, load_bundle
 from model.feature_spec import FeatureSpec
 from model.recipes import RECIPES, Recipe
-from pipeline.cli import _parser, main
+from pipeline.cli import build_parser, main
 from pipeline.settings.config import commands_of, parse
 from pipeline.settings.options import add_tagging_arguments
 from tests import REPOSITORY
@@ -233,14 +233,14 @@ def _kind(line: str) -> str:
     return re.sub(r"\d[\d.,]*", "#", line.partition(": ")[0])
 
 
-@pytest.mark.parametrize("name", commands_of(_parser()))
+@pytest.mark.parametrize("name", commands_of(build_parser()))
 def test_every_example_of_a_help_is_right_usage(name):
-    lines = commands_of(_parser())[name].epilog.splitlines()
+    lines = commands_of(build_parser())[name].epilog.splitlines()
     examples = [line.strip() for line in lines if line.startswith("  genrebeam ")]
     assert examples
     for example in examples:  # a remark stands behind two spaces, a shell's part behind a bar
         _, *arguments = shlex.split(re.split(r"  | [|>] ", example)[0])
-        known, others = parse(_parser(), arguments)
+        known, others = parse(build_parser(), arguments)
         assert not others, example
         assert known.command
 

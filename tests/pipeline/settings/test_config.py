@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli import _parser, main
+from pipeline.cli import build_parser, main
 from pipeline.settings import config
 from pipeline.settings.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
 from tests.conftest import tone, write_audio
 
-TAG = options_of(commands_of(_parser())["tag"])
+TAG = options_of(commands_of(build_parser())["tag"])
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def write(tmp_path, library):
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
-    known, others = parse(_parser(), arguments)
+    known, others = parse(build_parser(), arguments)
     assert others == []
     return known
 
