@@ -152,8 +152,8 @@ def _configuration() -> Iterator[str]:
     commands = commands_of(build_parser())
     yield "## Configuration"
     yield ""
-    yield f"Every option can be set in a file named `{FILE_NAME}`, in the table of its command, or by"
-    yield "its environment variable; see [configuration.md](configuration.md)."
+    yield f"Every option can be set in a file named `{FILE_NAME}`, in the table of its command,"
+    yield "or by its environment variable; see [configuration.md](configuration.md)."
     yield ""
     rows: dict[str, list[str]] = {}
     for name, command in commands.items():
