@@ -96,6 +96,7 @@ if [ "$1" = test ]; then
     cd "$here"
     "$venv/bin/python" -m ruff check .
     "$venv/bin/python" -m ruff format --check .
+    "$venv/bin/python" -m mypy
     exec "$venv/bin/python" -m pytest "$@"
 fi
 

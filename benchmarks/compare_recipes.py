@@ -74,7 +74,8 @@ def measure(
     """Train one thing on one split; figures of the test list."""
     from model.bundle import BUNDLES, load_bundle
     from model.calibration import fit_temperature
-    from model.data.datasets import load_gtzan_array, random_split
+    from model.data.gtzan import load_gtzan_array
+    from model.data.splits import random_split
     from model.evaluation.baselines import BASELINES, fit_baseline
     from model.evaluation.metrics import evaluate_logits
     from model.recipes import RECIPES

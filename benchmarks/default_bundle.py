@@ -32,7 +32,7 @@ from model.calibration import (  # noqa: E402
     probabilities_of,
     reliability_curve,
 )
-from model.data.datasets import GTZAN_GENRES  # noqa: E402
+from model.data.gtzan import GTZAN_GENRES  # noqa: E402
 from model.feature_spec import FeatureSpec  # noqa: E402
 from model.genres import join_columns  # noqa: E402
 from model.head import inputs_of, over_time, sound_of  # noqa: E402

@@ -478,8 +478,9 @@ def write_one(path: str, genres: tuple[str, ...]) -> Written:
     """Read a file's header and give it a genre."""
     from transforms.library.walk import walk
     from transforms.records import Decision, Outcome
+    from transforms.tags.dofns import ReadTags
     from transforms.tags.header import read_header
-    from transforms.tags.tag import ReadTags, TagPolicy, tag
+    from transforms.tags.tag import TagPolicy, tag
 
     before, facts = Path(path).read_bytes(), os.stat(path)
     policy, journal, faults = TagPolicy("replace"), [], []

@@ -26,7 +26,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402
 
-from model.data.datasets import Clips, LabelledMusic  # noqa: E402
+from model.data.clips import Clips, LabelledMusic  # noqa: E402
 from model.recipes import RECIPES  # noqa: E402
 from model.training.train import folds_by_artist, train  # noqa: E402
 from pipeline.training_data import prepare  # noqa: E402

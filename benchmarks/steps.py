@@ -26,7 +26,7 @@ import soundfile  # noqa: E402
 import soxr  # noqa: E402
 
 from model.bundle import BUNDLES, load_bundle  # noqa: E402
-from pipeline.runs.run import Journal  # noqa: E402
+from pipeline.runs.journal import Journal  # noqa: E402
 from transforms.audio import decode, features  # noqa: E402
 from transforms.genre.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
 from transforms.genre.vote import VotePolicy, decide  # noqa: E402

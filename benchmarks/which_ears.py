@@ -34,7 +34,7 @@ from benchmarks.default_bundle import (  # noqa: E402
 from model.bundle import Bundle  # noqa: E402
 from model.feature_spec import FeatureSpec  # noqa: E402
 from model.head import inputs_of  # noqa: E402
-from model.pretrained import outputs_of  # noqa: E402
+from model.pretrained.ears import outputs_of  # noqa: E402
 from model.training.world_head import Settings  # noqa: E402
 
 DIVISIONS = 3

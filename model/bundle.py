@@ -150,7 +150,7 @@ class Bundle:
             If the network cannot be loaded or does not fit the bundle's facts.
         """
         if self.features.ears:
-            from model.pretrained import EarError, load_ears
+            from model.pretrained.ears import EarError, load_ears
 
             try:
                 return load_ears(self.features)

@@ -171,9 +171,14 @@ def reliability_curve(
     rows = []
     for number in range(n_bins):
         inside = bins == number
-        row = {"low": number / n_bins, "high": (number + 1) / n_bins, "count": int(inside.sum())}
-        filled = row["count"] > 0
-        row["confidence"] = round(float(confidences[inside].mean()), 4) if filled else None
-        row["accuracy"] = round(float(correct[inside].mean()), 4) if filled else None
-        rows.append(row)
+        count = int(inside.sum())
+        rows.append(
+            {
+                "low": number / n_bins,
+                "high": (number + 1) / n_bins,
+                "count": count,
+                "confidence": round(float(confidences[inside].mean()), 4) if count else None,
+                "accuracy": round(float(correct[inside].mean()), 4) if count else None,
+            }
+        )
     return rows

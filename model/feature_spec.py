@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from model.ear_sizes import EAR_SIZES
+
 # Rows of features of kind "descriptors": the columns of GTZAN's features_3_sec.csv.
 DESCRIPTORS = (
     *(
@@ -119,9 +121,7 @@ class FeatureSpec:
         if self.kind == "ears":
             return sum(ear.n_values for ear in self.ears)
         if self.kind == "outputs":
-            from model.pretrained import outputs_of
-
-            return max(of.embedding.stop for of in outputs_of(self))
+            return sum(sum(EAR_SIZES[ear.name]) for ear in self.ears)
         return len(DESCRIPTORS) if self.kind == "descriptors" else self.n_mels
 
     @property

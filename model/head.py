@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from model.feature_spec import FeatureSpec
-from model.pretrained import outputs_of
+from model.pretrained.ears import outputs_of
 
 # Scores nearer to 0 or 1 than this say no more.
 _LEAST_SCORE = 1e-5
@@ -90,7 +90,7 @@ def inputs_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Parameters
     ----------
     outputs : np.ndarray
-        ``(..., n_segments, n_outputs) float32`` of `model.pretrained.load_ears`.
+        ``(..., n_segments, n_outputs) float32`` of `model.pretrained.ears.load_ears`.
     spec : FeatureSpec
         Of kind ``ears`` or ``outputs``.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.runs.interruption import Stopping
 from pipeline.runs.run import Run, earlier_runs
-from pipeline.settings.options import LOCAL_RUNNER, TaggingJob
+from pipeline.settings.job import LOCAL_RUNNER, TaggingJob
 from pipeline.views import progress
 from transforms.library.settle import settle, take_what_failed, write_track
 from transforms.library.skip import Earlier, read_earlier
@@ -73,7 +73,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
 
 
 def _settled(job: TaggingJob, run: Run, workplace: str) -> Iterator[Track | Outcome]:
-    stopping = Stopping(run.folder)
+    stopping = Stopping(run.folder, job.library)
     listed = list_library(job.library, job.formats, tidy=not job.dry_run)
     runs = earlier_runs(job, run) if job.incremental else []
     if job.retry_failed:

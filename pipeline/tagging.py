@@ -20,15 +20,12 @@ from apache_beam.runners.runner import PipelineResult
 from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
 from pipeline.runs.run import Run, close_run, earlier_runs
-from pipeline.settings.options import LOCAL_RUNNER, TaggingJob, add_tagging_arguments
+from pipeline.settings.job import LOCAL_RUNNER, TaggingJob
+from pipeline.settings.options import add_tagging_arguments
 from pipeline.views import progress
-from transforms.audio.hear import Hear
-from transforms.genre.classify import (
-    GenreModelHandler,
-    SetFailuresApart,
-    begin_loading,
-    end_loading,
-)
+from transforms.audio.dofns import Hear
+from transforms.genre.classify import begin_loading, end_loading
+from transforms.genre.dofns import GenreModelHandler, SetFailuresApart
 from transforms.genre.vote import VotePolicy, decide
 from transforms.library.dofns import ReadEarlier, SkipMoved, SkipUnchanged, TakeFailed, Walk
 from transforms.library.settle import read_tracks
@@ -36,9 +33,10 @@ from transforms.library.skip import compact, key_of, size_and_time
 from transforms.records import Track
 from transforms.reports.dofns import WriteReport
 from transforms.storage import storage_of
+from transforms.tags.dofns import ReadTags, Tag
 from transforms.tags.families.family import TagForm
 from transforms.tags.rewrite import WritePolicy
-from transforms.tags.tag import ReadTags, Tag, TagPolicy
+from transforms.tags.tag import TagPolicy
 
 # The last that saw all, and the retries and interruptions since, most nights.
 _FEW_RUNS = 3
@@ -73,7 +71,7 @@ def build(
     closes_itself : bool
         Whether the last step does what is to be done when all is reported.
     """
-    stopping = interruption.Stopping(run.folder)
+    stopping = interruption.Stopping(run.folder, job.library)
     policy = TagPolicy(
         existing=job.existing,
         dry_run=job.dry_run,

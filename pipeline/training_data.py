@@ -18,7 +18,10 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from model.data.datasets import GTZAN_GENRES, HOMBURG_GENRES, LabelledMusic, load_training_set
+from model.data.clips import LabelledMusic
+from model.data.datasets import load_training_set
+from model.data.gtzan import GTZAN_GENRES
+from model.data.homburg import HOMBURG_GENRES
 from model.data.training_set import (
     DatasetError,
     LabelledClip,
@@ -36,19 +39,14 @@ from model.feature_spec import FeatureSpec
 from model.genres import spell
 from pipeline.endings import ends_or_goes_on
 from pipeline.runs import interruption
-from pipeline.settings.options import LOCAL_RUNNER
+from pipeline.settings.job import LOCAL_RUNNER
 from pipeline.views import progress
 from transforms.audio import pool
-from transforms.audio.hear import Hear, hear_in_a_row, hear_what_sounds
-from transforms.genre.classify import EarsModelHandler, SetFailuresApart
-from transforms.library.dofns import Walk
-from transforms.library.label import (
-    FORMATS_HEARD,
-    Labelling,
-    SelectLabelled,
-    label_files,
-    labelling_of,
-)
+from transforms.audio.dofns import Hear
+from transforms.audio.hear import hear_in_a_row, hear_what_sounds
+from transforms.genre.dofns import EarsModelHandler, SetFailuresApart
+from transforms.library.dofns import SelectLabelled, Walk
+from transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
 from transforms.library.walk import list_library
 from transforms.records import Features, Outcome, Track, printable
 from transforms.storage import storage_of
@@ -180,6 +178,7 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
     LabelledClip
     """
     label = labelling(features.track)
+    assert label is not None  # `SelectLabelled` lets no other by
     return LabelledClip(
         name=printable(label.name),
         path=printable(features.track.uri),

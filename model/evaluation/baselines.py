@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.data.datasets import LabelledMusic
-from model.evaluation.metrics import predict_logits
+from model.data.clips import LabelledMusic
+from model.evaluation.hearing import predict_logits
 from model.recipes import chowdhry_feature_net
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.bundle import Bundle
-from model.data.datasets import LabelledMusic
+from model.data.clips import LabelledMusic
 from model.vocabulary import columns_of, family_of
 
 # What the model says and the data set has no genre for: never right.
@@ -80,8 +80,8 @@ def correspondences(music: LabelledMusic, split: str, bundle: Bundle) -> dict[st
         families = [family_of(genre) for genre in music.genres]
         known = list(dict.fromkeys(family for family in families if family in bundle.families))
         if known:
-            places = [known.index(family) if family in known else -1 for family in families]
-            by_family = _by_names(known, np.array(places)[targets], bundle)
+            numbers = [known.index(family) if family in known else -1 for family in families]
+            by_family = _by_names(known, np.array(numbers)[targets], bundle)
             if by_family.names != found["genres"].names:
                 found["families"] = by_family
     return {name: one for name, one in found.items() if len(one.clips)}

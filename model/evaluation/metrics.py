@@ -8,103 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from model.calibration import expected_calibration_error, reliability_curve
-from model.data.datasets import Clips
-from model.embedding import with_embedding
-from model.feature_spec import FeatureSpec
-from model.head import Head, embedding_of, inputs_of
-
-if TYPE_CHECKING:
-    import keras
+from model.evaluation.hearing import Hearing
 
 # (n_segments, n_classes) probabilities, a rule and the (n_classes,) probabilities of all segments
 # together (None: their mean) to (class or None, its confidence).
 Vote = Callable[[np.ndarray, str, np.ndarray | None], tuple[int | None, float]]
-
-# Clips whose segments are in memory at once: a library need not fit.
-_CLIPS_AT_ONCE = 512
-# What a wide network makes of whole half-minute pictures is many times their own size.
-_SEGMENTS_AT_ONCE = 64
-
-
-def predict_logits(
-    network: keras.Model | Head, features: FeatureSpec, clips: Clips, n_segments: int | None = None
-) -> list[np.ndarray]:
-    """Logits of each clip's segments.
-
-    Parameters
-    ----------
-    network : keras.Model or Head
-    features : FeatureSpec
-    clips : Clips
-    n_segments : int, optional
-        Segments heard of each clip; by default all.
-
-    Returns
-    -------
-    list of np.ndarray
-        One ``(n_segments, n_classes) float32`` per clip.
-    """
-    starts = [features.segment_starts(clip.shape[1], n_segments) for clip in clips.log_mel]
-    return list(_predict(network, features, clips, starts))
-
-
-def overall_logits(
-    network: keras.Model | Head, features: FeatureSpec, clips: Clips, n_segments: int | None = None
-) -> np.ndarray | None:
-    """Logits of each clip as a whole, where they are more than the mean of its segments'.
-
-    Parameters
-    ----------
-    network, features, clips, n_segments
-        See `predict_logits`.
-
-    Returns
-    -------
-    np.ndarray or None
-        ``(n_clips, n_classes) float32`` of a head on ears; None of a network.
-    """
-    if not isinstance(network, Head):
-        return None
-    heard = [
-        inputs_of(
-            _outputs(clips, number, features.segment_starts(clip.shape[1], n_segments)), features
-        )
-        for number, clip in enumerate(clips.log_mel)
-    ]
-    return network.logits(np.stack(heard))
-
-
-def _outputs(clips: Clips, number: int, starts: Sequence[int]) -> np.ndarray:
-    """What ears said of segments of a clip: ``(n_segments, n_outputs) float32``."""
-    return clips.cut(number, starts, 1)[:, :, 0]
-
-
-def _predict(
-    network: keras.Model | Head,
-    features: FeatureSpec,
-    clips: Clips,
-    starts: Sequence[Sequence[int]],
-) -> Iterator[np.ndarray]:
-    """The network's output for the segments of each clip that begin at `starts`."""
-    if isinstance(network, Head):
-        for number, begins in enumerate(starts):
-            yield network.logits(inputs_of(_outputs(clips, number, begins)[:, None], features))
-        return
-    for first in range(0, len(clips), _CLIPS_AT_ONCE):
-        some = slice(first, first + _CLIPS_AT_ONCE)
-        segments = [
-            clips.cut(first + number, begins, features.segment_frames)
-            for number, begins in enumerate(starts[some])
-        ]
-        found = network.predict(np.concatenate(segments), batch_size=_SEGMENTS_AT_ONCE, verbose=0)
-        yield from np.split(np.asarray(found), np.cumsum([len(s) for s in segments])[:-1])
 
 
 def track_probabilities(
@@ -118,7 +33,7 @@ def track_probabilities(
         One ``(n_segments, n_classes) float32`` per track.
     temperature : float
     overall : np.ndarray, optional
-        See `overall_logits`.
+        See `Hearing.overall`.
 
     Returns
     -------
@@ -157,7 +72,7 @@ def evaluate_logits(
     genres : sequence of str, optional
         Names of the classes; by default their numbers.
     overall : np.ndarray, optional
-        See `overall_logits`.
+        See `Hearing.overall`.
     n_resamples : int
         Of the bootstrap over tracks.
 
@@ -299,61 +214,51 @@ def _rounded(value: float) -> float:
 
 
 def accuracy_by_segments(
-    network: keras.Model | Head,
-    features: FeatureSpec,
-    clips: Clips,
+    hearing: Hearing,
+    targets: np.ndarray,
     *,
+    which: Sequence[int] | np.ndarray,
     probabilities: Callable[[np.ndarray], np.ndarray],
     vote: Vote,
-    counts: Sequence[int | None] = (1, 2, 4, 8, None),
     n_resamples: int = 2000,
 ) -> list[dict[str, Any]]:
     """Accuracy of the mean vote as a function of the segments heard.
 
     Parameters
     ----------
-    network : keras.Model or Head
-    features : FeatureSpec
-    clips : Clips
+    hearing : Hearing
+        Of all counts of segments that are to be told.
+    targets : np.ndarray
+        ``(n,) int``, the class of each track.
+    which : sequence of int
+        The tracks, by their numbers among the clips.
     probabilities : callable
         ``(n, n_model_classes)`` logits to calibrated probabilities of the classes that count.
     vote : callable
         As in `evaluate_logits`.
-    counts : sequence of (int or None)
-        Segments heard of each track, spread evenly over it; None is all.
     n_resamples : int
         Of the bootstrap over tracks.
 
     Returns
     -------
     list of dict
-        ``segments`` (as in `counts`), ``heard`` (their mean number, as a short track has
+        ``segments`` (a count; None is all), ``heard`` (their mean number, as a short track has
         fewer), ``track_accuracy`` and ``track_accuracy_ci95``.
     """
-    lengths = [clip.shape[1] for clip in clips.log_mel]
-    chosen = {
-        count: [features.segment_starts(length, count) for length in lengths] for count in counts
-    }
-    # Many counts share segments: each is predicted once.
-    needed = [sorted(set().union(*starts)) for starts in zip(*chosen.values(), strict=True)]
-    found = [
-        dict(zip(starts, probabilities(logits), strict=True))
-        for starts, logits in zip(needed, _predict(network, features, clips, needed), strict=True)
-    ]
-    draws = list(_resamples(len(clips), n_resamples))
+    draws = list(_resamples(len(targets), n_resamples))
     rows = []
-    for count, starts in chosen.items():
-        overall = overall_logits(network, features, clips, count)
-        wholes = [None] * len(clips) if overall is None else probabilities(overall)
+    for count, starts in hearing.starts.items():
+        logits, overall = hearing.logits(count), hearing.overall(count)
+        wholes = [None] * len(targets) if overall is None else probabilities(overall[which])
         guesses = [
-            vote(np.stack([segments[start] for start in begins]), "mean", whole)[0]
-            for segments, begins, whole in zip(found, starts, wholes, strict=True)
+            vote(probabilities(logits[track]), "mean", whole)[0]
+            for track, whole in zip(which, wholes, strict=True)
         ]
-        right = np.array(guesses) == clips.targets
+        right = np.array(guesses) == targets
         rows.append(
             {
                 "segments": count,
-                "heard": round(float(np.mean([len(begins) for begins in starts])), 2),
+                "heard": round(float(np.mean([len(starts[track]) for track in which])), 2),
                 "track_accuracy": _rounded(right.mean()),
                 "track_accuracy_ci95": _interval([d @ right / len(right) for d in draws]),
             }
@@ -398,37 +303,6 @@ def model_cost(
         "cpu_ms_per_track": round(per_segment * n_segments, 2),
         "segments_per_track": n_segments,
     }
-
-
-def embed(network: keras.Model | Head, features: FeatureSpec, clips: Clips) -> np.ndarray:
-    """Where the network sees each clip: the mean over its segments.
-
-    Parameters
-    ----------
-    network : keras.Model or Head
-    features : FeatureSpec
-    clips : Clips
-
-    Returns
-    -------
-    np.ndarray
-        ``(n_clips, d) float32``; see `model.embedding.with_embedding` and, of ears,
-        `model.head.embedding_of`.
-    """
-    if isinstance(network, Head):
-        return np.stack(
-            [
-                embedding_of(_outputs(clips, number, range(clip.shape[1])), features)
-                for number, clip in enumerate(clips.log_mel)
-            ]
-        )
-    import keras
-
-    both = with_embedding(network)
-    seen = keras.Model(both.input, both.outputs[1])
-    starts = [features.segment_starts(clip.shape[1]) for clip in clips.log_mel]
-    found = _predict(seen, features, clips, starts)
-    return np.stack([segments.mean(axis=0) for segments in found]).astype(np.float32)
 
 
 def summary_lines(figures: dict[str, Any]) -> str:

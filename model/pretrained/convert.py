@@ -17,10 +17,12 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from model.pretrained import EARS, WEIGHTS, Ear, musicnn, yamnet
+from model.pretrained import musicnn, yamnet
+from model.pretrained.ears import EARS, WEIGHTS, Ear
 
 YAMNET_SHA256 = "469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194"
 MUSICNN_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
@@ -164,7 +166,7 @@ def graph_of(ear: Ear) -> bytes:
     n_trained = len(network.trainable_variables)
 
     @tf.function
-    def hear(patches, *weights):
+    def hear(patches: Any, *weights: Any) -> Any:
         trained, observed = list(weights[:n_trained]), list(weights[n_trained:])
         return network.stateless_call(trained, observed, patches, training=False)[0]
 
@@ -192,7 +194,7 @@ def graph_of(ear: Ear) -> bytes:
 
 def _save(weights: dict[str, np.ndarray], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **weights)
+    np.savez_compressed(path, allow_pickle=False, **weights)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
 
 

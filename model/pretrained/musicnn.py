@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.ear_sizes import EAR_SIZES
 from model.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ MTT_TAGS = (
     *("new age", "dance", "male voice", "female vocal", "beats", "harp", "cello", "no voice"),
     *("weird", "country", "metal", "female voice", "choral"),
 )
-N_EMBEDDING = 200
+N_EMBEDDING = EAR_SIZES["musicnn_msd"].n_embedding
 
 # Width in mel bands of the filters for timbre, length in frames of those for rhythm.
 _TIMBRE, _RHYTHM = (38, 67), (128, 64, 32)
@@ -115,7 +116,7 @@ def layer_variables() -> dict[str, str]:
     dict
         Layer and weight, such as ``timbre1/kernel``, to the variable's name.
     """
-    found = {}
+    found: dict[str, str] = {}
     convolutions = (*FRONT, "middle1", "middle2", "middle3")
     for number, layer in enumerate(convolutions):
         place = f"conv2d_{number}" if number else "conv2d"

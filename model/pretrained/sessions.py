@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from model.feature_spec import FeatureSpec
-from model.pretrained import EARS, EarError
+from model.pretrained.ears import EARS, EarError
 
 
 def open_ears(spec: FeatureSpec, threads: int | None = None) -> Callable[[np.ndarray], np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from model.pretrained import EARS
+from model.pretrained.ears import EARS
 
 # YAMNet's classes in their order: AudioSet's ontology, branch by branch.
 _OF_YAMNET = (

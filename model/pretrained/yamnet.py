@@ -13,6 +13,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.ear_sizes import EAR_SIZES
 from model.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ FRAMES = FeatureSpec(
     log_offset=0.001,
     segment_frames=96,
 )
-N_CLASSES = 521
-N_EMBEDDING = 1024
+N_CLASSES, N_EMBEDDING = EAR_SIZES["yamnet"]
 _CLASS_MAP = Path(__file__).parent / "weights" / "yamnet_class_map.csv"
 
 # Stride and filters of the depthwise separable layers, which are numbered from 2.

@@ -8,7 +8,7 @@ one hearing of the music and some seconds are enough.
 from __future__ import annotations
 
 from model.feature_spec import FeatureSpec
-from model.pretrained import EARS
+from model.pretrained.ears import EARS
 from model.recipes.recipe import Recipe
 
 # Six seconds, twice what musicnn hears: YAMNet hears all of them in six patches, musicnn the

@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from model.data.datasets import Clips
+from model.data.clips import Clips
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from model.bundle import Bundle
-from model.pretrained import EARS
+from model.pretrained.ears import EARS
 
 # Said of the data sets that people publish; any other is somebody's own library.
 _SOURCES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from model.feature_spec import FeatureSpec
-from model.pretrained import outputs_of
+from model.pretrained.ears import outputs_of
 
 # Inputs that hardly vary among the training tracks are not blown up to the size of the others.
 _LEAST_SPREAD = 0.1

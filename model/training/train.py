@@ -19,8 +19,10 @@ from scipy.special import log_softmax
 
 from model.bundle import Bundle, save_bundle
 from model.calibration import fit_temperature
-from model.data.datasets import SPLITS, Clips, DatasetError, LabelledMusic, clips_as, join
-from model.evaluation.metrics import Vote, evaluate_logits, overall_logits, predict_logits
+from model.data.clips import SPLITS, Clips, LabelledMusic, clips_as, join
+from model.data.training_set import DatasetError
+from model.evaluation.hearing import Hearing, predict_logits
+from model.evaluation.metrics import Vote, evaluate_logits
 from model.feature_spec import FeatureSpec
 from model.head import Head, inputs_of
 from model.recipes import Recipe
@@ -125,23 +127,11 @@ def train(
         temperature=round(temperature, 4),
         n_segments=recipe.n_segments,
     )
-
-    def measured(source: LabelledMusic, split: str) -> dict[str, Any]:
-        clips, _ = clips_as(source, split, learned.genres)
-        return evaluate_logits(
-            predict_logits(network, features, clips),
-            clips.targets,
-            temperature=bundle.temperature,
-            vote=vote,
-            genres=learned.genres,
-            overall=overall_logits(network, features, clips),
-        )
-
     # A head learns from the valid list too.
     apart = ("test",) if recipe.build is None else ("valid", "test")
-    metrics = {split: measured(music, split) for split in apart}
+    metrics = {split: _measured(network, bundle, music, split, vote) for split in apart}
     if beside:
-        metrics["beside"] = measured(join(beside), "test")
+        metrics["beside"] = _measured(network, bundle, join(beside), "test", vote)
     facts = {
         "recipe": recipe.name,
         "dataset": learned.name,
@@ -157,6 +147,21 @@ def train(
     bundle = save_bundle(bundle, network, folder, model_card(bundle))
     shutil.rmtree(Path(folder) / _CHECKPOINT, ignore_errors=True)
     return bundle
+
+
+def _measured(
+    network: keras.Model | Head, bundle: Bundle, music: LabelledMusic, split: str, vote: Vote
+) -> dict[str, Any]:
+    clips, _ = clips_as(music, split, bundle.genres)
+    hearing = Hearing(network, bundle.features.outputs, clips)
+    return evaluate_logits(
+        hearing.logits(),
+        clips.targets,
+        temperature=bundle.temperature,
+        vote=vote,
+        genres=bundle.genres,
+        overall=hearing.overall(),
+    )
 
 
 def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float, dict[str, Any]]:
@@ -186,6 +191,7 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
         surprise = -float(likelihoods[np.arange(len(clips)), clips.targets].mean())
         if best is None or surprise < best[0]:
             best = (surprise, strength, temperature)
+    assert best is not None  # there are strengths to choose from
     surprise, strength, temperature = best
     head = Head(*fit_linear(inputs, clips.targets, features, strength=strength))
     facts = {"strength": strength, "nll": round(surprise, 4), "folds": int(folds.max() + 1)}
@@ -327,7 +333,7 @@ class _Fitting:
     def _key(self) -> str:
         """What is trained how on what; the same arguments give the same key."""
         recipe = dataclasses.asdict(self.recipe)
-        recipe["build"] = self.recipe.build.__name__
+        recipe["build"] = self.recipe.build and self.recipe.build.__name__
         recipe["initialise"] = self.recipe.initialise and self.recipe.initialise.__name__
         clips = {s: [c.names, c.targets.tolist()] for s, c in self.music.splits.items()}
         facts = [recipe, dataclasses.asdict(self.features), self.seed, self.epochs, clips]
@@ -348,6 +354,7 @@ def _some_segments(features: FeatureSpec, clips: Clips, seed: int) -> np.ndarray
 
 def _build(recipe: Recipe, features: FeatureSpec, n_classes: int, precision: str) -> keras.Model:
     """The recipe's network, computing in `precision`."""
+    assert recipe.build is not None  # a head is no network
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

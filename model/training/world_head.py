@@ -16,7 +16,8 @@ import numpy as np
 
 from model.feature_spec import FeatureSpec
 from model.head import Head, log_odds
-from model.pretrained import musicnn, outputs_of
+from model.pretrained import musicnn
+from model.pretrained.ears import outputs_of
 from model.training.linear import fit_linear
 from model.vocabulary import FAMILIES, GENRES
 

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import tempfile
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, add_command, no_others
 from pipeline.commands.music import add_music_arguments, gather, load_keras
-from pipeline.settings.options import UsageError, bundle_named
+from pipeline.settings.job import bundle_named
+from pipeline.settings.options import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from model.bundle import Bundle
-    from model.data.datasets import LabelledMusic
+    from model.data.clips import LabelledMusic
     from model.evaluation.correspondence import Correspondence
+    from model.evaluation.hearing import Hearing
+
+    # Logits of each track's segments, and of whole tracks where they are more than their mean.
+    _Told = tuple[list[np.ndarray], np.ndarray | None]
 
 # ``filtered`` is what GTZAN's fault-filtered test list is called.
 _SPLITS = {
@@ -27,6 +34,9 @@ _SPLITS = {
     "train": "train",
     "all": "test",
 }
+
+# Segments of a track whose accuracy is told; None is all.
+_COUNTS = (1, 2, 4, 8, None)
 
 
 def add(commands: Any) -> None:
@@ -69,7 +79,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from model.data.datasets import FILTERED, join
+    from model.data.clips import join
+    from model.data.gtzan import FILTERED
 
     bundle = bundle_named(arguments.bundle)
     frames = bundle.features.outputs
@@ -107,42 +118,32 @@ def _measure(
 
     from model.calibration import probabilities_of
     from model.evaluation.correspondence import correspondences
-    from model.evaluation.metrics import (
-        accuracy_by_segments,
-        embed,
-        evaluate_logits,
-        model_cost,
-        overall_logits,
-        predict_logits,
-        track_probabilities,
-    )
+    from model.evaluation.hearing import Hearing
+    from model.evaluation.metrics import accuracy_by_segments, evaluate_logits, model_cost
     from transforms.genre.classify import Classifier
     from transforms.genre.vote import vote
 
-    network = bundle.load_head() or bundle.load_network()
-    features = bundle.features.outputs
+    classifier = Classifier(bundle)
     clips, levels = music.splits[split], correspondences(music, split, bundle)
     if not levels:
         raise UsageError(f"{music.name}: no track of a genre that {bundle.path} knows")
-    logits = predict_logits(network, features, clips)
-    overall = overall_logits(network, features, clips)
+    hearing = Hearing(
+        classifier.network,
+        bundle.features.outputs,
+        clips,
+        _COUNTS,
+        embeddings=arguments.page is not None,
+    )
 
     def calibrated(found: np.ndarray) -> np.ndarray:
         return probabilities_of(
             found, bundle.temperature, bundle.families, bundle.style_temperature
         )
 
-    def told(level: Correspondence) -> tuple[list[np.ndarray], np.ndarray | None]:
-        """Logits of the classes that count, of segments and of whole tracks."""
-        by_segment = [np.log(level.join(calibrated(logits[i])) + 1e-12) for i in level.clips]
-        if overall is None:
-            return by_segment, None
-        return by_segment, np.log(level.join(calibrated(overall[level.clips])) + 1e-12)
-
-    found = {name: told(level) for name, level in levels.items()}
+    told = {name: _told(level, hearing, calibrated) for name, level in levels.items()}
     measured = {}
     for name, level in levels.items():
-        by_segment, whole = found[name]
+        by_segment, whole = told[name]
         measured[name] = evaluate_logits(
             by_segment,
             level.targets,
@@ -152,33 +153,66 @@ def _measure(
             overall=whole,
         )
         measured[name]["accuracy_by_segments"] = accuracy_by_segments(
-            network,
-            features,
-            dataclasses.replace(clips[level.clips], targets=level.targets),
-            probabilities=lambda found, join=level.join: join(calibrated(found)),
+            hearing,
+            level.targets,
+            which=level.clips,
+            probabilities=functools.partial(_joined, level, calibrated),
             vote=vote,
         )
-    exact = levels["genres"]
     figures = measured.pop("genres")
-    figures |= {"n_unknown": len(clips) - len(exact.clips), **measured}
+    figures |= {"n_unknown": len(clips) - len(levels["genres"].clips), **measured}
     segments = np.random.default_rng(0).random((64, *bundle.features.shape), np.float32)
-    figures["cost"] = model_cost(Classifier(bundle), segments, n_segments=bundle.n_segments)
-    if arguments.page:
-        from model.evaluation.page import write_page
-
-        known, which = clips[exact.clips], "tracks" if arguments.split == "all" else "list"
-        by_segment, whole = found["genres"]
-        try:
-            write_page(
-                arguments.page,
-                dataclasses.replace(bundle, genres=exact.names),
-                figures,
-                embed(network, features, known),
-                names=known.names,
-                targets=exact.targets,
-                probabilities=track_probabilities(by_segment, 1.0, whole),
-                dataset=f"{music.name}, {arguments.split} {which}",
-            )
-        except OSError as error:
-            raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error
+    figures["cost"] = model_cost(classifier, segments, n_segments=bundle.n_segments)
+    if arguments.page is not None:
+        _write_page(arguments, bundle, music, figures, levels["genres"], hearing, told["genres"])
     return figures
+
+
+def _joined(
+    level: Correspondence, calibrated: Callable[[np.ndarray], np.ndarray], logits: np.ndarray
+) -> np.ndarray:
+    """Probabilities of the classes that count."""
+    return level.join(calibrated(logits))
+
+
+def _told(
+    level: Correspondence, hearing: Hearing, calibrated: Callable[[np.ndarray], np.ndarray]
+) -> _Told:
+    """Logits of the classes that count, of segments and of whole tracks."""
+    import numpy as np
+
+    def log_of(logits: np.ndarray) -> np.ndarray:
+        return np.log(_joined(level, calibrated, logits) + 1e-12)
+
+    logits, overall = hearing.logits(), hearing.overall()
+    whole = None if overall is None else log_of(overall[level.clips])
+    return [log_of(logits[track]) for track in level.clips], whole
+
+
+def _write_page(
+    arguments: argparse.Namespace,
+    bundle: Bundle,
+    music: LabelledMusic,
+    figures: dict[str, Any],
+    exact: Correspondence,
+    hearing: Hearing,
+    told: _Told,
+) -> None:
+    from model.evaluation.metrics import track_probabilities
+    from model.evaluation.page import write_page
+
+    by_segment, whole = told
+    which = "tracks" if arguments.split == "all" else "list"
+    try:
+        write_page(
+            arguments.page,
+            dataclasses.replace(bundle, genres=exact.names),
+            figures,
+            hearing.embeddings()[exact.clips],
+            names=hearing.clips[exact.clips].names,
+            targets=exact.targets,
+            probabilities=track_probabilities(by_segment, 1.0, whole),
+            dataset=f"{music.name}, {arguments.split} {which}",
+        )
+    except OSError as error:
+        raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error

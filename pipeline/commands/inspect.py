@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.settings.options import UsageError, bundle_named
+from pipeline.settings.job import bundle_named
+from pipeline.settings.options import UsageError
 from pipeline.views.terminal import safe
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pipeline.settings.options import UsageError
 from pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from model.data.datasets import LabelledMusic
+    from model.data.clips import LabelledMusic
     from model.feature_spec import FeatureSpec
     from model.recipes import Recipe
 
@@ -93,15 +93,9 @@ def gather(
     UsageError
         If there is no such music.
     """
-    from model.data.datasets import (
-        ONE_GENRE,
-        DatasetError,
-        all_in_one,
-        load_music,
-        load_training_set,
-        random_split,
-        recognise,
-    )
+    from model.data.datasets import ONE_GENRE, load_music, load_training_set, recognise
+    from model.data.splits import all_in_one, random_split
+    from model.data.training_set import DatasetError
 
     try:
         dataset, form = recognise(library)

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.commands.command import OK, add_command
 from pipeline.commands.music import KINDS, WHERE_FROM, note, recipe_named
-from pipeline.settings.options import UsageError, check_runner_arguments
+from pipeline.settings.job import check_runner_arguments
+from pipeline.settings.options import UsageError
 
 
 def add(commands: Any) -> None:
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     check_runner_arguments(runner_arguments)
     recipe = recipe_named(arguments.recipe)
-    from model.data.datasets import DatasetError
+    from model.data.training_set import DatasetError
     from pipeline.runs import interruption
     from pipeline.training_data import prepare
     from pipeline.views import progress

@@ -18,13 +18,8 @@ from pipeline.commands.command import (
     complain,
 )
 from pipeline.settings.config import Setting, toml
-from pipeline.settings.options import (
-    TaggingJob,
-    UsageError,
-    add_tagging_arguments,
-    check_job,
-    check_runner_arguments,
-)
+from pipeline.settings.job import TaggingJob, check_job, check_runner_arguments
+from pipeline.settings.options import UsageError, add_tagging_arguments
 from pipeline.views.terminal import is_terminal, safe, show_plan
 from transforms.records import STATUSES, printable
 

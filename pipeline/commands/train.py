@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
     music = gather(library, arguments, heard_as, work)
     load_keras()
-    from model.data.datasets import DatasetError
+    from model.data.training_set import DatasetError
     from model.recipes import default_recipe
     from model.training.train import train
     from transforms.genre.vote import vote

@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM: end a run early, but in order.
+"""Ctrl-C, SIGTERM, and a library that vanishes: end a run early, but in order.
 
 The first signal asks every step to let the remaining tracks go; what is in hand is finished
-and reported. A second one ends the process at once, which no file minds. Steps in other
-processes are asked by a note in the run's folder, which they share: an engine that is told to
-cancel would leave what is in hand without a row, and Beam's job server for Flink lets the
-cluster go on.
+and reported. A second one ends the process at once; files stay whole then too. A disk that is
+unplugged or a share that is lost ends the run like a signal, before it makes a failure of every
+file. Steps in other processes are asked by a note in the run's folder, which they share: an
+engine that is told to cancel would leave what is in hand without a row, and Beam's job server
+for Flink lets the cluster go on.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
+
+from pipeline.views.terminal import safe
 
 INTERRUPTED = 3
 
@@ -38,10 +42,15 @@ class Stopping:
     ----------
     folder : str
         Of the run.
+    library : str, optional
+        A local one ends the run when it is no longer there.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, library: str | None = None) -> None:
         self.folder = folder
+        self.library = library
+        self._disk = _disk_of(library)
+        self._process = _this_process()
         self._noted = False
         self._looked_at = 0.0
 
@@ -50,7 +59,36 @@ class Stopping:
         if not self._noted and now - self._looked_at > _SECONDS_BETWEEN_LOOKS:
             self._looked_at = now
             self._noted = os.path.exists(os.path.join(self.folder, _NOTE))
+            if self._library_is_gone():
+                self._say_gone()
         return self._noted or requested()
+
+    def _library_is_gone(self) -> bool:
+        # Another machine has numbers of its own for the same disk.
+        is_known = self._disk is not None and self._process == _this_process()
+        return is_known and _disk_of(self.library) != self._disk
+
+    def _say_gone(self) -> None:
+        self._noted = True
+        leave_note(self.folder)
+        if not requested():
+            _requested.set()
+            gone = safe(self.library or "")
+            rest = "what is not heard yet waits for the next run"
+            print(f"\ngenrebeam: {gone} is no longer there; stopping, {rest}", file=sys.stderr)
+
+
+def _this_process() -> tuple[str, int]:
+    return socket.gethostname(), os.getpid()
+
+
+def _disk_of(library: str | None) -> tuple[int, int] | None:
+    """What tells a library from the empty folder that its disk was mounted on."""
+    try:
+        facts = os.stat(library) if library else None
+    except OSError:
+        return None
+    return (facts.st_dev, facts.st_ino) if facts else None
 
 
 def leave_note(folder: str) -> None:

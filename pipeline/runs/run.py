@@ -33,7 +33,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
-from pipeline.settings.options import TaggingJob, UsageError
+from pipeline.runs.journal import Journal, now
+from pipeline.settings.job import TaggingJob
+from pipeline.settings.options import UsageError
 from transforms.records import printable
 from transforms.storage import storage_of
 
@@ -124,7 +126,7 @@ class Run:
 
     def mark_undone(self) -> None:
         """Note in the manifest that changes of the run were taken back, all or some."""
-        self.write_manifest({**(self.read_manifest() or {}), "undone_at": _now()})
+        self.write_manifest({**(self.read_manifest() or {}), "undone_at": now()})
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Write ``run.json``, whole or not at all."""
@@ -159,28 +161,6 @@ def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
         except (OSError, ValueError):
             facts = None
         yield facts if isinstance(facts, dict) else None
-
-
-class Journal:
-    """Notes changes, one JSON line each, before they happen.
-
-    Parameters
-    ----------
-    path : str
-        In a bucket, of a folder without the ending, with one object per line.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def lines(self) -> Iterator[str]:
-        """What was noted so far; nothing where there is no journal."""
-        return storage_of(self.path).lines(self.path)
-
-    def __call__(self, change: dict[str, Any]) -> None:
-        # Undecodable bytes of paths are ``\\udcxx`` escapes, as `os.fsdecode` has them.
-        line = f"{json.dumps({'time': _now(), **change})}\n".encode("ascii")
-        storage_of(self.path).append(self.path, line)
 
 
 def start_run(report: str) -> Run:
@@ -366,7 +346,7 @@ def record_run(
         "model": {"name": job.bundle.name, "version": job.bundle.version},
         "schema_version": SCHEMA_VERSION,
         "versions": {"genrebeam": __version__, **_versions()},
-        "started_at": _now(),
+        "started_at": now(),
     }
     run.write_manifest(facts)
     state = "crashed"
@@ -403,17 +383,13 @@ def _end(run: Run, facts: dict[str, Any], state: str, seconds: float) -> Ended:
     rows = run.read_rows()
     ending = {
         "state": state,
-        "finished_at": _now(),
+        "finished_at": now(),
         "seconds": round(seconds, 3),
         "counts": statuses_of(rows),
     }
     ended = Ended({**facts, **ending}, rows)
     run.write_manifest(ended.manifest)
     return ended
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _versions() -> dict[str, str]:

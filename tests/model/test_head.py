@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from model.bundle import Bundle, BundleError, load_bundle, save_bundle
 from model.calibration import probabilities_of
 from model.head import Head, Sound, inputs_of, load_head, over_time, sound_of, words_of
-from model.pretrained import outputs_of
+from model.pretrained.ears import outputs_of
 from model.recipes.ears import EARS_FEATURES
 from model.training.linear import fit_linear
 from model.training.world_head import GROUPS, fit_world_head

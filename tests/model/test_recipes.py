@@ -7,7 +7,8 @@ import librosa
 import numpy as np
 import pytest
 
-from model.data.datasets import FMA_ARRAY, GTZAN_ARRAY
+from model.data.fma import FMA_ARRAY
+from model.data.gtzan import GTZAN_ARRAY
 from model.data.training_set import DatasetError
 from model.feature_spec import DESCRIPTORS, FeatureSpec
 from model.recipes import RECIPES, chowdhry_feature_net, default_recipe

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from model.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
-from model.data.datasets import GTZAN_GENRES, HOMBURG_GENRES, Clips, LabelledMusic
+from model.data.clips import Clips, LabelledMusic
+from model.data.gtzan import GTZAN_GENRES
+from model.data.homburg import HOMBURG_GENRES
 from model.evaluation.correspondence import OTHER, correspondences
 from model.feature_spec import FeatureSpec
 from model.genres import spell
-from model.pretrained import EARS
+from model.pretrained.ears import EARS
 from model.vocabulary import FAMILIES, GENRES, SYNONYMS, columns_of, family_of, meant_by
 
 ASKED_FOR = """Rock, Alternative, Indie, Punk, Metal, Hard Rock, Progressive Rock, Pop, R&B, Soul,

@@ -12,14 +12,10 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from model.data.datasets import (
-    GTZAN_ARRAY,
-    SPLITS,
-    DatasetError,
-    load_gtzan_array,
-    load_training_set,
-)
-from model.data.training_set import LabelledClip, read_clips, read_facts, write_clips
+from model.data.clips import SPLITS
+from model.data.datasets import load_training_set
+from model.data.gtzan import GTZAN_ARRAY, load_gtzan_array
+from model.data.training_set import DatasetError, LabelledClip, read_clips, read_facts, write_clips
 from model.feature_spec import FeatureSpec
 from pipeline import training_data
 from pipeline.runs import interruption

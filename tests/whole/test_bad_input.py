@@ -15,7 +15,7 @@ from pipeline.cli import main
 from tests import REPOSITORY
 from tests.conftest import files_of, read_rows, tone, write_audio
 from transforms.audio import pool
-from transforms.audio.hear import Hear
+from transforms.audio.dofns import Hear
 from transforms.records import Track
 
 

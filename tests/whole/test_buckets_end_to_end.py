@@ -11,8 +11,9 @@ import pytest
 
 from model.bundle import BundleError, load_bundle
 from pipeline.cli import main
+from pipeline.runs.journal import Journal
 from pipeline.runs.lock import locked
-from pipeline.runs.run import Journal, find_run, runs_of
+from pipeline.runs.run import find_run, runs_of
 from pipeline.settings.options import UsageError
 from tests.conftest import tone, write_audio
 from tests.storages import amazon, google, put_folder

@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -160,7 +160,7 @@ def _mono(samples: np.ndarray) -> np.ndarray:
 
 
 class _SoundFileReader:
-    def __init__(self, file) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
         self.sample_rate_hz = file.samplerate
         self.channels = file.channels
@@ -208,7 +208,7 @@ def _open_soundfile(path: str) -> Iterator[AudioReader]:
 class _AvReader:
     """Reads forward; going back or far ahead seeks to the packet before the place."""
 
-    def __init__(self, path: str, container, stream) -> None:
+    def __init__(self, path: str, container: Any, stream: Any) -> None:
         self._path = path
         self._container = container
         self._stream = stream
@@ -309,7 +309,7 @@ class _AvReader:
         return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
 
 
-def _interleaved_float(frame) -> np.ndarray:
+def _interleaved_float(frame: Any) -> np.ndarray:
     """An FFmpeg frame as ``(n, channels) float32`` in -1..1."""
     samples = frame.to_ndarray()
     channels = len(frame.layout.channels)

@@ -13,14 +13,15 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from model.feature_spec import FeatureSpec
 from transforms.audio.decode import AudioReader, DecodeError, open_audio, read_stretch
-from transforms.audio.descriptors import Described, describe
-from transforms.audio.mel import MelPower, mel_power, scale
-from transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
+from transforms.audio.descriptors import describe
+from transforms.audio.mel import mel_power, scale
+from transforms.audio.patches import cut_patches, scale_patches, those_that_sound
 from transforms.records import AudioFacts, Refusal
 from transforms.storage import storage_of
 
@@ -145,17 +146,18 @@ def hear_audio(
         # The header promised more than there is: take what comes from the start.
         first = [i * spec.segment_frames for i in range(n_segments or 1)]
         segments = _segments(reader, spec, first)
+    duration_s = reader.n_samples / reader.sample_rate_hz
     audio = AudioFacts(
-        duration_s=reader.n_samples / reader.sample_rate_hz,
+        duration_s=duration_s,
         sample_rate_hz=reader.sample_rate_hz,
         channels=reader.channels,
     )
     if not segments:
         least = spec.least_share * spec.segment_seconds
-        if audio.duration_s < least:
-            reason = f"{audio.duration_s:.1f} s of audio, at least {least:.1f} s are needed"
+        if duration_s < least:
+            reason = f"{duration_s:.1f} s of audio, at least {least:.1f} s are needed"
             raise TooShort(path, f"{reason} to judge")
-        raise DecodeError(path, f"nothing of its {audio.duration_s:.0f} s can be decoded")
+        raise DecodeError(path, f"nothing of its {duration_s:.0f} s can be decoded")
     if only_sound and spec.kind == "ears" and n_segments:
         # A few segments may all miss what sounds before and after minutes of silence.
         for more in _MORE_SEGMENTS:
@@ -176,11 +178,9 @@ def hear_audio(
     return Heard(features, audio, time.perf_counter() - started)
 
 
-def _segments(
-    reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]
-) -> list[MelPower] | list[Described] | list[Patches]:
-    """Those of the segments that there is enough sound for."""
-    segments = []
+def _segments(reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]) -> list[Any]:
+    """Those of the segments that there is enough sound for: of `MelPower` and the like."""
+    segments: list[Any] = []
     n_empty = 0
     for first in starts:
         if n_empty == _MOST_EMPTY:

@@ -9,26 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-import apache_beam as beam
-
 from model.feature_spec import FeatureSpec
-from transforms.audio import pool
 from transforms.audio.decode import DecodeError, open_audio
 from transforms.audio.features import Heard, TooShort, hear
-from transforms.in_flight import InFlight
 from transforms.records import Features, Outcome, Track, TrackError, dropped
 from transforms.storage import storage_of
 
 # A file that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0
-# Tracks in flight per process: enough that none is idle while the network is loaded, some
-# seconds; few where all of each is heard and kept in memory.
-_IN_FLIGHT = 32
-_IN_FLIGHT_WHOLE = 8
 # Share of a file at which there must be sound if its header is right.
 _NEAR_THE_END = 0.98
 
@@ -97,54 +88,6 @@ def hear_what_sounds(
     return hear(path, format, spec, n_segments, header_s, only_sound=True)
 
 
-class Hear(InFlight):
-    """Decode and compute features: Track -> Features.
-
-    Parameters
-    ----------
-    spec : FeatureSpec
-    n_segments : int or None
-        Segments of each track; None hears all.
-    processes : int
-    stopping : callable
-        Whether the run shall end early: tracks not yet decoded are dropped then.
-    timeout_s : float
-    listen : callable
-        `hear_what_sounds`, or `hear_in_a_row`.
-    """
-
-    def __init__(
-        self,
-        spec: FeatureSpec,
-        n_segments: int | None,
-        processes: int,
-        stopping: Callable[[], bool],
-        timeout_s: float = TIMEOUT_S,
-        listen: Callable[..., Heard] = hear_what_sounds,
-    ) -> None:
-        most = _IN_FLIGHT if n_segments else _IN_FLIGHT_WHOLE
-        super().__init__(processes * most, stopping)
-        self.spec = spec
-        self.n_segments = n_segments
-        self.processes = processes
-        self.timeout_s = timeout_s
-        self.listen = listen
-
-    def submit(self, track: Track) -> Future:
-        return pool.submit(
-            self.listen,
-            (track.uri, track.format, self.spec, self.n_segments, track.audio.duration_s),
-            processes=self.processes,
-            timeout_s=self.timeout_s,
-        )
-
-    def finished(self, track: Track, future: Future) -> Features | beam.pvalue.TaggedOutput:
-        heard = _result(track, future, self.timeout_s)
-        if isinstance(heard, Outcome):
-            return beam.pvalue.TaggedOutput("outcomes", heard)
-        return heard
-
-
 def result_of(future: Future, path: str, timeout_s: float) -> Any:
     """What a process of the pool made of a file.
 
@@ -173,7 +116,7 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
         raise DecoderCrash(path, reason) from error
 
 
-def _result(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
+def features_of(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
     try:
         heard: Heard = result_of(future, track.uri, timeout_s)
     except Exception as error:  # whatever a file does to its decoder is a row

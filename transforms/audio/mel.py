@@ -168,7 +168,8 @@ def _htk_bands(spec: FeatureSpec) -> np.ndarray:
     frequencies = np.linspace(0, spec.sample_rate_hz / 2, 1 + spec.n_fft // 2)
     mel = 1127 * np.log1p(frequencies / 700)
     top = spec.fmax_hz or spec.sample_rate_hz / 2
-    edges = np.linspace(*(1127 * np.log1p(np.array([spec.fmin_hz, top]) / 700)), spec.n_mels + 2)
+    first, last = (1127 * np.log1p(hz / 700) for hz in (spec.fmin_hz, top))
+    edges = np.linspace(first, last, spec.n_mels + 2)
     lower, centre, upper = (edges[place : place + spec.n_mels, None] for place in range(3))
     bands = np.minimum((mel - lower) / (centre - lower), (upper - mel) / (upper - centre))
     bands[:, 0] = 0  # a constant is no sound

@@ -1,48 +1,38 @@
-"""Classify: features become class probabilities, batched over tracks, by the model's process.
-
-Beam's `RunInference` with our own `ModelHandler`: Beam's TensorFlow handlers need
-tensorflow_hub and do not load Keras 3 models.
-"""
+"""Classify: features become class probabilities, batched over tracks, by the model's process."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import glob
 import logging
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
 import numpy as np
-from apache_beam.ml.inference.base import ModelHandler
 
 from model.bundle import Bundle
 from model.calibration import probabilities_of
 from model.embedding import with_embedding
-from model.feature_spec import FeatureSpec
 from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
-from transforms.audio.pool import default_processes
-from transforms.reasons import explain
-from transforms.records import Features, Outcome, Prediction, Track, reason_of
+from transforms.records import Track
+
+if TYPE_CHECKING:
+    import keras
 
 # Segments that the network sees at once: every call has this shape, the last is padded.
 BATCH_SEGMENTS = 64
-# Tracks whose segments are put together; eight of eight segments fill one batch.
-BATCH_TRACKS = 8
 # Segments that ears hear at once: what they make of more does not fit into a CPU's cache.
 BATCH_SEGMENTS_OF_EARS = 8
 
 _log = logging.getLogger("genrebeam")
-
-
 _loading: threading.Thread | None = None
+# From a batch of segments to probabilities, or what ears say, and embeddings.
+_Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
 
 def begin_loading(track: Track, bundle: Bundle) -> Track:
@@ -71,10 +61,6 @@ def end_loading() -> None:
     """Wait for what `begin_loading` began: until then nothing can be said on stderr."""
     if _loading is not None:
         _loading.join()
-
-
-# From a batch of segments to probabilities, or what ears say, and embeddings.
-_Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
 
 class Classifier:
@@ -107,7 +93,7 @@ class Classifier:
         self.batch_segments = batch_segments or usual
         self.embeddings = embeddings
         self.threads = threads
-        self._network = None
+        self._network: keras.Model | None = None
         self._run: _Run | None = None
         self._head: Head | None = None
 
@@ -145,13 +131,28 @@ class Classifier:
         list of Judgement
         """
         found, seen = self.classify(np.concatenate(tracks))
-        by_track = _split(found, tracks)
+        by_track = split_by_track(found, tracks)
         if self.has_ears:
             return [self.judged(outputs) for outputs in by_track]
         if seen is None:
             return [Judgement(probabilities) for probabilities in by_track]
-        both = zip(by_track, _split(seen, tracks), strict=True)
+        both = zip(by_track, split_by_track(seen, tracks), strict=True)
         return [Judgement(probabilities, seen.mean(axis=0)) for probabilities, seen in both]
+
+    @property
+    def network(self) -> keras.Model | Head:
+        """What logits come from, loaded once: a head on what ears say, or the network."""
+        if self.has_ears:
+            return self.head
+        self._network = self._network or self.bundle.load_network()
+        return self._network
+
+    @property
+    def head(self) -> Head:
+        """The head on what ears say, loaded once."""
+        self._head = self._head or self.bundle.load_head()
+        assert self._head is not None  # a bundle with ears has one
+        return self._head
 
     def genres_of(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities of genres from what ears said.
@@ -166,9 +167,8 @@ class Classifier:
         np.ndarray
             ``(n, n_classes) float32``, calibrated.
         """
-        self._head = self._head or self.bundle.load_head()
         bundle = self.bundle
-        logits = self._head.logits(inputs_of(outputs, bundle.features))
+        logits = self.head.logits(inputs_of(outputs, bundle.features))
         return probabilities_of(
             logits, bundle.temperature, bundle.families, bundle.style_temperature
         )
@@ -256,12 +256,13 @@ class Classifier:
                 with contextlib.suppress(RuntimeError):  # it is running already
                     tf.config.threading.set_intra_op_parallelism_threads(self.threads)
             self._network = self._network or self.bundle.load_network()
+            network = self._network
         for gpu in tf.config.list_physical_devices("GPU"):
             try:
                 tf.config.experimental.set_memory_growth(gpu, True)
             except RuntimeError:  # TensorFlow is already running on it
                 break
-        network, temperature = self._network, self.bundle.temperature
+        temperature = self.bundle.temperature
         has_ears = self.has_ears
         if self.embeddings and not has_ears:
             network = with_embedding(network)
@@ -272,7 +273,7 @@ class Classifier:
         shape = (self.batch_segments, *self.bundle.features.shape)
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
-        def classify(batch):
+        def classify(batch: Any) -> Any:
             outputs, _ = network.stateless_call(trained, observed, batch, training=False)
             if has_ears:
                 return outputs, None
@@ -302,122 +303,6 @@ class Judgement:
     not_music: str | None = None
 
 
-class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
-    """Classifies batches of tracks for Beam's `RunInference`.
-
-    Parameters
-    ----------
-    bundle : Bundle
-    embeddings : bool
-        Whether predictions have embeddings.
-    """
-
-    def __init__(self, bundle: Bundle, *, embeddings: bool = False) -> None:
-        super().__init__()
-        self.bundle = bundle
-        self.embeddings = embeddings
-
-    def load_model(self) -> Classifier:
-        # The CPUs are at work decoding, which takes four times as long.
-        threads = max(1, default_processes() // 4)
-        return Classifier(self.bundle, embeddings=self.embeddings, threads=threads)
-
-    def run_inference(
-        self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
-    ) -> Iterable[Prediction]:
-        """Classify several tracks at once, and one by one where that fails."""
-        try:
-            return self.tell(batch, model)
-        except Exception as error:
-            if len(batch) == 1:
-                _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
-                return [_unclassified(batch[0], error)]
-            return [
-                prediction
-                for features in batch
-                for prediction in self.run_inference([features], model)
-            ]
-
-    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
-        """What a batch becomes, all of it or nothing."""
-        started = time.perf_counter()
-        judgements = model.of_tracks([features.log_mel for features in batch])
-        n_segments = sum(len(features.log_mel) for features in batch)
-        per_segment = (time.perf_counter() - started) / n_segments
-        return [
-            Prediction(
-                track=features.track,
-                hear_seconds=features.hear_seconds,
-                classify_seconds=per_segment * len(features.log_mel),
-                **vars(judgement),
-            )
-            for features, judgement in zip(batch, judgements, strict=True)
-        ]
-
-    def batch_elements_kwargs(self) -> dict[str, int]:
-        return {"min_batch_size": BATCH_TRACKS, "max_batch_size": BATCH_TRACKS}
-
-    def get_num_bytes(self, batch: Sequence[Features]) -> int:
-        # Beam's own way pickles the whole batch to count its bytes.
-        return sum(features.log_mel.nbytes for features in batch)
-
-    def get_metrics_namespace(self) -> str:
-        return "genrebeam"
-
-
-class EarsModelHandler(GenreModelHandler):
-    """Tells batches of tracks by what the ears say of them: Features -> Features.
-
-    A track that they could not hear is a failed `Prediction`.
-
-    Parameters
-    ----------
-    spec : FeatureSpec
-        Of kind ``outputs``.
-    """
-
-    def __init__(self, spec: FeatureSpec) -> None:
-        super().__init__(Bundle("", "ears", "", (), (), spec.patches))
-
-    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
-        tracks = [features.log_mel for features in batch]
-        outputs, _ = model.classify(np.concatenate(tracks))
-        return [
-            dataclasses.replace(features, log_mel=said[:, :, None])
-            for features, said in zip(batch, _split(outputs, tracks), strict=True)
-        ]
-
-
-def _split(rows: np.ndarray, tracks: Sequence[np.ndarray]) -> list[np.ndarray]:
+def split_by_track(rows: np.ndarray, tracks: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Rows of all tracks' segments, track by track."""
     return np.split(rows, np.cumsum([len(segments) for segments in tracks])[:-1])
-
-
-def _unclassified(features: Features, error: Exception) -> Prediction:
-    return Prediction(
-        track=features.track,
-        probabilities=np.zeros((0, 0), np.float32),
-        hear_seconds=features.hear_seconds,
-        classify_seconds=0.0,
-        error=(type(error).__name__, reason_of(error)),
-    )
-
-
-class SetFailuresApart(beam.DoFn):
-    """Predictions that could not be made become outcomes; the rest goes on."""
-
-    def process(self, prediction: Any) -> Iterator[Any]:
-        if not isinstance(prediction, Prediction) or prediction.error is None:
-            yield prediction
-            return
-        error_type, reason = prediction.error
-        outcome = Outcome(
-            track=prediction.track,
-            status="failed",
-            stage="classify",
-            reason=explain((error_type,), reason, stage="classify", format=prediction.track.format),
-            error_type=error_type,
-            error_message=reason,
-            genres_after=prediction.track.tags.genres,
-        )
-        yield beam.pvalue.TaggedOutput("outcomes", outcome)

@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
+from transforms.library.label import Labelling, with_header
 from transforms.library.skip import (
     Earlier,
     Gone,
@@ -18,7 +20,7 @@ from transforms.library.skip import (
     take_failed,
 )
 from transforms.library.walk import list_library
-from transforms.records import Outcome, Track
+from transforms.records import Outcome, Track, dropped
 from transforms.tags.families.family import TagForm
 
 
@@ -119,3 +121,31 @@ class TakeFailed(beam.DoFn):
     def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[Track]:
         if not self.stopping():
             yield from take_failed(element[1]["listed"], element[1]["earlier"])
+
+
+class SelectLabelled(beam.DoFn):
+    """Read headers and pass on what has a label: Track -> Track.
+
+    Parameters
+    ----------
+    labelling : Labelling
+    stopping : callable
+        Whether the run shall end early.
+    """
+
+    def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
+        self.labelling = labelling
+        self.stopping = stopping
+
+    def process(self, track: Track) -> Iterator[Track | TaggedOutput]:
+        if self.stopping():
+            return
+        try:
+            track = with_header(track)
+        except Exception as error:  # whatever a file does to its reader is a row
+            yield TaggedOutput("outcomes", dropped(track, "read_tags", error))
+            return
+        if self.labelling(track) is None:
+            Metrics.counter("genrebeam", "unlabelled").inc()
+        else:
+            yield track

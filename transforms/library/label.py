@@ -9,26 +9,18 @@ from __future__ import annotations
 import csv
 import functools
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import apache_beam as beam
-from apache_beam.metrics import Metrics
-
-from model.data.datasets import (
-    GTZAN_GENRES,
-    GTZAN_NAME,
-    HOMBURG_GENRES,
-    ONE_GENRE,
-    DatasetError,
-    fma_tracks_file,
-    gtzan_list_files,
-    read_gtzan_lists,
-)
+from model.data.datasets import ONE_GENRE
+from model.data.fma import fma_tracks_file
+from model.data.gtzan import GTZAN_GENRES, GTZAN_NAME, gtzan_list_files, read_gtzan_lists
+from model.data.homburg import HOMBURG_GENRES
+from model.data.training_set import DatasetError
 from model.genres import key_of, spell
 from transforms.library.formats import FORMATS
-from transforms.records import CATCH_ALL, NoTagField, Track, dropped, with_tags
+from transforms.records import CATCH_ALL, NoTagField, Track, with_tags
 from transforms.storage import storage_of
 from transforms.tags.header import read_header
 
@@ -237,31 +229,3 @@ def with_header(track: Track) -> Track:
             return with_tags(track, *read_header(path))
     except NoTagField:
         return track
-
-
-class SelectLabelled(beam.DoFn):
-    """Read headers and pass on what has a label: Track -> Track.
-
-    Parameters
-    ----------
-    labelling : Labelling
-    stopping : callable
-        Whether the run shall end early.
-    """
-
-    def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
-        self.labelling = labelling
-        self.stopping = stopping
-
-    def process(self, track: Track) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        if self.stopping():
-            return
-        try:
-            track = with_header(track)
-        except Exception as error:  # whatever a file does to its reader is a row
-            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "read_tags", error))
-            return
-        if self.labelling(track) is None:
-            Metrics.counter("genrebeam", "unlabelled").inc()
-        else:
-            yield track

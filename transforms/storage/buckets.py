@@ -208,7 +208,11 @@ def client_of(scheme: str) -> Client:
     """
     from transforms.storage import amazon, google
 
-    return {"gs": google.open_client, "s3": amazon.open_client}[scheme](_options())
+    open_client: dict[str, Callable[[Any], Client]] = {
+        "gs": google.open_client,
+        "s3": amazon.open_client,
+    }
+    return open_client[scheme](_options())
 
 
 def _options() -> Any:

@@ -70,7 +70,10 @@ class Local(Storage):
 
     def opened(self, paths: Iterable[str]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
         for path in paths:
-            yield path, functools.partial(open, path, "rb")
+            yield path, functools.partial(self._open, path)
+
+    def _open(self, path: str) -> BinaryIO:
+        return open(path, "rb")
 
     @contextlib.contextmanager
     def writing(self, path: str, workplace: str | None = None) -> Iterator[BinaryIO]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mutagen._util import resize_bytes
 from mutagen.apev2 import _APEv2Data
@@ -144,7 +144,8 @@ def _find(stream: BinaryIO) -> _Tag | None:
     found = _APEv2Data(stream)
     if not found.tag:
         return None
-    data, place, items = found.tag, 0, []
+    items: list[Any] = []
+    data, place = found.tag, 0
     while place < len(data) and len(items) < found.items:  # some writers count wrong
         size = int.from_bytes(data[place : place + 4], "little")
         name_end = data.find(b"\0", place + 8)

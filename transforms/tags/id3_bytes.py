@@ -115,7 +115,8 @@ def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
     list of (int, bytes)
         Place in the file and the whole tag.
     """
-    found, place = [], 0
+    found: list[tuple[int, bytes]] = []
+    place = 0
     while True:
         stream.seek(place)
         head = stream.read(_HEADER)

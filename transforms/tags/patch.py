@@ -142,7 +142,10 @@ def make_patch(old_path: str, new_path: str) -> Patch:
 def digest(file: BinaryIO) -> str:
     """Digest of a whole file."""
     file.seek(0)
-    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    found = hashlib.blake2b(digest_size=16)
+    while piece := file.read(1 << 20):
+        found.update(piece)
+    return found.hexdigest()
 
 
 def _checksum(file: BinaryIO) -> str:

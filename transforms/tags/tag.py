@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import apache_beam as beam
-
-from transforms.in_flight import InFlight
 from transforms.records import (
     Decision,
     FileTags,
@@ -24,15 +20,11 @@ from transforms.records import (
     TrackError,
     dropped,
     explain_error,
-    with_tags,
 )
 from transforms.storage import storage_of
 from transforms.tags.families.family import CONFIDENCE, MODEL, TagForm
 from transforms.tags.header import agrees, read_header, write_fields
 from transforms.tags.rewrite import Journal, WritePolicy, rewrite
-
-# Files that are written at a time.
-_WRITERS = 4
 
 
 @dataclass(frozen=True)
@@ -167,42 +159,6 @@ def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
     return None
 
 
-# --- Beam -----------------------------------------------------------------------------
-
-
-class ReadTags(beam.DoFn):
-    """Read headers; a file whose genre is kept goes no further: Track -> Track.
-
-    Parameters
-    ----------
-    policy : TagPolicy
-    stopping : callable
-        Whether the run shall end early.
-    """
-
-    def __init__(self, policy: TagPolicy, stopping: Callable[[], bool]) -> None:
-        self.policy = policy
-        self.stopping = stopping
-
-    def process(self, track: Track) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        if self.stopping():
-            return
-        try:
-            with storage_of(track.uri).localised(track.uri) as path:
-                track = with_tags(track, *read_header(path, self.policy.form))
-            if self.policy.existing == "keep" and self.policy.existing_genres(track):
-                yield beam.pvalue.TaggedOutput("outcomes", kept(track))
-                return
-            error = None if self.policy.dry_run else obstacle(track, self.policy.write)
-            if error:
-                yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "tag", error))
-                return
-        except Exception as error:  # whatever a file does to its reader is a row
-            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "read_tags", error))
-            return
-        yield track
-
-
 def kept(track: Track) -> Outcome:
     """The row of a file whose genre stays as it is."""
     return Outcome(
@@ -274,34 +230,3 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     return dataclasses.replace(
         outcome, track=written, status="tagged", write_seconds=time.perf_counter() - started
     )
-
-
-class Tag(InFlight):
-    """Write genres: Decision -> Outcome.
-
-    Threads, because a file's way to the disk is mostly waiting, and several take little
-    longer than one.
-
-    Parameters
-    ----------
-    policy : TagPolicy
-    journal : callable
-        See `write_genres`; called by several threads.
-    """
-
-    def __init__(self, policy: TagPolicy, journal: Journal) -> None:
-        super().__init__(most=2 * _WRITERS)
-        self.policy = policy
-        self.journal = journal
-
-    def setup(self) -> None:
-        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="tag")
-
-    def teardown(self) -> None:
-        self._writers.shutdown()
-
-    def submit(self, decision: Decision) -> Future:
-        return self._writers.submit(tag, decision, self.policy, self.journal)
-
-    def finished(self, decision: Decision, future: Future) -> Outcome:
-        return future.result()

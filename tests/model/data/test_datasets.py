@@ -10,23 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.data.datasets import (
-    FMA_ARRAY,
-    GTZAN_ARRAY,
-    LEAST_ARTISTS,
-    LEAST_TRACKS,
-    SPLITS,
-    Clips,
-    DatasetError,
-    LabelledMusic,
-    join,
-    load_fma_array,
-    load_gtzan_array,
-    load_music,
-    random_split,
-    recognise,
-    split_by_artist,
-)
+from model.data.clips import SPLITS, Clips, LabelledMusic, join
+from model.data.datasets import load_music, recognise
+from model.data.fma import FMA_ARRAY, load_fma_array
+from model.data.gtzan import GTZAN_ARRAY, load_gtzan_array
+from model.data.splits import LEAST_ARTISTS, LEAST_TRACKS, random_split, split_by_artist
+from model.data.training_set import DatasetError
 from model.feature_spec import FeatureSpec
 from model.genres import spell
 

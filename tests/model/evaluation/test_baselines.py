@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.data.datasets import Clips, LabelledMusic
+from model.data.clips import Clips, LabelledMusic
 from model.evaluation.baselines import BASELINES, fit_baseline
 from model.evaluation.metrics import evaluate_logits
 from model.feature_spec import FeatureSpec

@@ -13,14 +13,13 @@ from model.calibration import (
     probabilities_of,
     reliability_curve,
 )
-from model.data.datasets import Clips
+from model.data.clips import Clips
 from model.embedding import with_embedding
+from model.evaluation.hearing import Hearing, predict_logits
 from model.evaluation.metrics import (
     accuracy_by_segments,
-    embed,
     evaluate_logits,
     model_cost,
-    predict_logits,
     summary_lines,
     track_probabilities,
 )
@@ -224,8 +223,9 @@ def test_probabilities_of_a_track_are_the_mean_of_its_segments():
 
 def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
     net = network()
+    hearing = Hearing(net, FEATURES, clips, (1, 3, None))
     rows = accuracy_by_segments(
-        net, FEATURES, clips, probabilities=softmax_of, vote=vote, counts=(1, 3, None)
+        hearing, clips.targets, which=range(len(clips)), probabilities=softmax_of, vote=vote
     )
     assert [row["segments"] for row in rows] == [1, 3, None]
     assert [row["heard"] for row in rows] == [1.0, 2.17, 4.0]
@@ -239,7 +239,7 @@ def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
 def test_clips_are_predicted_the_same_in_any_number_at_once(clips, monkeypatch):
     net = network()
     at_once = predict_logits(net, FEATURES, clips)
-    monkeypatch.setattr("model.evaluation.metrics._CLIPS_AT_ONCE", 4)
+    monkeypatch.setattr("model.evaluation.hearing._CLIPS_AT_ONCE", 4)
     for one, other in zip(at_once, predict_logits(net, FEATURES, clips), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -259,9 +259,13 @@ def test_cost_is_of_calls_as_the_tagger_makes_them():
     assert cost["cpu_ms_per_track"] == pytest.approx(8 * cost["cpu_ms_per_segment"], abs=0.01)
 
 
+def embed(net, clips) -> np.ndarray:
+    return Hearing(net, FEATURES, clips, embeddings=True).embeddings()
+
+
 def test_embedding_is_the_mean_of_what_feeds_the_logits(clips):
     net = network()
-    found = embed(net, FEATURES, clips)
+    found = embed(net, clips)
     assert (found.shape, found.dtype) == ((6, 7), np.float32)
     kernel, bias = net.get_layer("logits").get_weights()
     means = [logits.mean(axis=0) for logits in predict_logits(net, FEATURES, clips)]
@@ -277,7 +281,7 @@ def test_members_embeddings_are_joined_and_weigh_the_same(clips):
         [100 * w for w in members[1].get_layer("embedding").get_weights()]
     )
     both = keras.Model(segments, keras.layers.Average()([m(segments) for m in members]))
-    found = embed(both, FEATURES, clips)
+    found = embed(both, clips)
     assert found.shape == (6, 97)
     one_segment = found[:2]
     for part in np.split(one_segment, [7], axis=1):
@@ -292,7 +296,7 @@ def test_members_that_name_no_embedding_do_not_count_beside_one_that_does(clips)
     plain = keras.Model(segments, keras.layers.Dense(3)(flat), name="member_2")
     members = [network(embedding=7, name="member_1"), plain]
     both = keras.Model(segments, keras.layers.Average()([m(segments) for m in members]))
-    assert embed(both, FEATURES, clips).shape == (6, 7)
+    assert embed(both, clips).shape == (6, 7)
 
 
 def test_a_loaded_network_may_have_layers_of_the_usual_names(clips):
@@ -306,7 +310,7 @@ def test_a_loaded_network_may_have_layers_of_the_usual_names(clips):
     whole = keras.Model(segments, keras.layers.Average()([member(segments), other(segments)]))
     for net in (member, whole):
         keras.utils.clear_session()  # names are counted from the beginning, as after loading
-        assert embed(net, FEATURES, clips).shape[0] == 6
+        assert embed(net, clips).shape[0] == 6
 
 
 def test_one_call_gives_the_logits_too(clips):
@@ -327,5 +331,25 @@ def test_without_a_named_layer_the_input_of_the_last_is_the_embedding(clips):
 
     segments = keras.Input((4, 5))
     logits = keras.layers.Dense(3)(keras.layers.Flatten()(segments))
-    found = embed(keras.Model(segments, logits), FEATURES, clips)
+    found = embed(keras.Model(segments, logits), clips)
     np.testing.assert_allclose(found[1], clips.log_mel[1].ravel(), atol=1e-3)
+
+
+def test_each_segment_is_heard_once_whatever_is_asked(clips, monkeypatch):
+    import keras
+
+    heard = []
+    predict = keras.Model.predict
+
+    def count(self, segments, **options):
+        heard.append(len(segments))
+        return predict(self, segments, **options)
+
+    monkeypatch.setattr(keras.Model, "predict", count)
+    hearing = Hearing(network(), FEATURES, clips, (1, 2, None), embeddings=True)
+    for n in (1, 2, None):
+        hearing.logits(n)
+    hearing.embeddings()
+    starts = [hearing.starts[n] for n in (1, 2, None)]
+    needed = sum(len(set().union(*begins)) for begins in zip(*starts, strict=True))
+    assert heard == [needed]

@@ -10,7 +10,8 @@ import pytest
 
 from model.bundle import Bundle
 from model.evaluation.metrics import evaluate_logits, track_probabilities
-from model.evaluation.page import map_of, most_confidently_wrong, write_page
+from model.evaluation.page import most_confidently_wrong, write_page
+from model.evaluation.plots import map_of
 from model.feature_spec import FeatureSpec
 from transforms.genre.vote import vote
 
@@ -185,7 +186,7 @@ def test_tracks_all_in_one_place_have_no_map():
 
 
 def test_a_large_set_is_thinned_evenly(monkeypatch):
-    monkeypatch.setattr("model.evaluation.page._MOST_ON_MAP", 12)
+    monkeypatch.setattr("model.evaluation.plots._MOST_ON_MAP", 12)
     chosen, places = map_of(np.random.default_rng(0).normal(size=(36, 4)))
     assert chosen.tolist() == list(range(0, 36, 3))
     assert len(places) == 12

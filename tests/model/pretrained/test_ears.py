@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from model.bundle import DEFAULT_BUNDLE, Bundle, BundleError, load_bundle
 from model.feature_spec import FeatureSpec
-from model.pretrained import EARS, EarError, load_ears, outputs_of
 from model.pretrained.convert import yamnet_weights
+from model.pretrained.ears import EARS, EarError, load_ears, outputs_of
+from model.pretrained.sessions import open_ears
 from model.recipes.ears import EARS_FEATURES, N_SEGMENTS
 from tests.conftest import tone
 from transforms.audio.features import TooShort, hear
@@ -206,3 +207,23 @@ def test_a_track_gets_the_same_judgement_in_any_company():
         assert judgement.overall.sum() == pytest.approx(1, abs=1e-5)
         assert judgement.embedding.shape == (1224,)
         assert np.linalg.norm(judgement.embedding) == pytest.approx(2**0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(EARS))
+def test_an_ear_says_the_same_in_onnx_runtime_and_in_keras(name):
+    ear = EARS[name]
+    hears = ear.hears((0, 8000))
+    spec = dataclasses.replace(EARS_FEATURES, ears=(hears,))
+    segments = np.random.default_rng(0).normal(size=(3, *spec.shape)).astype(np.float32)
+    found = open_ears(spec, threads=1)(segments)
+    expected = load_ears(spec).predict(segments, verbose=0)
+    assert found.shape == expected.shape == (3, ear.n_words + ear.n_embedding)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_graph_that_is_damaged_is_named(monkeypatch, tmp_path):
+    broken = tmp_path / "yamnet.onnx"
+    broken.write_bytes(b"no graph")
+    monkeypatch.setattr(type(EARS["yamnet"]), "graph", broken)
+    with pytest.raises(EarError, match=r"yamnet\.onnx: cannot be opened"):
+        open_ears(dataclasses.replace(EARS_FEATURES, ears=(EARS["yamnet"].hears(),)))

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.data.datasets import Clips, LabelledMusic
+from model.data.clips import Clips, LabelledMusic
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training.train import train

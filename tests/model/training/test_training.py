@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from model.bundle import load_bundle
-from model.data.datasets import Clips, DatasetError, LabelledMusic, load_gtzan_array
-from model.evaluation.metrics import evaluate_logits, predict_logits
+from model.data.clips import Clips, LabelledMusic
+from model.data.gtzan import load_gtzan_array
+from model.data.training_set import DatasetError
+from model.evaluation.hearing import predict_logits
+from model.evaluation.metrics import evaluate_logits
 from model.feature_spec import FeatureSpec
 from model.recipes import Recipe
 from model.training.batches import RandomSegments, augment

@@ -53,6 +53,31 @@ def test_steps_look_for_the_note_now_and_then_and_remember_it(tmp_path, monkeypa
     assert stopping()
 
 
+def test_a_library_that_is_gone_ends_the_run_and_is_said_once(tmp_path, monkeypatch, capsys):
+    library, report = tmp_path / "music", tmp_path / "report"
+    library.mkdir()
+    report.mkdir()
+    monkeypatch.setattr(interruption, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    steps = [Stopping(str(report), str(library)) for _ in range(3)]
+    with handled(str(report)):
+        assert not any(step() for step in steps)
+        library.rename(tmp_path / "unplugged")
+        library.mkdir()  # where the disk was mounted
+        assert all(step() for step in steps)
+        assert interruption.requested()
+    assert capsys.readouterr().err.count(f"{library} is no longer there") == 1
+    interruption._requested.clear()
+
+
+def test_in_another_process_the_library_may_be_another_disk(tmp_path, monkeypatch):
+    library = tmp_path / "music"
+    library.mkdir()
+    step = Stopping(str(tmp_path), str(library))
+    library.rmdir()
+    monkeypatch.setattr(interruption.os, "getpid", lambda: -1)
+    assert not pickle.loads(pickle.dumps(step))()
+
+
 def test_a_run_whose_folder_is_gone_or_in_a_bucket_is_not_told(tmp_path):
     for folder in (str(tmp_path / "gone"), "gs://bucket/report"):
         leave_note(folder)

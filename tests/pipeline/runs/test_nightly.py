@@ -225,3 +225,26 @@ def test_runs_go_on_where_a_file_system_has_no_locks(tmp_path, monkeypatch):
     with locked(str(tmp_path)) as note:
         note("a run")
         assert '"run": "a run"' in (tmp_path / "lock").read_text()
+
+
+def test_a_disk_that_is_unplugged_meanwhile_makes_no_failures_of_its_files(
+    library, tag, monkeypatch, capsys
+):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        write_audio(library / name, tone(8), 22050)
+    monkeypatch.setattr("pipeline.runs.interruption._SECONDS_BETWEEN_LOOKS", 0.0)
+    away = library.parent / "away"
+
+    def unplug(path, form):
+        if library.exists():
+            library.rename(away)
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("transforms.tags.dofns.read_header", unplug)
+        code, rows = tag()
+    assert (code, len(rows)) == (3, 1)
+    assert "is no longer there; stopping" in capsys.readouterr().err
+    away.rename(library)
+    code, rows = tag()
+    assert (code, statuses(rows)) == (0, dict.fromkeys(("a.wav", "b.wav", "c.wav"), "tagged"))

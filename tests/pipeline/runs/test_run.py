@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from pipeline.runs.journal import Journal
 from pipeline.runs.run import (
-    Journal,
     Run,
     close_run,
     earlier_runs,
@@ -17,7 +17,8 @@ from pipeline.runs.run import (
     runs_of,
     start_run,
 )
-from pipeline.settings.options import TaggingJob, UsageError
+from pipeline.settings.job import TaggingJob
+from pipeline.settings.options import UsageError
 from transforms.records import Outcome, Track
 from transforms.reports.write import row, write_part
 from transforms.tags.undo import read_journal

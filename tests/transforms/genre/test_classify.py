@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from transforms.genre.classify import Classifier, GenreModelHandler
+from transforms.genre.classify import Classifier
+from transforms.genre.dofns import GenreModelHandler
 from transforms.records import Features, Track
 
 

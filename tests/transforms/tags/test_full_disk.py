@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.runs.run import Journal
+from pipeline.runs.journal import Journal
 from tests.conftest import files_of, read_rows, tone, write_audio
 from tests.transforms.tags.test_tag import listed
 from transforms.tags.header import read_header

@@ -31,9 +31,10 @@ from transforms.records import (
     Track,
 )
 from transforms.tags import tag
+from transforms.tags.dofns import Tag
 from transforms.tags.families.family import TagForm
 from transforms.tags.header import read_header
-from transforms.tags.tag import Tag, TagPolicy, write_genres
+from transforms.tags.tag import TagPolicy, write_genres
 
 ID3_FORMATS = ("mp3", "aiff", "wav", "tta")
 VORBIS_FORMATS = ("flac", "ogg", "opus")

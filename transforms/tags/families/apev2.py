@@ -36,7 +36,8 @@ class Ape(Mapped):
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
         trailer = id3v1_of(file.filename)
-        if file.tags is None:
+        has_none = file.tags is None
+        if has_none:
             file.add_tags()
             for key, value in _from_id3v1(trailer).items():
                 file.tags[key] = value

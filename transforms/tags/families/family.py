@@ -47,7 +47,7 @@ class Family(ABC):
     Methods take files that mutagen has opened, and tags that are theirs.
     """
 
-    kinds: tuple[type, ...]
+    kinds: tuple[type, ...] = ()
     """mutagen's classes."""
     text: tuple[str, str, str]
     """Keys of title, artist, album."""

@@ -22,7 +22,7 @@ _CUSTOM_FRAMES = (f"txxx:{CONFIDENCE}".casefold(), f"txxx:{MODEL}".casefold())
 class Id3(Family):
     """Files whose tags are ID3."""
 
-    kinds = (ID3FileType,)
+    kinds: tuple[type, ...] = (ID3FileType,)
     text = ("TIT2", "TPE1", "TALB")
 
     def read(self, tags: ID3Tags, form: TagForm) -> list[str]:

@@ -82,7 +82,8 @@ class Mpeg(Id3):
         has_id3v2 = file.tags is not None and file.tags.version[0] > 1
         if has_id3v2 or not _ape_texts(file):
             return
-        if file.tags is None:
+        has_none = file.tags is None
+        if has_none:
             file.add_tags()
             file.tags.version = (1, 1)  # as where ID3v1 is all there is
         self.take_over(file)

@@ -44,7 +44,9 @@ class Vorbis(Mapped):
             if isinstance(file, FLAC):
                 _check_pictures(stream)
                 # Whole blocks: mutagen takes for sound what is behind the comments in theirs.
-                raw = [data for kind, data in _flac_blocks(stream) if kind == VCFLACDict.code]
+                raw: list[bytes] | bytes = [
+                    data for kind, data in _flac_blocks(stream) if kind == VCFLACDict.code
+                ]
             else:
                 _check_pages(stream)
                 raw = _second_packet(stream)

@@ -10,7 +10,7 @@ import pytest
 from pebble import ProcessExpired
 
 from model.bundle import DEFAULT_BUNDLE, load_bundle
-from model.pretrained import EARS
+from model.pretrained.ears import EARS
 from model.pretrained.subjects import SUBJECTS, by_subject, subject_of
 from pipeline.views.inspection.inspection import inspect
 from pipeline.views.inspection.words import levels, verdicts

@@ -1,0 +1,25 @@
+"""Arrays of pictures of log-mel, as data sets are published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from model.data.training_set import DatasetError
+
+
+def read_arrays(folder: Path, *names: str) -> dict[str, np.ndarray]:
+    """Arrays of ``logmel.npz``; without names those that are small, for a look."""
+    try:
+        with np.load(folder / "logmel.npz") as file:
+            return {name: file[name] for name in names or set(file.files) - {"mel"}}
+    except FileNotFoundError as error:
+        raise DatasetError(folder, "logmel.npz is missing") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(folder, f"logmel.npz is not the array of a data set: {error}") from error
+
+
+def scaled(pictures: np.ndarray, largest: int) -> np.ndarray:
+    """Whole numbers from 0 to `largest` as float16 in 0..1."""
+    return (np.arange(256) / largest).astype(np.float16)[pictures]

@@ -1,0 +1,145 @@
+"""The steps of this room as Beam runs them.
+
+Classification is Beam's `RunInference` with our own `ModelHandler`: Beam's TensorFlow handlers
+need tensorflow_hub and do not load Keras 3 models.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.ml.inference.base import ModelHandler
+
+from model.bundle import Bundle
+from model.feature_spec import FeatureSpec
+from transforms.audio.pool import default_processes
+from transforms.genre.classify import Classifier, split_by_track
+from transforms.reasons import explain
+from transforms.records import Features, Outcome, Prediction, reason_of
+
+# Tracks whose segments are put together; eight of eight segments fill one batch.
+BATCH_TRACKS = 8
+
+_log = logging.getLogger("genrebeam")
+
+
+class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
+    """Classifies batches of tracks for Beam's `RunInference`.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    embeddings : bool
+        Whether predictions have embeddings.
+    """
+
+    def __init__(self, bundle: Bundle, *, embeddings: bool = False) -> None:
+        super().__init__()
+        self.bundle = bundle
+        self.embeddings = embeddings
+
+    def load_model(self) -> Classifier:
+        # The CPUs are at work decoding, which takes four times as long.
+        threads = max(1, default_processes() // 4)
+        return Classifier(self.bundle, embeddings=self.embeddings, threads=threads)
+
+    def run_inference(
+        self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
+    ) -> Iterable[Prediction]:
+        """Classify several tracks at once, and one by one where that fails."""
+        try:
+            return self.tell(batch, model)
+        except Exception as error:
+            if len(batch) == 1:
+                _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
+                return [_unclassified(batch[0], error)]
+            return [
+                prediction
+                for features in batch
+                for prediction in self.run_inference([features], model)
+            ]
+
+    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
+        """What a batch becomes, all of it or nothing."""
+        started = time.perf_counter()
+        judgements = model.of_tracks([features.log_mel for features in batch])
+        n_segments = sum(len(features.log_mel) for features in batch)
+        per_segment = (time.perf_counter() - started) / n_segments
+        return [
+            Prediction(
+                track=features.track,
+                hear_seconds=features.hear_seconds,
+                classify_seconds=per_segment * len(features.log_mel),
+                **vars(judgement),
+            )
+            for features, judgement in zip(batch, judgements, strict=True)
+        ]
+
+    def batch_elements_kwargs(self) -> dict[str, int]:
+        return {"min_batch_size": BATCH_TRACKS, "max_batch_size": BATCH_TRACKS}
+
+    def get_num_bytes(self, batch: Sequence[Features]) -> int:
+        # Beam's own way pickles the whole batch to count its bytes.
+        return sum(features.log_mel.nbytes for features in batch)
+
+    def get_metrics_namespace(self) -> str:
+        return "genrebeam"
+
+
+class EarsModelHandler(GenreModelHandler):
+    """Tells batches of tracks by what the ears say of them: Features -> Features.
+
+    A track that they could not hear is a failed `Prediction`.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Of kind ``outputs``.
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        super().__init__(Bundle("", "ears", "", (), (), spec.patches))
+
+    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
+        tracks = [features.log_mel for features in batch]
+        outputs, _ = model.classify(np.concatenate(tracks))
+        return [
+            dataclasses.replace(features, log_mel=said[:, :, None])
+            for features, said in zip(batch, split_by_track(outputs, tracks), strict=True)
+        ]
+
+
+def _unclassified(features: Features, error: Exception) -> Prediction:
+    return Prediction(
+        track=features.track,
+        probabilities=np.zeros((0, 0), np.float32),
+        hear_seconds=features.hear_seconds,
+        classify_seconds=0.0,
+        error=(type(error).__name__, reason_of(error)),
+    )
+
+
+class SetFailuresApart(beam.DoFn):
+    """Predictions that could not be made become outcomes; the rest goes on."""
+
+    def process(self, prediction: Any) -> Iterator[Any]:
+        if not isinstance(prediction, Prediction) or prediction.error is None:
+            yield prediction
+            return
+        error_type, reason = prediction.error
+        outcome = Outcome(
+            track=prediction.track,
+            status="failed",
+            stage="classify",
+            reason=explain((error_type,), reason, stage="classify", format=prediction.track.format),
+            error_type=error_type,
+            error_message=reason,
+            genres_after=prediction.track.tags.genres,
+        )
+        yield beam.pvalue.TaggedOutput("outcomes", outcome)

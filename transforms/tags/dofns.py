@@ -1,0 +1,88 @@
+"""The steps of this room as Beam runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import apache_beam as beam
+
+from transforms.in_flight import InFlight
+from transforms.records import (
+    Decision,
+    Outcome,
+    Track,
+    dropped,
+    with_tags,
+)
+from transforms.storage import storage_of
+from transforms.tags.header import read_header
+from transforms.tags.rewrite import Journal
+from transforms.tags.tag import TagPolicy, kept, obstacle, tag
+
+# Files that are written at a time.
+_WRITERS = 4
+
+
+class ReadTags(beam.DoFn):
+    """Read headers; a file whose genre is kept goes no further: Track -> Track.
+
+    Parameters
+    ----------
+    policy : TagPolicy
+    stopping : callable
+        Whether the run shall end early.
+    """
+
+    def __init__(self, policy: TagPolicy, stopping: Callable[[], bool]) -> None:
+        self.policy = policy
+        self.stopping = stopping
+
+    def process(self, track: Track) -> Iterator[Track | beam.pvalue.TaggedOutput]:
+        if self.stopping():
+            return
+        try:
+            with storage_of(track.uri).localised(track.uri) as path:
+                track = with_tags(track, *read_header(path, self.policy.form))
+            if self.policy.existing == "keep" and self.policy.existing_genres(track):
+                yield beam.pvalue.TaggedOutput("outcomes", kept(track))
+                return
+            error = None if self.policy.dry_run else obstacle(track, self.policy.write)
+            if error:
+                yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "tag", error))
+                return
+        except Exception as error:  # whatever a file does to its reader is a row
+            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "read_tags", error))
+            return
+        yield track
+
+
+class Tag(InFlight):
+    """Write genres: Decision -> Outcome.
+
+    Threads, because a file's way to the disk is mostly waiting, and several take little
+    longer than one.
+
+    Parameters
+    ----------
+    policy : TagPolicy
+    journal : callable
+        See `write_genres`; called by several threads.
+    """
+
+    def __init__(self, policy: TagPolicy, journal: Journal) -> None:
+        super().__init__(most=2 * _WRITERS)
+        self.policy = policy
+        self.journal = journal
+
+    def setup(self) -> None:
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="tag")
+
+    def teardown(self) -> None:
+        self._writers.shutdown()
+
+    def submit(self, decision: Decision) -> Future:
+        return self._writers.submit(tag, decision, self.policy, self.journal)
+
+    def finished(self, decision: Decision, future: Future) -> Outcome:
+        return future.result()
