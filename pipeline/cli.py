@@ -113,8 +113,8 @@ def build_parser() -> argparse.ArgumentParser:
         "leave a Parquet report.",
         epilog="examples:\n"
         "  genrebeam tag ~/Music --dry-run    see what would be written\n"
-        "  genrebeam tag ~/Music              tag what has no genre yet\n"
-        "  genrebeam undo genre-report        take it all back\n"
+        "  genrebeam tag ~/Music              tag the files that have no genre\n"
+        "  genrebeam undo genre-report        undo the latest run\n"
         "\n"
         "genrebeam COMMAND --help explains a command.\n"
         "exit codes: 0 all fine, 1 some files failed, 2 wrong usage, 3 interrupted",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # A copy of `model.data.datasets.DATASETS`, for a fast ``--help``; a test compares them.
 KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
 WHERE_FROM = (
-    "from the names and lists of a known data set (gtzan, fma, homburg), from the names of "
-    "the folders (folders), or from the files' tags (tags)"
+    "the names and lists of a known data set (gtzan, fma, homburg), the names of the folders "
+    "(folders), or the files' tags (tags)"
 )
 
 

@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
         "write genres into the files of a library",
         "examples:\n"
         "  genrebeam tag ~/Music --dry-run            see what would be written\n"
-        "  genrebeam tag ~/Music                      tag what has no genre yet\n"
+        "  genrebeam tag ~/Music                      tag the files that have no genre\n"
         "  genrebeam tag song.mp3 --existing replace  tag one file, even if it has a genre\n"
         "  genrebeam tag ~/Music --formats mp3,flac --min-confidence 0.6\n"
         "  GENREBEAM_EXISTING=merge genrebeam tag ~/Music --quiet    for cron and the like\n"

@@ -37,8 +37,8 @@ def add(commands: Any) -> None:
         "  genrebeam train corpus --labels folders --out my-bundle   one folder per genre\n"
         "  genrebeam train gtzan --recipe wang-vote-cnn --out wang   a published network\n"
         "\n"
-        "If it was stopped during training, the same command continues; if it was stopped while\n"
-        "listening, it starts again.\n"
+        "The same command continues a training that was interrupted; if it was interrupted while\n"
+        "it listened to the music, it starts again.\n"
         "exit codes: 0 trained, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam train DATA --out DIR [OPTION ...]",
     )

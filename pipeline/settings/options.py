@@ -201,8 +201,8 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "--incremental",
         action="store_true",
         default=True,
-        help="skip files that are done since an earlier run (the default; --no-incremental "
-        "takes every file again)",
+        help="skip files that are unchanged since an earlier run with the same model and options "
+        "(the default; --no-incremental takes every file again)",
     )
     which.add_argument(
         "--retry-failed",
