@@ -77,8 +77,8 @@ def make_originals(folder: Path) -> list[Path]:
     list of Path
     """
     from tests.conftest import tone, write_audio
-    from tests.transforms.tags.test_tag import FORMATS as TAGGED_FORMATS
-    from tests.transforms.tags.test_tag import fill
+    from tests.music_files import FORMATS as TAGGED_FORMATS
+    from tests.music_files import fill
 
     made = []
     for number, format in enumerate(TAGGED_FORMATS):

@@ -79,11 +79,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (_WRITE, r"^(belongs to another user.*)", r"\1; run as that user"),
     (_WRITE, r"^(changed while .*)", r"\1; the next run takes it up again"),
     ("HardLinked", r"^(has \d+ hard links.*)", r"\1; --in-place-links changes such files too"),
-    (_WRITE, r"^(has frames that ID3v2.*)", r"\1; --id3-version keep keeps its version"),
+    (_WRITE, r"^(a change to ID3v2.*)", r"\1; --id3-version keep leaves its version alone"),
     (_WRITE, r"^(is as large as its format can be)", r"\1 (4 GB); convert it to FLAC"),
     (_WRITE, r"^(is stored \S+-encoded, not as music)", r"\1; store it as it is"),
     (_WRITE, r"^(the ID3v2 tag .*)", rf"\1; {_SAVE}"),
-    (_WRITE, r"^(has an ID3v1 tag of a wrong size)", rf"\1 at its end; {_SAVE}"),
+    (_WRITE, r"^(the ID3v1 tag at its end .*)", rf"\1; {_SAVE}"),
     (
         _WRITE,
         r"damaged pages",
@@ -91,7 +91,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         _WRITE,
-        r"^its atom|not made up of its objects",
+        r"^its atom|^the objects in its header",
         (
             "its parts overlap, writing one would damage the next; have it copied into a new file "
             "(ffmpeg -i OLD -c copy NEW)"
@@ -105,7 +105,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (_WRITE, r"its sound is cut off|said \d+ bytes|unable to read full", f"cut off; {_AGAIN}"),
     (
         _WRITE,
-        r"^(its comments are not by the rules.*|a picture has another length.*|its tag is not .*)",
+        r"^(its comments break .*|a picture is not as long .*|its tag is not .*)",
         rf"\1; {_SAVE}",
     ),
     (_WRITE, r"", f"its tags are damaged, and other tags would suffer; {_SAVE}"),

@@ -1,7 +1,7 @@
 """The start of a Flex Template: its parameters become the command line of ``genrebeam tag``.
 
-A template's parameters all come as ``--name=value``, with underscores, and with ``true`` or ``false``
-for flags; see ``metadata.json``. Those that are not options of ours are Beam's.
+A template's parameters all come as ``--name=value``, with underscores, and with ``true`` or
+``false`` for flags; see ``metadata.json``. Those that are not options of ours are Beam's.
 """
 
 from __future__ import annotations

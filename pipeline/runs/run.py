@@ -27,7 +27,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -260,19 +260,28 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
         if job.retry_failed and facts["options"]["dry_run"]:
             continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
-        if _saw_all(facts, job):
+        if saw_all(facts, job.formats):
             break
     return found
 
 
-def _saw_all(facts: dict[str, Any], job: TaggingJob) -> bool:
+def saw_all(facts: dict[str, Any], formats: Iterable[str]) -> bool:
+    """Whether a run has a row for every file of its library.
+
+    Parameters
+    ----------
+    facts : dict
+        Its manifest.
+    formats : iterable of str
+        Of the files that count.
+    """
     options = facts["options"]
     return (
         facts["state"] == "finished"
         # None at all: what was mounted there was not there that time.
         and bool(facts.get("counts"))
         and not options.get("retry_failed")
-        and set(options["formats"]) >= set(job.formats)
+        and set(options["formats"]) >= set(formats)
     )
 
 

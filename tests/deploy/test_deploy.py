@@ -288,7 +288,11 @@ def test_day_and_night_launch_the_same_job(launch, gpu):
         (("run", *JOB, "separator=|"), WHERE, "separator=|: cannot hold a |"),
         (("run", *JOB), {**WHERE, "GPU": "1"}, "GPU must be yes or no"),
         (("run", *JOB), {**WHERE, "MAX_WORKERS": "many"}, "MAX_WORKERS=many"),
-        (("run", *JOB), {**WHERE, "MACHINE": "custom"}, "custom: its name must end with the number of vCPUs"),
+        (
+            ("run", *JOB),
+            {**WHERE, "MACHINE": "custom"},
+            "custom: its name must end with the number of vCPUs",
+        ),
         (("nightly", *JOB), WHERE, "SERVICE_ACCOUNT is not set"),
     ],
 )

@@ -10,13 +10,15 @@ import pytest
 
 from pipeline.runs.run import Run
 from tests import REPOSITORY
-from transforms.records import Decision, FileTags, Outcome, Track, TrackError, dropped
+from transforms.records import AudioFacts, Decision, FileTags, Outcome, Track, TrackError, dropped
 from transforms.reports.write import row, write_part
 
 PAGE = (REPOSITORY / "docs" / "queries.md").read_text(encoding="utf-8")
-VIEWS, *_ = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)
+VIEWS = "".join(block for block in BLOCKS if block.startswith("CREATE VIEW"))
 SECTIONS = {
-    section.partition("\n")[0]: section for section in re.split(r"^### ", PAGE, flags=re.MULTILINE)
+    section.partition("\n")[0]: section.partition("\n## ")[0]
+    for section in re.split(r"^### ", PAGE, flags=re.MULTILINE)
 }
 QUERIES = {
     heading: re.search(r"```sql\n(.+?)```", section, re.DOTALL)[1]
@@ -38,10 +40,11 @@ def heard(
     embedding: list[float] | None = None,
     votes: tuple[int, int] = (4, 0),
     status: str = "tagged",
+    seconds: float | None = None,
 ) -> Outcome:
     """A track of one album that was heard; two probabilities, of Jazz and Rock."""
     tags = FileTags(Path(name).stem, "Miles", "Blue", before)
-    track = Track(f"/m/{name}", Path(name).suffix[1:], 1, 2, tags)
+    track = Track(f"/m/{name}", Path(name).suffix[1:], 1, 2, tags, AudioFacts(seconds))
     by_genre = dict(zip(("Jazz", "Rock"), probabilities, strict=True))
     guess = max(by_genre, key=by_genre.get)
     decision = Decision(
@@ -78,9 +81,11 @@ def folder_with_reports(tmp_path_factory, tiny_bundle) -> Path:
             broken,
         ],
         [
-            heard("So What.flac", 0.8125, 0.1875, before=("Jazz",), embedding=[1, 0, 0]),
-            heard("Red.mp3", 0.25, 0.75, before=("Rock",), embedding=[0, 1, 0]),
-            heard("New.mp3", 0.875, 0.125, embedding=[1, 1, 0]),
+            heard(
+                "So What.flac", 0.8125, 0.1875, before=("Jazz",), embedding=[1, 0, 0], seconds=200
+            ),
+            heard("Red.mp3", 0.25, 0.75, before=("Rock",), embedding=[0, 1, 0], seconds=200),
+            heard("New.mp3", 0.875, 0.125, embedding=[4, 1, 0], seconds=201),
             broken,
         ],
     )
@@ -113,9 +118,11 @@ ANSWERS = {
     "Which genres does it confuse?": [("Jazz", 2, 0), ("Rock", 1, 1)],
     "Where do two models differ?": [("old", "new", 2, 0.5, 0.16)],
     "Which tracks sound like this one?": [
-        ("new", "Miles", "New", 0.707),
-        ("new", "Miles", "Red", 0),
+        ("Miles", "New", 0.97),
+        ("Miles", "Red", 0),
     ],
+    "What would make a playlist like this track?": [("/m/So What.flac",), ("/m/New.mp3",)],
+    "Which files could hold one recording?": [("/m/So What.flac", "/m/New.mp3", 0.97)],
     "How fast was each run, and where did the time go?": [
         (RUNS[0], 2, 7.2, 1000, 2, 1, 0.5),
         (RUNS[1], 3, 7.2, 1500, 3, 1.5, 0.8),
@@ -155,4 +162,4 @@ def test_snippet_reads_all_runs(folder_with_reports, monkeypatch, tool):
     elif "failed" in found:
         assert found["failed"]["run"].to_pylist() == list(RUNS)
     else:
-        np.testing.assert_array_equal(found["matrix"], [[1, 0, 0], [0, 1, 0], [1, 1, 0]])
+        np.testing.assert_array_equal(found["matrix"], [[1, 0, 0], [0, 1, 0], [4, 1, 0]])

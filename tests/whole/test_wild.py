@@ -14,7 +14,7 @@ from model.recipes.ears import EARS_FEATURES, N_SEGMENTS
 from model.recipes.genre_cnn import FEATURES
 from pipeline.cli import main
 from tests.conftest import read_rows, tone, write_audio
-from tests.transforms.tags.test_tag import listed
+from tests.music_files import listed
 from transforms.audio import features
 from transforms.audio.decode import open_audio
 from transforms.audio.features import Silence

@@ -10,6 +10,9 @@ _BY_FFMPEG = ("m4a", "aac", "wma", "ape", "wv", "mpc", "spx", "dsf", "dff", "tta
 # Listed so that a row says why they get no genre (see untaggable.py).
 _REFUSED = ("w64", "rf64", "caf", "mka", "weba", "webm")
 FORMATS = frozenset(_BY_LIBSNDFILE + _BY_FFMPEG + _REFUSED)
+# That lose nothing; m4a may or may not.
+_UNCOMPRESSED = ("wav", "aif", "aiff", "w64", "rf64", "dsf", "dff")
+LOSSLESS = frozenset(("flac", "ape", "wv", "tta", *_UNCOMPRESSED))
 
 
 def format_of(path: str) -> str:

@@ -48,6 +48,9 @@ class Bucket(Storage):
     def real(self, path: str) -> str:
         return path
 
+    def relative(self, path: str, folder: str) -> str:
+        return path
+
     def has_folder(self, path: str) -> bool:
         return True
 
@@ -151,6 +154,9 @@ class Bucket(Storage):
             buckets.find(path)
         except FileNotFoundError:
             return False
+        return True
+
+    def seems_there(self, path: str) -> bool:
         return True
 
     def find(self, path: str) -> Found:

@@ -47,6 +47,9 @@ class Local(Storage):
     def real(self, path: str) -> str:
         return os.path.realpath(path)
 
+    def relative(self, path: str, folder: str) -> str:
+        return os.path.relpath(path, folder)
+
     def has_folder(self, path: str) -> bool:
         return os.path.isdir(path)
 
@@ -161,6 +164,9 @@ class Local(Storage):
         return None
 
     def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    def seems_there(self, path: str) -> bool:
         return os.path.exists(path)
 
     def find(self, path: str) -> Found:

@@ -86,6 +86,10 @@ class Storage(ABC):
         """The path that a link stands for."""
 
     @abstractmethod
+    def relative(self, path: str, folder: str) -> str:
+        """A path as it is seen from a local folder, where it can be."""
+
+    @abstractmethod
     def has_folder(self, path: str) -> bool:
         """Whether a folder is there; in a bucket every folder is taken to be."""
 
@@ -175,6 +179,10 @@ class Storage(ABC):
     @abstractmethod
     def exists(self, path: str) -> bool:
         """Whether there is a file."""
+
+    @abstractmethod
+    def seems_there(self, path: str) -> bool:
+        """As `exists`, without asking: in a bucket every file is taken to be there."""
 
     @abstractmethod
     def find(self, path: str) -> Found:

@@ -1,1 +1,1 @@
-"""Tags: a file's genre read, written and given back."""
+"""Tags: a file's genre is read, written and restored."""

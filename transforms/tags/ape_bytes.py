@@ -1,7 +1,8 @@
-"""Genres in APEv2 tags that stand beside ID3, byte by byte.
+"""APEv2 tags beside ID3, byte by byte.
 
-mutagen finds the tag. It would write all items anew, in another order and without their flags,
-and take off an ID3v1 tag behind them; here some items are exchanged and all other bytes stay.
+mutagen only finds the tag. If it wrote the tag, all items would be in another order and without
+their flags, and an ID3v1 tag behind them would be gone. Here only some items are replaced, and
+all other bytes stay.
 
 Source: https://wiki.hydrogenaud.io/index.php?title=APEv2_specification.
 """
@@ -16,14 +17,14 @@ from mutagen._util import resize_bytes
 from mutagen.apev2 import _APEv2Data
 
 _MARK = b"APETAGEX"
-# Mark, version, size, number of items, flags, nothing: the same in front and behind.
+# Header and footer are alike: mark, version, size, number of items, flags, eight zeros.
 _FRAME = 32
 _SIZE, _COUNT = 12, 16
 
 
 @dataclass(frozen=True)
 class _Item:
-    """An item as it stands in the file.
+    """An item as it is in the file.
 
     Parameters
     ----------
@@ -49,10 +50,10 @@ class _Tag:
     Parameters
     ----------
     start, end : int
-        Of the items and what is behind them, without header and footer, in bytes.
+        Where the items begin and the footer begins, in bytes.
     items : tuple of _Item
     rest : bytes
-        Behind the items.
+        What is between the last item and the footer.
     """
 
     start: int
@@ -71,7 +72,7 @@ def read_items(stream: BinaryIO) -> list[tuple[str, bytes]]:
     Returns
     -------
     list of (str, bytes)
-        Case-folded key and the item's bytes, in their order; empty where there is no tag.
+        Case-folded key and the item's bytes, in the file's order; empty if there is no tag.
 
     Raises
     ------
@@ -83,14 +84,14 @@ def read_items(stream: BinaryIO) -> list[tuple[str, bytes]]:
 
 
 def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
-    """Exchange the values of items that are there; those that are not are not made.
+    """Replace the values of items that are there; no item is added.
 
     Parameters
     ----------
     stream : file
         Open for reading and writing.
     texts : mapping of str to sequence of str
-        Key, whatever its case, to the item's new values.
+        Key, in any case, to the item's new values.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
     for item in tag.items:
         if item.key not in values:
             items.append(item)
-        elif item.key not in seen:  # of an item that is there twice the first is left
+        elif item.key not in seen:  # of two items with one key the first stays
             seen.add(item.key)
             items.append(_Item(item.key, _as_text(item.flags), item.name, values[item.key]))
     if tuple(items) == tag.items:
@@ -120,12 +121,12 @@ def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
 
 
 def _as_text(flags: bytes) -> bytes:
-    """Flags of an item that is text from now on; the others stay."""
+    """An item's flags with its type set to text; the other flags stay."""
     return bytes([flags[0] & ~0b110]) + flags[1:]
 
 
 def _correct(stream: BinaryIO, place: int, grown: int, fewer: int) -> None:
-    """Bring a header or footer up to date, if there is one."""
+    """Correct size and count in a header or footer, if there is one."""
     if place < 0:
         return
     stream.seek(place)

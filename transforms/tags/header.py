@@ -50,8 +50,6 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
     """
     file, family = _open(path)
     info = file.info
-    if getattr(info, "codec", "").startswith("drms"):
-        raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
     audio = AudioFacts(
         duration_s=_positive(getattr(info, "length", None)),
         sample_rate_hz=_positive(getattr(info, "sample_rate", None)),
@@ -95,6 +93,8 @@ def _open(path: str) -> tuple[Any, Family]:
         raise TagReadError(path, "not an audio file of a known format")
     if family is None:
         raise NoTagField(path, f"{type(file).__name__} files have no place for a genre")
+    if getattr(file.info, "codec", "").startswith("drms"):
+        raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
     return file, family
 
 
@@ -163,11 +163,11 @@ def write_fields(
         raise TagWriteError(path, "too damaged to be tagged: the tag would not be found again")
     found = family.read(written.tags, form)
     if tuple(found) != tuple(genres):
-        raise TagWriteError(path, f"would be read back as {found}")
+        raise TagWriteError(path, f"its genre would be read back as {found}")
     second = family.second_genres(written)
     if not agrees(second, genres):
         raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
     if any(family.read_custom(written.tags, name) != text for name, text in custom.items()):
-        raise TagWriteError(path, "its own fields would not be read back")
+        raise TagWriteError(path, "its confidence and model would not be read back")
     if family.others(written) != others:
-        raise TagWriteError(path, "other tags would not survive the writing")
+        raise TagWriteError(path, "writing would change other tags")

@@ -1,10 +1,10 @@
-"""Genres in ID3 tags, byte by byte.
+"""ID3 tags, byte by byte.
 
-mutagen finds the tag in its container (mp3, wav, aiff, dsf, tta) and makes room for it; what
-stands in it is our own work. mutagen would parse all frames and write them anew, which drops
-what it does not understand (damaged, compressed or encrypted frames, unknown ones of ID3v2.2),
-merges frames that occur twice, and cannot write ID3v2.2 at all. Here some frames are
-exchanged and all other bytes stay, in their order.
+mutagen finds the tag in its container (mp3, wav, aiff, dsf, tta) and makes room for it; the tag's
+bytes are made here. If mutagen made them, it would parse all frames and write them anew. That
+drops frames that it does not understand (damaged, compressed, encrypted, or unknown in ID3v2.2)
+and merges frames that occur twice, and it cannot write ID3v2.2 at all. Here only some frames are
+replaced, and all other bytes stay in their order.
 
 Sources: https://id3.org/id3v2-00, https://id3.org/id3v2.3.0,
 https://id3.org/id3v2.4.0-structure.
@@ -18,20 +18,21 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from mutagen.id3 import TCON, Frames
+from mutagen.id3._id3v1 import find_id3v1
 from mutagen.id3._tags import determine_bpi
 from mutagen.id3._util import BitPaddedInt, unsynch
 
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _HEADER = 10
-# Some writers put names of ID3v2.2 into later tags, filled up with a null.
+# Some writers use names of ID3v2.2 in later tags, with a null character as the fourth.
 _FRAME_NAME = re.compile(rb"[A-Z0-9]{3}[A-Z0-9\0]?")
 _NO_GENRE = 255
-# Room for the next change in a tag that had to grow, in bytes.
+# A tag that has to grow gets this much room for the next change, in bytes.
 _PADDING = 1024
 
 
 class UnsupportedTag(ValueError):
-    """An ID3v2 tag of a form in which no frame can be exchanged safely."""
+    """An ID3v2 tag in which no frame can be replaced safely."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ class Text:
     Parameters
     ----------
     name : {"genre", "custom"}
-        ``TCON``, or ``TXXX``.
+        ``TCON`` or ``TXXX``.
     values : tuple of str
-        Empty: the frame is removed.
+        If empty, the frame is removed.
     description : str
-        Of a custom frame.
+        A custom frame's own name.
     """
 
     name: str
@@ -60,28 +61,28 @@ _NAMES = {
 
 
 def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: int = 0) -> bytes:
-    """Exchange text frames of an ID3v2 tag.
+    """Replace text frames of an ID3v2 tag.
 
     Parameters
     ----------
     tag : bytes
-        The tag, header and padding included; what follows it is cut off.
+        The tag with its header and padding; bytes behind it are ignored.
     texts : sequence of Text
-        Each takes the place of the frames of its name (and description), or comes last.
+        Each replaces all frames of its name (and description), or becomes the last frame.
     separator : str
-        Between values before ID3v2.4, which has the null character.
+        Between several values before ID3v2.4; in ID3v2.4 it is always the null character.
     room : int
-        Bytes that the tag may fill without anything behind it having to move.
+        So many bytes the tag may take without moving what is behind it.
 
     Returns
     -------
     bytes
-        The new tag, `room` bytes long where it fits.
+        The new tag, `room` bytes long if it fits.
 
     Raises
     ------
     UnsupportedTag
-        If the tag has a checksum, or is damaged at its beginning.
+        If the tag has a checksum or a footer, is compressed, or is damaged at its beginning.
     """
     version, flags, body = _open(tag)
     frames, rest = _split(version, flags, body)
@@ -97,14 +98,14 @@ def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: 
 
 
 def count_frames(tag: bytes) -> int:
-    """Frames of an ID3v2 tag, whether anybody understands them or not."""
+    """The number of frames in an ID3v2 tag, known or unknown."""
     version, flags, body = _open(tag)
     frames, _ = _split(version, flags, body)
     return len(frames)
 
 
 def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
-    """ID3v2 tags behind the one that a file begins with, as careless programs leave them.
+    """ID3v2 tags behind the first one of a file; some programs add one instead of replacing it.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
     Returns
     -------
     list of (int, bytes)
-        Place in the file and the whole tag.
+        Offset in the file, in bytes, and the whole tag.
     """
     found: list[tuple[int, bytes]] = []
     place = 0
@@ -128,22 +129,47 @@ def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
         place += size
 
 
-def restore_v1(block: bytes, genres: Sequence[str]) -> bytes:
-    """An ID3v1 tag with another genre.
+def read_v1(path: str) -> bytes:
+    """The ID3v1 tag at the end of a file.
 
     Parameters
     ----------
-    block : bytes
-        128 bytes; only the last changes.
-    genres : sequence of str
-        The first that ID3v1 has a number for counts.
+    path : str
 
     Returns
     -------
     bytes
+        128 bytes, or none.
+
+    Raises
+    ------
+    ValueError
+        If mutagen would take other bytes at the end for such a tag, and write over them.
+    """
+    with open(path, "rb") as stream:
+        _, offset = find_id3v1(stream)
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 128))
+        block = stream.read()
+    if offset not in (-128, 0):
+        raise ValueError("the ID3v1 tag at its end has the wrong size")
+    return block if offset else b""
+
+
+def append_v1(path: str, block: bytes, genres: Sequence[str]) -> None:
+    """Put back an ID3v1 tag that mutagen has removed, with another genre.
+
+    Parameters
+    ----------
+    path : str
+    block : bytes
+        As `read_v1` gave it; only the last byte changes.
+    genres : sequence of str
+        ID3v1 has numbers for some genres; the first of these is written.
     """
     numbers = [TCON.GENRES.index(genre) for genre in genres if genre in TCON.GENRES]
-    return block[:-1] + bytes([numbers[0] if numbers else _NO_GENRE])
+    with open(path, "ab") as stream:
+        stream.write(block[:-1] + bytes([numbers[0] if numbers else _NO_GENRE]))
 
 
 def _open(tag: bytes) -> tuple[int, int, bytes]:
@@ -157,20 +183,20 @@ def _open(tag: bytes) -> tuple[int, int, bytes]:
     if version == 2 and flags & 0x40:
         raise UnsupportedTag("the ID3v2.2 tag is compressed")
     if version == 4 and flags & _FOOTER:
-        # mutagen does not count the footer and would leave it in front of the sound.
+        # mutagen overlooks the footer, and would leave it in front of the sound.
         raise UnsupportedTag("the ID3v2 tag has a footer")
     if version < 4 and flags & _UNSYNCHRONISED:
         try:
             body = unsynch.decode(body)
         except ValueError as error:
             raise UnsupportedTag(
-                f"the ID3v2 tag is not unsynchronised as it says: {error}"
+                f"the ID3v2 tag claims to be unsynchronised, and is not: {error}"
             ) from None
     return version, flags, body
 
 
 def _close(version: int, flags: int, frames: bytes, rest: bytes, room: int) -> bytes:
-    """A tag of these parts; trailing zeros of `rest` are padding, to be used up first."""
+    """Assemble a tag; the zeros at the end of `rest` are padding, which is used up first."""
     if version < 4 and flags & _UNSYNCHRONISED:
         frames, rest = unsynch.encode(frames), unsynch.encode(rest)
     junk = rest.rstrip(b"\0")
@@ -183,7 +209,7 @@ def _close(version: int, flags: int, frames: bytes, rest: bytes, room: int) -> b
 
 
 def _split(version: int, flags: int, body: bytes) -> tuple[list[bytes], bytes]:
-    """The frames, an extended header as the first of them, and what follows the last."""
+    """The frames and what follows the last; an extended header counts as the first frame."""
     frames = []
     place = 0
     if version >= 3 and flags & _EXTENDED and body[:4].decode("latin-1") not in Frames:
@@ -204,7 +230,7 @@ def _split(version: int, flags: int, body: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _extended_size(version: int, body: bytes) -> int:
-    """Length of the extended header; one with a checksum would no longer be true."""
+    """Length of the extended header; a checksum in it would no longer be right."""
     if version == 3:
         size = int.from_bytes(body[:4], "big") + 4
         checked = body[4:5] and body[4] & 0x80
@@ -219,7 +245,7 @@ def _extended_size(version: int, body: bytes) -> int:
 
 
 def _frame(version: int, text: Text, joint: str) -> bytes:
-    """A text frame with its header; nothing where there are no values."""
+    """A text frame with its header; no bytes if there are no values."""
     if not text.values:
         return b""
     if version == 4:
@@ -241,9 +267,9 @@ def _frame(version: int, text: Text, joint: str) -> bytes:
 
 
 def _is(frame: bytes, version: int, text: Text) -> bool:
-    """Whether a frame is the one that a text takes the place of."""
+    """Whether a text replaces this frame."""
     names = {_NAMES[text.name][version]}
-    if version > 2:  # some writers fill names of ID3v2.2 up with a null
+    if version > 2:  # a name of ID3v2.2 and a null, see _FRAME_NAME
         names.add(_NAMES[text.name][2] + b"\0")
     if frame[: 3 if version == 2 else 4] not in names:
         return False

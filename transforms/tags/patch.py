@@ -1,9 +1,9 @@
-"""The difference between two versions of a file, small enough for a journal.
+"""Patch: what turns a tagged file back into the old one, small enough for a journal.
 
-Tagging moves the sound but does not change it: of the old file only what the new one lacks is
-kept, so that the old one can be put together again, byte for byte. Both versions are known by
-all their bytes: the new one by a digest, from which the pieces follow, and the old one by a
-checksum, which takes a sixth of the time and only has to show that nothing went wrong.
+Tagging moves the sound but does not change it. So a patch holds only those bytes of the old file
+that the new one lacks; all others are copied from the new one. All bytes of both versions are
+checked. A digest tells whether a file is the new version. A checksum, which takes a sixth of the
+time, is enough to tell whether the old version has come out right.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-# Equal stretches shorter than this are not worth a piece of their own, in bytes.
+# A shorter equal stretch is not worth a piece of its own, in bytes.
 _SHORTEST = 64
-# What is searched for where the two versions do not lie alongside each other.
+# Stretches that have moved are searched for in blocks of so many bytes.
 _BLOCK = 4096
 _MOST_SEARCHES = 1000
 _SEARCH_WINDOW = 1 << 22
@@ -37,15 +37,15 @@ class PatchError(ValueError):
 
 @dataclass(frozen=True)
 class Patch:
-    """How an old version of a file is put together from a new one.
+    """How the old version of a file is put together from the new one.
 
     Parameters
     ----------
     pieces : tuple
-        In the order of the old file: ``(offset, length)`` copies from the new file,
-        ``bytes`` are put in.
+        In the order of the old file: ``(offset, length)`` is copied from the new file,
+        ``bytes`` are inserted.
     old_digest, new_digest : str
-        Of the whole files; the old one's is a checksum where it has that prefix.
+        Of the whole files. The old one's is a checksum if it begins with ``crc32:``.
     """
 
     pieces: tuple[Piece, ...]
@@ -58,7 +58,7 @@ class Patch:
         return self.old_digest == self.new_digest
 
     def to_json(self) -> dict[str, str]:
-        """As plain values for a journal."""
+        """The patch as plain values for a journal."""
         plain = [
             base64.b64encode(piece).decode("ascii") if isinstance(piece, bytes) else piece
             for piece in self.pieces
@@ -72,7 +72,7 @@ class Patch:
 
     @staticmethod
     def from_json(facts: dict[str, Any]) -> Patch:
-        """What `to_json` gave."""
+        """The patch that `to_json` was called on."""
         plain = json.loads(zlib.decompress(base64.b64decode(facts["pieces"])))
         pieces = tuple(
             base64.b64decode(piece) if isinstance(piece, str) else (piece[0], piece[1])
@@ -86,7 +86,7 @@ class Patch:
         return known(file) == self.old_digest
 
     def check(self, new: BinaryIO) -> None:
-        """Raise `PatchError` where a file is not the one that the patch was made for."""
+        """Raise `PatchError` if a file is not the one that the patch was made for."""
         if digest(new) != self.new_digest:
             raise PatchError("changed since it was tagged")
 
@@ -103,8 +103,8 @@ class Patch:
         Raises
         ------
         PatchError
-            If `new` is not the file that the patch was made for, or the old version does not
-            come out.
+            If `new` is not the file that the patch was made for, or the result is not the
+            old version.
         """
         self.check(new)
         for piece in self.pieces:
@@ -122,7 +122,7 @@ class Patch:
 
 
 def make_patch(old_path: str, new_path: str) -> Patch:
-    """The patch that leads from the new file back to the old one.
+    """Make the patch that turns the new file back into the old one.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _mapped(file: BinaryIO) -> np.ndarray:
 
 
 def _pieces(old: np.ndarray, new: np.ndarray) -> Iterator[Piece]:
-    """What is equal counted from the start, then from the end; the rest is searched for."""
+    """Match the two versions from the start, then from the end, and search for the rest."""
     shortest = min(len(old), len(new))
     head = _run(old[:shortest], new[:shortest])
     if head:
@@ -173,8 +173,8 @@ def _pieces(old: np.ndarray, new: np.ndarray) -> Iterator[Piece]:
     shift = len(new) - len(old)
     begin = max(head, head - shift)
     yield from _searched(old[head:begin], new[head:], head)
-    # Alongside each other from here on: what was inserted or taken out lies before. In Ogg
-    # every page's running number and checksum differ then, and nothing else.
+    # What was inserted or removed lies before `begin`; from there on the bytes of both versions
+    # correspond. In Ogg only each page's running number and checksum differ then.
     done = begin
     for start, length in _equal_stretches(old[begin:], new[begin + shift :]):
         yield from _searched(old[done : begin + start], new[head:], head)
@@ -205,7 +205,7 @@ def _equal_stretches(a: np.ndarray, b: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _searched(old: np.ndarray, new: np.ndarray, shift: int) -> Iterator[Piece]:
-    """Pieces of a stretch that lies elsewhere in the new file, such as a cover that moved."""
+    """Pieces of a stretch that may be elsewhere in the new file, such as a moved cover."""
     old_bytes = old.tobytes()
     if len(old_bytes) < _BLOCK:
         if old_bytes:

@@ -1,7 +1,7 @@
-"""Music that has no place for a genre, or none where writing it would be safe.
+"""Music that gets no genre, because it has no place for one or because writing would do harm.
 
-Such files are refused by name before any library opens them: mutagen and TagLib do not write these
-containers, or decoders would take the tag for sound.
+Such files are refused before any library opens them, and the reason names their format. mutagen
+and TagLib cannot write most of these containers; in others a decoder would take the tag for sound.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-# By the first bytes, whatever the file is called.
+# Told by the first bytes, whatever the file is called.
 _CONTAINERS = {
     b"RF64": "RF64 (a wav for more than 4 GB)",
     b"BW64": "BW64 (a wav for more than 4 GB)",
@@ -18,16 +18,16 @@ _CONTAINERS = {
     b"\x1a\x45\xdf\xa3": "Matroska and WebM",
 }
 _HEAD = 64
-# Numbers of MPEG sound in a wav: layers 1 and 2, layer 3.
+# A wav's numbers for MPEG audio: layers 1 and 2, then layer 3.
 _MPEG_IN_WAV = (0x50, 0x55)
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-# Objects of an ASF header that tell of encryption.
+# Objects in an ASF header that only encrypted files have.
 _ASF_LOCKS = (
     bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),
     bytes.fromhex("14e68a292226174cb935dae07ee9289c"),
 )
 _LARGEST_ASF_HEADER = 1 << 24
-# An Ogg page is at most so long, so that the last one begins within.
+# No Ogg page is longer, so the last one begins within so many bytes from the end.
 _LARGEST_PAGE = 27 + 255 + 255 * 255
 _FIRST_PAGE = 0x02
 
@@ -47,7 +47,7 @@ def why_untaggable(stream: BinaryIO) -> str | None:
     head = stream.read(_HEAD)
     for magic, name in _CONTAINERS.items():
         if head.startswith(magic):
-            return f"{name} has no place for a genre that players read; FLAC has"
+            return f"{name} has no place for a genre that players read; FLAC has one"
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return _why_wave(stream)
     if head.startswith(_ASF):
@@ -59,7 +59,7 @@ def why_untaggable(stream: BinaryIO) -> str | None:
 
 def _why_wave(stream: BinaryIO) -> str | None:
     place = 12
-    for _ in range(16):  # what describes the sound is among the first chunks
+    for _ in range(16):  # the format's description is among the first chunks
         stream.seek(place)
         chunk = stream.read(10)
         if len(chunk) < 10:
@@ -67,7 +67,7 @@ def _why_wave(stream: BinaryIO) -> str | None:
         if chunk[:4] == b"fmt ":
             if int.from_bytes(chunk[8:10], "little") in _MPEG_IN_WAV:
                 return (
-                    "an mp3 in a wav: decoders would play its tag; take the mp3 out "
+                    "an mp3 in a wav: decoders would play a tag as sound; take the mp3 out "
                     "(ffmpeg -i OLD.wav -c copy NEW.mp3)"
                 )
             return None
@@ -81,12 +81,12 @@ def _why_asf(stream: BinaryIO, head: bytes) -> str | None:
     stream.seek(0)
     header = stream.read(size)
     if any(lock in header for lock in _ASF_LOCKS):
-        return "a WMA that is protected from copying (DRM), only its own player can decode it"
+        return "a WMA that is protected from copying (DRM); only its own player can decode it"
     return None
 
 
 def _why_ogg(stream: BinaryIO) -> str | None:
-    """Of several streams at a time, or one after the other, each has tags of its own."""
+    """Refuse several streams, at a time or one after the other: each has its own tags."""
     serials, place = set(), 0
     while True:
         stream.seek(place)
@@ -97,7 +97,7 @@ def _why_ogg(stream: BinaryIO) -> str | None:
         n_segments = page[26]
         place += 27 + n_segments + sum(page[27 : 27 + n_segments])
     if len(serials) > 1:
-        return f"an Ogg of {len(serials)} streams at a time: not every player finds its tags"
+        return f"an Ogg of {len(serials)} streams at a time: not every player would find the genre"
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - _LARGEST_PAGE))
     tail = stream.read()
@@ -108,5 +108,5 @@ def _why_ogg(stream: BinaryIO) -> str | None:
         and len(tail) >= last + 27
         and tail[last + 14 : last + 18] not in serials
     ):
-        return "several Ogg recordings in a row, as of a radio: each has a genre of its own"
+        return "several Ogg recordings in a row, as from internet radio: each has its own genre"
     return None

@@ -8,8 +8,8 @@ import pytest
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
+from tests.music_files import decision
 from tests.storages import amazon, google
-from tests.transforms.tags.test_tag import decision
 from transforms.library.walk import list_library
 from transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
 from transforms.storage import amazon as amazon_client

@@ -14,8 +14,8 @@ from mutagen.id3 import ID3, TCON, TIT2
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
+from tests.music_files import GENRE, decision, id3_tag, listed
 from tests.readers import READERS
-from tests.transforms.tags.test_tag import GENRE, decision, id3_tag, listed
 from transforms.tags.header import read_header
 from transforms.tags.id3_bytes import following_tags
 from transforms.tags.tag import TagPolicy, tag

@@ -10,7 +10,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.runs.journal import Journal
 from tests.conftest import files_of, read_rows, tone, write_audio
-from tests.transforms.tags.test_tag import listed
+from tests.music_files import listed
 from transforms.tags.header import read_header
 from transforms.tags.tag import write_genres
 from transforms.tags.undo import read_journal, undo_all

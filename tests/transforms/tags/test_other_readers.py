@@ -11,8 +11,8 @@ from mutagen.apev2 import APEv2
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
+from tests.music_files import FORMATS, fill, listed
 from tests.readers import with_exiftool, with_ffprobe, with_taglib
-from tests.transforms.tags.test_tag import FORMATS, fill, listed
 from transforms.tags.families.family import TagForm
 from transforms.tags.header import read_header
 from transforms.tags.tag import TagPolicy, write_genres

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cli import main
 from tests.conftest import tone, write_audio
-from tests.transforms.tags.test_tag import FORMATS, decision, fill, listed
+from tests.music_files import FORMATS, decision, fill, listed
 from transforms.tags.header import read_header
 from transforms.tags.rewrite import WritePolicy
 from transforms.tags.tag import TagPolicy, tag, write_genres

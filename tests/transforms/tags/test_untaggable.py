@@ -8,7 +8,7 @@ import soundfile
 
 from benchmarks.fuzz_tags import SPEC
 from tests.conftest import tone, write_audio
-from tests.transforms.tags.test_tag import fill, listed
+from tests.music_files import fill, listed
 from transforms.audio.features import hear
 from transforms.library.walk import walk
 from transforms.records import NoTagField, TagWriteError, Track

@@ -12,7 +12,6 @@ from mutagen.wavpack import WavPack
 
 from transforms.tags import id3_bytes
 from transforms.tags.families.family import TagForm
-from transforms.tags.families.id3 import id3v1_of
 from transforms.tags.families.mapping import Mapped
 
 _ID3V1_TO_APE = {
@@ -35,7 +34,7 @@ class Ape(Mapped):
     def write(
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
-        trailer = id3v1_of(file.filename)
+        trailer = id3_bytes.read_v1(file.filename)
         has_none = file.tags is None
         if has_none:
             file.add_tags()
@@ -44,12 +43,14 @@ class Ape(Mapped):
         self.put_all(file.tags, genres, custom)
         file.save()
         if trailer:  # which mutagen takes off
-            with open(file.filename, "ab") as stream:
-                stream.write(id3_bytes.restore_v1(trailer, genres))
+            id3_bytes.append_v1(file.filename, trailer, genres)
 
     def others(self, file: Any) -> Any:
         if file.tags is None:
-            return {key: (0, value) for key, value in _from_id3v1(id3v1_of(file.filename)).items()}
+            return {
+                key: (0, value)
+                for key, value in _from_id3v1(id3_bytes.read_v1(file.filename)).items()
+            }
         items = file.tags.items()
         return {key: (value.kind, value.value) for key, value in items if not self.is_ours(key)}
 

@@ -35,4 +35,4 @@ class Asf(Mapped):
                     break
                 place += step
         if place != size:
-            raise ValueError("its header is not made up of its objects")
+            raise ValueError("the objects in its header do not add up to its size")

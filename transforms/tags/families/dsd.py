@@ -28,7 +28,7 @@ class Dsf(Id3):
             head = stream.read(10)
         tag_size = 10 + BitPaddedInt(head[6:10]) if head.startswith(b"ID3") else 0
         if place and (place < sound_end or place + tag_size != size):
-            raise ValueError("its tag is not where DSF has it")
+            raise ValueError("its tag is not where DSF requires it")
 
 
 class Dsdiff(Id3):

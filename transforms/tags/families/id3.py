@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mutagen.id3 import ID3FileType, ID3Tags
-from mutagen.id3._id3v1 import find_id3v1
 
 from transforms.tags import id3_bytes
 from transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
@@ -40,7 +39,7 @@ class Id3(Family):
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
         path, kind = file.filename, type(file)
-        trailer = id3v1_of(path) if isinstance(file, ID3FileType) else b""
+        trailer = id3_bytes.read_v1(path) if isinstance(file, ID3FileType) else b""
         found = (
             file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None
         )
@@ -48,7 +47,7 @@ class Id3(Family):
         version = wanted or found or _NEW_VERSION
         converted = found is not None and version != found
         if converted and not _converts(kind(path, translate=False).tags, path):
-            raise ValueError(f"has frames that ID3v2.{version} would lose")
+            raise ValueError(f"a change to ID3v2.{version} would lose some of its frames")
         # Opened anew, because mutagen brings every frame into its ID3v2.4 form otherwise. Fields
         # that ID3v1 alone has are taken over into a new ID3v2 tag only, in its version's frames.
         file = kind(
@@ -83,8 +82,7 @@ class Id3(Family):
             return
         # mutagen would write all of ID3v1 anew from ID3v2; only its genre may change.
         file.save(v2_version=max(3, version), v23_sep=None, v1=0)
-        with open(path, "ab") as stream:
-            stream.write(id3_bytes.restore_v1(trailer, genres))
+        id3_bytes.append_v1(path, trailer, genres)
 
     def others(self, file: Any) -> Any:
         return frames_of(file.tags) if file.tags is not None else {}
@@ -101,24 +99,6 @@ def _converts(tags: ID3Tags, path: str) -> bool:
         return not tags.unknown_frames
     plain = not any(frame.FrameID in ("ENCR", "GRID") for frame in tags.values())
     return plain and not tags.unknown_frames and id3_bytes.count_frames(tag) == len(tags)
-
-
-def id3v1_of(path: str) -> bytes:
-    """The last 128 bytes if they are an ID3v1 tag, else nothing.
-
-    Raises
-    ------
-    ValueError
-        If mutagen would take something else at the end for one, and write over it.
-    """
-    with open(path, "rb") as stream:
-        _, offset = find_id3v1(stream)
-        stream.seek(0, 2)
-        stream.seek(max(0, stream.tell() - 128))
-        trailer = stream.read()
-    if offset not in (-128, 0):
-        raise ValueError("has an ID3v1 tag of a wrong size at its end")
-    return trailer if offset else b""
 
 
 def frames_of(tags: ID3Tags) -> dict[str, Any]:

@@ -51,14 +51,14 @@ class Vorbis(Mapped):
                 _check_pages(stream)
                 raw = _second_packet(stream)
         if file.tags is not None and file.tags.write(framing=False) not in raw:
-            raise ValueError("its comments are not by the rules, not all of them would survive")
+            raise ValueError("its comments break the format's rules, and some would be lost")
 
 
 def _check_pictures(stream: BinaryIO) -> None:
     """Refuse FLAC with pictures behind which mutagen would see the sound begin too early."""
     for kind, data in _flac_blocks(stream):
         if kind == Picture.code and len(Picture(data).write()) != len(data):
-            raise ValueError("a picture has another length than its block")
+            raise ValueError("a picture is not as long as its block")
 
 
 def _check_pages(stream: BinaryIO) -> None:
@@ -74,7 +74,7 @@ def _check_pages(stream: BinaryIO) -> None:
             break
         stream.seek(start)
         if stream.read(page.size) != page.write():
-            raise ValueError("has damaged pages, which writing would hide")
+            raise ValueError("has damaged pages, and writing would hide the damage")
     stream.seek(0)
 
 

@@ -1,0 +1,1 @@
+"""By ear: what the embeddings in the reports tell of a library: similar tracks, duplicates."""

@@ -1,0 +1,130 @@
+"""Playlist: tracks like one, in an order to listen to, as m3u8."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.by_ear.heard import path_of
+from transforms.storage import storage_of
+
+# So many of other artists are between two tracks of one.
+_OTHERS_BETWEEN = 2
+# Of so many times as many tracks as are wanted the playlist is made, the nearest.
+POOL = 10
+# Equally long to so many seconds and at least so similar: most likely one recording. All copies
+# of 96 tracks of Magnatune's at 128 kbit/s and more are, and 0.05 % of pairs of other tracks.
+_MOST_SECONDS, _LEAST_SIMILARITY = 2.0, 0.95
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A track of a playlist.
+
+    Parameters
+    ----------
+    uri : str
+    artist, title : str or None
+    duration_s : float or None
+    """
+
+    uri: str
+    artist: str | None = None
+    title: str | None = None
+    duration_s: float | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Artist and title as they are compared, or None where one is not known."""
+        known = [" ".join((text or "").casefold().split()) for text in (self.artist, self.title)]
+        return "\n".join(known) if all(known) else None
+
+
+def choose(entries: Sequence[Entry], embeddings: np.ndarray, length: int) -> list[int]:
+    """Choose and order the tracks of a playlist.
+
+    The nearest comes first, but no recording twice, and between two tracks of one artist there
+    are two of others, as long as there are others.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The nearest first.
+    embeddings : np.ndarray
+        ``(n_entries, d) float32``, each of length 1.
+    length : int
+        So many at most.
+
+    Returns
+    -------
+    list of int
+        Places in `entries`.
+    """
+    chosen: list[int] = []
+    waiting = list(range(len(entries)))
+    names: set[str] = set()
+    while waiting and len(chosen) < length:
+        just_heard = {entries[place].artist for place in chosen[-_OTHERS_BETWEEN:]} - {None}
+        others = (place for place in waiting if entries[place].artist not in just_heard)
+        place = next(others, waiting[0])
+        waiting.remove(place)
+        entry = entries[place]
+        if entry.name in names or _is_among(place, chosen, entries, embeddings):
+            continue
+        chosen.append(place)
+        if entry.name is not None:
+            names.add(entry.name)
+    return chosen
+
+
+def _is_among(
+    place: int, chosen: Sequence[int], entries: Sequence[Entry], embeddings: np.ndarray
+) -> bool:
+    """Whether one of the chosen is most likely the same recording."""
+    mine = entries[place].duration_s
+    alike = embeddings[list(chosen)] @ embeddings[place] >= _LEAST_SIMILARITY
+    for other in np.array(chosen, int)[alike]:
+        theirs = entries[other].duration_s
+        if mine is None or theirs is None or abs(mine - theirs) <= _MOST_SECONDS:
+            return True
+    return False
+
+
+def m3u8(entries: Sequence[Entry], folder: str) -> tuple[str, list[str]]:
+    """The text of a playlist.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    folder : str
+        Where the playlist will be; paths are relative to it. Of music in a bucket they are
+        whole.
+
+    Returns
+    -------
+    text : str
+    left_out : list of str
+        Files whose names cannot stand in a playlist: they have a line break, or bytes that are
+        no text.
+    """
+    lines, left_out = ["#EXTM3U"], []
+    for entry in entries:
+        path = storage_of(entry.uri).relative(path_of(entry.uri), folder)
+        if path.startswith("#"):
+            path = f"./{path}"
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            left_out.append(entry.uri)
+            continue
+        if len(path.splitlines()) != 1:
+            left_out.append(entry.uri)
+            continue
+        stem = os.path.splitext(os.path.basename(path))[0]
+        told = " - ".join(text for text in (entry.artist, entry.title or stem) if text)
+        seconds = -1 if entry.duration_s is None else round(entry.duration_s)
+        lines += [f"#EXTINF:{seconds},{' '.join(told.split())}", path]
+    return "\n".join(lines) + "\n", left_out

@@ -1,0 +1,169 @@
+"""Similar: the tracks whose embeddings point the same way as that of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.bundle import BUNDLES, Bundle
+from pipeline.by_ear.heard import Heard, how_to_hear, is_there
+from pipeline.settings.job import bundle_named
+from pipeline.settings.options import UsageError
+from transforms.audio.hear import TIMEOUT_S, hear_what_sounds, result_of
+from transforms.library.formats import FORMATS, format_of
+from transforms.storage import absolute
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The track that others are compared with.
+
+    Parameters
+    ----------
+    path : str
+        Absolute.
+    number : int or None
+        Its row among the tracks, where it is one of them.
+    embedding : np.ndarray
+        ``(d,) float32`` of length 1.
+    """
+
+    path: str
+    number: int | None
+    embedding: np.ndarray
+
+
+def seed_of(track: str, heard: Heard) -> Seed:
+    """Find a track's embedding, or hear it as tagging does.
+
+    Parameters
+    ----------
+    track : str
+        Path of a file; it need not be among those heard.
+    heard : Heard
+
+    Returns
+    -------
+    Seed
+
+    Raises
+    ------
+    UsageError
+        If there is no such track, or the model that heard the others is not at hand.
+    TrackError, OSError
+        If it cannot be heard.
+    """
+    path = absolute(track)
+    number = heard.find(path)
+    if number is not None:
+        return Seed(path, number, heard.embedding(number))
+    if not os.path.isfile(path):
+        raise UsageError(f"{track}: no such file, and not among the tracks in {heard.report}")
+    if format_of(path) not in FORMATS:
+        raise UsageError(f"{track}: not one of the formats {', '.join(sorted(FORMATS))}")
+    bundle = _bundle_of(heard.model_version)
+    if bundle is None:
+        model = f"{heard.model_name} {heard.model_version}"
+        raise UsageError(
+            f"{track}: is not heard yet, and {model}, which heard the others, does not come with "
+            f"genrebeam; to hear it: {how_to_hear(path, heard.report)} --bundle DIR"
+        )
+    return Seed(path, None, embedding_of(path, bundle))
+
+
+def _bundle_of(version: str) -> Bundle | None:
+    """The bundle of that version, of those that come with genrebeam."""
+    for name in (None, *sorted(folder.name for folder in BUNDLES.iterdir())):
+        with contextlib.suppress(UsageError):
+            bundle = bundle_named(name)
+            if bundle.version == version:
+                return bundle
+    return None
+
+
+def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
+    """Hear one local file as tagging does.
+
+    Parameters
+    ----------
+    path : str
+    bundle : Bundle
+
+    Returns
+    -------
+    np.ndarray
+        ``(d,) float32`` of length 1.
+
+    Raises
+    ------
+    TrackError, OSError
+        If it cannot be heard.
+    """
+    from transforms.audio import pool
+    from transforms.genre.classify import Classifier
+    from transforms.tags.header import read_header
+
+    try:
+        header_s = read_header(path)[1].duration_s
+    except OSError:
+        raise
+    except Exception:  # what sounds can be heard, whatever its tags are
+        header_s = None
+    arguments = (path, format_of(path), bundle.features, bundle.n_segments, header_s)
+    try:
+        future = pool.submit(hear_what_sounds, arguments, processes=1, timeout_s=TIMEOUT_S)
+        segments = result_of(future, path, TIMEOUT_S).log_mel
+    finally:
+        pool.stop()
+    (judged,) = Classifier(bundle, embeddings=True).of_tracks([segments])
+    embedding = judged.embedding
+    assert embedding is not None  # it was asked for
+    return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-9))
+
+
+def similarities(heard: Heard, embedding: np.ndarray) -> np.ndarray:
+    """Cosine of each track's embedding to one.
+
+    Parameters
+    ----------
+    heard : Heard
+    embedding : np.ndarray
+        ``(d,) float32`` of length 1.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n_tracks,) float32``; -1 where there is none after all.
+    """
+    found = np.full(len(heard.tracks), -1, np.float32)
+    for numbers, embeddings in heard.embeddings():
+        found[numbers] = embeddings @ embedding
+    return found
+
+
+def nearest(similarity: np.ndarray, uris: Sequence[str], missing: list[str]) -> Iterator[int]:
+    """Rows of tracks that are still there, the nearest first.
+
+    Parameters
+    ----------
+    similarity : np.ndarray
+        ``(n_tracks,) float32``.
+    uris : sequence
+        As long, of str or pyarrow's.
+    missing : list of str
+        Gets those that were passed over: they are no longer there.
+
+    Yields
+    ------
+    int
+    """
+    for number in np.argsort(-similarity, kind="stable"):
+        uri = str(uris[number])
+        if is_there(uri):
+            yield int(number)
+        else:
+            missing.append(uri)

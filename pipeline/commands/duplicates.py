@@ -1,0 +1,69 @@
+"""``genrebeam duplicates``: the same recording in several files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from pipeline.settings.options import DEFAULT_REPORT
+from pipeline.views.terminal import tracked
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    duplicates = add_command(
+        commands,
+        "duplicates",
+        run,
+        "list files that hold the same recording, whatever their format and tags",
+        "examples:\n"
+        "  genrebeam duplicates\n"
+        "  genrebeam duplicates --json | jq .groups\n"
+        "  genrebeam duplicates | cut -f1,7                group and path, the best one first\n"
+        "\n"
+        "Nothing is deleted or changed. GenreBeam listens to tracks whose embeddings are near each\n"
+        "other. It finds copies in other formats, but not other recordings of a piece, excerpts,\n"
+        "or copies at another speed.\n"
+        "First GenreBeam must hear the library once, with embeddings: see genrebeam similar --help.\n"
+        "exit codes: 0 done, 1 some files could not be listened to, 2 wrong usage",
+    )
+    duplicates.add_argument(
+        "--report",
+        metavar="DIR",
+        default=DEFAULT_REPORT,
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
+    )
+    duplicates.add_argument(
+        "--json", action="store_true", help="print one JSON object, for scripts"
+    )
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    from pipeline.by_ear.duplicates import candidates, groups, listen, those_there
+    from pipeline.by_ear.heard import heard_tracks
+    from pipeline.views.by_ear import print_duplicates, tell_left_out
+    from transforms.audio.pool import default_processes
+    from transforms.storage import absolute
+
+    heard = heard_tracks(absolute(arguments.report))
+    missing: list[str] = []
+    failed: dict[str, str] = {}
+    near = those_there(candidates(heard), heard, missing)
+    listened = listen(near, heard, default_processes(), failed)
+    same = [pair for pair in tracked(listened, len(near), sys.stderr) if pair is not None]
+    found = groups(same, heard.tracks.drop(["part", "row", "fingerprint"]))
+    tell_left_out(heard, missing, sys.stderr)
+    for uri, reason in failed.items():
+        complain(f"{uri}: {reason}", SOME_FAILED)
+    if arguments.json:
+        model = {"name": heard.model_name, "version": heard.model_version}
+        told = [{"likeness": round(g.likeness, 4), "tracks": g.tracks} for g in found]
+        print(json.dumps({"model": model, "unheard": heard.n_unheard, "groups": told}))
+    else:
+        print_duplicates(found, sys.stdout)
+    return SOME_FAILED if failed else OK

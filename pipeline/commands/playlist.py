@@ -1,0 +1,155 @@
+"""``genrebeam playlist``: a playlist of tracks that sound like a given one."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from pipeline.settings.options import DEFAULT_REPORT, UsageError, count
+from pipeline.views.terminal import safe
+
+if TYPE_CHECKING:
+    from pipeline.by_ear.heard import Heard
+    from pipeline.by_ear.playlist import Entry
+    from pipeline.by_ear.similar import Seed
+
+_FIRST_LINE = "#EXTM3U"
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    playlist = add_command(
+        commands,
+        "playlist",
+        run,
+        "make a playlist of tracks that sound like a given one",
+        "examples:\n"
+        "  genrebeam playlist --like song.mp3 --out like-song.m3u8\n"
+        "  genrebeam playlist --like song.mp3 --length 20 | mpv --playlist=-\n"
+        "\n"
+        "It starts with TRACK; the nearest tracks follow. No recording comes twice. Between two\n"
+        "tracks of one artist there are two by others, as long as there are others. Paths are\n"
+        "relative to the playlist's folder. playlist replaces its own earlier file, but no other\n"
+        "file of that name.\n"
+        "First GenreBeam must hear the library once, with embeddings: see genrebeam similar --help.\n"
+        "exit codes: 0 done, 1 the track cannot be heard, 2 wrong usage",
+    )
+    playlist.add_argument("--like", metavar="TRACK", required=True, help="one audio file")
+    playlist.add_argument(
+        "--length",
+        type=count,
+        default=40,
+        metavar="N",
+        help="number of tracks, if there are so many (default: %(default)s)",
+    )
+    playlist.add_argument(
+        "--out",
+        metavar="FILE",
+        default=None,
+        help="file of the playlist (default: print it, with paths from the current folder)",
+    )
+    playlist.add_argument(
+        "--report",
+        metavar="DIR",
+        default=DEFAULT_REPORT,
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
+    )
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    out = None if arguments.out is None else _checked_output(arguments.out)
+    from pipeline.by_ear.heard import heard_tracks
+    from pipeline.by_ear.playlist import m3u8
+    from pipeline.by_ear.similar import seed_of
+    from pipeline.views.by_ear import tell_left_out
+    from transforms.records import TrackError, reason_of
+    from transforms.storage import storage_of
+
+    heard = heard_tracks(storage_of(arguments.report).absolute(arguments.report))
+    try:
+        seed = seed_of(arguments.like, heard)
+    except (TrackError, OSError) as error:
+        return complain(f"{arguments.like}: {reason_of(error)}", SOME_FAILED)
+    missing: list[str] = []
+    entries = _entries(heard, seed, arguments.length, missing)
+    text, left_out = m3u8(entries, os.path.dirname(out) if out else os.getcwd())
+    tell_left_out(heard, missing, sys.stderr)
+    for uri in left_out:
+        complain(f"{safe(uri)}: left out, a playlist cannot hold such a name", OK)
+    if out is None:
+        with contextlib.suppress(BrokenPipeError):  # the reader has enough, as head does
+            sys.stdout.buffer.write(text.encode())
+            sys.stdout.buffer.flush()
+        return OK
+    try:
+        with storage_of(out).writing(out) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror})") from error
+    print(f"playlist: {safe(out)} ({len(entries) - len(left_out)} tracks)")
+    return OK
+
+
+def _checked_output(path: str) -> str:
+    """Absolute path of a playlist, checked not to be somebody else's file."""
+    path = os.path.abspath(path)
+    try:
+        with open(path, "rb") as stream:
+            if (
+                not stream.read(len(_FIRST_LINE) + 3)
+                .removeprefix(b"\xef\xbb\xbf")
+                .startswith(_FIRST_LINE.encode())
+            ):
+                raise UsageError(f"{path}: another file has this name; choose another with --out")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def _entries(heard: Heard, seed: Seed, length: int, missing: list[str]) -> list[Entry]:
+    """The tracks of the playlist; files that no longer exist go into `missing`."""
+    import numpy as np
+
+    from pipeline.by_ear.heard import is_there
+    from pipeline.by_ear.playlist import POOL, Entry, choose
+    from pipeline.by_ear.similar import nearest, similarities
+    from transforms.records import printable
+
+    similarity = similarities(heard, seed.embedding)
+    near = nearest(similarity, heard.tracks["uri"], missing)
+    pool = list(itertools.islice((n for n in near if n != seed.number), POOL * length))
+    embeddings = np.zeros((1 + len(pool), len(seed.embedding)), np.float32)
+    embeddings[0] = seed.embedding
+    places = {number: place for place, number in enumerate(pool, 1)}
+    for numbers, found in heard.embeddings(np.array(pool, int)):
+        embeddings[[places[number] for number in numbers]] = found
+    columns = ["uri", "artist", "title", "duration_s"]
+    chosen_rows = pool if seed.number is None else [seed.number, *pool]
+    entries = [Entry(**row) for row in heard.tracks.select(columns).take(chosen_rows).to_pylist()]
+    if seed.number is None:
+        entries.insert(0, _entry_of(seed.path))
+    chosen = [entries[place] for place in choose(entries, embeddings, length)]
+    if not is_there(chosen[0].uri):
+        missing.insert(0, printable(chosen.pop(0).uri))
+    return chosen
+
+
+def _entry_of(path: str) -> Entry:
+    """A file that is in no report."""
+    from pipeline.by_ear.playlist import Entry
+    from transforms.tags.header import read_header
+
+    try:
+        tags, audio = read_header(path)
+    except Exception:  # it can be played, whatever its tags are
+        return Entry(path)
+    return Entry(path, tags.artist, tags.title, audio.duration_s)

@@ -1,0 +1,81 @@
+"""``genrebeam similar``: the tracks that sound most like a given one."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from typing import Any
+
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from pipeline.settings.options import DEFAULT_REPORT, count
+
+_SHOWN = ["uri", "artist", "title", "album", "duration_s"]
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    similar = add_command(
+        commands,
+        "similar",
+        run,
+        "list the tracks that sound most like a given one",
+        "examples:\n"
+        "  genrebeam similar song.mp3\n"
+        "  genrebeam similar song.mp3 --count 5 --json\n"
+        "  genrebeam similar song.mp3 | cut -f4            paths only\n"
+        "\n"
+        "First GenreBeam must hear the library once, with embeddings. This writes nothing into it:\n"
+        "  genrebeam tag LIBRARY --existing replace --dry-run --embeddings\n"
+        "If TRACK is not part of the library, it is heard now.\n"
+        "exit codes: 0 done, 1 the track cannot be heard, 2 wrong usage",
+    )
+    similar.add_argument("track", metavar="TRACK", help="one audio file")
+    similar.add_argument(
+        "--count",
+        type=count,
+        default=20,
+        metavar="N",
+        help="number of tracks to list (default: %(default)s)",
+    )
+    similar.add_argument(
+        "--report",
+        metavar="DIR",
+        default=DEFAULT_REPORT,
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
+    )
+    similar.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    from pipeline.by_ear.heard import heard_tracks
+    from pipeline.by_ear.similar import nearest, seed_of, similarities
+    from pipeline.views.by_ear import print_similar, tell_left_out
+    from transforms.records import TrackError, printable, reason_of
+    from transforms.storage import absolute
+
+    heard = heard_tracks(absolute(arguments.report))
+    try:
+        seed = seed_of(arguments.track, heard)
+    except (TrackError, OSError) as error:
+        return complain(f"{arguments.track}: {reason_of(error)}", SOME_FAILED)
+    similarity = similarities(heard, seed.embedding)
+    missing: list[str] = []
+    found = nearest(similarity, heard.tracks["uri"], missing)
+    found = itertools.islice((n for n in found if n != seed.number), arguments.count)
+    rows = [
+        {"similarity": round(float(similarity[n]), 4), **row}
+        for n in found
+        for row in heard.tracks.slice(n, 1).select(_SHOWN).to_pylist()
+    ]
+    tell_left_out(heard, missing, sys.stderr)
+    if arguments.json:
+        model = {"name": heard.model_name, "version": heard.model_version}
+        facts = {"track": printable(seed.path), "model": model, "unheard": heard.n_unheard}
+        print(json.dumps({**facts, "similar": rows}))
+    else:
+        print_similar(rows, sys.stdout)
+    return OK

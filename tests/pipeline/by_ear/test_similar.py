@@ -1,0 +1,85 @@
+"""Similar: the nearest first, whether the track was heard before or is heard now."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipeline.by_ear import similar
+from pipeline.by_ear.heard import heard_tracks
+from pipeline.by_ear.similar import nearest, seed_of, similarities
+from pipeline.settings.options import UsageError
+from tests.pipeline.by_ear import track, write_run
+from transforms.records import TrackError
+
+
+@pytest.fixture
+def heard(tmp_path):
+    rows = [track("/m/a.mp3", [2, 0]), track("/m/b.mp3", [0, 1]), track("/m/c.mp3", [3, 3])]
+    write_run(tmp_path / "reports", *rows)
+    return heard_tracks(str(tmp_path / "reports"))
+
+
+def test_similarity_is_the_cosine(heard):
+    seed = seed_of("/m/a.mp3", heard)
+    assert seed.number == 0
+    np.testing.assert_allclose(similarities(heard, seed.embedding), [1, 0, 0.5**0.5], atol=1e-6)
+
+
+def test_the_nearest_that_are_there_come_first(tmp_path):
+    for name in ("a", "c"):
+        (tmp_path / name).touch()
+    uris = [str(tmp_path / name) for name in "abc"]
+    missing = []
+    assert list(nearest(np.array([0.5, 0.9, 0.7]), uris, missing)) == [2, 0]
+    assert missing == [uris[1]]
+
+
+def test_a_bucket_is_not_asked_what_is_there():
+    assert list(nearest(np.array([0.5]), ["gs://music/a.mp3"], [])) == [0]
+
+
+def test_a_track_that_is_in_no_report_is_heard_as_tagging_hears_it(
+    tmp_path, write_tone, tiny_bundle, monkeypatch
+):
+    from pipeline.cli import main
+
+    monkeypatch.setattr(similar, "bundle_named", lambda name: tiny_bundle)
+    path = write_tone("library/a.flac", seconds=20)
+    options = ["--dry-run", "--embeddings", "--bundle", tiny_bundle.path, "--quiet"]
+    reports = str(tmp_path / "reports")
+    assert main(["tag", str(path.parent), *options, "--report", reports]) == 0
+    heard = heard_tracks(reports)
+    stranger = write_tone("stranger.wav", seconds=20)
+    seed = seed_of(str(stranger), heard)
+    assert seed.number is None
+    assert similarities(heard, seed.embedding) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_track_that_cannot_be_heard_says_why(tmp_path, heard, tiny_bundle, monkeypatch):
+    bundle = dataclasses.replace(tiny_bundle, version="1")
+    monkeypatch.setattr(similar, "bundle_named", lambda name: bundle)
+    (tmp_path / "broken.mp3").write_bytes(b"nothing")
+    with pytest.raises(TrackError):
+        seed_of(str(tmp_path / "broken.mp3"), heard)
+
+
+def test_another_model_does_not_hear_it(heard, write_tone):
+    path = write_tone("a.wav")
+    with pytest.raises(UsageError, match=rf"genrebeam tag {path} --existing replace --dry-run"):
+        seed_of(str(path), heard)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("none.mp3", "no such file"),
+        ("cover.jpg", "not one of the formats"),
+        ("gs://music/a.mp3", "not among the tracks"),
+    ],
+)
+def test_what_is_no_track_is_one_line(tmp_path, heard, monkeypatch, name, complaint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cover.jpg").touch()
+    with pytest.raises(UsageError, match=complaint):
+        seed_of(name, heard)

@@ -1,0 +1,164 @@
+"""similar, playlist, duplicates: from a library to what a person or a script reads."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from pipeline.cli import main
+from tests.conftest import files_of, write_audio
+
+RATE = 22050
+
+
+def music(seed: int, seconds: float = 20) -> np.ndarray:
+    """Each in a band of its own, no two stretches alike: ``(n, 2)``."""
+    times = np.arange(int(seconds * RATE)) / RATE
+    knots = np.random.default_rng(seed).standard_normal(int(40 * seconds))
+    swell = np.interp(times, np.arange(len(knots)) / 40, knots)
+    voice = swell * np.sin(2 * np.pi * 250 * 2**seed * times)
+    return np.repeat(voice[:, None] / 8, 2, axis=1)
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for name, seed in (("a.flac", 0), ("a.mp3", 0), ("b.flac", 1), ("c.flac", 2)):
+        write_audio(folder / name, music(seed), RATE)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def heard(library, tiny_bundle):
+    options = ["--existing", "replace", "--dry-run", "--embeddings", "--bundle", tiny_bundle.path]
+    assert main(["tag", str(library), *options, "--quiet"]) == 0
+    return library
+
+
+def lines(capsys) -> list[list[str]]:
+    return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+
+def test_lists_the_nearest_first(heard, capsys):
+    assert main(["similar", str(heard / "a.flac"), "--count", "2"]) == 0
+    found = lines(capsys)
+    assert found[0][-1] == str(heard / "a.mp3")
+    assert len(found) == 2
+    assert float(found[0][0]) >= float(found[1][0])
+
+
+def test_json_says_what_was_compared(heard, tiny_bundle, capsys):
+    capsys.readouterr()
+    assert main(["similar", "music/a.flac", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["track"] == str(heard / "a.flac")
+    assert told["model"] == {"name": "tiny", "version": tiny_bundle.version}
+    assert told["unheard"] == 0
+    assert len(told["similar"]) == 3
+    assert set(told["similar"][0]) == {
+        *("similarity", "uri", "artist", "title", "album", "duration_s")
+    }
+
+
+def test_files_that_are_gone_are_left_out_and_said(heard, capsys):
+    (heard / "a.mp3").unlink()
+    assert main(["similar", str(heard / "a.flac")]) == 0
+    told = capsys.readouterr()
+    assert "a.mp3" not in told.out
+    assert told.err == f"genrebeam: no longer there, left out: {heard / 'a.mp3'}\n"
+
+
+def test_tracks_whose_genre_was_kept_were_not_heard_and_that_is_said(heard, tiny_bundle, capsys):
+    assert main(["tag", str(heard), "--bundle", tiny_bundle.path, "--quiet"]) == 0
+    write_audio(heard / "new.flac", music(3), RATE)
+    assert main(["tag", str(heard), "--bundle", tiny_bundle.path, "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["similar", str(heard / "a.flac")]) == 0
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 3
+    assert "1 of 5 tracks were not heard by this model" in told.err
+    assert "genrebeam tag" in told.err
+
+
+@pytest.mark.parametrize(
+    "command", [["similar", "music/a.flac"], ["playlist", "--like", "music/a.flac"], ["duplicates"]]
+)
+def test_without_embeddings_one_line_says_how_to_get_them(library, tiny_bundle, capsys, command):
+    assert main(["tag", str(library), "--bundle", tiny_bundle.path, "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(command) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"genrebeam tag {library} --existing replace --dry-run --embeddings\n" in told.err
+    assert len(told.err.splitlines()) == 1
+
+
+def test_a_track_that_cannot_be_heard_is_exit_code_1(heard, tiny_bundle, monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.by_ear.similar.bundle_named", lambda name: tiny_bundle)
+    (heard.parent / "broken.mp3").write_bytes(b"nothing")
+    assert main(["similar", "broken.mp3"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_playlist_begins_with_its_track_and_has_no_recording_twice(heard, capsysbinary):
+    assert main(["playlist", "--like", "music/a.flac", "--out", "lists.m3u8"]) == 0
+    text = (heard.parent / "lists.m3u8").read_text(encoding="utf-8")
+    assert text.splitlines()[:3] == ["#EXTM3U", "#EXTINF:20,a", "music/a.flac"]
+    assert "a.mp3" not in text
+    capsysbinary.readouterr()
+    assert main(["playlist", "--like", "music/a.flac"]) == 0
+    assert capsysbinary.readouterr().out.decode() == text
+
+
+def test_a_playlist_like_a_track_from_elsewhere_begins_with_it(
+    heard, tiny_bundle, monkeypatch, capsysbinary
+):
+    monkeypatch.setattr("pipeline.by_ear.similar.bundle_named", lambda name: tiny_bundle)
+    write_audio(heard.parent / "stranger.wav", music(4), RATE)
+    assert main(["playlist", "--like", "stranger.wav", "--length", "2"]) == 0
+    text = capsysbinary.readouterr().out.decode().splitlines()
+    assert text[1:3] == ["#EXTINF:20,stranger", "stranger.wav"]
+    assert len(text) == 5
+
+
+def test_an_earlier_playlist_is_replaced_and_nothing_else(heard, capsys):
+    before = files_of(heard)
+    assert main(["playlist", "--like", "music/a.flac", "--out", "music/b.flac"]) == 2
+    assert "another file is in the way" in capsys.readouterr().err
+    assert files_of(heard) == before
+    for _ in range(2):
+        assert main(["playlist", "--like", "music/a.flac", "--out", "a.m3u8"]) == 0
+    assert main(["playlist", "--like", "music/a.flac", "--out", "none/a.m3u8"]) == 2
+
+
+def test_lists_copies_the_best_first_and_changes_nothing(heard, capsys):
+    shutil.copy(heard / "b.flac", heard / "not heard.flac")
+    before = files_of(heard)
+    capsys.readouterr()
+    assert main(["duplicates"]) == 0
+    found = lines(capsys)
+    assert [(row[0], row[-1]) for row in found] == [
+        ("1", str(heard / "a.flac")),
+        ("1", str(heard / "a.mp3")),
+    ]
+    assert files_of(heard) == before
+
+
+def test_duplicates_as_json(heard, capsys):
+    capsys.readouterr()
+    assert main(["duplicates", "--json"]) == 0
+    (group,) = json.loads(capsys.readouterr().out)["groups"]
+    assert group["likeness"] > 0.9
+    assert [track["format"] for track in group["tracks"]] == ["flac", "mp3"]
+
+
+def test_a_file_that_cannot_be_listened_to_is_exit_code_1(heard, capsys):
+    (heard / "a.mp3").write_bytes(b"nothing")
+    capsys.readouterr()
+    assert main(["duplicates"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"genrebeam: {heard / 'a.mp3'}: ")
