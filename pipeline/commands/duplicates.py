@@ -24,10 +24,10 @@ def add(commands: Any) -> None:
         "  genrebeam duplicates --json | jq .groups\n"
         "  genrebeam duplicates | cut -f1,7                group and path, the best one first\n"
         "\n"
-        "Nothing is deleted or changed. GenreBeam listens to tracks whose embeddings are near each\n"
-        "other. It finds copies in other formats, but not other recordings of a piece, excerpts,\n"
+        "Nothing is deleted or changed. Tracks whose embeddings are near each other are listened\n"
+        "to. This finds copies in other formats, but not other recordings of a piece, excerpts,\n"
         "or copies at another speed.\n"
-        "First GenreBeam must hear the library once, with embeddings: see genrebeam similar --help.\n"
+        "Hear the library once with embeddings first: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 some files could not be listened to, 2 wrong usage",
     )
     duplicates.add_argument(

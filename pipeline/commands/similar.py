@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         "  genrebeam similar song.mp3 --count 5 --json\n"
         "  genrebeam similar song.mp3 | cut -f4            paths only\n"
         "\n"
-        "First GenreBeam must hear the library once, with embeddings. This writes nothing into it:\n"
+        "Hear the library once with embeddings first; this writes nothing into it:\n"
         "  genrebeam tag LIBRARY --existing replace --dry-run --embeddings\n"
         "If TRACK is not part of the library, it is heard now.\n"
         "exit codes: 0 done, 1 the track cannot be heard, 2 wrong usage",
