@@ -44,7 +44,7 @@ def run(library: str, count: int, reports: str) -> int:
 
     with (
         mock.patch("transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)),
-        mock.patch("transforms.tags.tag.read_header", return_value=(TAGS, AUDIO)),
+        mock.patch("transforms.tags.dofns.read_header", return_value=(TAGS, AUDIO)),
     ):
         return main(["tag", library, "--report", reports, "--quiet"])
 

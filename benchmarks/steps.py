@@ -34,7 +34,7 @@ from transforms.library.walk import walk  # noqa: E402
 from transforms.records import Prediction, Track, with_tags  # noqa: E402
 from transforms.reports.write import row, write_part  # noqa: E402
 from transforms.storage import local  # noqa: E402
-from transforms.tags import patch, tag  # noqa: E402
+from transforms.tags import header, patch, tag  # noqa: E402
 
 
 class Stopwatch:
@@ -107,7 +107,7 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
         heard, rows = [], []
         for track in tracks:
             with watch.step("read tags"):
-                track = with_tags(track, *tag.read_header(track.uri))
+                track = with_tags(track, *header.read_header(track.uri))
             with watch.step("decode: open and rest"):
                 found = features.hear(
                     track.uri, track.format, bundle.features, bundle.n_segments,

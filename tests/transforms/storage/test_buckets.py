@@ -11,6 +11,7 @@ from tests.conftest import tone, write_audio
 from tests.music_files import decision
 from tests.storages import amazon, google
 from transforms.library.walk import list_library
+from transforms.records import with_tags
 from transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
 from transforms.storage import amazon as amazon_client
 from transforms.tags import tag
@@ -44,7 +45,7 @@ def put(storage, tmp_path):
 def listed(uri: str):
     (track,) = list_library(uri, {"mp3", "flac", "ogg"})
     with storage_of(uri).localised(uri) as path:
-        return tag.with_tags(track, *read_header(path))
+        return with_tags(track, *read_header(path))
 
 
 def test_lists_the_music_below_a_folder(put, storage):
