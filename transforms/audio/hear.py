@@ -139,7 +139,7 @@ class Hear(InFlight):
         )
 
     def finished(self, track: Track, future: Future) -> Features | beam.pvalue.TaggedOutput:
-        heard = _result(track, future, self.timeout_s)
+        heard = features_of(track, future, self.timeout_s)
         if isinstance(heard, Outcome):
             return beam.pvalue.TaggedOutput("outcomes", heard)
         return heard
@@ -173,7 +173,22 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
         raise DecoderCrash(path, reason) from error
 
 
-def _result(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
+def features_of(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
+    """What came of a track that was submitted to the pool.
+
+    Parameters
+    ----------
+    track : Track
+    future : Future
+        See `Hear.submit`.
+    timeout_s : float
+        That the process was given.
+
+    Returns
+    -------
+    Features or Outcome
+        An outcome where the track could not be heard.
+    """
     try:
         heard: Heard = result_of(future, track.uri, timeout_s)
     except Exception as error:  # whatever a file does to its decoder is a row

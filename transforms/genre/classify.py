@@ -379,17 +379,32 @@ class SetFailuresApart(beam.DoFn):
     """Predictions that could not be made become outcomes; the rest goes on."""
 
     def process(self, prediction: Any) -> Iterator[Any]:
-        if not isinstance(prediction, Prediction) or prediction.error is None:
+        if isinstance(prediction, Prediction) and prediction.error is not None:
+            yield beam.pvalue.TaggedOutput("outcomes", failed(prediction))
+        else:
             yield prediction
-            return
-        error_type, reason = prediction.error
-        outcome = Outcome(
-            track=prediction.track,
-            status="failed",
-            stage="classify",
-            reason=explain((error_type,), reason, stage="classify", format=prediction.track.format),
-            error_type=error_type,
-            error_message=reason,
-            genres_after=prediction.track.tags.genres,
-        )
-        yield beam.pvalue.TaggedOutput("outcomes", outcome)
+
+
+def failed(prediction: Prediction) -> Outcome:
+    """The row of a track that the network could not be run on.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        With an error.
+
+    Returns
+    -------
+    Outcome
+    """
+    error_type, reason = prediction.error
+    track = prediction.track
+    return Outcome(
+        track=track,
+        status="failed",
+        stage="classify",
+        reason=explain((error_type,), reason, stage="classify", format=track.format),
+        error_type=error_type,
+        error_message=reason,
+        genres_after=track.tags.genres,
+    )
