@@ -38,7 +38,7 @@ STATUSES = {
     "tagged": "the genre was written into the file",
     "would_tag": "dry run: the genre would be written",
     "kept": "the file has a genre already, and `--existing` is `keep`",
-    "unchanged": "nothing to do: the file has this genre already, or has not changed since an earlier run",
+    "unchanged": "the file has this genre already, or has not changed since an earlier run",
     "refused": "nothing is wrong with the file, but it gets no genre; `reason` says why",
     "failed": "the file could not be read, decoded or written; `reason` says why",
 }

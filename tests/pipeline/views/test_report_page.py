@@ -419,10 +419,7 @@ def test_the_command_makes_one_page_of_all_runs(tmp_path, capsys):
         (["{home}/none"], "{home}/none: cannot be read"),
         (["{home}"], "{home}: has no run"),
         (["{home}/a", "--run", "2"], "{home}/a: has no run 2"),
-        (
-            ["{home}/a", "--out", "{home}/none/page.html"],
-            "{home}/none/page.html: cannot be written",
-        ),
+        (["{home}/a", "--out", "{home}/none/page.html"], "none/page.html: cannot be written"),
         (["{home}/a", "--out", "{home}/a"], "{home}/a: cannot be written (Is a directory)"),
         (["{home}/a", "--bold"], "unknown option or argument: --bold"),
     ],
