@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Sets up .venv once, then runs a genrebeam command, from any folder:
 #
-#   run_local.sh tag LIBRARY     tag a folder of music (see: run_local.sh tag --help)
-#   run_local.sh undo REPORT     give the files back what they were
+#   run_local.sh tag LIBRARY     tag a folder of music (see run_local.sh tag --help)
+#   run_local.sh undo REPORT     restore the files that the latest run changed
 #   run_local.sh test [ARGS]     run the test suite; ARGS go to pytest
 #   run_local.sh --help          all commands
 set -eu
 
 script=${BASH_SOURCE[0]}
-while [ -L "$script" ]; do # called through a link: its checkout counts
+while [ -L "$script" ]; do # called through a link: use the checkout it points to
     target=$(readlink -- "$script")
     case $target in /*) script=$target ;; *) script=$(dirname -- "$script")/$target ;; esac
 done
@@ -32,8 +32,8 @@ find_python() {
     die "Python 3.11, 3.12 or 3.13 is needed, found $found; set PYTHON to one"
 }
 
-# The stamp of a finished set-up names the lock file's content and the place of the checkout,
-# which a virtual environment does not survive a change of.
+# The stamp of a finished set-up holds the lock file's content and the path of the checkout. If
+# either changes, the virtual environment is no longer valid.
 stamp_of() {
     printf '%s\n' "$here"
     cat "$here/requirements/$1.lock"
@@ -43,10 +43,10 @@ is_set_up() {
     [ -x "$venv/bin/genrebeam" ] && stamp_of "$1" | cmp -s - "$venv/.installed-$1"
 }
 
-# set_up LOCK: make .venv hold what the lock file says.
+# set_up LOCK: install what the lock file says into .venv.
 set_up() {
     if [ -d "$venv" ] && ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-        rm -rf "$venv" # from a set-up that was cut off, or moved
+        rm -rf "$venv" # its set-up was cut off, or it was moved
     fi
     if [ -d "$venv" ]; then
         echo "Bringing $venv up to date ..." >&2
@@ -61,7 +61,7 @@ set_up() {
         --require-hashes -r "$here/requirements/$1.lock" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall \
         --no-deps --no-build-isolation --editable "$here" >&2
-    # What librosa compiles when it is first used, 15 s for each process, it keeps.
+    # librosa compiles code at its first use (15 s for each process) and keeps it.
     "$venv/bin/python" -c 'import librosa; librosa.feature.melspectrogram' >&2
     stamp_of "$1" >"$venv/.installed-$1"
 }
@@ -100,6 +100,6 @@ if [ "$1" = test ]; then
     exec "$venv/bin/python" -m pytest "$@"
 fi
 
-# The test lock holds the runtime's too, at the same versions.
+# The test lock contains the runtime lock, with the same versions.
 is_set_up runtime || is_set_up test || set_up_alone runtime
 exec "$venv/bin/genrebeam" "$@"

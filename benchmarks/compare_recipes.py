@@ -1,4 +1,4 @@
-"""Train and measure every recipe and every baseline on the same tracks, for README's table.
+"""Train and measure every recipe and every baseline on the same tracks, for docs/quality.md.
 
     python benchmarks/compare_recipes.py ../shared/data/gtzan --work /tmp/compare
     python benchmarks/compare_recipes.py ../shared/data/gtzan --work /tmp/compare --table
@@ -130,7 +130,7 @@ def _cpu_seconds() -> float:
 
 
 def print_table(work: Path) -> None:
-    """README's table, and the same figures as a file for its test."""
+    """The table of docs/quality.md, and the same figures as a file for its test."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(work.glob("*.*.json")):
         name, split, _ = path.name.split(".")

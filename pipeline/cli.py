@@ -1,4 +1,4 @@
-"""The command line: subcommands, and typed errors to exit codes.
+"""The command line: it runs a subcommand and turns typed errors into exit codes.
 
 Exit codes: 0 all fine, 1 some files failed, 2 wrong usage, unreadable library or
 another run at work on the same reports, 3 interrupted.
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    parser = _parser()
+    parser = build_parser()
     try:
         known, others = parse(parser, sys.argv[1:] if arguments is None else arguments)
     except UsageError as error:
@@ -73,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def program() -> NoReturn:
-    """Run a command as what this process is for, and end it.
+    """Run a command and end the process.
 
-    Without the destructors of C++ libraries: threads that they still have make some of them
-    abort now and then, when all is done, and the exit code would tell of a crash.
+    The destructors of C++ libraries do not run. Some abort now and then because their threads
+    are still alive, and the exit code would report a crash although all work is done.
     """
     code: int | str | None = SOME_FAILED
 
@@ -86,7 +86,7 @@ def program() -> NoReturn:
                 stream.flush()
         os._exit(code if isinstance(code, int) else bool(code))
 
-    # What is registered first is called last: all that Python has to end has ended.
+    # The handler registered first is called last, after everything else has ended.
     atexit.register(end)
     try:
         code = main()
@@ -96,30 +96,30 @@ def program() -> NoReturn:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {safe(message)} (see {self.prog} --help)\n")
 
 
 class _Stderr(logging.Handler):
-    """What a user must know, between frames of the progress where there are any."""
+    """Prints what a user must know, between frames of the progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(f"genrebeam: {safe(record.getMessage())}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="genrebeam",
         description="Listen to a music library, write genres into the files' tags, "
         "leave a Parquet report.",
         epilog="examples:\n"
         "  genrebeam tag ~/Music --dry-run    see what would be written\n"
-        "  genrebeam tag ~/Music              tag what has no genre yet\n"
-        "  genrebeam undo genre-report        take it all back\n"
+        "  genrebeam tag ~/Music              tag the files that have no genre\n"
+        "  genrebeam undo genre-report        undo the latest run\n"
         "\n"
-        "genrebeam COMMAND --help tells more of each command.\n"
+        "genrebeam COMMAND --help explains a command.\n"
         "exit codes: 0 all fine, 1 some files failed, 2 wrong usage, 3 interrupted",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -148,15 +148,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _last_line(error: Exception) -> str:
-    """What went wrong, without the traceback that Beam puts into its messages."""
+    """The last line of an error; Beam puts a whole traceback into its messages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"the run stopped: {lines[-1] if lines else type(error).__name__}"
 
 
 def _quieten(verbose: bool) -> None:
-    """Libraries' logs are for developers; what a user must know is said by us."""
+    """Silence the libraries' logs, which are for developers."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names need not fit the terminal's encoding
+        if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
     own = logging.getLogger("genrebeam")

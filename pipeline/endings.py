@@ -1,4 +1,4 @@
-"""How a track's way can end in a graph."""
+"""How a track can leave the graph early."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import apache_beam as beam
 
 
 def ends_or_goes_on(step: beam.DoFn) -> beam.PTransform:
-    """A step in which a track's way can end: ``outcomes`` beside those that go on.
+    """Apply a step in which some tracks end: they come out as ``outcomes``.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Settling: on one machine the files that need work are found before the graph is built.
+"""Settling: on one machine, find the files that need work before the graph is built.
 
-Beam takes a second to be imported and holds every element that it groups in memory. A run with
+Importing Beam takes a second, and Beam holds in memory every element that it groups. A run with
 nothing to do needs neither.
 """
 
@@ -24,7 +24,7 @@ from transforms.tags.families.family import TagForm
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:
-    """Whether a run is one of this machine's and of this process, by the options for Beam."""
+    """Whether the options for Beam let the run take place in this process."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--runner", default=LOCAL_RUNNER)
     parser.add_argument("--template_location")
@@ -33,7 +33,7 @@ def runs_here(runner_arguments: Sequence[str]) -> bool:
 
 
 def settle_library(job: TaggingJob, run: Run) -> str | None:
-    """List a library and report what needs no work.
+    """List a library and report the files that need no work.
 
     Parameters
     ----------
@@ -43,15 +43,16 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     Returns
     -------
     str or None
-        Path of a local file of the tracks that need work, to be removed by whoever reads it (see
-        `transforms.library.settle.read_tracks`); None where there are none.
+        Path of a local file with the tracks that need work (see
+        `transforms.library.settle.read_tracks`); whoever reads it removes it. None if there are
+        no such tracks.
 
     Raises
     ------
     OSError
         If the disk is full.
     """
-    # Beside the reports there is room; those in a bucket leave this machine's own.
+    # There is room beside the reports; if they are in a bucket, use the temporary folder.
     workplace = run.folder if os.path.isdir(run.folder) else tempfile.gettempdir()
     report = ReportWriter(run.tracks, run.folder, job.bundle, job.settings)
     n_tracks = 0

@@ -38,7 +38,7 @@ from transforms.tags.families.family import TagForm
 from transforms.tags.rewrite import WritePolicy
 from transforms.tags.tag import TagPolicy
 
-# The last that saw all, and the retries and interruptions since, most nights.
+# On most nights these are enough: the last full run, and retries and interrupted runs since.
 _FEW_RUNS = 3
 
 
@@ -67,9 +67,9 @@ def build(
     run : Run
         Where its report goes.
     to_do : str, optional
-        File of the tracks that need work, where they are known (see ``settling.py``).
+        File of the tracks that need work, if they are known (see ``settling.py``).
     closes_itself : bool
-        Whether the last step does what is to be done when all is reported.
+        Whether the last step finishes the run: its manifest and its page.
     """
     stopping = interruption.Stopping(run.folder, job.library)
     policy = TagPolicy(
@@ -118,8 +118,8 @@ def build(
         | "tag" >> beam.ParDo(Tag(policy, run.journal))
         # Outcome
     )
-    # A report step for each way that a track can end, not one behind a Flatten: the direct
-    # runner would hold all rows back until the last track is done.
+    # One report step for each way that a track can end. With one step behind a Flatten, the direct
+    # runner would hold back all rows until the last track is done.
     endings |= {
         "kept": untagged.outcomes,
         "unheard": heard.outcomes,
@@ -151,7 +151,7 @@ def _walk_and_skip(
     policy: TagPolicy,
     stopping: Callable[[], bool],
 ) -> tuple[beam.PCollection, dict[str, beam.PCollection]]:
-    """The tracks that need work, and the rows of those that do not, found in the graph."""
+    """Find the tracks that need work, and the rows of the others, inside the graph."""
     walked = (
         pipeline
         | "library" >> beam.Create([os.fsencode(job.library)])
@@ -183,7 +183,7 @@ def _walk_and_skip(
             | "take failed" >> beam.ParDo(TakeFailed(stopping))
             | "count" >> beam.Map(progress.count_listed)
         )
-        # The others get no row: what is known of them stays what it was.
+        # The others get no row, so what is known about them does not change.
         failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == "failed")
         return new, {"walked": failed}
     changed = matched | "skip unchanged" >> beam.ParDo(
@@ -221,7 +221,7 @@ def _close(_: int, run: Run) -> None:
 
 
 def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
-    """Folders of parts that know the state of the library, and their runs."""
+    """Folders of the reports that hold the state of the library, and their runs."""
     runs = [(old.tracks, old.id) for old in earlier_runs(job, run)]
     if len(runs) <= _FEW_RUNS:
         return runs
@@ -240,7 +240,7 @@ def run_tagging(
     *,
     to_do: str | None = None,
 ) -> bool:
-    """Run the main job to its end, or make a template's job of it.
+    """Run the main job to its end, or turn it into a template's job.
 
     Parameters
     ----------
@@ -249,12 +249,12 @@ def run_tagging(
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
     to_do : str, optional
-        File of the tracks that need work, where they are known. It is removed.
+        File of the tracks that need work, if they are known. It is removed.
 
     Returns
     -------
     bool
-        Whether the work is still to be done, by a job that begins when this process has ended.
+        Whether the work is still to be done, by a job that starts after this process.
     """
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     is_template = options.view_as(GoogleCloudOptions).template_location is not None
@@ -267,7 +267,7 @@ def run_tagging(
         _wait_for(result)
         interruption.remove_note(run.folder)
     except BaseException:
-        # Out of sight: an engine may go on with the work.
+        # An engine may go on with the work out of our sight.
         interruption.leave_note(run.folder)
         raise
     finally:
@@ -280,7 +280,7 @@ def run_tagging(
 
 
 def _wait_for(result: PipelineResult) -> None:
-    """Wait for a pipeline's end; of the death of Beam's thread beside this one only logs tell."""
+    """Wait for a pipeline's end. If a thread of Beam's dies, only the logs say so."""
     before, threading.excepthook = threading.excepthook, _log_death
     try:
         result.wait_until_finish()
@@ -290,7 +290,9 @@ def _wait_for(result: PipelineResult) -> None:
         for thread in threading.enumerate():
             if thread.name == "wait_until_finish_read":
                 thread.join(timeout=5)
-        raise ConnectionError("Beam's job server is gone; what it had begun is ending") from error
+        raise ConnectionError(
+            "Beam's job server is gone; work that it had begun is ending"
+        ) from error
     finally:
         threading.excepthook = before
 

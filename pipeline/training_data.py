@@ -1,6 +1,6 @@
 """The job that turns labelled audio into a training set: the tagging job up to the features.
 
-Walk a library, find out what each file is an example of, listen to it, write its features.
+Walk a library, find each file's label, listen to it, write its features.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ from transforms.library.walk import list_library
 from transforms.records import Features, Outcome, Track, printable
 from transforms.storage import storage_of
 
-# Length that is heard of each track, from its middle.
+# How much of each track is heard, from its middle.
 _SECONDS_HEARD = 60.0
-# What a worker holds before it writes a part.
+# How much a worker holds before it writes a part.
 _BYTES_PER_PART = 128 * 2**20
-# Changes whenever features or files are made in another way.
+# Raise it whenever the features or the files change.
 _VERSION = 1
 
 
@@ -78,7 +78,7 @@ def build(
     out : str
         Folder of the set.
     processes : int
-        That decode, in each worker.
+        Decoding processes in each worker.
     """
     stopping = interruption.requested
     n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
@@ -88,7 +88,7 @@ def build(
         n_segments,
         processes,
         stopping,
-        # The ears' outputs are averaged, so they hear segments spread over the track.
+        # What the ears say is averaged, and all parts of a track together describe it best.
         listen=hear_what_sounds if has_ears else hear_in_a_row,
     )
 
@@ -190,7 +190,7 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
 
 
 class WriteLeftOut(beam.DoFn):
-    """Write down files that are left out: Outcome -> nothing.
+    """Write the list of files that are left out: Outcome -> nothing.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class WriteLeftOut(beam.DoFn):
         self._files: list[LeftOut] = []
 
     def process(self, outcome: Outcome) -> Iterator[None]:
-        # A link that is not followed is no music that is missing.
+        # A link that is not followed is not missing music.
         if (outcome.status, outcome.stage) != ("refused", "walk"):
             path, reason = printable(outcome.track.uri), printable(outcome.reason)
             self._files.append(LeftOut(path, outcome.stage, reason, outcome.error_type))
@@ -226,7 +226,7 @@ def prepare(
     runner_arguments: Sequence[str] = (),
     log: Callable[[str], None] = print,
 ) -> LabelledMusic:
-    """Make a training set of a library, or take the one that was made of it before.
+    """Make a training set from a library, or reuse the one that was made from it before.
 
     Parameters
     ----------
@@ -235,17 +235,17 @@ def prepare(
     dataset : str
         How it is labelled: one of `model.data.datasets.DATASETS`, or `ONE_GENRE`.
     spec : FeatureSpec
-        Each clip is about a minute of such frames from the track's middle, at least one
-        segment; of kind ``outputs``, what the ears say of segments spread over the track.
+        Each clip is about a minute of such frames from the track's middle, at least one segment.
+        For kind ``outputs`` it is what the ears say of segments spread over the track.
     out : str or path
-        Folder of the set, which all workers reach. Made where it is missing; another set in
-        it is replaced.
+        Folder of the set, which all workers must reach. Created if it is missing; another set
+        in it is replaced.
     processes : int, optional
-        That decode, in each worker; by default as many as there are CPUs.
+        Decoding processes in each worker; by default one for each CPU.
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
     log : callable
-        Takes a line on what was left out.
+        Takes a line about what was left out.
 
     Returns
     -------
@@ -256,7 +256,7 @@ def prepare(
     DatasetError
         If the library cannot be listed, has no labelled music, or the set cannot be written.
     KeyboardInterrupt
-        If it was ended early; the set is not complete then.
+        If it was interrupted; the set is incomplete then.
     """
     library, out = os.fspath(library), os.fspath(out)
     if not storage_of(library).has_folder(library):
@@ -297,7 +297,7 @@ def prepare(
 
 
 def _is_complete(out: str, fingerprint: str) -> bool:
-    """Whether the very set that is asked for is there."""
+    """Whether the requested set is already there."""
     try:
         return read_facts(out).fingerprint == fingerprint
     except DatasetError:
@@ -305,7 +305,7 @@ def _is_complete(out: str, fingerprint: str) -> bool:
 
 
 def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
-    """Hash of all that a training set is made from: files by name, size and time.
+    """Hash of everything that a training set is made from: files by name, size and time.
 
     Parameters
     ----------
@@ -328,7 +328,7 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
 
 
 def _genres(dataset: str, labels: Counter[str]) -> dict[str, str]:
-    """Labels of a set in their order, and how they are written into tags."""
+    """Labels of a set in their order, and their spelling in tags."""
     if dataset == "gtzan":
         return GTZAN_GENRES
     known = HOMBURG_GENRES if dataset == "homburg" else {}
@@ -336,7 +336,7 @@ def _genres(dataset: str, labels: Counter[str]) -> dict[str, str]:
 
 
 def summary(facts: SetFacts) -> list[str]:
-    """What a person wants to know of a new set.
+    """Lines that describe a new set to a person.
 
     Parameters
     ----------
@@ -357,7 +357,7 @@ def summary(facts: SetFacts) -> list[str]:
 
 
 def _why_empty(facts: SetFacts) -> str:
-    """Why nothing could be made of a library."""
+    """Why a library gave no training set."""
     reasons = [f"{facts.n_unlabelled:,} files without a label"] if facts.n_unlabelled else []
     if facts.left_out:
         reasons.append(f"{len(facts.left_out):,} left out, the first: {facts.left_out[0]}")

@@ -33,8 +33,15 @@ CATCH_ALL = (
     "None",
     "12",
 )
-# What can become of a file.
-STATUSES = ("tagged", "would_tag", "kept", "unchanged", "refused", "failed")
+# What can become of a file, and what that means.
+STATUSES = {
+    "tagged": "the genre was written into the file",
+    "would_tag": "dry run: the genre would be written",
+    "kept": "the file has a genre already, and `--existing` is `keep`",
+    "unchanged": "the file has this genre already, or has not changed since an earlier run",
+    "refused": "nothing is wrong with the file, but it gets no genre; `reason` says why",
+    "failed": "the file could not be read, decoded or written; `reason` says why",
+}
 
 
 class TrackError(PathError):

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Builds GenreBeam's Flex Template on Dataflow, runs it, or has it run every night:
+# Builds GenreBeam's Flex Template for Dataflow, runs it, or schedules it for every night:
 #
 #   launch.sh build                                    the image and the template
 #   launch.sh run LIBRARY REPORT [NAME=VALUE ...]      one job, now
-#   launch.sh nightly LIBRARY REPORT [NAME=VALUE ...]  a job every night, by Cloud Scheduler
+#   launch.sh nightly LIBRARY REPORT [NAME=VALUE ...]  one job every night, by Cloud Scheduler
 #
-# LIBRARY and REPORT are gs:// folders; NAMEs are in metadata.json, such as existing=merge.
-# The environment says where and on what:
+# LIBRARY and REPORT are gs:// folders. metadata.json has the NAMEs, such as existing=merge.
+# These environment variables say where the job runs and on which machines:
 #
-#   PROJECT, REGION, BUCKET   of the job; BUCKET is a name, for the template and staging
-#   REPOSITORY                of Artifact Registry (default: genrebeam)
+#   PROJECT, REGION, BUCKET   of the job; BUCKET is the name of a bucket for template and staging
+#   REPOSITORY                in Artifact Registry (default: genrebeam)
 #   GPU                       yes: an NVIDIA L4 in each worker (default: no)
-#   MACHINE                   type of the workers (default: g2-standard-8, n2-standard-8 without GPU)
-#   MAX_WORKERS               (default: 10)
-#   SERVICE_ACCOUNT           that jobs run as; nightly ones need it, to be launched too
+#   MACHINE                   machine type (default: n2-standard-8, with GPU g2-standard-8)
+#   MAX_WORKERS               most workers at a time (default: 10)
+#   SERVICE_ACCOUNT           account that runs the jobs; nightly jobs need it
 #   SCHEDULE, TIME_ZONE       of nightly jobs (default: 0 3 * * *, Etc/UTC)
 set -euo pipefail
 
@@ -30,7 +30,7 @@ die() {
     exit 2
 }
 
-# need NAME ...: variables of the environment that must be there.
+# need NAME ...: environment variables that must be set.
 need() {
     for name in "$@"; do
         [ -n "${!name:-}" ] || die "$name is not set"
@@ -44,7 +44,7 @@ build() {
         --image "$image" --sdk-language PYTHON --metadata-file "$here/metadata.json"
 }
 
-# read_parameters LIBRARY REPORT [NAME=VALUE ...]: check them, and add what the workers need.
+# read_parameters LIBRARY REPORT [NAME=VALUE ...]: check them and add what the workers need.
 read_parameters() {
     [ $# -ge 2 ] || usage
     for folder in "$1" "$2"; do
@@ -55,13 +55,13 @@ read_parameters() {
     for parameter in "$@"; do
         [[ $parameter =~ ^([a-z0-9_]+)=. ]] || die "$parameter: not NAME=VALUE"
         grep -q "\"name\": \"${BASH_REMATCH[1]}\"" "$here/metadata.json" ||
-            die "${BASH_REMATCH[1]}: no parameter of the template, see metadata.json"
+            die "${BASH_REMATCH[1]}: not a parameter of the template, see metadata.json"
         [[ $parameter != *"|"* ]] || die "$parameter: cannot hold a |"
     done
     vcpus=${machine##*-}
-    [[ $vcpus =~ ^[1-9][0-9]*$ ]] || die "$machine: does not tell its vCPUs at its end"
+    [[ $vcpus =~ ^[1-9][0-9]*$ ]] || die "$machine: its name must end with the number of vCPUs"
     parameters+=("$@")
-    # One process of the SDK for each worker has the network, and a decoder for each vCPU.
+    # Each worker has one SDK process with the network, and one decoder for each vCPU.
     unless_given "processes=$vcpus"
     unless_given "sdk_container_image=$image"
     unless_given number_of_worker_harness_threads=2
@@ -88,7 +88,7 @@ run() {
         --parameters "^|^$(IFS='|' && printf '%s' "${parameters[*]}")"
 }
 
-# The job has one name every night: Dataflow refuses a second one while the first still runs.
+# The job has the same name every night: Dataflow refuses a second one while the first still runs.
 nightly() {
     need SERVICE_ACCOUNT
     job=genrebeam-nightly
@@ -107,7 +107,7 @@ nightly() {
         --message-body "$(launch_request "$job")"
 }
 
-# launch_request JOB: what Dataflow is asked for, as JSON.
+# launch_request JOB: the request to Dataflow, as JSON.
 launch_request() {
     python3 - "$1" "$template" "gs://$BUCKET" "$machine" "$max_workers" "$experiments" \
         "$SERVICE_ACCOUNT" "${parameters[@]}" <<'PYTHON'
@@ -145,11 +145,11 @@ need PROJECT REGION BUCKET
 case ${GPU:-no} in
     yes) kind=gpu machine=${MACHINE:-g2-standard-8} ;;
     no) kind=cpu machine=${MACHINE:-n2-standard-8} ;;
-    *) die "GPU is yes or no" ;;
+    *) die "GPU must be yes or no" ;;
 esac
 max_workers=${MAX_WORKERS:-10}
 [[ $max_workers =~ ^[1-9][0-9]*$ ]] || die "MAX_WORKERS=$max_workers: not a whole number from 1 up"
-# Else Dataflow starts a process for each vCPU, and all of them want the GPU, or load the network.
+# Otherwise Dataflow starts a process for each vCPU; each would load the network and want the GPU.
 experiments=use_runner_v2,no_use_multiple_sdk_containers
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$checkout/pipeline/__init__.py")
 image=$REGION-docker.pkg.dev/$PROJECT/${REPOSITORY:-genrebeam}/genrebeam-$kind:$version

@@ -1,7 +1,7 @@
-"""Where a Flex Template starts: its parameters become the command line of ``genrebeam tag``.
+"""The start of a Flex Template: its parameters become the command line of ``genrebeam tag``.
 
-A template's parameters all come as ``--name=value``, with underscores and with ``true`` or
-``false`` for flags; ``metadata.json`` has them. What is no option of ours is Beam's.
+A template's parameters all come as ``--name=value``, with underscores, and with ``true`` or
+``false`` for flags; see ``metadata.json``. Those that are not options of ours are Beam's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.settings.options import add_tagging_arguments
 
 
 def command_line(parameters: Sequence[str]) -> list[str]:
-    """Arguments of ``genrebeam`` that say what a template's parameters say.
+    """Turn a template's parameters into arguments of ``genrebeam``.
 
     Parameters
     ----------

@@ -2,17 +2,17 @@
 # A small standalone Flink cluster on this machine, and GenreBeam on it:
 #
 #   flink.sh fetch                     build Beam's job server for Flink, once (Maven, 150 MB)
-#   flink.sh start                     a job manager, two task managers and Beam's job server;
-#                                      of a cluster that runs, what is missing
-#   flink.sh tag LIBRARY [OPTION ...]  genrebeam tag on this cluster
-#   flink.sh status                    what runs; exit code 1 where something is missing
-#   flink.sh stop                      end all of it
+#   flink.sh start                     start a job manager, two task managers and Beam's job
+#                                      server, or those of them that do not run
+#   flink.sh tag LIBRARY [OPTION ...]  run genrebeam tag on this cluster
+#   flink.sh status                    list what runs; exit code 1 if something is missing
+#   flink.sh stop                      stop all of it
 #
-# The environment may say where:
+# Environment variables:
 #
-#   FLINK_PORT      of Flink's page and its REST interface; the two ports above it are taken too,
-#                   for the job manager and the job server (default: 8081)
-#   XDG_CACHE_HOME  jar and logs are in genrebeam/flink there (default: ~/.cache)
+#   FLINK_PORT      port of Flink's page and REST interface; the next two ports are for the job
+#                   manager and the job server (default: 8081)
+#   XDG_CACHE_HOME  folder for genrebeam/flink, with the jar and logs (default: ~/.cache)
 set -euo pipefail
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -42,14 +42,14 @@ is_fetched() {
 
 fetch() {
     if is_fetched; then
-        echo "is there already: $jar"
+        echo "already there: $jar"
         return
     fi
     need_java
     command -v mvn >/dev/null || die "no Maven found; on Debian and Ubuntu: apt install maven"
     mkdir -p "$cache"
     rm -rf "$cache/target"
-    # The copy tells which versions the jar beside it has.
+    # The copy records the versions in the jar beside it.
     cp "$here/pom.xml" "$cache/pom.xml"
     if ! mvn --quiet --batch-mode --file "$cache/pom.xml" package; then
         rm -rf "$cache/target"
@@ -58,7 +58,7 @@ fetch() {
     echo "$jar"
 }
 
-# launch SERVICE: in a process group of its own, so that all it starts ends with it.
+# launch SERVICE: in its own process group, so that everything it starts ends with it.
 launch() {
     command_of "$1"
     set -m
@@ -67,7 +67,7 @@ launch() {
     echo $! >"$state/$1.pid"
 }
 
-# command_of SERVICE: what starts it, into the array `command`.
+# command_of SERVICE: put its command line into the array `command`.
 command_of() {
     flink=(--configDir "$here" -D "rest.port=$port" -D "jobmanager.rpc.port=$rpc_port")
     case $1 in
@@ -87,8 +87,8 @@ command_of() {
     esac
 }
 
-# The process group of a service, while anything of it runs. Numbers are given again: what runs
-# has to be ours.
+# The process group of a service, while anything of it runs. The system reuses numbers, so the
+# processes have to be ours.
 group_of() {
     group=$(cat "$state/$1.pid" 2>/dev/null) &&
         pgrep -g "$group" -f "flink-job-server|$here" >/dev/null &&
@@ -121,11 +121,11 @@ start() {
     for _ in {1..120}; do
         ! is_complete || break
         for service in "${services[@]}"; do
-            group_of "$service" >/dev/null || give_up "$service ended; its last words:" "$service"
+            group_of "$service" >/dev/null || give_up "$service ended; the end of its log:" "$service"
         done
         sleep 0.5
     done
-    is_complete || give_up "not all of it came up within a minute; the logs are in $state"
+    is_complete || give_up "not everything started within a minute; the logs are in $state"
     trap - INT TERM
     status
 }
@@ -147,9 +147,9 @@ status() {
     missing=0
     for service in "${services[@]}"; do
         if group=$(group_of "$service"); then
-            echo "$service: runs (process $group)"
+            echo "$service: running (process $group)"
         else
-            echo "$service: does not run"
+            echo "$service: not running"
             missing=1
         fi
     done
@@ -177,7 +177,7 @@ stop() {
 
 tag() {
     [ $# -ge 1 ] || usage
-    status >/dev/null || die "not all of the cluster runs; first: flink.sh start"
+    status >/dev/null || die "the cluster is not complete; first: flink.sh start"
     exec "$checkout/.venv/bin/genrebeam" tag "$@" \
         --runner=FlinkRunner --job_endpoint="localhost:$job_port" --parallelism=2 \
         --environment_type=PROCESS --environment_config="{\"command\": \"$here/worker.sh\"}"

@@ -1,7 +1,7 @@
 """Beam's Python worker as a child of a Flink task manager.
 
-It is called as the program ``boot`` is that Beam's images start with and pip does not bring: it
-asks the task manager where to take work from, and becomes the worker.
+It takes the place of the program ``boot`` in Beam's images, which pip does not install: it asks the
+task manager where its work comes from, and becomes the worker.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a task manager starts, and ends, for its share of the Python work.
+# A task manager starts this, and ends it, for its share of the Python work.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)

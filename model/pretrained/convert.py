@@ -1,11 +1,10 @@
 """Convert the published weights of the ears to the files that this package ships.
 
     python -m model.pretrained.convert --yamnet yamnet.tflite [--musicnn musicnn.whl]
-    python -m model.pretrained.convert --graphs
 
 Without ``--musicnn`` its wheel is fetched from PyPI with pip. Both are known by their digests;
-the same input gives the same files. ``--graphs`` makes the graphs for ONNX Runtime from the Keras
-networks, and needs ``pip install tf2onnx``.
+the same input gives the same files. ``benchmarks/ear_graphs.py`` makes the graphs for ONNX
+Runtime from the networks.
 """
 
 from __future__ import annotations
@@ -17,12 +16,11 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from model.pretrained import musicnn, yamnet
-from model.pretrained.ears import EARS, WEIGHTS, Ear
+from model.pretrained.ears import WEIGHTS
 
 YAMNET_SHA256 = "469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194"
 MUSICNN_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
@@ -31,16 +29,10 @@ MUSICNN_WHEEL = "musicnn==0.1.0"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--yamnet", type=Path, help="yamnet.tflite, by Google")
-    source.add_argument("--graphs", action="store_true", help="only make the graphs")
+    parser.add_argument("--yamnet", type=Path, required=True, help="yamnet.tflite, by Google")
     parser.add_argument("--musicnn", type=Path, help="musicnn's wheel, version 0.1.0")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="default: %(default)s")
     arguments = parser.parse_args()
-    if arguments.graphs:
-        for ear in EARS.values():
-            (arguments.out / ear.graph.name).write_bytes(graph_of(ear))
-        return
     with tempfile.TemporaryDirectory() as work:
         wheel = arguments.musicnn or _fetched_wheel(Path(work))
         _check(arguments.yamnet, YAMNET_SHA256)
@@ -137,59 +129,6 @@ def musicnn_weights(wheel: Path, tags: str, work: Path) -> dict[str, np.ndarray]
         # There each maximum is followed by its mean, here all maxima by all means.
         weights[key] = np.concatenate([weights[key][0::2], weights[key][1::2]])
     return weights
-
-
-def graph_of(ear: Ear) -> bytes:
-    """An ear's graph for ONNX Runtime, whose weights are filled in when it is opened.
-
-    Parameters
-    ----------
-    ear : Ear
-
-    Returns
-    -------
-    bytes
-        An ONNX model: ``patches`` as in `Ear.load`, then scores and embeddings. Its initializers
-        have the names of the weights and no values.
-    """
-    import tf2onnx
-    from onnx import TensorProto
-
-    from model.loading import import_tensorflow
-
-    tf = import_tensorflow()
-    network = ear.load()
-    variables = [*network.trainable_variables, *network.non_trainable_variables]
-    names = {id(v): f"{layer.name}/{v.name}" for layer in network.layers for v in layer.variables}
-    # TensorFlow takes no slash in the name of an input.
-    inputs = {f"weight_{i}": names[id(v)] for i, v in enumerate(variables)}
-    n_trained = len(network.trainable_variables)
-
-    @tf.function
-    def hear(patches: Any, *weights: Any) -> Any:
-        trained, observed = list(weights[:n_trained]), list(weights[n_trained:])
-        return network.stateless_call(trained, observed, patches, training=False)[0]
-
-    signature = [tf.TensorSpec((None, *ear.frames.shape), tf.float32, "patches")]
-    signature += [
-        tf.TensorSpec(v.shape, tf.float32, name) for v, name in zip(variables, inputs, strict=True)
-    ]
-    model, _ = tf2onnx.convert.from_function(hear, input_signature=signature, opset=17)
-    graph = model.graph
-    for node in graph.node:
-        node.input[:] = [inputs.get(name, name) for name in node.input]
-    for given in [given for given in graph.input if given.name in inputs]:
-        kind = given.type.tensor_type
-        weight = TensorProto(
-            name=inputs[given.name],
-            data_type=kind.elem_type,
-            dims=[size.dim_value for size in kind.shape.dim],
-            data_location=TensorProto.EXTERNAL,
-        )
-        weight.external_data.add(key="location", value=ear.weights.name)
-        graph.initializer.append(weight)
-        graph.input.remove(given)
-    return model.SerializeToString(deterministic=True)
 
 
 def _save(weights: dict[str, np.ndarray], path: Path) -> None:

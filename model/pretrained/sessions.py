@@ -1,8 +1,8 @@
 """Ears without TensorFlow: ONNX Runtime runs their graphs on a CPU.
 
 It is imported in 0.05 s of CPU, TensorFlow in 2.5 s, and hears a track in a tenth less. The
-graphs beside the weights name what each weight is for; ``convert.py`` makes them from the Keras
-networks. The values come from the same files as those of Keras.
+graphs beside the weights name what each weight is for (``benchmarks/ear_graphs.py`` makes them
+from the Keras networks). The values come from the same files as those of Keras.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every subcommand is made of: a parser, exit codes, a line where something is wrong."""
+"""What every subcommand has: a parser, exit codes, error messages of one line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from pipeline.settings.options import UsageError
 from pipeline.views.terminal import safe
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
+EXIT_CODES = {
+    OK: "everything worked",
+    SOME_FAILED: "some files failed, or the command could not finish",
+    USAGE: "wrong usage, an unreadable library, or another run at work on the same reports",
+    INTERRUPTED: "interrupted (Ctrl-C or SIGTERM)",
+}
 
 
 def add_command(
@@ -34,12 +40,12 @@ def add_command(
     epilog : str
         Examples and exit codes, shown as they are.
     usage : str, optional
-        Instead of argparse's, where that lists more options than anybody reads.
+        Replaces argparse's usage line, which lists every option.
 
     Returns
     -------
     argparse.ArgumentParser
-        For its arguments.
+        Add the arguments to it.
     """
     parser = commands.add_parser(
         name,
@@ -52,22 +58,22 @@ def add_command(
     )
     parser.add_argument("--verbose", action="store_true", help="show logs and tracebacks")
     parser.add_argument(
-        "--config", metavar="FILE", default=None, help="read options from this file too"
+        "--config", metavar="FILE", default=None, help="also read options from this file"
     )
     parser.set_defaults(command=run)
     return parser
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how much a command tells, and in which form."""
-    parser.add_argument("--quiet", action="store_true", help="tell only what went wrong")
+    """Declare the options that control a command's output."""
+    parser.add_argument("--quiet", action="store_true", help="print only what went wrong")
     parser.add_argument(
-        "--json", action="store_true", help="tell what was done as one JSON object, for scripts"
+        "--json", action="store_true", help="print the result as one JSON object, for scripts"
     )
 
 
 def no_others(others: list[str]) -> None:
-    """Complain about arguments that nobody declared.
+    """Refuse arguments that nobody declared.
 
     Raises
     ------
@@ -78,6 +84,6 @@ def no_others(others: list[str]) -> None:
 
 
 def complain(message: str, code: int) -> int:
-    """Tell what is wrong in one line; gives back the exit code."""
+    """Print an error in one line and return the exit code."""
     print(f"genrebeam: {safe(message)}", file=sys.stderr)
     return code

@@ -1,4 +1,4 @@
-"""``genrebeam completion``: complete commands, options and paths in a shell."""
+"""``genrebeam completion``: completion of commands, options and paths in a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``genrebeam config``: which options are in force, and from where."""
+"""``genrebeam config``: the value of each option, and where it comes from."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def add(commands: Any) -> None:
         commands,
         "config",
         run,
-        "print which options are in force, and from where",
+        "print the value of each option, and where it comes from",
         "examples:\n"
-        "  genrebeam config            what holds for every library\n"
-        "  genrebeam config ~/Music    what holds for this one\n"
+        "  genrebeam config            options for every library\n"
+        "  genrebeam config ~/Music    options for this library\n"
         "  genrebeam config --json     for scripts\n"
         "\n"
-        "What an option is comes from the first of these that sets it:\n"
-        "  1. the command line; --no-dry-run takes back a flag that was set below\n"
+        "The first of these that sets an option counts:\n"
+        "  1. the command line; --no-dry-run and the like turn a flag off again\n"
         "  2. the environment: GENREBEAM_EXISTING=merge, GENREBEAM_DRY_RUN=true\n"
         "  3. the file that --config or GENREBEAM_CONFIG names\n"
         "  4. genrebeam.toml in the library\n"
         "  5. genrebeam.toml in your configuration folder\n"
         "  6. its default\n"
         "\n"
-        "A file has a table for each command, with its options by name:\n"
+        "A file has a table for each command. Its keys are the names of options:\n"
         "  [tag]\n"
         '  existing = "merge"\n'
         '  treat-as-missing = ["Other", "Misc"]\n'
         "  dry-run = true\n"
-        "Paths in it are relative to its folder. A library may come from others, so that its\n"
-        f"file can only set\n{keys}.\n"
-        "exit codes: 0 fine, 2 something in a file or the environment is wrong",
+        "Relative paths start at the folder of the file. You may have got a library from\n"
+        f"somebody else, so the file in it can only set\n{keys}.\n"
+        "exit codes: 0 fine, 2 a file or a variable is wrong",
     )
     config.add_argument("library", metavar="LIBRARY", nargs="?", help="folder of music")
     config.add_argument("--json", action="store_true", help="print one JSON object")
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         print(json.dumps({"files": [safe(file) for file in files], **settings}))
         return OK
     print(f"# files read: {safe(', '.join(files)) or 'none'}")
-    print(f"# your own would be {safe(user_file())}")
+    print(f"# your own file: {safe(user_file())}")
     for name, table in tables.items():
         print(f"\n[{name}]")
         for line in toml_lines(table):

@@ -24,19 +24,21 @@ def add(commands: Any) -> None:
         "  genrebeam duplicates --json | jq .groups\n"
         "  genrebeam duplicates | cut -f1,7                group and path, the best one first\n"
         "\n"
-        "Nothing is ever deleted or changed. Tracks whose embeddings are near each other are\n"
-        "listened to: copies in other formats are found, not other recordings of a piece, nor\n"
-        "excerpts, nor what runs at another speed.\n"
-        "The library has to be heard once, with embeddings: see genrebeam similar --help.\n"
+        "Nothing is deleted or changed. Tracks whose embeddings are near each other are listened\n"
+        "to. This finds copies in other formats, but not other recordings of a piece, excerpts,\n"
+        "or copies at another speed.\n"
+        "Hear the library once with embeddings first: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 some files could not be listened to, 2 wrong usage",
     )
     duplicates.add_argument(
         "--report",
         metavar="DIR",
         default=DEFAULT_REPORT,
-        help=f"home of the reports (default: ./{DEFAULT_REPORT})",
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
     )
-    duplicates.add_argument("--json", action="store_true", help="as one JSON object, for scripts")
+    duplicates.add_argument(
+        "--json", action="store_true", help="print one JSON object, for scripts"
+    )
 
 
 def run(arguments: argparse.Namespace, others: list[str]) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model.evaluation.correspondence import Correspondence
     from model.evaluation.predict import Predictions, TrackScores
 
-# ``filtered`` is what GTZAN's fault-filtered test list is called.
+# ``filtered`` is GTZAN's fault-filtered test list.
 _SPLITS = {
     "filtered": "test",
     "test": "test",
@@ -40,21 +40,20 @@ def add(commands: Any) -> None:
         commands,
         "evaluate",
         run,
-        "measure a bundle on music whose genre is known",
+        "measure a model on music of known genres",
         "examples:\n"
         "  genrebeam evaluate my-bundle --data gtzan --split filtered --json\n"
         "  genrebeam evaluate my-bundle --data ~/Music --labels tags --page figures.html\n"
         "  genrebeam evaluate default --data ~/Music --labels tags --split all\n"
         "\n"
-        "A model's genres count as those that the data calls otherwise: Alt. Rock is\n"
-        "Alternative, and Punk is Rock where the data has no Punk. Models with families are\n"
-        "measured by family too.\n"
+        "Different names of a genre count as one: Alt. Rock is Alternative, and Punk is Rock if\n"
+        "the data has no Punk. Models with families are measured by family too.\n"
         "\n"
         "exit codes: 0 measured, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam evaluate BUNDLE --data DIR [OPTION ...]",
     )
     evaluate.add_argument(
-        "bundle", metavar="BUNDLE", help="folder of the model, or default or gtzan"
+        "bundle", metavar="BUNDLE", help="the model: a folder, or default or gtzan"
     )
     evaluate.add_argument("--data", metavar="DIR", required=True, help="folder of the music")
     add_music_arguments(evaluate)
@@ -62,12 +61,12 @@ def add(commands: Any) -> None:
         "--split",
         choices=tuple(_SPLITS),
         default="test",
-        help="list to measure on; filtered is GTZAN's test list, all is every track, for models "
-        "that did not learn from the data (default: %(default)s)",
+        help="tracks to measure on; filtered is GTZAN's fault-filtered test list; all is every "
+        "track, for models that did not learn from the data (default: %(default)s)",
     )
     evaluate.add_argument("--json", action="store_true", help="print all figures as JSON")
     evaluate.add_argument(
-        "--page", metavar="FILE", default=None, help="write an HTML page of plots"
+        "--page", metavar="FILE", default=None, help="also write an HTML page of plots"
     )
 
 
@@ -87,7 +86,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         if arguments.split == "filtered" and music[0].split != FILTERED:
             raise UsageError(f"{arguments.data}: has no fault-filtered lists")
         if not frames.same_frames(joined.features):
-            reason = "not made of the frames that it hears"
+            reason = "does not have the frames that the model needs"
             raise UsageError(f"{joined.name}: {reason} ({bundle.path})")
         figures = _measure(arguments, bundle, joined, _SPLITS[arguments.split])
     if arguments.json:
@@ -98,7 +97,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     print(summary_lines(figures))
     if figures["n_unknown"]:
         print(
-            f"{figures['n_unknown']:,} tracks of genres that the model does not know were left out"
+            f"{figures['n_unknown']:,} tracks of genres that the model does not know were skipped"
         )
     if "families" in figures:
         print(f"\nby family:\n{summary_lines(figures['families'])}")

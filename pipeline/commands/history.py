@@ -1,4 +1,4 @@
-"""``genrebeam history``: every genre that a file had."""
+"""``genrebeam history``: every genre that a file has had."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = {
     "found": "found with",
     "tagged": "tagged",
     "would_tag": "would be tagged",
-    "given_back": "given back",
+    "given_back": "restored to",
     "now": "has now",
 }
 
@@ -30,22 +30,24 @@ def add(commands: Any) -> None:
         commands,
         "history",
         run,
-        "tell every genre that a file had, when, and by which model",
+        "show every genre that a file has had, when, and from which model",
         "examples:\n"
         "  genrebeam history ~/Music/song.mp3\n"
         "  genrebeam history song.mp3 --report nas/genre-report --json\n"
         "\n"
-        "A file that was moved is followed by what is in it.\n"
+        "A file that was moved is recognised by its content.\n"
         "exit codes: 0 done, 1 no run has seen the file, 2 wrong usage",
     )
-    history.add_argument("file", metavar="FILE", help="as it is called now, or was")
+    history.add_argument(
+        "file", metavar="FILE", help="path of the file, now or at any earlier time"
+    )
     history.add_argument(
         "--report",
         metavar="DIR",
         default=DEFAULT_REPORT,
-        help=f"home of the reports (default: ./{DEFAULT_REPORT})",
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
     )
-    history.add_argument("--json", action="store_true", help="as one JSON object, for scripts")
+    history.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{report}: cannot be read ({reason})") from error
     if not events:
-        return complain(f"{path}: no run in {report} has seen it", SOME_FAILED)
+        return complain(f"{path}: not in any run in {report}", SOME_FAILED)
     present = now(path, datetime.datetime.now(datetime.UTC).isoformat())
     events += [present] if present else []
     if arguments.json:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from pipeline.views.inspection.inspection import Inspection
 
-# Genres that are printed: so many, and none that would show as 0 %.
+# Most genres to print, and the least probability: none shows as 0 %.
 _MOST_GENRES, _LEAST = 5, 0.005
-# Columns of the terminal: of all, of a genre's name, of a full bar; and steps in a block.
+# Width in columns of everything, of a genre's name, of a full bar; and steps in one block.
 _WIDEST, _LONGEST_NAME, _BAR, _PARTS = 100, 24, 32, 8
-# From nothing to all, for terminals that know Unicode and for those that do not.
+# From empty to full, for terminals with Unicode and without.
 _BARS, _STRIPS = " ▏▎▍▌▋▊▉█", " ▁▂▃▄▅▆▇█"
 _ASCII_BARS, _ASCII_STRIPS = "-#", " .:-=+*%#"
 
@@ -36,27 +36,30 @@ def add(commands: Any) -> None:
         run,
         "show what the model hears in one track",
         "examples:\n"
-        "  genrebeam inspect song.mp3              print the vote, leave song.inspect.html here\n"
+        "  genrebeam inspect song.mp3              print the vote, write song.inspect.html here\n"
         "  genrebeam inspect song.mp3 --png --out ~/Desktop\n"
         "  genrebeam inspect song.mp3 --json | jq .vote\n"
         "\n"
-        "The page shows waveform, genre over time, mel spectrogram, MFCC, chroma, spectral\n"
-        "rolloff and centroid, and zero crossings. The track is only read. A page or picture of\n"
-        "an earlier inspection is replaced; any other file of that name is left alone.\n"
+        "The page shows the waveform, genre over time, mel spectrogram, MFCC, chroma, spectral\n"
+        "rolloff and centroid, and zero crossings. The track is only read. inspect replaces its\n"
+        "own earlier page or picture, but no other file of that name.\n"
         "exit codes: 0 fine, 1 the track cannot be heard, 2 wrong usage, 3 interrupted",
     )
-    inspect.add_argument("track", metavar="TRACK", help="one file of music")
+    inspect.add_argument("track", metavar="TRACK", help="one audio file")
     inspect.add_argument(
         "--bundle",
         metavar="DIR",
         default=None,
-        help="folder of the model to use, or the name of one that comes with genrebeam: default "
-        "or gtzan (default: default)",
+        help="the model: a folder, or one that comes with genrebeam, default or gtzan "
+        "(default: default)",
     )
     inspect.add_argument(
-        "--out", metavar="DIR", default=".", help="folder for the page (default: the current one)"
+        "--out",
+        metavar="DIR",
+        default=".",
+        help="folder for the page (default: the current folder)",
     )
-    inspect.add_argument("--png", action="store_true", help="also leave it as a picture")
+    inspect.add_argument("--png", action="store_true", help="also write the page as a picture")
     inspect.add_argument("--json", action="store_true", help="print all figures as JSON")
 
 
@@ -106,7 +109,7 @@ def _checked_track(track: str) -> str:
     if "://" in track:
         raise UsageError(f"{track}: only local files can be inspected")
     if os.path.isdir(track):
-        raise UsageError(f"{track}: a folder; inspect shows one file")
+        raise UsageError(f"{track}: is a folder; inspect takes one file")
     if not os.path.isfile(track):
         raise UsageError(f"{track}: no such file")
     if format_of(track) not in FORMATS:
@@ -115,17 +118,17 @@ def _checked_track(track: str) -> str:
 
 
 def _checked_output(track: str, folder: str, kind: str) -> str:
-    """Path of a page or picture, which is nobody else's file."""
+    """Path of a page or picture, checked not to be somebody else's file."""
     from pipeline.views.inspection.words import GENERATOR
 
     if os.path.exists(folder) and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
-        raise UsageError(f"{folder}: not a folder that can be written")
+        raise UsageError(f"{folder}: not a writable folder")
     name = os.path.splitext(os.path.basename(track))[0]
     path = os.path.join(folder, f"{name}.inspect.{kind}")
     try:
         with open(path, "rb") as stream:
             if GENERATOR.encode() not in stream.read(1000):
-                raise UsageError(f"{path}: another file is in the way; choose a folder with --out")
+                raise UsageError(f"{path}: another file has this name; choose a folder with --out")
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
@@ -146,7 +149,7 @@ def _print(console: Console, inspection: Inspection) -> None:
     if artist:
         console.print(Text(safe(artist)))
     if inspection.not_music is not None:
-        told = f"Not music: {inspection.not_music}; what follows is what it would be taken for"
+        told = f"Not music: {inspection.not_music}; below is the genre it would get if it were"
         console.print(Text(safe(told), "bold"))
     table = Table.grid(padding=(0, 2, 0, 0))
     rows = [(name, fact, "") for name, fact in facts(inspection)]
@@ -175,13 +178,13 @@ def _print(console: Console, inspection: Inspection) -> None:
         for subject, words in said.items():
             told = ", ".join(f"{word} {percent(score)}" for word, score in words)
             table.add_row(Text(subject, "dim"), Text(told, overflow="fold"))
-        console.print(Text("What the networks say in words, and how surely", "dim"))
+        console.print(Text("What the networks say in words, and how sure they are", "dim"))
         console.print(table)
         console.print()
 
 
 def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator[Text]:
-    """How probable genres are, and how many votes they have: a heading, a line for each."""
+    """The vote: a heading, then a line for each genre with its probability and votes."""
     from rich.text import Text
 
     from pipeline.views.inspection.words import chance, colours, percent
@@ -199,7 +202,7 @@ def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator
 def _over_time(
     inspection: Inspection, rows: dict[int, str], blocks: str, columns: int
 ) -> Iterator[Text]:
-    """The same genres from segment to segment, and the time below."""
+    """The same genres from segment to segment, with the time below."""
     import numpy as np
     from rich.text import Text
 

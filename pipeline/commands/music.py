@@ -1,4 +1,4 @@
-"""Labelled music for the commands that learn from it or are measured on it."""
+"""Labelled music, for the commands that train on it or evaluate with it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from model.feature_spec import FeatureSpec
     from model.recipes import Recipe
 
-# What `model.data.datasets.DATASETS` holds, for a fast ``--help``; a test compares them.
+# A copy of `model.data.datasets.DATASETS`, for a fast ``--help``; a test compares them.
 KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
 WHERE_FROM = (
-    "a known data set's names and lists (gtzan, fma, homburg), the names of the folders "
+    "the names and lists of a known data set (gtzan, fma, homburg), the names of the folders "
     "(folders), or the files' tags (tags)"
 )
 
 
 def add_music_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what says which music to use.
+    """Declare the options that choose the music.
 
     Parameters
     ----------
@@ -39,23 +39,22 @@ def add_music_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         default=None,
         help=f"where the genres come from: {WHERE_FROM} "
-        "(default: GTZAN, FMA and prepared sets are recognised)",
+        "(default: recognises GTZAN, FMA and prepared sets)",
     )
     parser.add_argument(
         "--also",
         metavar="DIR",
         action="append",
         default=[],
-        help="one more folder of music, all of the genre that the folder is named after; "
-        "may be given several times",
+        help="one more folder of music, all of one genre, the folder's name; can be repeated",
     )
     parser.add_argument(
         "--random-split",
         metavar="SEED",
         type=int,
         default=None,
-        help="divide all tracks 70:30 at random, as many published figures do; this leaks "
-        "artists (default: the data's own lists, else by artist)",
+        help="split all tracks 70:30 at random, as many papers do; this leaks artists "
+        "(default: the data set's own lists, else by artist)",
     )
 
 
@@ -67,7 +66,7 @@ def gather(
     *,
     whole: bool = False,
 ) -> list[LabelledMusic]:
-    """Labelled music: read where it is an array or a prepared set, else heard first.
+    """Labelled music: an array or a prepared set is read, audio is heard first.
 
     Parameters
     ----------
@@ -134,10 +133,10 @@ def _prepared(
         raise UsageError(f"{library}: no such folder")
     if dataset is None:
         raise UsageError(
-            f"{library}: say where the genres come from, with --labels folders or --labels tags"
+            f"{library}: where do the genres come from? Say --labels folders or --labels tags"
         )
     place = os.path.abspath(library)
-    # Each way of hearing the same music has a folder of its own.
+    # One folder for each way of hearing the same music.
     key = hashlib.sha256(repr((os.fsencode(place), dataset, spec)).encode()).hexdigest()
     name = f"{os.path.basename(place)}-{key[:8]}"
     out = os.path.join(work, name)
@@ -147,7 +146,7 @@ def _prepared(
 
 
 def note(line: str) -> None:
-    """Tell what a person wants to know beside the result."""
+    """Print a remark on stderr, beside the result."""
     print(safe(line), file=sys.stderr)
 
 
@@ -167,7 +166,7 @@ def recipe_named(name: str) -> Recipe:
 
 
 def one_data_folder(positional: str | None, option: str | None) -> str:
-    """The data's folder, which may be given with or without ``--data``.
+    """The data's folder, given with or without ``--data``.
 
     Raises
     ------
@@ -176,12 +175,12 @@ def one_data_folder(positional: str | None, option: str | None) -> str:
     """
     given: Sequence[str] = [folder for folder in (positional, option) if folder]
     if len(given) != 1:
-        raise UsageError("give the folder of the music once, as DATA or with --data")
+        raise UsageError("name the folder of the music once, as DATA or with --data")
     return given[0]
 
 
 def load_keras() -> None:
-    """Import Keras without what its backend prints."""
+    """Import Keras and hide what its backend prints."""
     from model.loading import silenced
 
     with silenced():

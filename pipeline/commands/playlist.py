@@ -1,4 +1,4 @@
-"""``genrebeam playlist``: a playlist of tracks that sound like one."""
+"""``genrebeam playlist``: a playlist of tracks that sound like a given one."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ def add(commands: Any) -> None:
         commands,
         "playlist",
         run,
-        "make a playlist of tracks that sound like one",
+        "make a playlist of tracks that sound like a given one",
         "examples:\n"
         "  genrebeam playlist --like song.mp3 --out like-song.m3u8\n"
         "  genrebeam playlist --like song.mp3 --length 20 | mpv --playlist=-\n"
         "\n"
-        "It begins with TRACK, the nearest follow. No recording is in it twice, and between two\n"
-        "tracks of one artist there are two of others, as long as there are others. Paths are\n"
-        "relative to the playlist's folder. An earlier playlist of that name is replaced, any\n"
-        "other file is left alone.\n"
-        "The library has to be heard once, with embeddings: see genrebeam similar --help.\n"
+        "It starts with TRACK; the nearest tracks follow. No recording comes twice. Between two\n"
+        "tracks of one artist there are two by others, as long as there are others. Paths are\n"
+        "relative to the playlist's folder. playlist replaces its own earlier file, but no other\n"
+        "file of that name.\n"
+        "Hear the library once with embeddings first: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 the track cannot be heard, 2 wrong usage",
     )
-    playlist.add_argument("--like", metavar="TRACK", required=True, help="one file of music")
+    playlist.add_argument("--like", metavar="TRACK", required=True, help="one audio file")
     playlist.add_argument(
         "--length",
         type=count,
         default=40,
         metavar="N",
-        help="tracks, fewer where there are not as many (default: %(default)s)",
+        help="number of tracks, if there are so many (default: %(default)s)",
     )
     playlist.add_argument(
         "--out",
         metavar="FILE",
         default=None,
-        help="the playlist, UTF-8 (default: it is printed, relative to the current folder)",
+        help="file of the playlist (default: print it, with paths from the current folder)",
     )
     playlist.add_argument(
         "--report",
         metavar="DIR",
         default=DEFAULT_REPORT,
-        help=f"home of the reports (default: ./{DEFAULT_REPORT})",
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
     )
 
 
@@ -82,9 +82,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     text, left_out = m3u8(entries, os.path.dirname(out) if out else os.getcwd())
     tell_left_out(heard, missing, sys.stderr)
     for uri in left_out:
-        complain(f"{safe(uri)}: such a name cannot stand in a playlist, left out", OK)
+        complain(f"{safe(uri)}: left out, a playlist cannot hold such a name", OK)
     if out is None:
-        with contextlib.suppress(BrokenPipeError):  # whoever reads has enough, as head does
+        with contextlib.suppress(BrokenPipeError):  # the reader has enough, as head does
             sys.stdout.buffer.write(text.encode())
             sys.stdout.buffer.flush()
         return OK
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 
 def _checked_output(path: str) -> str:
-    """Absolute path of a playlist, which is nobody else's file."""
+    """Absolute path of a playlist, checked not to be somebody else's file."""
     path = os.path.abspath(path)
     try:
         with open(path, "rb") as stream:
@@ -107,7 +107,7 @@ def _checked_output(path: str) -> str:
                 .removeprefix(b"\xef\xbb\xbf")
                 .startswith(_FIRST_LINE.encode())
             ):
-                raise UsageError(f"{path}: another file is in the way; choose another with --out")
+                raise UsageError(f"{path}: another file has this name; choose another with --out")
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -116,7 +116,7 @@ def _checked_output(path: str) -> str:
 
 
 def _entries(heard: Heard, seed: Seed, length: int, missing: list[str]) -> list[Entry]:
-    """The tracks of the playlist; those that are no longer there go into `missing`."""
+    """The tracks of the playlist; files that no longer exist go into `missing`."""
     import numpy as np
 
     from pipeline.by_ear.heard import is_there
@@ -150,6 +150,6 @@ def _entry_of(path: str) -> Entry:
 
     try:
         tags, audio = read_header(path)
-    except Exception:  # what sounds can be played, whatever its tags are
+    except Exception:  # it can be played, whatever its tags are
         return Entry(path)
     return Entry(path, tags.artist, tags.title, audio.duration_s)

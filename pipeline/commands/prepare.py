@@ -17,14 +17,13 @@ def add(commands: Any) -> None:
         commands,
         "prepare",
         run,
-        "turn a library of known genres into a training set",
+        "turn music of known genres into a training set",
         "examples:\n"
         "  genrebeam prepare ~/Music --labels tags --out my-set\n"
         "  genrebeam train my-set --out my-bundle\n"
         "\n"
-        "train does this by itself; as a step of its own it runs wherever Apache Beam does and\n"
-        "all workers reach --out.\n"
-        "Options of Beam (such as --runner) are passed on to it.\n"
+        "train does this by itself. As a separate step it can run on any runner of Apache Beam\n"
+        "whose workers all reach --out. Options of Beam, such as --runner, are passed on to it.\n"
         "exit codes: 0 prepared, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam prepare LIBRARY --labels KIND --out DIR [OPTION ...]",
     )
@@ -37,9 +36,9 @@ def add(commands: Any) -> None:
         required=True,
         help=f"where the genres come from: {WHERE_FROM}",
     )
-    prepare.add_argument("--out", metavar="DIR", required=True, help="folder of the set")
+    prepare.add_argument("--out", metavar="DIR", required=True, help="folder for the training set")
     prepare.add_argument(
-        "--recipe", default="ears", help="whose features to compute (default: %(default)s)"
+        "--recipe", default="ears", help="recipe whose features to compute (default: %(default)s)"
     )
 
 
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     from pipeline.views import progress
 
     if "://" in arguments.out:
-        raise UsageError(f"{arguments.out}: sets can only be local so far")
+        raise UsageError(f"{arguments.out}: training sets can only be local so far")
     try:
         with interruption.handled(), progress.shown():
             music = prepare(

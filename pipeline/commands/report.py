@@ -1,4 +1,4 @@
-"""``genrebeam report``: a page of what runs did."""
+"""``genrebeam report``: one page about one or many runs."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ def add(commands: Any) -> None:
         commands,
         "report",
         run,
-        "make one web page of what one or many runs did",
+        "make one web page about one or many runs",
         "examples:\n"
         "  genrebeam report genre-report                      all its runs\n"
         "  genrebeam report genre-report --run 20261120T101500.123Z-3fa9\n"
         "  genrebeam report nas/genre-report laptop/genre-report --out music.html\n"
         "\n"
-        "Of each file the latest row counts. The page is one file that needs no network.\n"
+        "If a file is in several runs, its latest row counts. The page is one file and needs no\n"
+        "network.\n"
         "exit codes: 0 done, 2 wrong usage",
     )
-    report.add_argument("reports", metavar="REPORT_DIR", nargs="+", help="home of reports")
-    report.add_argument("--run", metavar="ID", default=None, help="only this run (default: all)")
+    report.add_argument("reports", metavar="REPORT_DIR", nargs="+", help="a report folder")
+    report.add_argument(
+        "--run", metavar="ID", default=None, help="only this run (default: all runs)"
+    )
     report.add_argument(
         "--out",
         metavar="FILE",
         default=None,
-        help="the page (default: report.html in the first REPORT_DIR)",
+        help="file of the page (default: report.html in the first REPORT_DIR)",
     )
 
 
@@ -45,34 +48,34 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from pipeline.views.report_page import write_report_page
     from transforms.storage import absolute
 
-    homes = [absolute(home) for home in arguments.reports]
-    runs = _runs(homes, arguments.run)
-    path = absolute(arguments.out or os.path.join(homes[0], "report.html"))
+    folders = [absolute(folder) for folder in arguments.reports]
+    runs = _runs(folders, arguments.run)
+    path = absolute(arguments.out or os.path.join(folders[0], "report.html"))
 
     try:
         write_report_page({run: run.read_rows() for run in runs}, path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be made ({error.strerror})") from error
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     print(f"page: {safe(path)}")
     return OK
 
 
-def _runs(homes: list[str], id: str | None) -> list[Run]:
-    """All runs, or the one that was asked for.
+def _runs(folders: list[str], id: str | None) -> list[Run]:
+    """All runs of the report folders, or the one with this id.
 
     Raises
     ------
     UsageError
-        If a home cannot be read, or there is no such run.
+        If a folder cannot be read, or there is no such run.
     """
     from pipeline.runs.run import runs_of
 
     try:
-        runs = [run for home in dict.fromkeys(homes) for run in runs_of(home)]
+        runs = [run for folder in dict.fromkeys(folders) for run in runs_of(folder)]
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix("run=")]
     if not runs:
-        raise UsageError(f"{', '.join(homes)}: has no run{'' if id is None else f' {id}'}")
+        raise UsageError(f"{', '.join(folders)}: has no run{'' if id is None else f' {id}'}")
     return runs

@@ -1,4 +1,4 @@
-"""``genrebeam similar``: the tracks that sound most like one."""
+"""``genrebeam similar``: the tracks that sound most like a given one."""
 
 from __future__ import annotations
 
@@ -20,28 +20,32 @@ def add(commands: Any) -> None:
         commands,
         "similar",
         run,
-        "list the tracks that sound most like one",
+        "list the tracks that sound most like a given one",
         "examples:\n"
         "  genrebeam similar song.mp3\n"
         "  genrebeam similar song.mp3 --count 5 --json\n"
         "  genrebeam similar song.mp3 | cut -f4            paths only\n"
         "\n"
-        "The library has to be heard once, with embeddings; this writes nothing into it:\n"
+        "Hear the library once with embeddings first; this writes nothing into it:\n"
         "  genrebeam tag LIBRARY --existing replace --dry-run --embeddings\n"
-        "TRACK need not be in it: then it is heard now.\n"
+        "If TRACK is not part of the library, it is heard now.\n"
         "exit codes: 0 done, 1 the track cannot be heard, 2 wrong usage",
     )
-    similar.add_argument("track", metavar="TRACK", help="one file of music")
+    similar.add_argument("track", metavar="TRACK", help="one audio file")
     similar.add_argument(
-        "--count", type=count, default=20, metavar="N", help="so many (default: %(default)s)"
+        "--count",
+        type=count,
+        default=20,
+        metavar="N",
+        help="number of tracks to list (default: %(default)s)",
     )
     similar.add_argument(
         "--report",
         metavar="DIR",
         default=DEFAULT_REPORT,
-        help=f"home of the reports (default: ./{DEFAULT_REPORT})",
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
     )
-    similar.add_argument("--json", action="store_true", help="as one JSON object, for scripts")
+    similar.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
 def run(arguments: argparse.Namespace, others: list[str]) -> int:

@@ -33,19 +33,19 @@ def add(commands: Any) -> None:
         commands,
         "tag",
         run,
-        "tag a library",
+        "write genres into the files of a library",
         "examples:\n"
         "  genrebeam tag ~/Music --dry-run            see what would be written\n"
-        "  genrebeam tag ~/Music                      tag what has no genre yet\n"
-        "  genrebeam tag song.mp3 --existing replace  one file, whatever genre it has\n"
+        "  genrebeam tag ~/Music                      tag the files that have no genre\n"
+        "  genrebeam tag song.mp3 --existing replace  tag one file, even if it has a genre\n"
         "  genrebeam tag ~/Music --formats mp3,flac --min-confidence 0.6\n"
         "  GENREBEAM_EXISTING=merge genrebeam tag ~/Music --quiet    for cron and the like\n"
-        "  genrebeam tag ~/Music --retry-failed       what failed, and nothing else\n"
+        "  genrebeam tag ~/Music --retry-failed       try only the files that failed\n"
         "  genrebeam tag ~/Music --json | jq .counts\n"
         "\n"
-        "Every option can stand in a file or in the environment, and --no-dry-run and the like\n"
-        "take a flag back: see genrebeam config --help.\n"
-        "Options of Apache Beam (such as --runner) are passed on to it.\n"
+        "Every option can be set in a file or in the environment; --no-dry-run and the like turn\n"
+        "a flag off again. See genrebeam config --help.\n"
+        "Options of Apache Beam, such as --runner, are passed on to it.\n"
         "exit codes: 0 all fine, 1 some files failed, 2 wrong usage or another run is at work,\n"
         "3 interrupted",
         usage="genrebeam tag LIBRARY [OPTION ...]",
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
 
     with locked(job.report) as note:
         if job.retry_failed and not earlier_runs(job):
-            raise UsageError(f"{job.report}: has no earlier run over {job.library} to retry")
+            raise UsageError(f"{job.report}: no earlier run over {job.library} to retry")
         run = start_run(job.report)
         note(run.id)
         return _run(job, run, arguments, runner_arguments)
@@ -103,7 +103,7 @@ def _run(
         page = None if facts["state"] == "launched" else _leave_page(run, ended)
     _tell(job, run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
-        return complain("interrupted; the report has what was done", INTERRUPTED)
+        return complain("interrupted; the report has every file that was done", INTERRUPTED)
     return SOME_FAILED if facts["counts"].get("failed") else OK
 
 
@@ -114,9 +114,9 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
         f"{job.bundle.name} {job.bundle.version}, knows {len(job.bundle.genres)} genres",
     )
     existing = {
-        "keep": "a genre that is there stays",
-        "merge": "new genres go beside those that are there",
-        "replace": "new genres replace those that are there",
+        "keep": "existing genres stay",
+        "merge": "new genres are added to existing ones",
+        "replace": "new genres replace existing ones",
     }
     policy = [existing[job.existing]]
     if job.top_k > 1:
@@ -128,7 +128,7 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
     if job.retry_failed:
         policy.append("only files that failed")
     elif not job.incremental:
-        policy.append("earlier runs do not count")
+        policy.append("earlier runs are ignored")
     yield "policy", "; ".join(policy)
     segments = "all" if job.n_segments is None else f"{job.n_segments}"
     seconds = job.bundle.features.segment_seconds
@@ -140,7 +140,10 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
 
 
 def _leave_page(run: Run, ended: Ended) -> str | None:
-    """Path of the run's page; what it shows is in the Parquet too, so that a run can lack it."""
+    """Write the run's page and return its path; None where it cannot be written.
+
+    The page shows only what is in the Parquet, so a run can do without it.
+    """
     from pipeline.views.report_page import write_report_page
 
     try:
@@ -160,7 +163,7 @@ def _tell(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """What came of a run: on a terminal with tables, in a pipe two lines, or as JSON."""
+    """Print the result of a run: tables on a terminal, two lines in a pipe, or JSON."""
     from pipeline.views.summary import show_result, summarise
 
     facts, found = ended.manifest, summarise(ended.rows)
@@ -188,7 +191,7 @@ def _tell(
 
 def _headline(facts: dict[str, Any]) -> str:
     if facts["state"] == "launched":
-        return "launched; its job does the rest"
+        return "launched; the job does the rest"
     counts = facts["counts"]
     parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in STATUSES if counts.get(s)]
     total = sum(counts.values())

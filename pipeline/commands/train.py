@@ -21,7 +21,7 @@ from pipeline.settings.options import UsageError, count
 if TYPE_CHECKING:
     from model.feature_spec import FeatureSpec
 
-# Members of a model use the seeds after it, all in 32 bits.
+# The networks of an ensemble use the seeds that follow; all must fit into 32 bits.
 _LARGEST_SEED = 2**32 - 100
 
 
@@ -37,47 +37,51 @@ def add(commands: Any) -> None:
         "  genrebeam train corpus --labels folders --out my-bundle   one folder per genre\n"
         "  genrebeam train gtzan --recipe wang-vote-cnn --out wang   a published network\n"
         "\n"
-        "Stopped? The same command goes on where it was, once the music has been heard.\n"
+        "The same command continues a training that was interrupted; if it was interrupted while\n"
+        "it listened to the music, it starts again.\n"
         "exit codes: 0 trained, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam train DATA --out DIR [OPTION ...]",
     )
     train.add_argument("library", metavar="DATA", nargs="?", help="folder of the music")
     train.add_argument("--data", metavar="DIR", default=None, help="the same as DATA")
     add_music_arguments(train)
-    train.add_argument("--out", metavar="DIR", required=True, help="folder of the new bundle")
+    train.add_argument("--out", metavar="DIR", required=True, help="folder for the new bundle")
     train.add_argument(
         "--recipe",
         default=None,
-        help="what to train (default: ears, which learns in seconds from what pretrained networks "
-        "hear; genre-cnn where there are only pictures of the music)",
+        help="what to train (default: ears, which learns in seconds from pretrained networks; "
+        "genre-cnn for data sets that hold spectrograms only)",
     )
     train.add_argument("--name", default=None, help="the model's name (default: the recipe's)")
     train.add_argument(
         "--about",
         metavar="FILE",
         default=None,
-        help="Markdown for the model card, such as the music's sources and licences "
+        help="Markdown for the model card, such as sources and licences of the music "
         "(default: none)",
     )
-    train.add_argument("--seed", type=_seed, default=0, help="of all chance (default: %(default)s)")
+    train.add_argument(
+        "--seed", type=_seed, default=0, help="seed of all random numbers (default: %(default)s)"
+    )
     train.add_argument(
         "--epochs",
         type=count,
         metavar="N",
         default=None,
-        help="most epochs (default: the recipe's)",
+        help="train for at most N epochs (default: the recipe's)",
     )
-    train.add_argument(
-        "--replace", action="store_true", help="replace the bundle that is in --out already"
-    )
+    train.add_argument("--replace", action="store_true", help="replace a bundle that is in --out")
     train.add_argument(
         "--work",
         metavar="DIR",
         default=None,
-        help="folder for features of audio that was heard (default: --out with -features added)",
+        help="folder for the features of the music (default: the name of --out plus -features)",
     )
     train.add_argument(
-        "--logs", metavar="DIR", default=None, help="write logs for TensorBoard (default: none)"
+        "--logs",
+        metavar="DIR",
+        default=None,
+        help="write TensorBoard logs to this folder (default: none)",
     )
 
 
@@ -85,7 +89,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     asked = recipe_named(arguments.recipe) if arguments.recipe else None
-    # The command line goes before what is configured.
+    # The command line comes before the configuration.
     configured = arguments.library and "data" in arguments.settings
     library = one_data_folder(arguments.library, None if configured else arguments.data)
     _check_out(arguments.out, arguments.replace)
@@ -145,11 +149,11 @@ def _text_of(path: str) -> str:
 
 
 def _check_out(out: str, replace: bool) -> None:
-    """Complain before any work about a place that the bundle cannot go to."""
+    """Refuse, before any work, a place that the bundle cannot go to."""
     from model.bundle import BUNDLE_FILES
 
     if os.path.lexists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: not a folder")
     taken = [name for name in BUNDLE_FILES if os.path.lexists(os.path.join(out, name))]
     if taken and not replace:
-        raise UsageError(f"{out}: has {', '.join(taken)} already; --replace lets them go")
+        raise UsageError(f"{out}: already has {', '.join(taken)}; --replace overwrites them")

@@ -1,4 +1,4 @@
-"""``genrebeam undo``: give files back what they were."""
+"""``genrebeam undo``: restore the files that a run changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
         commands,
         "undo",
         run,
-        "give files back what they were before a run",
+        "restore files as they were before a run",
         "examples:\n"
         "  genrebeam undo genre-report --dry-run   list what would be restored\n"
         "  genrebeam undo genre-report             undo the latest run that changed files\n"
@@ -34,40 +34,43 @@ def add(commands: Any) -> None:
         "  genrebeam undo genre-report --since 2026-11-20\n"
         "  genrebeam undo genre-report --track song.mp3 --album 'Kind of Blue'\n"
         "\n"
-        "Files are restored byte for byte. A file that was changed by others since is left as\n"
-        "it is and listed; one that was moved is found by what is in it. Undoing twice does no\n"
-        "harm. exit codes: 0 all restored, 1 some could not be, 2 wrong usage",
+        "Files are restored byte for byte. A file that somebody else has changed since is left\n"
+        "alone and listed. A file that was moved is recognised by its content. Undoing twice\n"
+        "does no harm.\n"
+        "exit codes: 0 all restored, 1 some could not be restored, 2 wrong usage",
     )
-    undo.add_argument("report", metavar="REPORT_DIR", help="home of the reports")
+    undo.add_argument("report", metavar="REPORT_DIR", help="the report folder")
     which = undo.add_mutually_exclusive_group()
     which.add_argument(
-        "--run", metavar="ID", default=None, help="a run (default: the latest that fits)"
+        "--run", metavar="ID", default=None, help="undo this run (default: the latest that fits)"
     )
-    which.add_argument("--since", metavar="DATE", default=None, help="all runs since a day or time")
     which.add_argument(
-        "--status", action="store_true", help="list the runs that changed files; change nothing"
+        "--since", metavar="DATE", default=None, help="undo all runs since a date or time"
+    )
+    which.add_argument(
+        "--status", action="store_true", help="list the runs that changed files, change nothing"
     )
     undo.add_argument(
         "--track",
         metavar="FILE",
         action="append",
         default=[],
-        help="only this file, or the files of this folder; may be given again",
+        help="only this file, or the files of this folder; can be repeated",
     )
     undo.add_argument(
         "--album",
         metavar="NAME",
         action="append",
         default=[],
-        help="only files of this album, as their tags name it; may be given again",
+        help="only files of this album, as their tags name it; can be repeated",
     )
     undo.add_argument(
         "--library",
         metavar="FOLDER",
         default=None,
-        help="where to look for files that were moved (default: the run's library)",
+        help="folder to search for files that were moved (default: the run's library)",
     )
-    undo.add_argument("--dry-run", action="store_true", help="list the files; change nothing")
+    undo.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
     add_output_arguments(undo)
 
 
@@ -114,7 +117,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 def _undo(
     run: Run, entries: list[Entry], arguments: argparse.Namespace
 ) -> Iterator[tuple[Entry, Undone]]:
-    """Undo changes of a run, the last first, and note what was restored."""
+    """Undo the changes of a run, the last one first, and record what was restored."""
     from transforms.storage import absolute
     from transforms.tags.undo import Elsewhere, undo
 
@@ -125,7 +128,7 @@ def _undo(
     for entry in tracked(list(reversed(entries)), len(entries), watched):
         undone = undo(entry, dry_run=arguments.dry_run, elsewhere=elsewhere)
         if undone.status == "restored":
-            # The file is restored already: a full disk does not make that a failure.
+            # The file is restored: a full disk now does not make that a failure.
             with contextlib.suppress(OSError):
                 run.undone({"path": entry["path"], "found_at": undone.path})
         yield entry, undone
@@ -163,7 +166,7 @@ def _tell(
 
 
 def _show_runs(report: str, arguments: argparse.Namespace) -> int:
-    """List the runs that changed files, and what was taken back."""
+    """List the runs that changed files, and what was undone."""
     from pipeline.runs.changes import began, shown
     from pipeline.runs.run import runs_of
 
@@ -191,7 +194,7 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
     for facts in found:
         taken = ""
         if facts["undone_at"]:
-            taken = f", {facts['restored']:,} given back {shown(facts['undone_at'])}"
+            taken = f", {facts['restored']:,} restored {shown(facts['undone_at'])}"
         line = f"{shown(facts['began'])}, {facts['changed']:,} files changed{taken}"
         print(f"{facts['run']}: {line}, {safe(facts['library'] or 'library unknown')}")
     if not found:

@@ -1,1 +1,1 @@
-"""Runs: what a run leaves, who is at work, what was changed and when."""
+"""Runs: what a run leaves behind, which run is at work, what was changed and when."""

@@ -1,7 +1,7 @@
-"""Changes: which of those that runs made are to be taken back.
+"""Changes: which changes of which runs to undo.
 
-A run's journal has a line for each changed file, its report a row; together they tell of a change
-which file it was, of which album, and how large the file was afterwards.
+For each changed file a run's journal has a line and its report a row. Together they say which file
+it was, its album, and its size after the change.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which changes are meant.
+    """A choice of changes.
 
     Parameters
     ----------
     run : str or None
-        A run's name; None for the latest that has made such a change.
+        A run's id; None for the latest run that has made such a change.
     since : datetime.datetime or None
-        All runs that began then or later, instead of one.
+        All runs that began at this time or later, instead of one.
     tracks : tuple of str
-        Files, or folders of files; none for all. A file that was moved may be named as it is
-        called now.
+        Files, or folders of files; empty for all. A file that was moved can be given by its
+        present path.
     albums : tuple of str
-        Albums, as the files' tags name them, whatever the case; none for all.
+        Albums, as the files' tags name them, ignoring case; empty for all.
     """
 
     run: str | None = None
@@ -47,21 +47,21 @@ class Selection:
 
     @property
     def is_all(self) -> bool:
-        """Whether all changes of a run are meant."""
+        """Whether all changes of a run are chosen."""
         return not (self.tracks or self.albums)
 
     def find(self, report: str) -> list[tuple[Run, list[Entry]]]:
-        """The runs that are meant, the latest first, with their changes that are.
+        """The chosen runs, the latest first, each with its chosen changes.
 
         Parameters
         ----------
         report : str
-            The reports' home.
+            The report folder.
 
         Raises
         ------
         UsageError
-            If there is no such run, or nothing of what was asked for was changed.
+            If there is no such run, or none of the chosen files was changed.
         OSError
         """
         if self.since is None and (self.run is not None or self.is_all):
@@ -93,7 +93,7 @@ class Selection:
         found = []
         for entry in entries:
             row = rows.get(printable(entry.get("path", "")), {})
-            # Journals of earlier versions do not tell how large the file became.
+            # Journals of early versions lack the size after the change.
             entry.setdefault("size_after", row.get("size_bytes"))
             if "unreadable" in entry:
                 if self.is_all:
@@ -112,7 +112,7 @@ class Selection:
         return not self.tracks
 
     def _digest(self, path: str) -> str:
-        """Digest of a file, which may have been moved; nothing of what is none."""
+        """Digest of a file, which may have been moved; empty if there is no such file."""
         if path not in self._digests:
             self._digests[path] = ""
             if os.path.isfile(path):
@@ -135,7 +135,7 @@ class Selection:
 
 
 def _rows(run: Run) -> dict[str, dict[str, Any]]:
-    """Rows of a run by the real path of their files, as journals have it."""
+    """Rows of a run by the real paths of their files, as in the journal."""
     from transforms.reports.read import latest_rows
 
     rows = latest_rows(run.tracks, ["uri", "album", "size_bytes"]).to_pylist()
@@ -147,7 +147,7 @@ def _rows(run: Run) -> dict[str, dict[str, Any]]:
 
 
 def began(run: Run) -> datetime.datetime:
-    """When a run began, as its name says."""
+    """When a run began, from its id."""
     try:
         stamp = datetime.datetime.strptime(run.id[:15], "%Y%m%dT%H%M%S")
     except ValueError:
@@ -156,7 +156,7 @@ def began(run: Run) -> datetime.datetime:
 
 
 def moment(text: str) -> datetime.datetime:
-    """A day or time as a person gives it, of this machine's time zone where it names none.
+    """Parse a date or time; without a time zone it is in this machine's.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def moment(text: str) -> datetime.datetime:
         return datetime.datetime.fromisoformat(text).astimezone()
     except ValueError:
         raise UsageError(
-            f"{text} is no day or time such as 2026-11-20 or '2026-11-20 10:15'"
+            f"{text}: not a date or time such as 2026-11-20 or '2026-11-20 10:15'"
         ) from None
 
 

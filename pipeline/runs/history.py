@@ -1,7 +1,7 @@
-"""History: every genre that a file had, when, and by whom.
+"""History: every genre that a file has had, when, and from which model.
 
-A file is followed through the runs of a home by its names and its fingerprint (see
-``transforms/library/fingerprint.py``), so that one that was moved keeps its past.
+A file is followed through all runs by its paths and its fingerprint (see
+``transforms/library/fingerprint.py``), so a file that was moved keeps its history.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _COLUMNS = [
 
 @dataclass(frozen=True)
 class Event:
-    """Something that became of a file's genres.
+    """One event in the history of a file's genres.
 
     Parameters
     ----------
     time : str
         ISO 8601, UTC.
     what : {"found", "tagged", "would_tag", "given_back", "now"}
-        ``found``: it had them when a run first saw it, or others had changed them.
+        ``found``: it had these genres when a run first saw it, or somebody had changed them.
     genres : tuple of str
-        What it had from then on; for ``would_tag`` what it would have had.
+        Its genres from then on; for ``would_tag``, those it would have got.
     path : str
-        As it was called then.
+        Its path at that time.
     run : str or None
     model : str or None
-        Name and version, of a genre that a model chose.
+        Name and version, if a model chose the genre.
     confidence : float or None
         Calibrated probability.
     """
@@ -59,19 +59,19 @@ class Event:
 
 
 def history_of(path: str, report: str) -> list[Event]:
-    """What became of a file's genres, the oldest first.
+    """The history of a file's genres, the oldest event first.
 
     Parameters
     ----------
     path : str
-        Absolute path, as the file is called now or was called.
+        Absolute path of the file, now or at any earlier time.
     report : str
-        The reports' home.
+        The report folder.
 
     Returns
     -------
     list of Event
-        Empty where no run has seen it.
+        Empty if no run has seen the file.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def history_of(path: str, report: str) -> list[Event]:
 
 
 def now(path: str, time: str) -> Event | None:
-    """The genres that a file has now, or None where it cannot be read."""
+    """The genres that a file has now, or None if it cannot be read."""
     try:
         with storage_of(path).localised(path) as local:
             tags = read_header(local)[0]
@@ -115,10 +115,10 @@ def now(path: str, time: str) -> Event | None:
 
 
 def _aliases(path: str, reports: list[pa.Table]) -> tuple[set[str], set[str]]:
-    """Names and fingerprints that the file had in these reports."""
+    """All paths and fingerprints that the file had in these reports."""
     names = {printable(path), printable(storage_of(path).real(path))}
     prints = {found for found in [fingerprint(path)] if found is not None}
-    for _ in range(2):  # what it is called now leads to what it was, and that to what it was called
+    for _ in range(2):  # its path leads to its fingerprint, and that leads to its other paths
         for rows in reports:
             for row in _rows_of(rows, names, prints):
                 if row["fingerprint"] is not None:
@@ -134,7 +134,7 @@ def _rows_of(rows: pa.Table, names: set[str], prints: set[str]) -> list[dict[str
 
 
 def _unreported(run: Run, names: set[str], events: list[Event]) -> list[dict[str, Any]]:
-    """Changes that the journal knows and no row, of a run that died."""
+    """Changes that are in the journal but have no row, because the run died."""
     told = {event.run for event in events if event.what == "tagged"}
     if run.id in told:
         return []
@@ -146,7 +146,7 @@ def _unreported(run: Run, names: set[str], events: list[Event]) -> list[dict[str
 
 
 def _given_back(run: Run, names: set[str]) -> list[Event]:
-    """Notes of undo on the file."""
+    """Events of undo on the file."""
     before = {
         printable(entry["path"]): tuple(entry.get("genres_before", ()))
         for entry in read_journal(run.journal.lines())

@@ -1,11 +1,12 @@
-"""Ctrl-C, SIGTERM, and a library that vanishes: end a run early, but in order.
+"""Ctrl-C, SIGTERM, and a library that vanishes: end a run early, but cleanly.
 
-The first signal asks every step to let the remaining tracks go; what is in hand is finished
-and reported. A second one ends the process at once; files stay whole then too. A disk that is
-unplugged or a share that is lost ends the run like a signal, before it makes a failure of every
-file. Steps in other processes are asked by a note in the run's folder, which they share: an
-engine that is told to cancel would leave what is in hand without a row, and Beam's job server
-for Flink lets the cluster go on.
+After the first signal every step drops the tracks that it has not begun; tracks in progress are
+finished and reported. A second signal ends the process at once; even then every file is whole. If a
+disk is unplugged or a share is lost, the run ends as after a signal, before every file fails.
+
+Steps in other processes learn of it from a file in the run's folder. Cancelling the job through its
+engine would be worse: tracks in progress would get no row, and Beam's job server for Flink lets the
+cluster go on.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ def requested() -> bool:
 
 
 class Stopping:
-    """Whether a run shall end early, for its steps, in whatever process they work.
+    """Asks whether a run shall end early; for its steps, in any process.
 
     Parameters
     ----------
     folder : str
         Of the run.
     library : str, optional
-        A local one ends the run when it is no longer there.
+        If it is local, the run ends when it is no longer there.
     """
 
     def __init__(self, folder: str, library: str | None = None) -> None:
@@ -64,7 +65,7 @@ class Stopping:
         return self._noted or requested()
 
     def _library_is_gone(self) -> bool:
-        # Another machine has numbers of its own for the same disk.
+        # Another machine may number the same disk differently.
         is_known = self._disk is not None and self._process == _this_process()
         return is_known and _disk_of(self.library) != self._disk
 
@@ -74,7 +75,7 @@ class Stopping:
         if not requested():
             _requested.set()
             gone = safe(self.library or "")
-            rest = "what is not heard yet waits for the next run"
+            rest = "the next run does the rest"
             print(f"\ngenrebeam: {gone} is no longer there; stopping, {rest}", file=sys.stderr)
 
 
@@ -83,7 +84,7 @@ def _this_process() -> tuple[str, int]:
 
 
 def _disk_of(library: str | None) -> tuple[int, int] | None:
-    """What tells a library from the empty folder that its disk was mounted on."""
+    """Device and inode: they differ between a library and the empty mount point it leaves."""
     try:
         facts = os.stat(library) if library else None
     except OSError:
@@ -98,19 +99,19 @@ def leave_note(folder: str) -> None:
 
 
 def remove_note(folder: str) -> None:
-    """Tidy up behind steps that have ended."""
+    """Remove the file that asks the steps to end."""
     with contextlib.suppress(OSError):
         os.remove(os.path.join(folder, _NOTE))
 
 
 @contextlib.contextmanager
 def handled(folder: str | None = None) -> Iterator[None]:
-    """Handle signals in the block; only the main thread can.
+    """Handle signals inside the block; only the main thread can do that.
 
     Parameters
     ----------
     folder : str, optional
-        Of the run, where steps may work in other processes.
+        The run's folder, if steps may run in other processes.
     """
     global _folder
     _requested.clear()
@@ -137,4 +138,5 @@ def _on_signal(number: int, frame: object) -> None:
     _requested.set()
     if _folder is not None:
         leave_note(_folder)
-    print("\ngenrebeam: stopping; what is in hand is finished first", file=sys.stderr)
+    how = "tracks in progress are finished first; a second signal stops at once"
+    print(f"\ngenrebeam: stopping; {how}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The journal of a run: every change, noted before it happens."""
+"""The journal of a run: every change, recorded before it happens."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from transforms.storage import storage_of
 
 
 class Journal:
-    """Notes changes, one JSON line each, before they happen.
+    """Records changes before they happen, one JSON line each.
 
     Parameters
     ----------
     path : str
-        In a bucket, of a folder without the ending, with one object per line.
+        In a bucket, a folder of that name without its ending, with one object for each line.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def lines(self) -> Iterator[str]:
-        """What was noted so far; nothing where there is no journal."""
+        """The lines so far; none if there is no journal."""
         return storage_of(self.path).lines(self.path)
 
     def __call__(self, change: dict[str, Any]) -> None:
@@ -33,5 +33,5 @@ class Journal:
 
 
 def now() -> str:
-    """The time, as manifests and journals have it: ISO 8601, UTC, to the millisecond."""
+    """The present time for manifests and journals: ISO 8601, UTC, to the millisecond."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -1,11 +1,11 @@
-"""Lock: one run at a time on one home of reports.
+"""Lock: one run at a time on one report folder.
 
-Two runs at once would do no file harm (see ``transforms/tags/rewrite.py``), but they would hear
-everything twice and each miss what the other settles.
+Two runs at once would harm no file (see ``transforms/tags/rewrite.py``), but both would hear
+everything, and neither would know what the other has done.
 
-The system holds the lock (``flock``), not the file: it is gone with the process that took it,
-however that ended. What the file says is for people. In a bucket the lock is an object that only
-one can create; one that a run left that was killed is for people to remove.
+On a disk the operating system holds the lock (``flock``). It ends with the process that took it,
+even if that is killed; the file is for people only. In a bucket the lock is an object that
+only one run can create. If that run is killed, a person has to remove the object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from transforms.records import reason_of
 from transforms.storage import Held, storage_of
 
 _NAME = "lock"
-# What file systems without locks answer; some network mounts are.
+# Errors of file systems without locks, such as some network mounts.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 _log = logging.getLogger("genrebeam")
@@ -33,24 +33,24 @@ _log = logging.getLogger("genrebeam")
 
 @contextlib.contextmanager
 def locked(report: str) -> Iterator[Callable[[str], None]]:
-    """Hold a home of reports for the time of the block.
+    """Lock a report folder inside the block.
 
     On a file system without locks the block runs without one.
 
     Parameters
     ----------
     report : str
-        The reports' home, made where it is missing.
+        The report folder; created if it is missing.
 
     Yields
     ------
     callable
-        Notes the run, by its identifier, for whoever comes second.
+        Takes the run's id and writes it into the lock, for the message of a second run.
 
     Raises
     ------
     UsageError
-        If another run holds it, or the home cannot be written.
+        If another run holds the lock, or the folder cannot be written.
     """
     path = os.path.join(report, _NAME)
     with contextlib.ExitStack() as stack:
@@ -72,7 +72,7 @@ def _facts(run: str) -> bytes:
 
 
 def _who(note: bytes) -> str:
-    """Who holds the lock, as far as the note tells."""
+    """Who holds the lock, as far as its content says."""
     try:
         facts: dict[str, Any] = json.loads(note.partition(b"\n")[0])
         run = f"run {facts['run']}" if facts["run"] else "another run"

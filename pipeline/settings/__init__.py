@@ -1,1 +1,1 @@
-"""Settings: where every option comes from."""
+"""Settings: options, where their values come from, and how they are checked."""

@@ -1,4 +1,4 @@
-"""Configuration: options from the environment and from files, under the command line.
+"""Configuration: options from the environment and from files, below the command line.
 
 command line > environment > ``--config FILE`` > ``genrebeam.toml`` in the library >
 ``genrebeam.toml`` in the user's configuration folder > default.
@@ -24,11 +24,11 @@ from pipeline.views.terminal import safe
 
 FILE_NAME = "genrebeam.toml"
 PREFIX = "GENREBEAM_"
-# What a library's own file may set. A library can come from anybody, so that its file says how
-# its music is heard and how a genre is spelled in its tags. It never says what may be
-# overwritten or go unasked (existing, treat-as-missing, dry-run), what is read or written
-# where (report, taxonomy, config), what is loaded (bundle: a Keras file can hold code), what
-# becomes of files that other folders share (in-place-links), nor how busy the machine gets.
+# What a library's own file may set. A library can come from anybody, so its file may only say how
+# to hear its music and how to write a genre into its tags. It may not say what to overwrite
+# (existing, treat-as-missing, dry-run), where to read or write (report, taxonomy, config), what to
+# load (bundle: a Keras file can hold code), whether to change files that other folders share
+# (in-place-links), or how busy the machine gets (processes).
 LIBRARY_KEYS = frozenset(
     {
         "formats",
@@ -48,19 +48,19 @@ LIBRARY_KEYS = frozenset(
 _UNSAID = object()
 _ADDING = (argparse._AppendAction, argparse._CountAction)
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-# Options that take such a value are paths, relative to the file that names them.
+# Options with these metavars are paths, relative to the file that names them.
 _PATHS = ("DIR", "FILE")
 _LIBRARY_FILE_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where an option has its value from.
+    """An option's value and where it comes from.
 
     Parameters
     ----------
     value
-        As it was written; None for a default that only words can tell.
+        As it was written; None for a default that only words can describe.
     source : {"environment", "file", "library", "user", "default"}
     where : str
         The variable, the file, or a default in words.
@@ -73,7 +73,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Layer:
-    """What one place sets.
+    """The options that one place sets.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ class Layer:
     path: str | None = None
 
     def where(self, key: str) -> str:
-        """What a person has to look at to change an option."""
-        return self.path or _variable(key)
+        """Where a person changes an option: a file or a variable."""
+        return self.path or variable_of(key)
 
 
 def parse(
     parser: argparse.ArgumentParser, arguments: Sequence[str]
 ) -> tuple[argparse.Namespace, list[str]]:
-    """Parse a command line, and fill what it leaves open from the layers below it.
+    """Parse a command line, and take what it does not set from the layers below it.
 
     Parameters
     ----------
@@ -108,9 +108,10 @@ def parse(
     Returns
     -------
     argparse.Namespace
-        With ``layers``, and ``settings``: option to `Setting` of what the command line left open.
+        With ``layers``, and ``settings``: option to `Setting`, for options that the command
+        line does not set.
     list of str
-        Arguments that no one declared.
+        Arguments that nobody declared.
 
     Raises
     ------
@@ -122,19 +123,19 @@ def parse(
     if name not in commands:
         known, others = parser.parse_known_args(arguments)  # help, version, or a complaint
         if others or known.command is not None:
-            raise UsageError(f"{name}: no command; options stand behind the command")
+            raise UsageError(f"{name}: not a command; options go after the command")
         return known, others
     command = commands[name]
     options = options_of(command)
     required = _relax(command, options)
     _add_negations(command, options)
-    # Those that add to what is there begin with nothing; None is a value of others.
+    # Options that append start from None; for the others None is a possible value.
     unsaid = {
         action.dest: None if isinstance(action, _ADDING) else _UNSAID for action in options.values()
     }
     known, others = command.parse_known_args(arguments[1:], argparse.Namespace(**unsaid))
 
-    # Only these two take a library: what the file of one says is about tagging it.
+    # Only these two commands take a library; its file is about tagging it.
     library = known.library if name in ("tag", "config") else None
     known.parser, known.layers = parser, read_layers(commands, known.config, library)
     known.settings = {}
@@ -168,7 +169,7 @@ def options_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 def in_force(
     commands: Mapping[str, argparse.ArgumentParser], name: str, layers: Sequence[Layer]
 ) -> dict[str, Setting]:
-    """What a subcommand's options are where the command line says nothing.
+    """The values of a subcommand's options where the command line sets none.
 
     Parameters
     ----------
@@ -196,7 +197,7 @@ def in_force(
 
 
 def user_file() -> str:
-    """Path of the user's own file; it need not exist."""
+    """Path of the user's own file, which need not exist."""
     import platformdirs  # late: not needed for --help
 
     return os.path.join(platformdirs.user_config_dir("genrebeam", appauthor=False), FILE_NAME)
@@ -205,14 +206,14 @@ def user_file() -> str:
 def read_layers(
     commands: Mapping[str, argparse.ArgumentParser], file: str | None, library: str | None
 ) -> list[Layer]:
-    """Read all that is configured, and check it.
+    """Read and check everything that is configured.
 
     Parameters
     ----------
     commands : mapping
         See `commands_of`.
     file : str, optional
-        The user named it; else ``GENREBEAM_CONFIG`` may.
+        Named by the user; otherwise ``GENREBEAM_CONFIG`` may name one.
     library : str, optional
         A folder may have a file of its own.
 
@@ -232,7 +233,7 @@ def read_layers(
         layers.append(_read("file", file, commands))
     if library is not None and os.path.isdir(library):
         own = os.path.join(os.path.abspath(library), FILE_NAME)
-        # Who names it trusts it, and then it may say all.
+        # A user who names it trusts it; then it may set everything.
         if os.path.lexists(own) and not (file and os.path.realpath(file) == os.path.realpath(own)):
             _check_harmless(own)
             layers.append(_read("library", own, commands, LIBRARY_KEYS))
@@ -243,7 +244,7 @@ def read_layers(
 
 
 def _check_harmless(path: str) -> None:
-    """A library's file must not be one that never ends."""
+    """Refuse a library's file that is a device or far too large."""
     try:
         facts = os.stat(path)
     except OSError as error:
@@ -268,12 +269,12 @@ def _read(
     layer = Layer(source, tables, path)
     for name, table in tables.items():
         if not isinstance(table, dict):
-            raise UsageError(f"{path}: {name!r} must stand in a table, such as [tag]")
+            raise UsageError(f"{path}: {name!r} must be in a table, such as [tag]")
         known = [name for name, command in commands.items() if options_of(command)]
         if name not in known:
             _unknown(path, f"table [{name!r}]", name, {other: other for other in known})
         if allowed is not None and name != "tag":
-            raise UsageError(f"{path}: the file of a library can only have the table [tag]")
+            raise UsageError(f"{path}: a library's own file can only have the table [tag]")
         options = options_of(commands[name])
         for key, value in table.items():
             if key not in options:
@@ -281,7 +282,7 @@ def _read(
                 _unknown(path, f"key {key!r} in [{name}]", key, names)
             if allowed is not None and key not in allowed:
                 raise UsageError(
-                    f"{path}: the file of a library cannot set {key!r}; if it is your own, "
+                    f"{path}: a library's own file cannot set {key!r}; if you trust it, "
                     "name it with --config"
                 )
             _checked(commands[name], key, options[key], value, layer)
@@ -291,13 +292,13 @@ def _read(
 def _environment(commands: Mapping[str, argparse.ArgumentParser]) -> Layer:
     tables = {
         name: {
-            key: os.environ[_variable(key)]
+            key: os.environ[variable_of(key)]
             for key in options_of(command)
-            if os.environ.get(_variable(key))
+            if os.environ.get(variable_of(key))
         }
         for name, command in commands.items()
     }
-    known = {_variable(key) for command in commands.values() for key in options_of(command)}
+    known = {variable_of(key) for command in commands.values() for key in options_of(command)}
     known.add(f"{PREFIX}CONFIG")
     for variable in os.environ:
         if variable.startswith(PREFIX) and variable not in known:
@@ -306,13 +307,20 @@ def _environment(commands: Mapping[str, argparse.ArgumentParser]) -> Layer:
     return Layer("environment", tables)
 
 
-def _variable(key: str) -> str:
+def variable_of(key: str) -> str:
+    """The environment variable that sets an option.
+
+    Examples
+    --------
+    >>> variable_of("dry-run")
+    'GENREBEAM_DRY_RUN'
+    """
     return PREFIX + key.upper().replace("-", "_")
 
 
 def _unknown(where: str, what: str, name: str, names: Mapping[str, str]) -> NoReturn:
-    """Complain about a name; `names` has what would be understood, by what could be meant."""
-    import difflib  # late: not needed where all is well
+    """Refuse an unknown name; `names` maps what could be meant to what is known."""
+    import difflib  # late: only needed for this message
 
     close = difflib.get_close_matches(name, names, n=1)
     known = ", ".join(sorted(set(names.values())))
@@ -327,7 +335,7 @@ def _resolve(
     action: argparse.Action,
     layers: Sequence[Layer],
 ) -> tuple[Any, Setting]:
-    """An option's value, checked, and where it comes from."""
+    """An option's checked value, and where it comes from."""
     for layer in layers:
         if key in layer.tables.get(name, {}):
             value = layer.tables[name][key]
@@ -338,7 +346,7 @@ def _resolve(
         setting = Setting(None, "default", words[1])
     else:
         setting = Setting(action.default, "default", "not set" if action.default is None else "")
-    if isinstance(action.default, str):  # argparse takes it for what a user could have said
+    if isinstance(action.default, str):  # argparse converts such a default like a user's text
         return command._get_value(action, action.default), setting
     return action.default, setting
 
@@ -346,7 +354,7 @@ def _resolve(
 def _checked(
     command: argparse.ArgumentParser, key: str, action: argparse.Action, value: Any, layer: Layer
 ) -> Any:
-    """A value as the command line would have it, or a complaint that says where it stands."""
+    """A value as the command line would give it, or an error that says where it is set."""
     try:
         if action.nargs == 0:
             return _flag(action, value, layer)
@@ -394,11 +402,11 @@ def _text(action: argparse.Action, value: Any, layer: Layer) -> str:
 def _relax(
     command: argparse.ArgumentParser, options: Mapping[str, argparse.Action]
 ) -> list[argparse.Action]:
-    """Let a file or a variable give what the command line would have to."""
+    """Let a file or a variable set options that are required on the command line."""
     required = [action for action in options.values() if action.required]
     if required:
         usage = command.format_usage().removeprefix("usage: ").strip()
-        command.usage = usage.replace("%", "%%")  # still tells them from the others
+        command.usage = usage.replace("%", "%%")  # the usage still shows which are required
     for action in required:
         action.required = False
     return required
@@ -407,7 +415,7 @@ def _relax(
 def _add_negations(
     command: argparse.ArgumentParser, options: Mapping[str, argparse.Action]
 ) -> None:
-    """``--no-x`` for every flag, or the command line could not overrule a file."""
+    """Add ``--no-x`` for every flag, so that the command line can overrule a file."""
     for key, action in options.items():
         if action.nargs == 0 and f"--no-{key}" not in command._option_string_actions:
             command.add_argument(
@@ -416,7 +424,7 @@ def _add_negations(
 
 
 def toml_lines(settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Options as lines of a configuration file; defaults are comments.
+    """Options as lines of a configuration file, with defaults as comments.
 
     Parameters
     ----------

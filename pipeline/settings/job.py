@@ -1,4 +1,4 @@
-"""The job: options of the main job, checked before any work."""
+"""The tagging job: its options, checked before any work."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LOCAL_RUNNER = "FnApiRunner"
 
 @dataclass(frozen=True)
 class TaggingJob:
-    """A tagging run, checked: everything that the graph needs to know.
+    """A checked tagging job: everything that the graph needs to know.
 
     Parameters
     ----------
     library : str
         Absolute path of a folder or a file, perhaps in a bucket.
     report : str
-        Absolute path of the reports' home, perhaps in a bucket.
+        Absolute path of the report folder, perhaps in a bucket.
     bundle : Bundle
     formats : tuple of str
     existing : {"keep", "merge", "replace"}
@@ -39,7 +39,7 @@ class TaggingJob:
     min_confidence : float
     vote : {"mean", "majority"}
     n_segments : int or None
-        None listens to all.
+        None hears all segments.
     processes : int
     level : {"style", "family"}
     max_genres : int or None
@@ -51,9 +51,9 @@ class TaggingJob:
     keep_mtime, in_place_links : bool
     embeddings : bool
     incremental : bool
-        Leave out what an earlier run settled.
+        Skip files that an earlier run has settled.
     retry_failed : bool
-        Take only what failed when it was last looked at.
+        Take only files that failed in their last run.
     """
 
     library: str
@@ -82,7 +82,7 @@ class TaggingJob:
 
     @property
     def settings(self) -> str:
-        """Fingerprint of all that decides what a file's genre and its row become."""
+        """Fingerprint of everything that affects a file's genre and its row."""
         deciding = [
             self.bundle.version,
             self.existing,
@@ -99,7 +99,7 @@ class TaggingJob:
         ]
         if self.bundle.families:
             deciding.append(self.level)
-        # Only where asked for: what was reported without goes on being unchanged.
+        # Only if set: files that were reported without embeddings stay unchanged.
         if self.embeddings:
             deciding.append("embeddings")
         return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:12]
@@ -121,7 +121,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     Raises
     ------
     UsageError
-        With the one line that the user is told.
+        Its message is one line for the user.
     """
     from transforms.audio.pool import default_processes
     from transforms.library.formats import FORMATS
@@ -131,13 +131,13 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     report = _absolute(arguments.report)
     if arguments.dry_run and _lies_in(report, library):
         raise UsageError(
-            f"{report}: lies in the library, where a dry run writes nothing; "
-            "choose another place with --report"
+            f"{report}: is inside the library, where a dry run writes nothing; "
+            "choose another folder with --report"
         )
     if arguments.retry_failed and not arguments.incremental:
-        raise UsageError("--retry-failed goes by earlier runs, which --no-incremental leaves out")
+        raise UsageError("--retry-failed needs earlier runs, but --no-incremental ignores them")
     if os.path.exists(report) and not os.path.isdir(report):
-        raise UsageError(f"{report}: not a folder, reports cannot go there")
+        raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(arguments.bundle)
     try:
         taxonomy = Taxonomy() if arguments.taxonomy is None else load_taxonomy(arguments.taxonomy)
@@ -173,7 +173,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
 
 
 def _absolute(path: str) -> str:
-    """A path that means the same everywhere; of a kind that there is.
+    """An absolute path, or the name of something in a known kind of bucket.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def _lies_in(path: str, folder: str) -> bool:
 
 
 def bundle_named(name: str | None) -> Bundle:
-    """A bundle by its folder, or by its name where it comes with genrebeam.
+    """Load a bundle by its folder, or by its name if it comes with genrebeam.
 
     Parameters
     ----------
@@ -251,18 +251,18 @@ def _check_bucket(library: str) -> None:
     except OSError as error:
         raise UsageError(f"{library}: cannot be listed ({error.strerror})") from error
     if found is None:
-        raise UsageError(f"{library}: no music in it")
+        raise UsageError(f"{library}: has no music")
 
 
 def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = None) -> None:
-    """Refuse options that neither we nor Beam know, instead of dropping them.
+    """Refuse options that neither we nor Beam know; Beam would ignore them.
 
     Parameters
     ----------
     arguments : sequence of str
-        What our own parser did not know.
+        Arguments that our own parser did not know.
     job : TaggingJob, optional
-        Whose library and report have to be where the runner's workers are.
+        Its library and report must be in a place that the runner's workers reach.
 
     Raises
     ------
@@ -283,4 +283,6 @@ def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = No
     if job is not None and runner == "DataflowRunner":
         for path in (job.library, job.report):
             if "://" not in path:
-                raise UsageError(f"{path}: workers of Dataflow see no local folders")
+                raise UsageError(
+                    f"{path}: Dataflow's workers cannot see local folders; use gs://BUCKET/..."
+                )

@@ -1,4 +1,4 @@
-"""Every option of the tagging job, once, with its default, its help and its check.
+"""Every option of the tagging job, once: its default, its help and its check.
 
 Nothing here imports Beam, so that ``--help`` answers at once; ``tagging.TaggingOptions``
 hands the same options to Beam.
@@ -14,11 +14,11 @@ DEFAULT_REPORT = "genre-report"
 
 
 class UsageError(Exception):
-    """Something that the user asked for and that cannot be; told in one line."""
+    """A request that cannot be met; its message is one line for the user."""
 
 
 def count(text: str) -> int:
-    """A whole number from 1 up, as the type of an argument."""
+    """Parse a whole number from 1 up; the type of an argument."""
     try:
         value = int(text)
     except ValueError:
@@ -73,13 +73,13 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
     ----------
     parser : argparse.ArgumentParser
     """
-    genres = parser.add_argument_group("which genres are written")
+    genres = parser.add_argument_group("which genres to write")
     genres.add_argument(
         "--existing",
         choices=EXISTING,
         default="keep",
-        help="a genre that a file has already: keep it and do not listen, add ours to it, "
-        "or replace it (default: %(default)s)",
+        help="if a file has a genre: keep it without listening, add ours to it, or replace it "
+        "(default: %(default)s)",
     )
     genres.add_argument(
         "--dry-run",
@@ -91,21 +91,21 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=1,
         metavar="N",
-        help="most genres a track gets; a second one has to be likely too (default: %(default)s)",
+        help="write up to N genres; a second one must be likely too (default: %(default)s)",
     )
     genres.add_argument(
         "--level",
         choices=LEVELS,
         default=None,
-        help="how finely genres are told, by models that know both: a style such as Punk where "
-        "it is sure enough, or always its family, Rock (default: the model's own)",
+        help="write a style such as Punk where the model is sure enough, or always its family, "
+        "Rock; for models that know both (default: the model's own)",
     )
     genres.add_argument(
         "--min-confidence",
         type=_probability,
         default=None,
         metavar="P",
-        help="refuse a track whose best genre is less probable than this, from 0 to 1 "
+        help="refuse a track if its best genre is less probable than P, from 0 to 1 "
         "(default: the model's own)",
     )
     genres.add_argument(
@@ -113,23 +113,23 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=None,
         metavar="N",
-        help="most genres a file has after merging (default: no limit)",
+        help="add no genre to a file beyond N; existing ones stay (default: no limit)",
     )
     genres.add_argument(
         "--treat-as-missing",
         type=_names,
         default=(),
         metavar="LIST",
-        help="genres that count as none, such as 'Other,Misc'; 'default' stands for "
+        help="ignore these genres in files, such as 'Other,Misc'; 'default' stands for "
         f"{', '.join(CATCH_ALL)} (default: none)",
     )
     genres.add_argument(
         "--taxonomy",
         metavar="FILE",
         default=None,
-        help="TOML file that renames genres, drops them, or maps them to parents (default: none)",
+        help="TOML file that renames, merges or drops genres (default: none)",
     )
-    tags = parser.add_argument_group("how they are written")
+    tags = parser.add_argument_group("how to write them")
     tags.add_argument(
         "--write-confidence",
         action="store_true",
@@ -139,7 +139,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "--id3-version",
         choices=ID3_VERSIONS,
         default="keep",
-        help="version of ID3 tags: the file's own (a new tag gets 2.3), or this one "
+        help="ID3 version to write: the file's own (a new tag gets 2.3), or this one "
         "(default: %(default)s)",
     )
     tags.add_argument(
@@ -147,32 +147,32 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         type=_separator,
         default="null",
         metavar="TEXT",
-        help="between several genres before ID3v2.4: null, or a text such as '; ' "
+        help="text between several genres before ID3v2.4: null, or a text such as '; ' "
         "(default: %(default)s)",
     )
     tags.add_argument(
         "--keep-mtime",
         action="store_true",
-        help="give changed files their old time back",
+        help="keep the modification time of changed files",
     )
     tags.add_argument(
         "--in-place-links",
         action="store_true",
-        help="change files with several hard links in place, where their tags have room",
+        help="change files with several hard links in place, if the genre fits into their tag",
     )
-    hearing = parser.add_argument_group("how files are heard")
+    hearing = parser.add_argument_group("how to listen")
     hearing.add_argument(
         "--segments",
         type=_segments,
         default=-1,
         metavar="N|all",
-        help="segments of each track to listen to, spread evenly (default: the model's own)",
+        help="number of segments to hear of each track, spread evenly (default: the model's own)",
     )
     hearing.add_argument(
         "--vote",
         choices=VOTE_RULES,
         default=None,
-        help="how a track's segments decide: mean probability, or more than half of the votes "
+        help="how a track's segments decide: mean probability, or a majority of the votes "
         "(default: the model's own)",
     )
     hearing.add_argument(
@@ -186,39 +186,39 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "--bundle",
         metavar="DIR",
         default=None,
-        help="folder of the model to use, or the name of one that comes with genrebeam: default "
-        "or gtzan (default: default)",
+        help="the model: a folder, or one that comes with genrebeam, default or gtzan "
+        "(default: default)",
     )
     hearing.add_argument(
         "--processes",
         type=count,
         default=None,
         metavar="N",
-        help="processes that decode (default: one per CPU)",
+        help="number of decoding processes (default: one per CPU)",
     )
-    which = parser.add_argument_group("which files are looked at")
+    which = parser.add_argument_group("which files to process")
     which.add_argument(
         "--incremental",
         action="store_true",
         default=True,
-        help="leave out what an earlier run settled (the default; --no-incremental looks at "
-        "every file again)",
+        help="skip files that are unchanged since an earlier run with the same model and options "
+        "(the default; --no-incremental takes every file again)",
     )
     which.add_argument(
         "--retry-failed",
         action="store_true",
-        help="only files that failed when they were last looked at; what is in a folder that "
-        "could not be read is taken by the next full run",
+        help="only files that failed in their last run; files in a folder that could not be "
+        "read are left to the next full run",
     )
     report = parser.add_argument_group("report")
     report.add_argument(
         "--report",
         metavar="DIR",
         default=DEFAULT_REPORT,
-        help="home of all reports over this library; each run adds to it (default: %(default)s)",
+        help="folder of all reports on this library; each run adds to it (default: %(default)s)",
     )
     report.add_argument(
         "--embeddings",
         action="store_true",
-        help="the report also has the network's embedding of each track that is heard",
+        help="also store the network's embedding of each track that is heard",
     )

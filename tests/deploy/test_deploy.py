@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy.dataflow.main import command_line
-from pipeline.cli import _parser
+from pipeline.cli import build_parser
 from pipeline.runs.run import runs_of, start_run
 from pipeline.settings.config import commands_of, options_of
 from pipeline.settings.options import add_tagging_arguments
@@ -59,7 +59,7 @@ def tagging_parser() -> argparse.ArgumentParser:
 def parses(arguments: list[str]) -> argparse.Namespace | None:
     """What our own parser makes of the arguments of ``genrebeam tag``."""
     try:
-        return commands_of(_parser())["tag"].parse_args(arguments)
+        return commands_of(build_parser())["tag"].parse_args(arguments)
     except SystemExit:
         return None
 
@@ -284,11 +284,15 @@ def test_day_and_night_launch_the_same_job(launch, gpu):
         (("run", "gs://music/all"), WHERE, "launch.sh run LIBRARY REPORT"),
         (("run", "/music", JOB[1]), WHERE, "/music: not a folder in Cloud Storage"),
         (("run", *JOB, "merge"), WHERE, "merge: not NAME=VALUE"),
-        (("run", *JOB, "exist=merge"), WHERE, "exist: no parameter of the template"),
+        (("run", *JOB, "exist=merge"), WHERE, "exist: not a parameter of the template"),
         (("run", *JOB, "separator=|"), WHERE, "separator=|: cannot hold a |"),
-        (("run", *JOB), {**WHERE, "GPU": "1"}, "GPU is yes or no"),
+        (("run", *JOB), {**WHERE, "GPU": "1"}, "GPU must be yes or no"),
         (("run", *JOB), {**WHERE, "MAX_WORKERS": "many"}, "MAX_WORKERS=many"),
-        (("run", *JOB), {**WHERE, "MACHINE": "custom"}, "custom: does not tell its vCPUs"),
+        (
+            ("run", *JOB),
+            {**WHERE, "MACHINE": "custom"},
+            "custom: its name must end with the number of vCPUs",
+        ),
         (("nightly", *JOB), WHERE, "SERVICE_ACCOUNT is not set"),
     ],
 )

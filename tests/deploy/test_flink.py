@@ -45,7 +45,7 @@ def port(job_server):
     assert started.returncode == 0, started.stderr
     yield port
     assert script("stop", FLINK_PORT=port).returncode == 0
-    assert script("status", FLINK_PORT=port).stdout.count("does not run") == 4
+    assert script("status", FLINK_PORT=port).stdout.count("not running") == 4
     shutil.rmtree(CACHE / f"cluster-{port}")
 
 

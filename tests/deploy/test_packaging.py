@@ -20,7 +20,7 @@ import pipeline
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
 
-PACKAGES = ("model", "pipeline", "transforms")
+PACKAGES = ("beetsplug", "model", "pipeline", "transforms")
 
 
 def sources(folder: Path) -> set[str]:
@@ -115,7 +115,7 @@ def test_metadata_is_complete(metadata):
     low, high = sorted(int(minor) for minor in re.findall(r"3\.(\d+)", metadata["Requires-Python"]))
     minors = re.findall(r"Python :: 3\.(\d+)", " ".join(metadata.get_all("Classifier")))
     assert [int(minor) for minor in minors] == list(range(low, high))
-    assert metadata.get_all("Provides-Extra") == ["gcp", "aws", "dataflow"]
+    assert metadata.get_all("Provides-Extra") == ["gcp", "aws", "dataflow", "beets"]
 
 
 def test_every_import_is_a_declared_need(metadata):
@@ -150,10 +150,18 @@ def _normal(name: str) -> str:
 
 
 def test_modules_come_from_the_installation(installed, tmp_path):
-    source = f"import {', '.join(PACKAGES)}; print({'.__file__, '.join(PACKAGES)}.__file__)"
+    modules = ("beetsplug.genrebeam", "model", "pipeline", "transforms")
+    source = f"import {', '.join(modules)}; print({'.__file__, '.join(modules)}.__file__)"
     told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
-    assert len(told) == 3
+    assert len(told) == 4
     assert all(Path(path).is_relative_to(installed) for path in told)
+
+
+def test_plugins_of_beets_are_there_beside_ours(installed, tmp_path):
+    """`beetsplug` is a package of beets': neither part of it hides the other."""
+    source = "import beetsplug.genrebeam, beetsplug.info; print(beetsplug.info.__file__)"
+    told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout
+    assert not Path(told.strip()).is_relative_to(installed)
 
 
 @pytest.mark.parametrize("command", [["bin/genrebeam"], ["bin/python", "-m", "pipeline.cli"]])

@@ -101,7 +101,7 @@ def folder_with_reports(tmp_path_factory, tiny_bundle) -> Path:
 
 
 ANSWERS = {
-    "What changed from the last run but one to the last?": [
+    "What changed between the last two runs?": [
         ("/m/New.mp3", None, "tagged", None, ["Jazz"]),
         ("/m/Red.mp3", "tagged", "tagged", ["Jazz"], ["Rock"]),
     ],
@@ -112,10 +112,10 @@ ANSWERS = {
         (["Rock"], ["Rock"], 1),
     ],
     "On which albums do tracks disagree?": [("Miles", "Blue", 3, {"Jazz": 2, "Rock": 1})],
-    "Which tracks are of several minds?": [("Miles", "Red", 4, {"Jazz": 2, "Rock": 2})],
-    "Which files never worked?": [("/m/broken.mp3", 2, "no audio")],
+    "Which tracks are undecided?": [("Miles", "Red", 4, {"Jazz": 2, "Rock": 2})],
+    "Which files failed in every run?": [("/m/broken.mp3", 2, "no audio")],
     "Is it as often right as it says?": [(0.5, 1, 0.5, 0), (0.7, 2, 0.75, 1), (0.8, 1, 0.81, 1)],
-    "What does it take for what?": [("Jazz", 2, 0), ("Rock", 1, 1)],
+    "Which genres does it confuse?": [("Jazz", 2, 0), ("Rock", 1, 1)],
     "Where do two models differ?": [("old", "new", 2, 0.5, 0.16)],
     "Which tracks sound like this one?": [
         ("Miles", "New", 0.97),

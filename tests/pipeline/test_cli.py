@@ -39,7 +39,7 @@ def library(tmp_path):
         (["tag", "ftp://host/music"], "neither a local path nor gs://"),
         (["tag", "s3:///music"], "neither a local path nor gs://"),
         (["tag", "{library}", "--report", "ftp://host/reports"], "neither a local path nor gs://"),
-        (["tag", "{library}", "--runner", "DataflowRunner"], "workers of Dataflow see no local"),
+        (["tag", "{library}", "--runner", "DataflowRunner"], "workers cannot see local folders"),
         (["tag", "{library}", "--top-k", "0"], "not a whole number from 1 up"),
         (["tag", "{library}", "--top-k", "two"], "not a whole number from 1 up"),
         (["tag", "{library}", "--segments", "0"], "not a whole number from 1 up"),
@@ -52,10 +52,10 @@ def library(tmp_path):
         (["tag", "{library}", "--bundle", "{library}"], "not a model bundle"),
         (["tag", "{library}", "--report", "{library}/a.wav"], "not a folder"),
         (["tag", "{library}", "--report", "{library}/a.wav/b"], "cannot be written"),
-        (["tag", "{library}", "--report", "{library}/r", "--dry-run"], "lies in the library"),
+        (["tag", "{library}", "--report", "{library}/r", "--dry-run"], "is inside the library"),
         (["tag", "{library}", "--topk", "3"], "unknown option or argument: --topk 3"),
         (["tag", "{library}", "{library}"], "unknown option or argument"),
-        (["train", "--data", "{library}", "--out", "x"], "say where the genres come from"),
+        (["train", "--data", "{library}", "--out", "x"], "where do the genres come from?"),
         (["train", "--data", "x", "--out", "x", "--recipe", "none"], "unknown recipe 'none'"),
         (["evaluate", "{library}", "--data", "x"], "not a model bundle"),
         (["sing"], "invalid choice: 'sing'"),
@@ -102,7 +102,7 @@ def test_a_library_that_aborts_at_the_very_end_does_not_change_the_exit_code(arg
 def test_no_command_explains_itself():
     result = run()
     assert result.returncode == 2
-    assert "tag a library" in result.stdout
+    assert "write genres into the files of a library" in result.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["tag", "--help"], ["--version"]])

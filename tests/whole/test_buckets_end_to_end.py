@@ -186,7 +186,7 @@ def test_a_dry_run_leaves_no_report_in_the_library(empty, capsys):
     write = ["--report", f"{empty.home}/album/reports", "--dry-run"]
     empty.put("album/a.mp3", b"")
     assert main(["tag", f"{empty.home}/album", *write]) == 2
-    assert "lies in the library" in capsys.readouterr().err
+    assert "is inside the library" in capsys.readouterr().err
 
 
 def test_an_s3_endpoint_can_be_an_option_of_the_command_line(monkeypatch):

@@ -117,6 +117,21 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
 
 
 def features_of(track: Track, future: Future, timeout_s: float) -> Features | Outcome:
+    """What came of a track that was submitted to the pool.
+
+    Parameters
+    ----------
+    track : Track
+    future : Future
+        Of `pool.submit`.
+    timeout_s : float
+        That the process was given.
+
+    Returns
+    -------
+    Features or Outcome
+        An outcome where the track could not be heard.
+    """
     try:
         heard: Heard = result_of(future, track.uri, timeout_s)
     except Exception as error:  # whatever a file does to its decoder is a row

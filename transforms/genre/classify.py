@@ -19,7 +19,8 @@ from model.calibration import probabilities_of
 from model.embedding import with_embedding
 from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
-from transforms.records import Track
+from transforms.reasons import explain
+from transforms.records import Outcome, Prediction, Track
 
 if TYPE_CHECKING:
     import keras
@@ -305,3 +306,29 @@ class Judgement:
 def split_by_track(rows: np.ndarray, tracks: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Rows of all tracks' segments, track by track."""
     return np.split(rows, np.cumsum([len(segments) for segments in tracks])[:-1])
+
+
+def failed(prediction: Prediction) -> Outcome:
+    """The row of a track that the network could not be run on.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        With an error.
+
+    Returns
+    -------
+    Outcome
+    """
+    assert prediction.error is not None
+    error_type, reason = prediction.error
+    track = prediction.track
+    return Outcome(
+        track=track,
+        status="failed",
+        stage="classify",
+        reason=explain((error_type,), reason, stage="classify", format=track.format),
+        error_type=error_type,
+        error_message=reason,
+        genres_after=track.tags.genres,
+    )

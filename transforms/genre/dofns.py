@@ -19,9 +19,8 @@ from apache_beam.ml.inference.base import ModelHandler
 from model.bundle import Bundle
 from model.feature_spec import FeatureSpec
 from transforms.audio.pool import default_processes
-from transforms.genre.classify import Classifier, split_by_track
-from transforms.reasons import explain
-from transforms.records import Features, Outcome, Prediction, reason_of
+from transforms.genre.classify import Classifier, failed, split_by_track
+from transforms.records import Features, Prediction, reason_of
 
 # Tracks whose segments are put together; eight of eight segments fill one batch.
 BATCH_TRACKS = 8
@@ -129,17 +128,7 @@ class SetFailuresApart(beam.DoFn):
     """Predictions that could not be made become outcomes; the rest goes on."""
 
     def process(self, prediction: Any) -> Iterator[Any]:
-        if not isinstance(prediction, Prediction) or prediction.error is None:
+        if isinstance(prediction, Prediction) and prediction.error is not None:
+            yield beam.pvalue.TaggedOutput("outcomes", failed(prediction))
+        else:
             yield prediction
-            return
-        error_type, reason = prediction.error
-        outcome = Outcome(
-            track=prediction.track,
-            status="failed",
-            stage="classify",
-            reason=explain((error_type,), reason, stage="classify", format=prediction.track.format),
-            error_type=error_type,
-            error_message=reason,
-            genres_after=prediction.track.tags.genres,
-        )
-        yield beam.pvalue.TaggedOutput("outcomes", outcome)

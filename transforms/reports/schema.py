@@ -6,50 +6,121 @@ whole folder take its first file's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 
 SCHEMA_VERSION = 4
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the report.
+
+    Parameters
+    ----------
+    name : str
+    type : pyarrow.DataType
+    meaning : str
+        For ``docs/reference.md``; Markdown.
+    required : bool
+        Whether every row has a value.
+    """
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    required: bool = False
+
+
+_TIME = pa.timestamp("us", tz="UTC")
+_GENRES = pa.list_(pa.string())
+
+COLUMNS = (
+    Column(
+        "uri",
+        pa.string(),
+        "path of the file; bytes that are not valid UTF-8 appear as `\\udcxx`",
+        required=True,
+    ),
+    Column("status", pa.string(), "one of the [statuses](#statuses)", required=True),
+    Column(
+        "stage",
+        pa.string(),
+        "the last step that the file reached, such as `decode` or `tag`",
+        required=True,
+    ),
+    Column("reason", pa.string(), "why the file has this status", required=True),
+    Column("error_type", pa.string(), "class of the error; only where the status is `failed`"),
+    Column("error_message", pa.string(), "the error's own message; only with `error_type`"),
+    Column("title", pa.string(), "from the tags"),
+    Column("artist", pa.string(), "from the tags"),
+    Column("album", pa.string(), "from the tags"),
+    Column("format", pa.string(), "file name extension in lower case", required=True),
+    Column("duration_s", pa.float64(), "length in seconds, from the header"),
+    Column("sample_rate_hz", pa.int32(), "sample rate in Hz, from the header"),
+    Column("channels", pa.int32(), "number of channels, from the header"),
+    Column("bitrate_bps", pa.int32(), "bit rate in bit/s, from the header"),
+    Column("size_bytes", pa.int64(), "size of the file after the run", required=True),
+    Column("mtime", _TIME, "modification time of the file after the run", required=True),
+    # Compared to find changed files; a timestamp of such precision is not for every reader.
+    Column(
+        "mtime_ns",
+        pa.int64(),
+        "the same in nanoseconds since 1970; of an object in a bucket, "
+        "the part below a second identifies its version",
+        required=True,
+    ),
+    Column("genres_before", _GENRES, "genres that the file had", required=True),
+    Column(
+        "genres_after",
+        _GENRES,
+        "genres that the file has now; with `would_tag`, those that it would get",
+        required=True,
+    ),
+    Column("confidence", pa.float32(), "calibrated probability of the winning genre, 0 to 1"),
+    Column(
+        "probabilities",
+        pa.map_(pa.string(), pa.float32()),
+        "probability of each genre of the model, for the whole track",
+    ),
+    Column("family", pa.string(), "the likeliest family; only from models that have families"),
+    Column("family_confidence", pa.float32(), "probability of that family, 0 to 1"),
+    Column("style", pa.string(), "the likeliest style of that family"),
+    Column("style_confidence", pa.float32(), "probability of that style, 0 to 1"),
+    Column(
+        "votes",
+        pa.map_(pa.string(), pa.int32()),
+        "segments that each genre won; each family, from models that have families",
+    ),
+    Column("segments_heard", pa.int32(), "segments that the model heard"),
+    Column("model_name", pa.string(), "name of the model", required=True),
+    Column("model_version", pa.string(), "version of the model", required=True),
+    Column(
+        "settings",
+        pa.string(),
+        "fingerprint of the model and of every option that affects the result",
+        required=True,
+    ),
+    Column("hear_s", pa.float32(), "seconds spent on decoding and features"),
+    Column("classify_s", pa.float32(), "seconds spent on classification"),
+    Column("write_s", pa.float32(), "seconds spent on writing the tag"),
+    Column("finished_at", _TIME, "when the file was done", required=True),
+    # As long as the model's, in every row; not pyarrow's fixed-size list, which pyarrow 25
+    # cannot read back where rows are null, nor Polars where runs differ in length.
+    Column(
+        "embedding",
+        pa.list_(pa.float32()),
+        "the network's embedding, averaged over the segments; with `--embeddings`, for tracks "
+        "that were heard. All rows of one `model_version` have the same length",
+    ),
+    Column(
+        "fingerprint",
+        pa.string(),
+        "digest of the size and of 64 KiB spread over the file; for files that were heard",
+    ),
+)
 SCHEMA = pa.schema(
-    [
-        pa.field("uri", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("stage", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("error_type", pa.string()),
-        pa.field("error_message", pa.string()),
-        pa.field("title", pa.string()),
-        pa.field("artist", pa.string()),
-        pa.field("album", pa.string()),
-        pa.field("format", pa.string(), nullable=False),
-        pa.field("duration_s", pa.float64()),
-        pa.field("sample_rate_hz", pa.int32()),
-        pa.field("channels", pa.int32()),
-        pa.field("bitrate_bps", pa.int32()),
-        pa.field("size_bytes", pa.int64(), nullable=False),
-        pa.field("mtime", pa.timestamp("us", tz="UTC"), nullable=False),
-        # Compared to find changed files; a timestamp of such precision is not for every reader.
-        pa.field("mtime_ns", pa.int64(), nullable=False),
-        pa.field("genres_before", pa.list_(pa.string()), nullable=False),
-        pa.field("genres_after", pa.list_(pa.string()), nullable=False),
-        pa.field("confidence", pa.float32()),
-        pa.field("probabilities", pa.map_(pa.string(), pa.float32())),
-        pa.field("family", pa.string()),
-        pa.field("family_confidence", pa.float32()),
-        pa.field("style", pa.string()),
-        pa.field("style_confidence", pa.float32()),
-        pa.field("votes", pa.map_(pa.string(), pa.int32())),
-        pa.field("segments_heard", pa.int32()),
-        pa.field("model_name", pa.string(), nullable=False),
-        pa.field("model_version", pa.string(), nullable=False),
-        pa.field("settings", pa.string(), nullable=False),
-        pa.field("hear_s", pa.float32()),
-        pa.field("classify_s", pa.float32()),
-        pa.field("write_s", pa.float32()),
-        pa.field("finished_at", pa.timestamp("us", tz="UTC"), nullable=False),
-        # As long as the model's, in every row; not pyarrow's fixed-size list, which pyarrow 25
-        # cannot read back where rows are null, nor Polars where runs differ in length.
-        pa.field("embedding", pa.list_(pa.float32())),
-        pa.field("fingerprint", pa.string()),
-    ],
+    [pa.field(column.name, column.type, nullable=not column.required) for column in COLUMNS],
     metadata={"genrebeam.schema_version": str(SCHEMA_VERSION)},
 )

@@ -1,7 +1,7 @@
 "use strict";
 
 const ROWS_PER_PAGE = 25;
-// What orders tracks of the same artist, and so on.
+// The columns to sort by: first the chosen one, then those that decide between equals.
 const SORTS = {
   title: ["title"],
   artist: ["artist", "album", "title"],
@@ -29,7 +29,7 @@ function textOf(name, row) {
   return Array.isArray(value) ? value.join(", ") : (value ?? "");
 }
 
-// The data's own order is "least certain first": it decides between equals.
+// The data is in the order "least certain first", which decides between equals.
 function sorted() {
   const keys = SORTS[state.sort].map((name) => columns[name].numbers);
   const sign = state.descending ? -1 : 1;
@@ -51,7 +51,7 @@ function fold(text) {
   return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
-// What is searched: one text for each row, made once.
+// The text to search: one for each row, made once.
 function haystack() {
   if (folded) return folded;
   const names = ["title", "artist", "album", "folder", "file", "before", "after", "reason"];
@@ -64,7 +64,7 @@ function haystack() {
   return folded;
 }
 
-// The numbers that a column may have where it shall be (or, of several genres, have) a text.
+// A test for rows whose column is this text, or whose list of genres has it.
 function allowed(name, wanted) {
   const { values, numbers } = columns[name];
   const good = values.map((v) => (Array.isArray(v) ? v.includes(wanted) : v === wanted));
@@ -179,7 +179,7 @@ function sortBy(name) {
   search();
 }
 
-// Only the tracks of a genre, an artist, an album: a chart or a list was clicked.
+// Show only the tracks of one genre, artist or album, after a click in a chart or a list.
 function showOnly(wanted) {
   const { genre, ...others } = wanted;
   state.only = genre === undefined ? others : { after: genre };
@@ -237,5 +237,5 @@ byId("theme").addEventListener("click", () => {
 prefersDark.addEventListener("change", tellTheme);
 tellTheme();
 show();
-// So that the first letter typed need not wait for it.
+// Prepare the search, so that the first letter typed does not wait for it.
 setTimeout(haystack, 300);

@@ -127,7 +127,7 @@ def test_a_playlist_like_a_track_from_elsewhere_begins_with_it(
 def test_an_earlier_playlist_is_replaced_and_nothing_else(heard, capsys):
     before = files_of(heard)
     assert main(["playlist", "--like", "music/a.flac", "--out", "music/b.flac"]) == 2
-    assert "another file is in the way" in capsys.readouterr().err
+    assert "another file has this name" in capsys.readouterr().err
     assert files_of(heard) == before
     for _ in range(2):
         assert main(["playlist", "--like", "music/a.flac", "--out", "a.m3u8"]) == 0

@@ -113,8 +113,8 @@ def test_a_track_that_cannot_be_heard_is_one_line(library, tiny_bundle, name, re
         (["{library}/notes.txt"], "not one of the formats"),
         (["gs://bucket/song.mp3"], "only local files"),
         (["{library}/song.mp3", "--bundle", "{library}"], "not a model bundle"),
-        (["{library}/song.mp3", "--out", "{library}/notes.txt"], "not a folder"),
-        (["{library}/song.mp3", "--out", "{library}"], "another file is in the way"),
+        (["{library}/song.mp3", "--out", "{library}/notes.txt"], "not a writable folder"),
+        (["{library}/song.mp3", "--out", "{library}"], "another file has this name"),
         (["{library}/song.mp3", "--pgn"], "unknown option or argument: --pgn"),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_bundle_names_no_file_of_the_library(bundle, library):
         (["prepare", "nowhere", "--labels", "tags", "--out", "x"], "nowhere: no such folder"),
         (["evaluate", "DATA", "--data", "DATA"], "not a model bundle"),
         (["train", "DATA", "--out", "FILE"], "not a folder"),
-        (["train", "DATA", "--out", "BUNDLE"], "has model.keras, bundle.json, README.md already"),
+        (["train", "DATA", "--out", "BUNDLE"], "already has model.keras, bundle.json, README.md"),
         (["prepare", "DATA", "--labels", "tags", "--out", "gs://a/b"], "only be local"),
         (["train", "DATA", "--out", "x", "--exsting", "1"], "--exsting"),
     ],

@@ -154,7 +154,7 @@ def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_pat
     frames, _, end = rest.partition("\x1b[?25h")
     assert f"library     {library}" in plan
     assert f"model       tiny {tiny_bundle.version}, knows 3 genres" in plan
-    assert "a genre that is there stays; up to 2 genres for each file" in plan
+    assert "existing genres stay; up to 2 genres for each file" in plan
     assert f"report      {next(reports.glob('runs/*'))}/report.html" in plan
     assert 'configured  keep-mtime = "1" (environment: GENREBEAM_KEEP_MTIME)' in plan
     assert "starting" in frames

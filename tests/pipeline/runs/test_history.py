@@ -97,5 +97,5 @@ def test_a_file_that_no_run_has_seen_is_said_to_be_none(music, tag, tmp_path, ca
     capsys.readouterr()
     reports = ["--report", str(tmp_path / "reports")]
     assert main(["history", str(tmp_path / "none.mp3"), *reports]) == 1
-    assert "has seen it" in capsys.readouterr().err
+    assert "not in any run" in capsys.readouterr().err
     assert main(["history", str(music / "a.flac"), "--report", str(tmp_path / "no")]) == 2

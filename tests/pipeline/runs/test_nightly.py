@@ -156,8 +156,8 @@ def test_many_runs_are_joined_where_the_name_of_the_reports_is_no_text(tmp_path)
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--retry-failed"], "has no earlier run over"),
-        (["--retry-failed", "--no-incremental"], "--retry-failed goes by earlier runs"),
+        (["--retry-failed"], "no earlier run over"),
+        (["--retry-failed", "--no-incremental"], "--retry-failed needs earlier runs"),
     ],
 )
 def test_a_retry_needs_earlier_runs(library, tiny_bundle, capsys, options, complaint):

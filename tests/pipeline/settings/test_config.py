@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli import _parser, main
+from pipeline.cli import build_parser, main
 from pipeline.settings import config
 from pipeline.settings.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
 from tests.conftest import tone, write_audio
 
-TAG = options_of(commands_of(_parser())["tag"])
+TAG = options_of(commands_of(build_parser())["tag"])
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def write(tmp_path, library):
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
-    known, others = parse(_parser(), arguments)
+    known, others = parse(build_parser(), arguments)
     assert others == []
     return known
 
@@ -216,7 +216,7 @@ def test_options_that_can_be_repeated_take_lists(tmp_path):
         ("[tag]\nxyzzy = 2", "unknown key 'xyzzy' in [tag]; known are bundle, dry-run, embeddings"),
         ("[tag]\nconfig = 'x'", "unknown key 'config' in [tag]"),
         ("[tga]\n", "unknown table ['tga']; did you mean tag?"),
-        ("existing = 'keep'", "'existing' must stand in a table, such as [tag]"),
+        ("existing = 'keep'", "'existing' must be in a table, such as [tag]"),
         ("[tag]\nexisting = 'drop'", "existing: invalid choice: 'drop'"),
         ("[tag]\nexisting = 1", "existing: invalid choice: '1'"),
         ("[tag]\nexisting = true", "existing: true is not text or a number"),
@@ -278,7 +278,7 @@ def test_help_is_there_though_the_configuration_is_wrong(write, capsys):
 def test_an_option_before_the_command_is_not_half_understood(library, write, capsys):
     write("user", "[tag]\ndry-run = true")
     assert main(["--runner=FlinkRunner", "tag", str(library)]) == 2
-    assert "options stand behind the command" in capsys.readouterr().err
+    assert "options go after the command" in capsys.readouterr().err
 
 
 # --- what a library may say ---------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_the_file_of_a_library_cannot_set(library, write, capsys, key):
     path = write("library", f"[tag]\n{key} = {toml(SAID[key])}")
     assert main(["tag", str(library)]) == 2
     complaint = capsys.readouterr().err
-    assert complaint.startswith(f"genrebeam: {path}: the file of a library cannot set '{key}'")
+    assert complaint.startswith(f"genrebeam: {path}: a library's own file cannot set '{key}'")
     # Who names the file knows it.
     parsed("tag", str(library), "--config", str(path))
 

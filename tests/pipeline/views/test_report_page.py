@@ -135,7 +135,7 @@ def test_tells_what_was_done_and_how_to_undo_it(page_of, tmp_path):
 @pytest.mark.parametrize(
     ("facts", "note"),
     [
-        ({"undone_at": "2026-11-21T08:00:00.000+00:00"}, "taken back on 21 Nov 2026, 08:00 UTC"),
+        ({"undone_at": "2026-11-21T08:00:00.000+00:00"}, "undone on 21 Nov 2026, 08:00 UTC"),
         ({"state": "interrupted"}, "Interrupted."),
         ({"state": "running"}, "Unfinished."),
     ],
@@ -296,7 +296,7 @@ def test_a_huge_run_shows_its_least_certain_tracks(page_of, monkeypatch):
     monkeypatch.setattr(report_figures, "_MOST_ROWS", 2)
     page = page_of(*(row(f"/m/{i}.mp3", confidence=1 - i / 10) for i in range(4)))
     assert page.column("file") == ["3.mp3", "2.mp3"]
-    assert "The table has 2 of 4 tracks; the Parquet has all." in page.text
+    assert "The table has 2 of 4 tracks; the Parquet report has all." in page.text
 
 
 def test_any_name_stays_text(page_of):
@@ -419,8 +419,8 @@ def test_the_command_makes_one_page_of_all_runs(tmp_path, capsys):
         (["{home}/none"], "{home}/none: cannot be read"),
         (["{home}"], "{home}: has no run"),
         (["{home}/a", "--run", "2"], "{home}/a: has no run 2"),
-        (["{home}/a", "--out", "{home}/none/page.html"], "{home}/none/page.html: cannot be made"),
-        (["{home}/a", "--out", "{home}/a"], "{home}/a: cannot be made (Is a directory)"),
+        (["{home}/a", "--out", "{home}/none/page.html"], "none/page.html: cannot be written"),
+        (["{home}/a", "--out", "{home}/a"], "{home}/a: cannot be written (Is a directory)"),
         (["{home}/a", "--bold"], "unknown option or argument: --bold"),
     ],
 )

@@ -1,0 +1,49 @@
+"""docs/reference.md is what the code says, and the same wherever it is made."""
+
+import os
+import subprocess
+import sys
+
+from pipeline.reference import reference
+from tests import REPOSITORY
+from transforms.records import STATUSES
+from transforms.reports.schema import COLUMNS, SCHEMA
+
+PAGE = REPOSITORY / "docs" / "reference.md"
+
+
+def test_reference_is_up_to_date():
+    message = "run: python -m pipeline.reference > docs/reference.md"
+    assert PAGE.read_text(encoding="utf-8") == reference(), f"docs/reference.md is stale; {message}"
+
+
+def test_reference_does_not_depend_on_the_terminal_or_the_configuration():
+    environment = {**os.environ, "COLUMNS": "40", "GENREBEAM_EXISTING": "merge"}
+    code = "import sys, pipeline.reference as r; sys.stdout.write(r.reference())"
+    made = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=REPOSITORY,
+        env={**environment, "PYTHONIOENCODING": "utf-8"},
+        check=True,
+    )
+    assert made.stdout == reference()
+
+
+def test_reference_needs_neither_beam_nor_tensorflow():
+    code = "import sys, pipeline.reference as r; r.reference(); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=REPOSITORY)
+    assert not {"apache_beam", "tensorflow", "keras", "librosa"} & set(loaded.split())
+
+
+def test_every_column_and_status_is_explained():
+    assert [column.name for column in COLUMNS] == SCHEMA.names
+    assert all(column.meaning for column in COLUMNS)
+    assert all(STATUSES.values())
+
+
+def test_no_option_is_without_an_explanation():
+    rows = [line for line in reference().splitlines() if line.startswith("| `-")]
+    assert rows
+    assert [row for row in rows if not row.split(" | ")[-1].strip(" |")] == []

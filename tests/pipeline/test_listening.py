@@ -1,0 +1,84 @@
+"""Listening: what is decided without a graph is what the graph decides."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from model.bundle import DEFAULT_BUNDLE, load_bundle
+from pipeline.cli import main
+from pipeline.listening import Listener
+from tests.conftest import read_rows
+from transforms.audio import pool
+from transforms.genre.vote import VotePolicy
+from transforms.records import Decision, Outcome
+
+
+@pytest.fixture(autouse=True)
+def _pool():
+    yield
+    pool.stop()
+
+
+def test_decisions_and_outcomes_come_in_the_order_of_the_files(tiny_bundle, write_tone, tmp_path):
+    good = [write_tone(f"{number}.wav") for number in range(3)]
+    short, bad = write_tone("short.wav", seconds=0.1), tmp_path / "bad.mp3"
+    bad.write_bytes(b"no music")
+    paths = [str(path) for path in (good[0], bad, good[1], short, tmp_path / "gone.mp3", good[2])]
+    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
+    found = list(listener(paths))
+    assert [entry.track.uri for entry in found] == paths
+    assert [isinstance(entry, Decision) for entry in found] == [1, 0, 1, 0, 0, 1]
+    assert [entry.status for entry in found if isinstance(entry, Outcome)] == [
+        "failed",
+        "refused",
+        "failed",
+    ]
+
+
+def test_one_network_hears_all_files(tiny_bundle, write_tone, monkeypatch):
+    loaded = []
+    load = type(tiny_bundle).load_network
+    monkeypatch.setattr(
+        type(tiny_bundle), "load_network", lambda bundle: loaded.append(1) or load(bundle)
+    )
+    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
+    listener.load()
+    paths = [str(write_tone(f"{number}.wav")) for number in range(10)]
+    assert len([*listener(paths), *listener(paths[:1])]) == 11
+    assert loaded == [1]
+
+
+def test_more_files_than_are_in_flight_at_a_time(tiny_bundle, tmp_path):
+    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
+    paths = [str(tmp_path / f"{number}.mp3") for number in range(100)]
+    assert [entry.track.uri for entry in listener(paths)] == paths
+
+
+def test_a_track_that_the_network_fails_on_is_an_outcome(tiny_bundle, write_tone, monkeypatch):
+    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
+    monkeypatch.setattr(
+        listener._classifier, "of_tracks", lambda tracks: np.zeros(3)[tracks[0].shape[0] + 3]
+    )
+    (found,) = listener([str(write_tone("a.wav"))])
+    assert (found.status, found.stage) == ("failed", "classify")
+
+
+def test_decides_what_tag_decides(shared_data, tmp_path):
+    paths = [
+        *sorted((shared_data / "gtzan" / "audio").glob("*.flac"))[:4],
+        *sorted((shared_data / "magnatune" / "rock").glob("*.mp3"))[:2],
+    ]
+    library = tmp_path / "Music"
+    library.mkdir()
+    for path in paths:
+        shutil.copy(path, library)
+    report = tmp_path / "report"
+    options = ["--report", str(report), "--existing", "replace", "--dry-run"]
+    assert main(["tag", str(library), *options]) == 0
+    told = {row["uri"].rpartition("/")[2]: row for row in read_rows(report)}
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    votes = VotePolicy(bundle.vote, 1, bundle.min_confidence, bundle.level, bundle.style_confidence)
+    for path, found in zip(paths, Listener(bundle, votes)(map(str, paths)), strict=True):
+        assert list(found.genres) == told[path.name]["genres_after"]
+        assert found.confidence == pytest.approx(told[path.name]["confidence"], abs=1e-3)
