@@ -25,7 +25,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from transforms.library.formats import format_of
 from transforms.storage import buckets
 from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
@@ -220,7 +219,7 @@ def _downloaded(found: Found) -> Iterator[str]:
     home = _home_of_copies()
     kept = os.path.join(home, _name_of(found))
     with tempfile.TemporaryDirectory(dir=home) as folder:
-        copy = os.path.join(folder, f"object.{format_of(found.uri)}")
+        copy = os.path.join(folder, f"object{os.path.splitext(found.uri)[1].lower()}")
         try:
             os.link(kept, copy)  # a name of its own, which nobody takes away
             os.utime(kept)

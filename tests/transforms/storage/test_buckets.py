@@ -184,7 +184,7 @@ def test_an_object_is_fetched_once_for_all_steps_as_long_as_there_is_room(
     assert fetched == [a, b, c, b, c, c]
 
 
-def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch, tmp_path):
+def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch):
     with amazon() as storage:
         monkeypatch.setattr(amazon_client, "_LARGEST_PUT", 2**20)
         monkeypatch.setattr(amazon_client, "_PART", 5 * 2**20)  # the smallest that S3 takes
@@ -195,3 +195,9 @@ def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch, tmp
         assert storage.get("a.wav") == content
         assert storage.properties("a.wav") == before
         assert buckets.find(uri).version == after.version
+        for replacing in (found, None):
+            with pytest.raises(ChangedMeanwhile):
+                buckets.put(uri, io.BytesIO(content + b"more"), replacing=replacing)
+        assert storage.get("a.wav") == content
+        client = buckets.client_of("s3").client
+        assert not client.list_multipart_uploads(Bucket="music").get("Uploads")
