@@ -86,8 +86,17 @@ class Amazon:
         pages = self._pages(bucket, Prefix=prefix, Delimiter="/")
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
 
-    def fetch(self, bucket: str, name: str, version: str | None, stream: BinaryIO) -> None:
+    def fetch(
+        self,
+        bucket: str,
+        name: str,
+        version: str | None,
+        stream: BinaryIO,
+        span: tuple[int, int] | None,
+    ) -> None:
         wanted = {} if version is None else {"IfMatch": version}
+        if span is not None:
+            wanted["Range"] = f"bytes={span[0]}-{span[1] - 1}"
         answer = self.client.get_object(Bucket=bucket, Key=name, **wanted)
         for chunk in answer["Body"].iter_chunks(1 << 20):
             stream.write(chunk)

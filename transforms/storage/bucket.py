@@ -26,11 +26,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
 from transforms.storage import buckets
+from transforms.storage.ranges import Ranges
 from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
 # Most that copies for later steps may take on the disk, in bytes, and of what is free there.
 _KEPT_BYTES = 1 << 30
 _KEPT_SHARE = 0.25
+# An object of so many bytes is fetched whole to read its tags: later steps need it too.
+_WHOLE = 1 << 20
 # Objects that are fetched at once, ahead of their reader: each costs a round trip. As many as
 # the storages' clients keep connections.
 _AHEAD = 10
@@ -163,6 +166,21 @@ class Bucket(Storage):
 
     def open_in_place(self, path: str) -> None:
         return None
+
+    @contextlib.contextmanager
+    def open_header(self, path: str) -> Iterator[BinaryIO]:
+        found = buckets.find(path)
+        kept = os.path.join(_home_of_copies(), _name_of(found))
+        if found.size <= _WHOLE or found.encoding or os.path.exists(kept):
+            with _downloaded(found) as copy, open(copy, "rb") as stream:
+                yield stream
+        else:
+            ranges = Ranges(found)
+            try:
+                yield io.BufferedReader(ranges)
+            finally:
+                if ranges.error is not None:  # readers of tags take it for damage, or for no tag
+                    raise ranges.error
 
     @contextlib.contextmanager
     def localised(self, path: str) -> Iterator[str]:

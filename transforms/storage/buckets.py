@@ -61,15 +61,22 @@ def folders_in(folder: str) -> list[str]:
     return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
 
 
-def fetch(found: Found, stream: BinaryIO) -> None:
+def fetch(found: Found, stream: BinaryIO, span: tuple[int, int] | None = None) -> None:
     """Write the content of this very version into a stream.
+
+    Parameters
+    ----------
+    found : Found
+    stream : file
+    span : (int, int), optional
+        First byte and the one behind the last, instead of all.
 
     Raises
     ------
     ChangedMeanwhile, FileNotFoundError, OSError
     """
     with _told(found.uri):
-        _client(found.uri).fetch(*_parts(found.uri), found.version, stream)
+        _client(found.uri).fetch(*_parts(found.uri), found.version, stream, span)
 
 
 def read(uri: str) -> bytes:
@@ -81,7 +88,7 @@ def read(uri: str) -> bytes:
     """
     stream = io.BytesIO()
     with _told(uri):
-        _client(uri).fetch(*_parts(uri), None, stream)
+        _client(uri).fetch(*_parts(uri), None, stream, None)
     return stream.getvalue()
 
 
@@ -184,7 +191,14 @@ class Client(Protocol):
 
     def folders(self, bucket: str, prefix: str) -> list[str]: ...
 
-    def fetch(self, bucket: str, name: str, version: str | None, stream: BinaryIO) -> None: ...
+    def fetch(
+        self,
+        bucket: str,
+        name: str,
+        version: str | None,
+        stream: BinaryIO,
+        span: tuple[int, int] | None,
+    ) -> None: ...
 
     def put(
         self,

@@ -176,6 +176,9 @@ class Local(Storage):
     def open_in_place(self, path: str) -> BinaryIO:
         return open(path, "rb", buffering=0)
 
+    def open_header(self, path: str) -> BinaryIO:
+        return open(path, "rb")
+
     @contextlib.contextmanager
     def localised(self, path: str) -> Iterator[str]:
         yield path

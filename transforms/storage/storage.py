@@ -190,7 +190,11 @@ class Storage(ABC):
 
     @abstractmethod
     def open_in_place(self, path: str) -> BinaryIO | None:
-        """Open a file to read little of it; None where all of it would have to be fetched."""
+        """Open a file to read many small places of it; None where each would be a request."""
+
+    @abstractmethod
+    def open_header(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file to read its tags; of a large object only the places that are read come."""
 
     @abstractmethod
     def localised(self, path: str) -> AbstractContextManager[str]:

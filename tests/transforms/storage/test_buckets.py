@@ -8,10 +8,10 @@ import pytest
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
-from tests.music_files import decision
+from tests.music_files import FORMATS, decision, fill
 from tests.storages import amazon, google
 from transforms.library.walk import list_library
-from transforms.records import with_tags
+from transforms.records import TagReadError, with_tags
 from transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
 from transforms.storage import amazon as amazon_client
 from transforms.tags import tag
@@ -44,8 +44,7 @@ def put(storage, tmp_path):
 
 def listed(uri: str):
     (track,) = list_library(uri, {"mp3", "flac", "ogg"})
-    with storage_of(uri).localised(uri) as path:
-        return with_tags(track, *read_header(path))
+    return with_tags(track, *read_header(uri))
 
 
 def test_lists_the_music_below_a_folder(put, storage):
@@ -201,3 +200,65 @@ def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch):
         assert storage.get("a.wav") == content
         client = buckets.client_of("s3").client
         assert not client.list_multipart_uploads(Bucket="music").get("Uploads")
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Lengths of the ranges that are fetched of objects, however small they are."""
+    lengths, fetch = [], buckets.fetch
+
+    def note(found, stream, span=None):
+        fetch(found, stream, span)
+        lengths.append(stream.tell())
+
+    monkeypatch.setattr(buckets, "fetch", note)
+    monkeypatch.setattr(bucket, "_WHOLE", 0)
+    return lengths
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_tags_of_an_object_are_read_from_ranges_as_from_a_file(storage, tmp_path, fetched, format):
+    path = tmp_path / f"a.{format}"
+    rate = 48000 if format == "opus" else 44100
+    write_audio(path, tone(30, rate, 2), rate)
+    fill(path)
+    storage.put(path.name, path.read_bytes())
+    assert read_header(f"{storage.home}/{path.name}") == read_header(str(path))
+    assert 0 < len(fetched) < 10
+
+
+def test_of_a_large_object_little_is_fetched_to_read_its_tags(storage, tmp_path, fetched):
+    path = tmp_path / "a.flac"
+    write_audio(path, tone(30, 44100, 2), 44100)
+    storage.put(path.name, path.read_bytes())
+    read_header(f"{storage.home}/{path.name}")
+    assert sum(fetched) < path.stat().st_size / 10
+
+
+def test_a_damaged_object_is_refused_as_a_damaged_file_is(storage, tmp_path, fetched):
+    for number, content in enumerate((b"", b"no music", b"RIFF\0\0\0\0WAVE", b"OggS", b"ID3\4")):
+        path = tmp_path / f"{number}.mp3"
+        path.write_bytes(content)
+        storage.put(path.name, content)
+        reasons = []
+        for name in (str(path), f"{storage.home}/{path.name}"):
+            with pytest.raises(TagReadError) as refused:
+                read_header(name)
+            reasons.append(refused.value.reason)
+        assert reasons[0] == reasons[1]
+
+
+def test_an_object_that_changes_while_its_tags_are_read_is_told(storage, tmp_path, monkeypatch):
+    path = tmp_path / "a.mp3"
+    write_audio(path, tone(60, 44100, 2), 44100)
+    storage.put("a.mp3", path.read_bytes())
+    monkeypatch.setattr(bucket, "_WHOLE", 0)
+    fetch = buckets.fetch
+
+    def change(found, stream, span=None):
+        fetch(found, stream, span)
+        storage.put("a.mp3", path.read_bytes()[::-1])
+
+    monkeypatch.setattr(buckets, "fetch", change)
+    with pytest.raises(ChangedMeanwhile):
+        read_header(f"{storage.home}/a.mp3")
