@@ -151,13 +151,6 @@ class Bucket(Storage):
     def objects_below(self, folder: str) -> Iterator[Found]:
         return buckets.objects_below(folder)
 
-    def exists(self, path: str) -> bool:
-        try:
-            buckets.find(path)
-        except FileNotFoundError:
-            return False
-        return True
-
     def seems_there(self, path: str) -> bool:
         return True
 
@@ -183,8 +176,8 @@ class Bucket(Storage):
                     raise ranges.error
 
     @contextlib.contextmanager
-    def localised(self, path: str) -> Iterator[str]:
-        with _downloaded(buckets.find(path)) as copy:
+    def localised(self, path: str, found: Found | None = None) -> Iterator[str]:
+        with _downloaded(found or buckets.find(path)) as copy:
             yield copy
 
     def check_writable(self, path: str, *, in_place_links: bool = False) -> None:

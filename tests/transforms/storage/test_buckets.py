@@ -17,7 +17,7 @@ from transforms.storage import amazon as amazon_client
 from transforms.tags import tag
 from transforms.tags.header import read_header
 from transforms.tags.tag import TagPolicy
-from transforms.tags.undo import undo
+from transforms.tags.undo import Elsewhere, undo, undo_all
 
 
 @pytest.fixture(scope="module", params=[google, amazon])
@@ -125,6 +125,15 @@ def test_an_object_that_changes_while_it_is_restored_is_left_alone(put, storage,
     with pytest.raises(ChangedMeanwhile):
         buckets.remove(old)
     assert storage.get("a.mp3") == original + b"more"
+
+
+def test_an_object_that_is_gone_is_not_restored(put, storage):
+    uri, _ = put("a.mp3")
+    journal = []
+    tag.tag(decision(listed(uri), "Jazz"), TagPolicy(), journal.append)
+    storage.remove("a.mp3")
+    (undone,) = undo_all(journal, elsewhere=Elsewhere(storage.home))
+    assert (undone.status, undone.reason) == ("failed", "no longer there")
 
 
 def test_an_upload_whose_answer_was_lost_counts_as_done(put, monkeypatch):
