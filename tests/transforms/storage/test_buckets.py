@@ -150,6 +150,25 @@ def test_an_upload_whose_answer_was_lost_counts_as_done(put, monkeypatch):
     assert outcome.track.mtime_ns == listed(uri).mtime_ns != track.mtime_ns
 
 
+def test_an_object_that_another_run_tags_before_it_is_fetched_counts_as_done(
+    put, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(bucket, "_home_of_copies", lambda: str(tmp_path))
+    monkeypatch.setattr(bucket, "_KEPT_BYTES", 0)
+    uri, _ = put("a.mp3")
+    track, fetch = listed(uri), buckets.fetch
+
+    def the_other_is_faster(found, stream, span=None):
+        monkeypatch.setattr(buckets, "fetch", fetch)
+        assert tag.tag(decision(track, "Jazz"), TagPolicy(), [].append).status == "tagged"
+        fetch(found, stream, span)
+
+    monkeypatch.setattr(buckets, "fetch", the_other_is_faster)
+    outcome = tag.tag(decision(track, "Jazz"), TagPolicy(), pytest.fail)
+    assert outcome.status == "tagged", outcome.error_message
+    assert outcome.track.mtime_ns == listed(uri).mtime_ns
+
+
 def test_the_same_element_twice_ends_as_once(put):
     uri, _ = put("a.flac")
     track, journal = listed(uri), []
