@@ -130,6 +130,7 @@ def amazon() -> Iterator[Storage]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        _check_multipart(patch)
         try:
             with _new_clients():
                 client = buckets.client_of("s3").client
@@ -137,6 +138,30 @@ def amazon() -> Iterator[Storage]:
                 yield _of_amazon(client)
         finally:
             server.stop()
+
+
+def _check_multipart(patch: pytest.MonkeyPatch) -> None:
+    """What S3 does and moto does not: refuse parts whose condition or checksums are not met."""
+    from moto.s3.exceptions import InvalidPart, PreconditionFailed
+    from moto.s3.responses import S3Response
+
+    post = S3Response._key_response_post
+
+    def checked(
+        self: Any, request: Any, body: bytes, bucket_name: str, query: dict, key_name: str
+    ) -> Any:
+        if query.get("uploadId"):
+            found = self.backend.get_object(bucket_name, key_name)
+            wanted = self.headers.get("If-Match")
+            if wanted and (found is None or found.etag != wanted):
+                raise PreconditionFailed("If-Match")
+            upload = self.backend.get_bucket(bucket_name).multiparts[query["uploadId"][0]]
+            is_summed = "x-amz-checksum-algorithm" in upload.metadata
+            if is_summed != (body.count(b"<ChecksumCRC32>") == body.count(b"<Part>")):
+                raise InvalidPart
+        return post(self, request, body, bucket_name, query, key_name)
+
+    patch.setattr(S3Response, "_key_response_post", checked)
 
 
 def _of_amazon(client: Any) -> Storage:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
 import json
-import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -25,10 +23,6 @@ from transforms.records import reason_of
 from transforms.storage import Held, storage_of
 
 _NAME = "lock"
-# Errors of file systems without locks, such as some network mounts.
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-
-_log = logging.getLogger("genrebeam")
 
 
 @contextlib.contextmanager

@@ -89,6 +89,18 @@ def test_no_modules_import_each_other_in_a_circle():
     assert circles() == []
 
 
+def test_storage_is_below_all_steps():
+    known = {"transforms", "transforms.records"}
+    wrong = [
+        f"{name} imports {other}"
+        for name in MODULES
+        if name.startswith("transforms.storage")
+        for other in imports(name)
+        if not (other in known or other.startswith(("transforms.storage", "model.errors")))
+    ]
+    assert wrong == []
+
+
 def test_what_storage_a_path_is_in_is_asked_in_one_place():
     """Neither schemes nor the classes of storages are named outside of their room."""
     words = ('"gs://', '"s3://', "'gs://", "'s3://", "Bucket(", "isinstance(storage", "is_remote")

@@ -225,7 +225,6 @@ def with_header(track: Track) -> Track:
     if track.format in _WITHOUT_TAGS:
         return track
     try:
-        with storage_of(track.uri).localised(track.uri) as path:
-            return with_tags(track, *read_header(path))
+        return with_tags(track, *read_header(track.uri))
     except NoTagField:
         return track

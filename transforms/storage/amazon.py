@@ -86,8 +86,17 @@ class Amazon:
         pages = self._pages(bucket, Prefix=prefix, Delimiter="/")
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
 
-    def fetch(self, bucket: str, name: str, version: str | None, stream: BinaryIO) -> None:
+    def fetch(
+        self,
+        bucket: str,
+        name: str,
+        version: str | None,
+        stream: BinaryIO,
+        span: tuple[int, int] | None,
+    ) -> None:
         wanted = {} if version is None else {"IfMatch": version}
+        if span is not None:
+            wanted["Range"] = f"bytes={span[0]}-{span[1] - 1}"
         answer = self.client.get_object(Bucket=bucket, Key=name, **wanted)
         for chunk in answer["Body"].iter_chunks(1 << 20):
             stream.write(chunk)
@@ -116,6 +125,10 @@ class Amazon:
         """The condition holds for the last request, which makes the object of its parts."""
         condition = {key: wanted.pop(key) for key in ("IfMatch", "IfNoneMatch") if key in wanted}
         place = {"Bucket": bucket, "Key": name}
+        # The client sends a checksum of each part, unless another S3 than Amazon's knows none.
+        # Amazon's takes them only if the first request names them and the last repeats them.
+        if self.client.meta.config.request_checksum_calculation == "when_supported":
+            wanted["ChecksumAlgorithm"] = "CRC32"
         upload = self.client.create_multipart_upload(**place, **wanted)["UploadId"]
         place["UploadId"] = upload
         try:
@@ -123,7 +136,8 @@ class Amazon:
             parts = []
             for number, part in enumerate(iter(lambda: stream.read(_PART), b""), 1):
                 sent = self.client.upload_part(**place, PartNumber=number, Body=part)
-                parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+                known = {key: sent[key] for key in ("ETag", "ChecksumCRC32") if key in sent}
+                parts.append({"PartNumber": number, **known})
             made = self.client.complete_multipart_upload(
                 **place, MultipartUpload={"Parts": parts}, **condition
             )

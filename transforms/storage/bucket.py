@@ -25,13 +25,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from transforms.library.formats import format_of
 from transforms.storage import buckets
+from transforms.storage.ranges import Ranges
 from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
 # Most that copies for later steps may take on the disk, in bytes, and of what is free there.
 _KEPT_BYTES = 1 << 30
 _KEPT_SHARE = 0.25
+# An object of so many bytes is fetched whole to read its tags: later steps need it too.
+_WHOLE = 1 << 20
 # Objects that are fetched at once, ahead of their reader: each costs a round trip. As many as
 # the storages' clients keep connections.
 _AHEAD = 10
@@ -149,13 +151,6 @@ class Bucket(Storage):
     def objects_below(self, folder: str) -> Iterator[Found]:
         return buckets.objects_below(folder)
 
-    def exists(self, path: str) -> bool:
-        try:
-            buckets.find(path)
-        except FileNotFoundError:
-            return False
-        return True
-
     def seems_there(self, path: str) -> bool:
         return True
 
@@ -166,8 +161,23 @@ class Bucket(Storage):
         return None
 
     @contextlib.contextmanager
-    def localised(self, path: str) -> Iterator[str]:
-        with _downloaded(buckets.find(path)) as copy:
+    def open_header(self, path: str) -> Iterator[BinaryIO]:
+        found = buckets.find(path)
+        kept = os.path.join(_home_of_copies(), _name_of(found))
+        if found.size <= _WHOLE or found.encoding or os.path.exists(kept):
+            with _downloaded(found) as copy, open(copy, "rb") as stream:
+                yield stream
+        else:
+            ranges = Ranges(found)
+            try:
+                yield io.BufferedReader(ranges)
+            finally:
+                if ranges.error is not None:  # readers of tags take it for damage, or for no tag
+                    raise ranges.error
+
+    @contextlib.contextmanager
+    def localised(self, path: str, found: Found | None = None) -> Iterator[str]:
+        with _downloaded(found or buckets.find(path)) as copy:
             yield copy
 
     def check_writable(self, path: str, *, in_place_links: bool = False) -> None:
@@ -220,7 +230,7 @@ def _downloaded(found: Found) -> Iterator[str]:
     home = _home_of_copies()
     kept = os.path.join(home, _name_of(found))
     with tempfile.TemporaryDirectory(dir=home) as folder:
-        copy = os.path.join(folder, f"object.{format_of(found.uri)}")
+        copy = os.path.join(folder, f"object{os.path.splitext(found.uri)[1].lower()}")
         try:
             os.link(kept, copy)  # a name of its own, which nobody takes away
             os.utime(kept)

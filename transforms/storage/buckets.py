@@ -3,6 +3,18 @@
 An object appears whole or not at all. Both storages write one on condition: only where it still
 is the version that was read (its generation, its ETag), or only where there is none. Beam makes
 the clients, so that its options and credentials count.
+
+Why not `obstore` 0.12 (the Rust crate `object_store`), which knows Azure too? It cannot keep what
+is promised (tried with moto; Google by its documentation, because it speaks an interface that
+Google's emulator has not):
+
+- It cannot remove an object on condition: a lock that another run holds by now would go.
+- It reads type, encoding, language, disposition, cache control and own metadata. What it cannot
+  read it cannot keep: uploads lost S3's tags, storage class, encryption and key, expiry and
+  website redirect; on Google, the custom time.
+- A conditional upload is one request, with all of the content in memory: at most 5 GB on S3.
+- It refuses names with an empty folder (``a//b.mp3``), and one of them ends the whole listing.
+- It takes credentials and endpoints of its own, not Beam's options.
 """
 
 from __future__ import annotations
@@ -61,15 +73,22 @@ def folders_in(folder: str) -> list[str]:
     return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
 
 
-def fetch(found: Found, stream: BinaryIO) -> None:
+def fetch(found: Found, stream: BinaryIO, span: tuple[int, int] | None = None) -> None:
     """Write the content of this very version into a stream.
+
+    Parameters
+    ----------
+    found : Found
+    stream : file
+    span : (int, int), optional
+        First byte and the one behind the last, instead of all.
 
     Raises
     ------
     ChangedMeanwhile, FileNotFoundError, OSError
     """
     with _told(found.uri):
-        _client(found.uri).fetch(*_parts(found.uri), found.version, stream)
+        _client(found.uri).fetch(*_parts(found.uri), found.version, stream, span)
 
 
 def read(uri: str) -> bytes:
@@ -81,7 +100,7 @@ def read(uri: str) -> bytes:
     """
     stream = io.BytesIO()
     with _told(uri):
-        _client(uri).fetch(*_parts(uri), None, stream)
+        _client(uri).fetch(*_parts(uri), None, stream, None)
     return stream.getvalue()
 
 
@@ -184,7 +203,14 @@ class Client(Protocol):
 
     def folders(self, bucket: str, prefix: str) -> list[str]: ...
 
-    def fetch(self, bucket: str, name: str, version: str | None, stream: BinaryIO) -> None: ...
+    def fetch(
+        self,
+        bucket: str,
+        name: str,
+        version: str | None,
+        stream: BinaryIO,
+        span: tuple[int, int] | None,
+    ) -> None: ...
 
     def put(
         self,

@@ -70,10 +70,24 @@ class Google:
             pass
         return list(listing.prefixes)
 
-    def fetch(self, bucket: str, name: str, version: str | None, stream: BinaryIO) -> None:
+    def fetch(
+        self,
+        bucket: str,
+        name: str,
+        version: str | None,
+        stream: BinaryIO,
+        span: tuple[int, int] | None,
+    ) -> None:
         blob = self.client.bucket(bucket).blob(name)
         wanted = None if version is None else int(version)
-        blob.download_to_file(stream, if_generation_match=wanted)
+        if span is None:
+            blob.download_to_file(stream, if_generation_match=wanted)
+            return
+        # There are checksums of whole objects only.
+        first, last = span[0], span[1] - 1
+        blob.download_to_file(
+            stream, start=first, end=last, if_generation_match=wanted, checksum=None
+        )
 
     def put(
         self,

@@ -163,9 +163,6 @@ class Local(Storage):
     def objects_below(self, folder: str) -> None:
         return None
 
-    def exists(self, path: str) -> bool:
-        return os.path.exists(path)
-
     def seems_there(self, path: str) -> bool:
         return os.path.exists(path)
 
@@ -176,8 +173,11 @@ class Local(Storage):
     def open_in_place(self, path: str) -> BinaryIO:
         return open(path, "rb", buffering=0)
 
+    def open_header(self, path: str) -> BinaryIO:
+        return open(path, "rb")
+
     @contextlib.contextmanager
-    def localised(self, path: str) -> Iterator[str]:
+    def localised(self, path: str, found: Found | None = None) -> Iterator[str]:
         yield path
 
     def check_writable(self, path: str, *, in_place_links: bool = False) -> None:

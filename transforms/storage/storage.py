@@ -177,10 +177,6 @@ class Storage(ABC):
         """All files below a folder, in one listing; None where folders are walked one by one."""
 
     @abstractmethod
-    def exists(self, path: str) -> bool:
-        """Whether there is a file."""
-
-    @abstractmethod
     def seems_there(self, path: str) -> bool:
         """As `exists`, without asking: in a bucket every file is taken to be there."""
 
@@ -190,11 +186,22 @@ class Storage(ABC):
 
     @abstractmethod
     def open_in_place(self, path: str) -> BinaryIO | None:
-        """Open a file to read little of it; None where all of it would have to be fetched."""
+        """Open a file to read many small places of it; None where each would be a request."""
 
     @abstractmethod
-    def localised(self, path: str) -> AbstractContextManager[str]:
-        """Path of a local file with this content, to be read only for the time of the block."""
+    def open_header(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file to read its tags; of a large object only the places that are read come."""
+
+    @abstractmethod
+    def localised(self, path: str, found: Found | None = None) -> AbstractContextManager[str]:
+        """Path of a local file with this content, to be read only for the time of the block.
+
+        Parameters
+        ----------
+        path : str
+        found : Found, optional
+            What is there, where it was looked up already.
+        """
 
     @abstractmethod
     def check_writable(self, path: str, *, in_place_links: bool = False) -> None:

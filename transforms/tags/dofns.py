@@ -15,7 +15,6 @@ from transforms.records import (
     dropped,
     with_tags,
 )
-from transforms.storage import storage_of
 from transforms.tags.header import read_header
 from transforms.tags.rewrite import Journal
 from transforms.tags.tag import TagPolicy, kept, obstacle, tag
@@ -42,8 +41,7 @@ class ReadTags(beam.DoFn):
         if self.stopping():
             return
         try:
-            with storage_of(track.uri).localised(track.uri) as path:
-                track = with_tags(track, *read_header(path, self.policy.form))
+            track = with_tags(track, *read_header(track.uri, self.policy.form))
             if self.policy.existing == "keep" and self.policy.existing_genres(track):
                 yield beam.pvalue.TaggedOutput("outcomes", kept(track))
                 return

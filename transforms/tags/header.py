@@ -18,6 +18,7 @@ from transforms.records import (
     TagWriteError,
     TrackError,
 )
+from transforms.storage import storage_of
 from transforms.tags.families import family_of
 from transforms.tags.families.family import CONFIDENCE, DAMAGE, MODEL, RIFF_JOINT, Family, TagForm
 from transforms.tags.families.mapping import values_of
@@ -32,6 +33,7 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
     Parameters
     ----------
     path : str
+        On a disk or in a bucket, of which only what is read is fetched.
     form : TagForm
 
     Returns
@@ -48,7 +50,7 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
     OSError
         If it cannot be opened.
     """
-    file, family = _open(path)
+    file, family, second = _open(path)
     info = file.info
     audio = AudioFacts(
         duration_s=_positive(getattr(info, "length", None)),
@@ -56,9 +58,8 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
         channels=_positive(getattr(info, "channels", None)),
         bitrate_bps=_positive(getattr(info, "bitrate", None)),
     )
-    shadow = family.second_genres(file)
     if file.tags is None:
-        return FileTags(shadow=shadow), audio
+        return FileTags(shadow=second), audio
     title, artist, album = (_first_text(file.tags, key) for key in family.text)
     custom = {name: family.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
     tags = FileTags(
@@ -67,35 +68,38 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
         album=album,
         genres=tuple(filter(None, (genre.strip() for genre in family.read(file.tags, form)))),
         custom=tuple((name, text) for name, text in custom.items() if text is not None),
-        shadow=shadow,
+        shadow=second,
     )
     return tags, audio
 
 
-def _open(path: str) -> tuple[Any, Family]:
-    with open(path, "rb") as stream:
+def _open(path: str) -> tuple[Any, Family, tuple[str, ...]]:
+    """What mutagen makes of a file, its family, and the genres of its second tag."""
+    with storage_of(path).open_header(path) as stream:
         if not stream.read(1):
             raise TagReadError(path, "empty file")
         stream.seek(0)
         obstacle = why_untaggable(stream)
         if obstacle:
             raise NoTagField(path, obstacle)
-    try:
-        file = mutagen.File(path)
-        family = family_of(file)
-        if family is not None:
-            family.complete(file)
-    except mutagen.MutagenError as error:
-        raise TagReadError(path, _reason(error, path)) from error
-    except DAMAGE as error:
-        raise TagReadError(path, f"damaged ({type(error).__name__}: {error})") from error
+        stream.seek(0)
+        try:
+            file = mutagen.File(filename=path, fileobj=stream)
+            family = family_of(file)
+            if family is not None:
+                family.complete(file, stream)
+                second = family.second_genres(stream)
+        except mutagen.MutagenError as error:
+            raise TagReadError(path, _reason(error, path)) from error
+        except DAMAGE as error:
+            raise TagReadError(path, f"damaged ({type(error).__name__}: {error})") from error
     if file is None:
         raise TagReadError(path, "not an audio file of a known format")
     if family is None:
         raise NoTagField(path, f"{type(file).__name__} files have no place for a genre")
     if getattr(file.info, "codec", "").startswith("drms"):
         raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
-    return file, family
+    return file, family, second
 
 
 def _reason(error: Exception, path: str) -> str:
@@ -149,11 +153,11 @@ def write_fields(
     """
     custom = custom or {}
     try:
-        file, family = _open(copy)
+        file, family, _ = _open(copy)
         others = family.others(file)
         family.check(file)
         family.write(file, genres, custom, form)
-        written, _ = _open(copy)
+        written, _, second = _open(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
     except DAMAGE as error:
@@ -164,7 +168,6 @@ def write_fields(
     found = family.read(written.tags, form)
     if tuple(found) != tuple(genres):
         raise TagWriteError(path, f"its genre would be read back as {found}")
-    second = family.second_genres(written)
     if not agrees(second, genres):
         raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
     if any(family.read_custom(written.tags, name) != text for name, text in custom.items()):

@@ -84,12 +84,14 @@ def rewrite(
         raise TagWriteError(track.uri, f"is stored {before.encoding}-encoded, not as music")
     try:
         return _rewrite(storage, track, before, change, journal, notes, policy)
-    except TagWriteError:
+    except (TagWriteError, ChangedMeanwhile) as error:
         # Another was faster; or an upload whose answer was lost finds its own work.
         now = storage.find(track.uri)
-        if now.version == before.version or not is_done():
+        if now.version != before.version and is_done():
+            return track.as_written(now.size, now.mtime_ns)
+        if isinstance(error, TagWriteError):
             raise
-        return track.as_written(now.size, now.mtime_ns)
+        raise TagWriteError(track.uri, "changed while it was being tagged") from error
 
 
 def _rewrite(
@@ -124,8 +126,5 @@ def _rewrite(
             )
 
         mtime_ns = before.mtime_ns if policy.keep_mtime else None
-        try:
-            after = storage.put(before, copy, announce, mtime_ns=mtime_ns)
-        except ChangedMeanwhile as error:
-            raise TagWriteError(track.uri, "changed while it was being tagged") from error
+        after = storage.put(before, copy, announce, mtime_ns=mtime_ns)
     return track.as_written(after.size, after.mtime_ns)

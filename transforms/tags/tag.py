@@ -127,8 +127,7 @@ def write_genres(
 
     def is_done() -> bool:
         # A retry, or another run, was here first: the state that was asked for.
-        with storage_of(track.uri).localised(track.uri) as path:
-            tags = read_header(path, policy.form)[0]
+        tags = read_header(track.uri, policy.form)[0]
         return _has(tags, genres) and custom.items() <= dict(tags.custom).items()
 
     def change(copy: str) -> None:

@@ -68,13 +68,14 @@ class Elsewhere:
     Parameters
     ----------
     folder : str
-        Where they may be; listed when the first of them is looked for.
+        Where they may be; listed when the first of them is looked for. In a bucket, or where
+        there is none, nothing is looked for.
     known : collection of str
         Paths that are no moved files, because changes of their own are to be undone.
     """
 
     def __init__(self, folder: str, known: Collection[str] = ()) -> None:
-        self.folder = folder
+        self.folder = folder if os.path.isdir(folder) else ""
         self.known = set(known)
         self._by_size: dict[int, list[str]] | None = None
 
@@ -101,7 +102,7 @@ class Elsewhere:
             from transforms.library.walk import walk
 
             self._by_size = {}
-            for found in walk(self.folder) if os.path.isdir(self.folder) else ():
+            for found in walk(self.folder) if self.folder else ():
                 if isinstance(found, Track) and os.path.realpath(found.uri) not in self.known:
                     self._by_size.setdefault(found.size_bytes, []).append(found.uri)
         return self._by_size
@@ -170,17 +171,18 @@ def _undo_file(
     path: str, patch: Patch, entry: dict[str, Any], dry_run: bool, elsewhere: Elsewhere | None
 ) -> Undone:
     """Undo a change where the file was changed, or else where it has been moved to."""
-    is_there = storage_of(path).exists(path)
-    if is_there:
-        undone = _undo(path, patch, entry, dry_run)
-        if undone.status != "changed":
-            return undone
+    try:
+        there = _undo(path, patch, entry, dry_run)
+    except (FileNotFoundError, NotADirectoryError):
+        there = None
+    if there and there.status != "changed":
+        return there
     found = elsewhere.find(entry, patch) if elsewhere else []
     if len(found) == 1:
         undone = _undo(found[0], patch, entry, dry_run)
         return Undone(undone.path, undone.status, undone.reason or f"moved from {path}")
-    if is_there:
-        return undone
+    if there:
+        return there
     if found:
         return Undone(path, "failed", f"moved, but {len(found)} files are what it was: {found[0]}")
     where = f", and not elsewhere in {elsewhere.folder}" if elsewhere and elsewhere.folder else ""
@@ -190,20 +192,20 @@ def _undo_file(
 def _undo(path: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
     storage = storage_of(path)
     before = storage.find(path)
-    with storage.localised(path) as now, open(now, "rb") as stream:
+    with storage.localised(path, before) as now, open(now, "rb") as stream:
         found = _compared(stream, patch)
         if found is not None:
             return Undone(path, *found)
         storage.check_writable(path, in_place_links=entry.get("in_place", False))
         if dry_run:
             return Undone(path, "would_restore")
-        with storage.changing(before, entry["format"]) as (_, copy):
-            with open(copy, "w+b") as old:
-                patch.apply(stream, old)
-            try:
+        try:
+            with storage.changing(before, entry["format"]) as (_, copy):
+                with open(copy, "w+b") as old:
+                    patch.apply(stream, old)
                 storage.put(before, copy, _say_nothing, mtime_ns=entry["mtime_ns_before"])
-            except ChangedMeanwhile:
-                return Undone(path, "changed", "changed while it was being restored")
+        except ChangedMeanwhile:
+            return Undone(path, "changed", "changed while it was being restored")
     return Undone(path, "restored")
 
 

@@ -8,16 +8,16 @@ import pytest
 
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
-from tests.music_files import decision
+from tests.music_files import FORMATS, decision, fill
 from tests.storages import amazon, google
 from transforms.library.walk import list_library
-from transforms.records import with_tags
+from transforms.records import TagReadError, with_tags
 from transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
 from transforms.storage import amazon as amazon_client
 from transforms.tags import tag
 from transforms.tags.header import read_header
 from transforms.tags.tag import TagPolicy
-from transforms.tags.undo import undo
+from transforms.tags.undo import Elsewhere, undo, undo_all
 
 
 @pytest.fixture(scope="module", params=[google, amazon])
@@ -44,8 +44,7 @@ def put(storage, tmp_path):
 
 def listed(uri: str):
     (track,) = list_library(uri, {"mp3", "flac", "ogg"})
-    with storage_of(uri).localised(uri) as path:
-        return with_tags(track, *read_header(path))
+    return with_tags(track, *read_header(uri))
 
 
 def test_lists_the_music_below_a_folder(put, storage):
@@ -128,6 +127,15 @@ def test_an_object_that_changes_while_it_is_restored_is_left_alone(put, storage,
     assert storage.get("a.mp3") == original + b"more"
 
 
+def test_an_object_that_is_gone_is_not_restored(put, storage):
+    uri, _ = put("a.mp3")
+    journal = []
+    tag.tag(decision(listed(uri), "Jazz"), TagPolicy(), journal.append)
+    storage.remove("a.mp3")
+    (undone,) = undo_all(journal, elsewhere=Elsewhere(storage.home))
+    assert (undone.status, undone.reason) == ("failed", "no longer there")
+
+
 def test_an_upload_whose_answer_was_lost_counts_as_done(put, monkeypatch):
     uri, _ = put("a.mp3")
     track, upload = listed(uri), buckets.put
@@ -140,6 +148,25 @@ def test_an_upload_whose_answer_was_lost_counts_as_done(put, monkeypatch):
     outcome = tag.tag(decision(track, "Jazz"), TagPolicy(), [].append)
     assert outcome.status == "tagged"
     assert outcome.track.mtime_ns == listed(uri).mtime_ns != track.mtime_ns
+
+
+def test_an_object_that_another_run_tags_before_it_is_fetched_counts_as_done(
+    put, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(bucket, "_home_of_copies", lambda: str(tmp_path))
+    monkeypatch.setattr(bucket, "_KEPT_BYTES", 0)
+    uri, _ = put("a.mp3")
+    track, fetch = listed(uri), buckets.fetch
+
+    def the_other_is_faster(found, stream, span=None):
+        monkeypatch.setattr(buckets, "fetch", fetch)
+        assert tag.tag(decision(track, "Jazz"), TagPolicy(), [].append).status == "tagged"
+        fetch(found, stream, span)
+
+    monkeypatch.setattr(buckets, "fetch", the_other_is_faster)
+    outcome = tag.tag(decision(track, "Jazz"), TagPolicy(), pytest.fail)
+    assert outcome.status == "tagged", outcome.error_message
+    assert outcome.track.mtime_ns == listed(uri).mtime_ns
 
 
 def test_the_same_element_twice_ends_as_once(put):
@@ -184,7 +211,7 @@ def test_an_object_is_fetched_once_for_all_steps_as_long_as_there_is_room(
     assert fetched == [a, b, c, b, c, c]
 
 
-def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch, tmp_path):
+def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch):
     with amazon() as storage:
         monkeypatch.setattr(amazon_client, "_LARGEST_PUT", 2**20)
         monkeypatch.setattr(amazon_client, "_PART", 5 * 2**20)  # the smallest that S3 takes
@@ -195,3 +222,71 @@ def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch, tmp
         assert storage.get("a.wav") == content
         assert storage.properties("a.wav") == before
         assert buckets.find(uri).version == after.version
+        for replacing in (found, None):
+            with pytest.raises(ChangedMeanwhile):
+                buckets.put(uri, io.BytesIO(content + b"more"), replacing=replacing)
+        assert storage.get("a.wav") == content
+        client = buckets.client_of("s3").client
+        assert not client.list_multipart_uploads(Bucket="music").get("Uploads")
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Lengths of the ranges that are fetched of objects, however small they are."""
+    lengths, fetch = [], buckets.fetch
+
+    def note(found, stream, span=None):
+        fetch(found, stream, span)
+        lengths.append(stream.tell())
+
+    monkeypatch.setattr(buckets, "fetch", note)
+    monkeypatch.setattr(bucket, "_WHOLE", 0)
+    return lengths
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_tags_of_an_object_are_read_from_ranges_as_from_a_file(storage, tmp_path, fetched, format):
+    path = tmp_path / f"a.{format}"
+    rate = 48000 if format == "opus" else 44100
+    write_audio(path, tone(30, rate, 2), rate)
+    fill(path)
+    storage.put(path.name, path.read_bytes())
+    assert read_header(f"{storage.home}/{path.name}") == read_header(str(path))
+    assert 0 < len(fetched) < 10
+
+
+def test_of_a_large_object_little_is_fetched_to_read_its_tags(storage, tmp_path, fetched):
+    path = tmp_path / "a.flac"
+    write_audio(path, tone(30, 44100, 2), 44100)
+    storage.put(path.name, path.read_bytes())
+    read_header(f"{storage.home}/{path.name}")
+    assert sum(fetched) < path.stat().st_size / 10
+
+
+def test_a_damaged_object_is_refused_as_a_damaged_file_is(storage, tmp_path, fetched):
+    for number, content in enumerate((b"", b"no music", b"RIFF\0\0\0\0WAVE", b"OggS", b"ID3\4")):
+        path = tmp_path / f"{number}.mp3"
+        path.write_bytes(content)
+        storage.put(path.name, content)
+        reasons = []
+        for name in (str(path), f"{storage.home}/{path.name}"):
+            with pytest.raises(TagReadError) as refused:
+                read_header(name)
+            reasons.append(refused.value.reason)
+        assert reasons[0] == reasons[1]
+
+
+def test_an_object_that_changes_while_its_tags_are_read_is_told(storage, tmp_path, monkeypatch):
+    path = tmp_path / "a.mp3"
+    write_audio(path, tone(60, 44100, 2), 44100)
+    storage.put("a.mp3", path.read_bytes())
+    monkeypatch.setattr(bucket, "_WHOLE", 0)
+    fetch = buckets.fetch
+
+    def change(found, stream, span=None):
+        fetch(found, stream, span)
+        storage.put("a.mp3", path.read_bytes()[::-1])
+
+    monkeypatch.setattr(buckets, "fetch", change)
+    with pytest.raises(ChangedMeanwhile):
+        read_header(f"{storage.home}/a.mp3")

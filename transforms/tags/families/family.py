@@ -6,7 +6,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
@@ -79,9 +79,9 @@ class Family(ABC):
     def check(self, file: Any) -> None:  # noqa: B027  most families have nothing to check
         """Raise ValueError where writing would do harm."""
 
-    def second_genres(self, file: Any) -> tuple[str, ...]:
+    def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         """Genres of a second tag, which some players show instead of the first."""
         return ()
 
-    def complete(self, file: Any) -> None:  # noqa: B027  most have no second tag
+    def complete(self, file: Any, stream: BinaryIO) -> None:  # noqa: B027  most have no second
         """Have a file without a tag of its own say what its second tag says."""

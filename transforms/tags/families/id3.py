@@ -6,7 +6,7 @@ mutagen finds the tag and makes room for it; the frames are our own work (``id3_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from mutagen.id3 import ID3FileType, ID3Tags
 
@@ -60,7 +60,7 @@ class Id3(Family):
             file.add_tags()
         tags = file.tags
         if found is None:
-            self.take_over(file)
+            self.take_over(file, path)
             if version == 3:
                 tags.update_to_v23()
         texts = [id3_bytes.Text("genre", tuple(genres))]
@@ -87,8 +87,16 @@ class Id3(Family):
     def others(self, file: Any) -> Any:
         return frames_of(file.tags) if file.tags is not None else {}
 
-    def take_over(self, file: Any) -> None:
-        """Give a new ID3 tag what another tag of the file says."""
+    def take_over(self, file: Any, source: str | BinaryIO) -> None:
+        """Give a new ID3 tag what another tag of the file says.
+
+        Parameters
+        ----------
+        file
+            As mutagen has opened it.
+        source : str or file
+            Where to read the other tag.
+        """
 
 
 def _converts(tags: ID3Tags, path: str) -> bool:

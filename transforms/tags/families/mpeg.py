@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import mutagen
 from mutagen._util import resize_bytes
@@ -39,7 +39,7 @@ class Mpeg(Id3):
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
         """ID3, and every second tag that says a genre, so that no player contradicts another."""
-        in_ape = "genre" in _ape_texts(file)
+        in_ape = "genre" in _ape_texts(file.filename)
         super().write(file, genres, custom, form)
         texts = {name: [value] for name, value in custom.items()}
         if in_ape:
@@ -68,33 +68,32 @@ class Mpeg(Id3):
             ]
         return super().others(file), following, items
 
-    def second_genres(self, file: Any) -> tuple[str, ...]:
+    def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:
-            with open(file.filename, "rb") as stream:
-                said = [_genres_in(tag) for _, tag in id3_bytes.following_tags(stream)]
+            said = [_genres_in(tag) for _, tag in id3_bytes.following_tags(stream)]
         except (mutagen.MutagenError, ValueError):
             return ()
-        said.append(_ape_texts(file).get("genre", []))
+        said.append(_ape_texts(stream).get("genre", []))
         return tuple(dict.fromkeys(genre for genres in said for genre in genres))
 
-    def complete(self, file: Any) -> None:
+    def complete(self, file: Any, stream: BinaryIO) -> None:
         """Have a file without ID3v2 say what its APEv2 tag says, as its new ID3 tag will."""
         has_id3v2 = file.tags is not None and file.tags.version[0] > 1
-        if has_id3v2 or not _ape_texts(file):
+        if has_id3v2 or not _ape_texts(stream):
             return
         has_none = file.tags is None
         if has_none:
             file.add_tags()
             file.tags.version = (1, 1)  # as where ID3v1 is all there is
-        self.take_over(file)
+        self.take_over(file, stream)
 
-    def take_over(self, file: Any) -> None:
+    def take_over(self, file: Any, source: str | BinaryIO) -> None:
         """Give a new ID3 tag what an APEv2 tag says: players that find ID3 ask no other.
 
         Not the genre, which is what is written, and nothing that another program measures
         (ReplayGain): it would stay as it is where that program changes its own.
         """
-        for key, values in _ape_texts(file).items():
+        for key, values in _ape_texts(source).items():
             if key == "comment":
                 file.tags.add(COMM(encoding=3, lang="eng", desc="", text=values))
             elif key == "year":
@@ -106,10 +105,10 @@ class Mpeg(Id3):
                 file.tags.add(Frames[_APE_TO_ID3[key]](encoding=3, text=values))
 
 
-def _ape_texts(file: Any) -> dict[str, list[str]]:
+def _ape_texts(source: str | BinaryIO) -> dict[str, list[str]]:
     """Texts of the APEv2 tag of a file: case-folded key to values that say anything."""
     try:
-        items = APEv2(file.filename).items()
+        items = APEv2(source).items()
     except (mutagen.MutagenError, *DAMAGE):
         return {}
     texts = {

@@ -38,11 +38,10 @@ class Wave(Id3):
     def check(self, file: Any) -> None:
         check_chunks(file)
 
-    def second_genres(self, file: Any) -> tuple[str, ...]:
+    def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:
-            with open(file.filename, "rb") as stream:
-                field = _riff_genre(stream)
-                text = _riff_text(field.read()) if field else ""
+            field = _riff_genre(stream)
+            text = _riff_text(field.read()) if field else ""
         except (mutagen.MutagenError, ValueError):
             return ()
         return (text,) if text.strip() else ()
