@@ -397,7 +397,7 @@ def test_undo_takes_back_all_runs_since_a_day(albums, run, capsys):
     assert {path: path.read_bytes() for path in content} == content
     assert run("undo", "--since", "2100-01-01") == 2
     assert run("undo", "--since", "yesterday") == 2
-    assert "yesterday is no day or time" in capsys.readouterr().err
+    assert "yesterday: not a date or time" in capsys.readouterr().err
 
 
 def test_dry_run_lists_files_and_their_genres(albums, run, capsys):
@@ -417,7 +417,7 @@ def test_status_lists_runs_and_what_was_taken_back(albums, run, capsys):
     before = contents(albums / "Two")
     assert run("undo", "--status") == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert ", 3 files changed, 2 given back " in line
+    assert ", 3 files changed, 2 restored " in line
     assert contents(albums / "Two") == before
     assert run("undo", "--status", "--json") == 0
     (facts,) = json.loads(capsys.readouterr().out)["runs"]
