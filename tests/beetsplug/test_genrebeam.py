@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import mutagen
 import pytest
+import yaml
 from beets.library import Library
 from beets.test.helper import PluginMixin, TestHelper
 from beets.ui import UserError
@@ -212,6 +215,26 @@ def test_wrong_configuration_is_an_error_that_beets_tells_in_one_line(library, k
         library.run("genrebeam")
     assert f"genrebeam.{key}" in str(told.value) or str(value) in str(told.value)
     assert "\n" not in str(told.value)
+
+
+PAGE = (REPOSITORY / "docs" / "beets.md").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_page_works(library):
+    commands = re.findall(r"^\$ beet (genrebeam.*?)(?: {2,}#.*)?$", PAGE, re.MULTILINE)
+    assert len(commands) == 6
+    for command in commands:
+        library.run(*shlex.split(command))
+    assert all(library.genres().values())
+
+
+def test_the_page_has_the_options_and_the_defaults_that_there_are(beets):
+    (command,) = GenreBeamPlugin().commands()
+    declared = {option._long_opts[0] for option in command.parser.option_list} - {"--help"}
+    assert set(re.findall(r"`(--[\w-]+)(?: P)?` \|", PAGE)) == declared
+    shown = yaml.safe_load(re.search(r"```yaml\n(.+?)```", PAGE, re.DOTALL)[1])["genrebeam"]
+    beets.config["genrebeam"] = {"bundle": None}
+    assert shown == {key: view.get() for key, view in beets.config["genrebeam"].items()}
 
 
 # --- import -----------------------------------------------------------------------------
