@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from pipeline.by_ear.similar import seed_of
     from pipeline.views.by_ear import tell_left_out
     from transforms.records import TrackError, reason_of
-    from transforms.storage import storage_of
+    from transforms.storage import absolute, storage_of
 
-    heard = heard_tracks(storage_of(arguments.report).absolute(arguments.report))
+    heard = heard_tracks(absolute(arguments.report))
     try:
         seed = seed_of(arguments.like, heard)
     except (TrackError, OSError) as error:

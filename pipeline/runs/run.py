@@ -5,7 +5,7 @@
     genre-report/
         tracks/
             run=20261120T101500.123Z-3fa9/
-                part-*.parquet     one row per file seen (see transforms/reports/report.py)
+                part-*.parquet     one row per file seen (see transforms/reports/schema.py)
         runs/
             20261120T101500.123Z-3fa9/
                 run.json           options, versions, state, counts, timings
@@ -153,8 +153,9 @@ class Ended:
 
 def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
     paths = [os.path.join(run.folder, _MANIFEST) for run in runs]
-    storage = storage_of(paths[0]) if paths else storage_of("")
-    for _, open_manifest in storage.opened(paths):
+    if not paths:
+        return
+    for _, open_manifest in storage_of(paths[0]).opened(paths):
         try:
             with open_manifest() as stream:
                 facts = json.load(stream)

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from pipeline.by_ear.duplicates import Group
 from pipeline.by_ear.heard import Heard
-from pipeline.views.terminal import is_terminal, safe
+from pipeline.views.terminal import console_of, is_terminal, safe
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -119,11 +119,10 @@ def _print_lines(rows: Iterable[Sequence[str]], stream: TextIO) -> None:
 def _print_table(
     rows: Iterable[Sequence[str]], stream: TextIO, heading: Sequence[str] | None = None
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(*(heading or ()), box=None, show_header=heading is not None, header_style="dim")
     for row in rows:
         table.add_row(*(Text(safe(cell), overflow="fold") for cell in row))
-    Console(file=stream, highlight=False, markup=False, emoji=False).print(table)
+    console_of(stream).print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import logging
 import os
@@ -53,6 +54,7 @@ def needs_tensorflow(bundle: Bundle) -> bool:
     return not bundle.features.ears or has_gpu()
 
 
+@functools.cache
 def has_gpu() -> bool:
     """Whether there is an NVIDIA GPU, as far as can be told without TensorFlow."""
     return any(glob.glob("/dev/nvidia[0-9]*")) or os.path.exists("/dev/dxg")

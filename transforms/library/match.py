@@ -76,7 +76,7 @@ class Match:
         self._spill()
         for file in self._files:
             file.seek(0)
-            yield from self._grouped(_batches(file))
+            yield from self._grouped(unpickled(file))
 
     def _spill(self) -> None:
         if not self._files:
@@ -104,7 +104,8 @@ class Match:
         yield from groups.items()
 
 
-def _batches(file: BinaryIO) -> Iterator[list[tuple[str, str, Any]]]:
+def unpickled(file: BinaryIO) -> Iterator[Any]:
+    """All that was pickled into a file, one after the other."""
     while True:
         try:
             yield pickle.load(file)

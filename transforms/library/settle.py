@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-from transforms.library.match import Match
+from transforms.library.match import Match, unpickled
 from transforms.library.skip import (
     Earlier,
     Gone,
@@ -137,8 +137,4 @@ def read_tracks(path: str) -> Iterator[Track]:
     OSError
     """
     with open(path, "rb") as stream:
-        while True:
-            try:
-                yield pickle.load(stream)
-            except EOFError:
-                return
+        yield from unpickled(stream)
