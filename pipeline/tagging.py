@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import threading
@@ -25,7 +26,8 @@ from pipeline.settings.options import add_tagging_arguments
 from pipeline.views import progress
 from transforms.audio.dofns import Hear
 from transforms.genre.classify import begin_loading, end_loading
-from transforms.genre.dofns import GenreModelHandler, SetFailuresApart
+from transforms.genre.dofns import GenreModelHandler, SetFailuresApart, VoteTogether
+from transforms.genre.together import group_key, with_group
 from transforms.genre.vote import VotePolicy, decide
 from transforms.library.dofns import ReadEarlier, SkipMoved, SkipUnchanged, TakeFailed, Walk
 from transforms.library.settle import read_tracks
@@ -96,8 +98,8 @@ def build(
     untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
     # Track
     heard = (
-        untagged.goes_on
-        | "spread" >> beam.Reshuffle()
+        _spread(untagged.goes_on, job.consistent)
+        # Track
         | "begin loading" >> beam.Map(begin_loading, job.bundle)
         # Track
         | "decode + features"
@@ -106,14 +108,29 @@ def build(
     )
     classified = (
         heard.goes_on
-        | "classify" >> RunInference(GenreModelHandler(job.bundle, embeddings=job.embeddings))
+        | "classify"
+        >> RunInference(
+            GenreModelHandler(job.bundle, embeddings=job.embeddings or job.consistent != "off")
+        )
         # Prediction
         | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
         # Prediction
     )
+    vote = functools.partial(
+        decide,
+        genres=job.bundle.genres,
+        policy=votes,
+        taxonomy=job.taxonomy,
+        families=job.bundle.families,
+    )
     tagged = (
         classified.goes_on
-        | "vote" >> beam.Map(decide, job.bundle.genres, votes, job.taxonomy, job.bundle.families)
+        | "vote"
+        >> (
+            beam.Map(vote)
+            if job.consistent == "off"
+            else beam.ParDo(VoteTogether(vote, stopping, embeddings=job.embeddings))
+        )
         # Decision
         | "tag" >> beam.ParDo(Tag(policy, run.journal))
         # Outcome
@@ -142,6 +159,25 @@ def build(
             | "when all is reported" >> beam.combiners.Count.Globally()
             | "close" >> beam.Map(_close, run)
         )
+
+
+def _spread(tracks: beam.PCollection, consistent: str) -> beam.PCollection:
+    """Spread tracks over workers, those that vote together to the same one.
+
+    They are brought together before they are heard, so that what is grouped is small, and so that
+    an album has its genre as soon as it is heard.
+    """
+    if consistent == "off":
+        return tracks | "spread" >> beam.Reshuffle()
+    return (
+        tracks
+        | "key by group" >> beam.WithKeys(group_key, consistent)
+        # (str, Track)
+        | "group" >> beam.GroupByKey()
+        # (str, iterable of Track)
+        | "note group" >> beam.FlatMapTuple(with_group)
+        # Track
+    )
 
 
 def _walk_and_skip(

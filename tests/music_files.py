@@ -6,7 +6,7 @@ import mutagen
 import pytest
 from mutagen.apev2 import APEv2
 from mutagen.flac import Picture
-from mutagen.id3 import APIC, COMM, POPM, TIT2, TPE1, TXXX, USLT
+from mutagen.id3 import APIC, COMM, POPM, TIT2, TPE1, TPE2, TXXX, USLT
 from mutagen.mp4 import MP4Cover, MP4FreeForm
 
 from transforms.records import Decision, TagWriteError, Track, with_tags
@@ -33,6 +33,7 @@ def fill(path: Path) -> None:
     if format in ID3_FORMATS:
         tags.add(TIT2(encoding=1, text="Für Elise ☂"))
         tags.add(TPE1(encoding=3, text=["Ludwig", "van"]))
+        tags.add(TPE2(encoding=3, text="Wiener"))
         tags.add(COMM(encoding=3, lang="eng", desc="note", text="a comment"))
         tags.add(COMM(encoding=3, lang="deu", desc="note", text="ein Kommentar"))
         tags.add(USLT(encoding=3, lang="eng", text="words\n" * 100))
@@ -42,6 +43,7 @@ def fill(path: Path) -> None:
     elif format in VORBIS_FORMATS:
         tags["title"] = "Für Elise ☂"
         tags["ARTIST"] = ["Ludwig", "van"]
+        tags["AlbumArtist"] = "Wiener"
         tags["replaygain_track_gain"] = "-3 dB"
         if format == "flac":
             picture = Picture()
@@ -49,14 +51,17 @@ def fill(path: Path) -> None:
             file.add_picture(picture)
     elif format == "m4a":
         tags["\xa9nam"], tags["\xa9ART"] = "Für Elise ☂", ["Ludwig", "van"]
+        tags["aART"] = "Wiener"
         tags["covr"] = [MP4Cover(bytes(5000), MP4Cover.FORMAT_PNG)]
         tags["trkn"] = [(3, 12)]
         tags["----:com.apple.iTunes:MOOD"] = [MP4FreeForm(b"calm")]
     elif format == "wma":
         tags["Title"], tags["Author"] = "Für Elise ☂", ["Ludwig", "van"]
+        tags["WM/AlbumArtist"] = "Wiener"
         tags["WM/Year"] = "1810"
     else:
         tags["Title"], tags["Artist"] = "Für Elise ☂", ["Ludwig", "van"]
+        tags["Album Artist"] = "Wiener"
     file.save()
 
 

@@ -57,9 +57,9 @@ class InFlight(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
         for found in self._done(0):
             if isinstance(found, beam.pvalue.TaggedOutput):
-                yield beam.pvalue.TaggedOutput(found.tag, _in_global_window(found.value))
+                yield beam.pvalue.TaggedOutput(found.tag, in_global_window(found.value))
             else:
-                yield _in_global_window(found)
+                yield in_global_window(found)
 
     def _done(self, most: int) -> Iterator[Any]:
         """What is ready, waiting until at most `most` elements are in flight."""
@@ -79,6 +79,7 @@ class InFlight(beam.DoFn):
                 return
 
 
-def _in_global_window(element: Any) -> WindowedValue:
+def in_global_window(element: Any) -> WindowedValue:
+    """What a DoFn's ``finish_bundle`` has to yield for an element."""
     window = GlobalWindow()
     return WindowedValue(element, window.max_timestamp(), (window,))

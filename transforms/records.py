@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # What can happen to a genre that a file has already.
 EXISTING = ("keep", "merge", "replace")
 VOTE_RULES = ("mean", "majority")
+# Which tracks vote together.
+CONSISTENT = ("off", "album", "artist")
 # How finely genres are told: a style such as Punk, or its family, Rock.
 LEVELS = ("style", "family")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
@@ -81,6 +83,7 @@ class FileTags:
         Our own opt-in fields that are there.
     shadow : tuple of str
         Genres of a second tag (APEv2 on an mp3) that some players show instead.
+    album_artist : str or None
     """
 
     title: str | None = None
@@ -89,6 +92,7 @@ class FileTags:
     genres: tuple[str, ...] = ()
     custom: tuple[tuple[str, str], ...] = ()
     shadow: tuple[str, ...] = ()
+    album_artist: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,26 @@ class AudioFacts:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Tracks that vote together, such as an album's.
+
+    Parameters
+    ----------
+    key : str
+        The kind of group, a null character, and what else its tracks share.
+    n_tracks : int
+    """
+
+    key: str
+    n_tracks: int
+
+    @property
+    def kind(self) -> str:
+        """``album`` or ``artist``."""
+        return self.key.partition("\0")[0]
+
+
+@dataclass(frozen=True)
 class Track:
     """One file of the library.
 
@@ -121,6 +145,8 @@ class Track:
         As listed, or after the genre was written.
     tags : FileTags
     audio : AudioFacts
+    group : Group or None
+        That it votes with.
     """
 
     uri: str
@@ -129,12 +155,13 @@ class Track:
     mtime_ns: int = 0
     tags: FileTags = FileTags()
     audio: AudioFacts = AudioFacts()
+    group: Group | None = None
 
     def __reduce__(self) -> tuple[type[Track], tuple]:
-        # Every listed file is shuffled before its header is read: four values, not five objects.
+        # Every listed file is shuffled before its header is read: four values, not six objects.
         listed = (self.uri, self.format, self.size_bytes, self.mtime_ns)
-        known = (self.tags, self.audio)
-        return Track, listed if known == (FileTags(), AudioFacts()) else (*listed, *known)
+        known = (self.tags, self.audio, self.group)
+        return Track, listed if known == (FileTags(), AudioFacts(), None) else (*listed, *known)
 
     def as_written(self, size_bytes: int, mtime_ns: int) -> Track:
         """This track with the size and time that its file has now."""
@@ -215,6 +242,10 @@ class Decision:
     family, style : tuple of (str, float) or None
         The likeliest family and its likeliest style with their probabilities, where genres
         have families.
+    genres_alone : tuple of str or None
+        What it would have by itself, where tracks vote together.
+    tracks_voted : int or None
+        How many voted together, itself included.
     """
 
     track: Track
@@ -229,6 +260,8 @@ class Decision:
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
     family: tuple[str, float] | None = None
     style: tuple[str, float] | None = None
+    genres_alone: tuple[str, ...] | None = None
+    tracks_voted: int | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ PREFIX = "GENREBEAM_"
 # (in-place-links), or how busy the machine gets (processes).
 LIBRARY_KEYS = frozenset(
     {
+        "consistent",
         "formats",
         "id3-version",
         "keep-mtime",

@@ -42,6 +42,8 @@ class TaggingJob:
         None hears all segments.
     processes : int
     level : {"style", "family"}
+    consistent : {"off", "album", "artist"}
+        Which tracks vote together.
     max_genres : int or None
     treat_as_missing : tuple of str
     taxonomy : Taxonomy
@@ -68,6 +70,7 @@ class TaggingJob:
     n_segments: int | None
     processes: int
     level: str = "style"
+    consistent: str = "off"
     max_genres: int | None = None
     treat_as_missing: tuple[str, ...] = ()
     taxonomy: Taxonomy = field(default_factory=lambda: Taxonomy())
@@ -102,6 +105,8 @@ class TaggingJob:
         # Only if set: files that were reported without embeddings stay unchanged.
         if self.embeddings:
             deciding.append("embeddings")
+        if self.consistent != "off":
+            deciding.append(f"consistent {self.consistent}")
         return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:12]
 
 
@@ -139,6 +144,11 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(arguments.bundle)
+    if arguments.consistent != "off" and not bundle.features.ears:
+        raise UsageError(
+            f"--consistent {arguments.consistent} needs a model with pretrained networks, which "
+            f"tell what sounds alike; {bundle.name} has none"
+        )
     try:
         taxonomy = Taxonomy() if arguments.taxonomy is None else load_taxonomy(arguments.taxonomy)
         taxonomy.check(bundle.genres, bundle.families)
@@ -158,6 +168,7 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         n_segments=bundle.n_segments if segments == -1 else segments,
         processes=arguments.processes or default_processes(),
         level=arguments.level or bundle.level,
+        consistent=arguments.consistent,
         max_genres=arguments.max_genres,
         treat_as_missing=arguments.treat_as_missing,
         taxonomy=taxonomy,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from transforms.records import CATCH_ALL, EXISTING, ID3_VERSIONS, LEVELS, VOTE_RULES
+from transforms.records import CATCH_ALL, CONSISTENT, EXISTING, ID3_VERSIONS, LEVELS, VOTE_RULES
 
 DEFAULT_REPORT = "genre-report"
 
@@ -174,6 +174,13 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="how a track's segments decide: mean probability, or a majority of the votes "
         "(default: the model's own)",
+    )
+    hearing.add_argument(
+        "--consistent",
+        choices=CONSISTENT,
+        default="off",
+        help="let the tracks of an album, or of an artist, vote together; a track that sounds "
+        "unlike the others votes alone (default: %(default)s)",
     )
     hearing.add_argument(
         "--formats",

@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import mutagen
 import pytest
 
 from pipeline.cli import main
 from tests import REPOSITORY
+from tests.conftest import read_rows
 from tests.engines import Runs, assert_same, free_ports, make_library
 
 FLINK = REPOSITORY / "deploy" / "flink"
@@ -77,6 +79,27 @@ def test_a_cluster_of_two_does_what_the_local_runner_does(run, here, port):
 
     assert_same(run("cluster", tag_there), here)
     assert here.statuses == ["failed", "kept", *["tagged"] * 4]
+
+
+def test_albums_agree_on_flink_too(shared_data, tmp_path, job_server):
+    library, reports = tmp_path / "library", tmp_path / "reports"
+    library.mkdir()
+    for number, path in enumerate(sorted((shared_data / "magnatune" / "classical").glob("*"))[:12]):
+        (library / f"disc {number % 2 + 1}").mkdir(exist_ok=True)
+        copy = shutil.copy(path, library / f"disc {number % 2 + 1}" / path.name)
+        file = mutagen.File(copy, easy=True)
+        file["album"] = f"Complete Works (Disc {number % 2 + 1})"
+        del file["genre"]
+        file.save()
+    options = ["--report", str(reports), "--consistent", "album", "--quiet"]
+    flink = ["--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2"]
+    assert tag([str(library), *options, *flink, f"--flink_job_server_jar={job_server}"]) == 0
+    rows = read_rows(reports)
+    together = [row for row in rows if row["tracks_voted"] > 1]
+    assert len(rows) == 12
+    assert len(together) >= 8
+    assert {row["tracks_voted"] for row in together} == {len(together)}
+    assert len({tuple(row["genres_after"]) for row in together}) == 1
 
 
 def test_what_is_started_twice_is_there_once(port):

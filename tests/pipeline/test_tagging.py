@@ -359,3 +359,27 @@ def test_real_music_is_tagged_and_its_sound_stays(library, shared_data):
     assert {path: audio_hash(path) for path in sounds} == sounds
     for name, row in library.rows.items():
         assert library.genres(name) == tuple(row["genres_after"])
+
+
+def test_an_album_is_heard_and_votes_in_one_stage(tmp_path):
+    """What an engine fuses: else a bundle would not have all tracks of an album."""
+    from apache_beam import Pipeline
+    from apache_beam.runners.portability.fn_api_runner import translations
+
+    from pipeline.cli import build_parser
+    from pipeline.runs.run import start_run
+    from pipeline.settings.job import check_job
+    from pipeline.tagging import build
+
+    library, reports = str(tmp_path), str(tmp_path / "reports")
+    arguments = build_parser().parse_args(
+        ["tag", library, "--report", reports, "--consistent", "album"]
+    )
+    pipeline = Pipeline()
+    build(pipeline, check_job(library, arguments), start_run(reports))
+    _, stages = translations.create_and_optimize_stages(
+        pipeline.to_runner_api(), translations.standard_optimize_phases(), frozenset()
+    )
+    names = [{step.unique_name.partition("/")[0] for step in one.transforms} for one in stages]
+    (heard,) = (found for found in names if "decode + features" in found)
+    assert {"note group", "classify", "vote", "tag", "report tagged"} <= heard

@@ -9,21 +9,26 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
+from apache_beam.utils.windowed_value import WindowedValue
 
 from model.bundle import Bundle
 from model.feature_spec import FeatureSpec
 from transforms.audio.pool import default_processes
 from transforms.genre.classify import Classifier, failed, split_by_track
-from transforms.records import Features, Prediction, reason_of
+from transforms.genre.together import vote_together
+from transforms.in_flight import in_global_window
+from transforms.records import Decision, Features, Prediction, reason_of
 
 # Tracks whose segments are put together; eight of eight segments fill one batch.
 BATCH_TRACKS = 8
+# Groups that wait for a track, which may never come: it cannot be decoded.
+_MOST_WAITING = 200
 
 _log = logging.getLogger("genrebeam")
 
@@ -132,3 +137,56 @@ class SetFailuresApart(beam.DoFn):
             yield beam.pvalue.TaggedOutput("outcomes", failed(prediction))
         else:
             yield prediction
+
+
+class VoteTogether(beam.DoFn):
+    """Let the tracks of a group vote together: Prediction -> Decision.
+
+    All tracks of a group come in one bundle, those that can be heard. A group decides when it is
+    complete, at the bundle's end, or when many others wait too.
+
+    Parameters
+    ----------
+    decide : callable
+        Prediction -> Decision.
+    stopping : callable
+        Whether the run shall end early: a group that is not complete then has no genre.
+    embeddings : bool
+        Whether decisions keep embeddings.
+    """
+
+    def __init__(
+        self,
+        decide: Callable[[Prediction], Decision],
+        stopping: Callable[[], bool],
+        *,
+        embeddings: bool = False,
+    ) -> None:
+        self.decide = decide
+        self.stopping = stopping
+        self.embeddings = embeddings
+
+    def start_bundle(self) -> None:
+        self._waiting: dict[str, list[Prediction]] = {}
+
+    def process(self, prediction: Prediction) -> Iterator[Decision]:
+        group = prediction.track.group
+        if group is None:
+            yield from self._decided([prediction])
+            return
+        waiting = self._waiting.setdefault(group.key, [])
+        waiting.append(prediction)
+        if len(waiting) == group.n_tracks:
+            yield from self._decided(self._waiting.pop(group.key))
+        elif len(self._waiting) > _MOST_WAITING:
+            yield from self._decided(self._waiting.pop(next(iter(self._waiting))))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        if not self.stopping():
+            for predictions in self._waiting.values():
+                yield from map(in_global_window, self._decided(predictions))
+        self._waiting = {}
+
+    def _decided(self, predictions: list[Prediction]) -> Iterator[Decision]:
+        for decision in vote_together(predictions, self.decide):
+            yield decision if self.embeddings else dataclasses.replace(decision, embedding=None)

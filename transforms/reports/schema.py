@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,16 @@ COLUMNS = (
         "votes",
         pa.map_(pa.string(), pa.int32()),
         "segments that each genre won; each family, from models that have families",
+    ),
+    Column(
+        "genres_alone",
+        _GENRES,
+        "genres that the track would have by itself; only with `--consistent`",
+    ),
+    Column(
+        "tracks_voted",
+        pa.int32(),
+        "tracks that voted together, this one included; only with `--consistent`",
     ),
     Column("segments_heard", pa.int32(), "segments that the model heard"),
     Column("model_name", pa.string(), "name of the model", required=True),

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from model.bundle import Bundle
 from transforms.library.fingerprint import fingerprint
-from transforms.records import Outcome, printable
+from transforms.records import Decision, Outcome, printable
 from transforms.reports.schema import SCHEMA
 from transforms.storage import storage_of
 
@@ -68,6 +68,8 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "style": style[0] if style else None,
         "style_confidence": style[1] if style else None,
         "votes": list(decision.votes.items()) if decision else None,
+        "genres_alone": _genres_alone(decision),
+        "tracks_voted": decision.tracks_voted if decision else None,
         "segments_heard": decision.segments_heard if decision else None,
         "model_name": bundle.name,
         "model_version": bundle.version,
@@ -83,6 +85,12 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
 
 def _message(outcome: Outcome) -> str | None:
     return printable(outcome.error_message or outcome.reason) if outcome.error_type else None
+
+
+def _genres_alone(decision: Decision | None) -> list[str] | None:
+    if decision is None or decision.genres_alone is None:
+        return None
+    return [printable(genre) for genre in decision.genres_alone]
 
 
 def _fingerprint(outcome: Outcome) -> str | None:

@@ -60,7 +60,7 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
     )
     if file.tags is None:
         return FileTags(shadow=second), audio
-    title, artist, album = (_first_text(file.tags, key) for key in family.text)
+    title, artist, album, album_artist = (_first_text(file.tags, key) for key in family.text)
     custom = {name: family.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
     tags = FileTags(
         title=title,
@@ -69,6 +69,7 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
         genres=tuple(filter(None, (genre.strip() for genre in family.read(file.tags, form)))),
         custom=tuple((name, text) for name, text in custom.items() if text is not None),
         shadow=second,
+        album_artist=album_artist,
     )
     return tags, audio
 

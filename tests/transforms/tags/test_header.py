@@ -35,6 +35,7 @@ def test_only_the_genre_changes(track_of, format, full, genres):
 def test_reads_title_and_artist(track_of, format):
     tags = track_of(format).tags
     assert (tags.title, tags.artist, tags.album) == ("Für Elise ☂", "Ludwig", None)
+    assert tags.album_artist == "Wiener"
 
 
 @pytest.mark.parametrize("format", FORMATS)

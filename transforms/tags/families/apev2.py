@@ -28,7 +28,7 @@ class Ape(Mapped):
     """Files with an APEv2 tag at their end, and perhaps ID3v1 behind it."""
 
     kinds = (APEv2File,)
-    text = ("Title", "Artist", "Album")
+    text = ("Title", "Artist", "Album", "Album Artist")
     genre, custom = "Genre", "{}"
 
     def write(

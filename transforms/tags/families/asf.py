@@ -13,7 +13,7 @@ class Asf(Mapped):
     """ASF files, such as wma."""
 
     kinds = (ASF,)
-    text = ("Title", "Author", "WM/AlbumTitle")
+    text = ("Title", "Author", "WM/AlbumTitle", "WM/AlbumArtist")
     genre, custom = "WM/Genre", "{}"
 
     def others(self, file: Any) -> Any:

@@ -49,8 +49,8 @@ class Family(ABC):
 
     kinds: tuple[type, ...] = ()
     """mutagen's classes."""
-    text: tuple[str, str, str]
-    """Keys of title, artist, album."""
+    text: tuple[str, str, str, str]
+    """Keys of title, artist, album, album artist."""
 
     @abstractmethod
     def read(self, tags: Any, form: TagForm) -> list[str]:

@@ -22,7 +22,7 @@ class Id3(Family):
     """Files whose tags are ID3."""
 
     kinds: tuple[type, ...] = (ID3FileType,)
-    text = ("TIT2", "TPE1", "TALB")
+    text = ("TIT2", "TPE1", "TALB", "TPE2")
 
     def read(self, tags: ID3Tags, form: TagForm) -> list[str]:
         # `genres` resolves numbers, "(17)", "RX" and "CR".

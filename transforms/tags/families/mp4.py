@@ -14,7 +14,7 @@ class Mp4(Mapped):
     """MP4 files, such as m4a and m4b."""
 
     kinds = (MP4,)
-    text = ("\xa9nam", "\xa9ART", "\xa9alb")
+    text = ("\xa9nam", "\xa9ART", "\xa9alb", "aART")
     genre, custom = "\xa9gen", "----:com.apple.iTunes:{}"
 
     def wrap(self, text: str) -> Any:

@@ -17,7 +17,7 @@ class Vorbis(Mapped):
     """Files with Vorbis comments."""
 
     kinds = (FLAC, OggFileType)
-    text = ("title", "artist", "album")
+    text = ("title", "artist", "album", "albumartist")
     genre, custom = "genre", "{}"
 
     def put(self, tags: Any, key: str, values: list[str]) -> None:

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Measure whether tracks that vote together are told better than alone.
+
+    .venv/bin/python benchmarks/albums.py DATA [--work DIR] [--likeness 0.4 0.45 0.5 0.55]
+
+DATA and ``--work`` are those of ``default_bundle.py``, and so are the folds: each track is judged
+by heads that learned from other artists only. Beside Magnatune's own albums and artists there are
+groups that it does not have: compilations of twelve tracks, each by another artist, of all folders
+or of one, and albums with one track from another folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+import mutagen  # noqa: E402
+import numpy as np  # noqa: E402
+
+from benchmarks.default_bundle import (  # noqa: E402
+    FAMILIES,
+    GROUP_OF_FOLDER,
+    NAMES,
+    SEEDS,
+    SPEC,
+    STYLE_OF,
+    Heard,
+    Settings,
+    hear_all,
+    inputs,
+    logits_apart,
+)
+from model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
+from model.calibration import expected_calibration_error, probabilities_of  # noqa: E402
+from model.head import embedding_of  # noqa: E402
+from model.recipes.ears import N_SEGMENTS  # noqa: E402
+from transforms.genre import together  # noqa: E402
+from transforms.genre.vote import VotePolicy, decide  # noqa: E402
+from transforms.records import Group, Prediction, Track  # noqa: E402
+
+DRAWN = 60
+IN_A_COMPILATION = 12
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, help="keeps what the ears said")
+    parser.add_argument("--likeness", type=float, nargs="+", default=[together.LEAST_LIKENESS])
+    arguments = parser.parse_args()
+    tracks = [
+        one
+        for one in hear_all(arguments.data, arguments.work)
+        if one.folder in (*GROUP_OF_FOLDER, "pop")
+    ]
+    trials = predictions(tracks)
+    print("| likeness | | tracks | right alone | right together | ECE | | voted together |")
+    print("|---|---|---|---|---|---|---|---|")
+    for together.LEAST_LIKENESS in arguments.likeness:
+        for name, groups in groups_of(tracks).items():
+            print(f"| {together.LEAST_LIKENESS} | {name} | {measured(tracks, trials, groups)} |")
+
+
+def predictions(tracks: list[Heard]) -> list[list[Prediction]]:
+    """What the network says of each track, for every division into folds."""
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    whole, heard = inputs(tracks, None), inputs(tracks, N_SEGMENTS)
+    embeddings = [
+        embedding_of(one.outputs[SPEC.segment_starts(len(one.outputs), N_SEGMENTS)], SPEC)
+        for one in tracks
+    ]
+    trials = []
+    for seed in range(SEEDS):
+        judged = probabilities_of(
+            logits_apart(tracks, Settings(), whole, heard, seed),
+            bundle.temperature,
+            STYLE_OF,
+            bundle.style_temperature,
+        )
+        trials.append(
+            [
+                Prediction(
+                    Track(one.path, "mp3"), row[None], 0, 0, overall=row, embedding=embedding
+                )
+                for one, row, embedding in zip(tracks, judged, embeddings, strict=True)
+            ]
+        )
+    return trials
+
+
+def groups_of(tracks: list[Heard]) -> dict[str, list[list[int]]]:
+    """Numbers of the tracks in each group, by kind of group."""
+    albums, artists = defaultdict(list), defaultdict(list)
+    for number, one in enumerate(tracks):
+        album = mutagen.File(one.path, easy=True)["album"][0]
+        albums[one.artist, album].append(number)
+        artists[one.artist].append(number)
+    chance = np.random.default_rng(0)
+
+    def compilation(folder: str | None) -> list[int]:
+        chosen: dict[str, int] = {}
+        for number in chance.permutation(len(tracks)):
+            if folder in (None, tracks[number].folder):
+                chosen.setdefault(tracks[number].artist, int(number))
+        return list(chosen.values())[:IN_A_COMPILATION]
+
+    def guest(album: list[int]) -> int:
+        others = [
+            number for number, one in enumerate(tracks) if one.folder != tracks[album[0]].folder
+        ]
+        return int(chance.choice(others))
+
+    several = [numbers for numbers in albums.values() if len(numbers) > 1]
+    larger = [numbers for numbers in several if len(numbers) > 2]
+    folders = sorted({one.folder for one in tracks})
+    return {
+        "albums": several,
+        "albums of three tracks and more": larger,
+        "artists": [numbers for numbers in artists.values() if len(numbers) > 1],
+        "compilations": [compilation(None) for _ in range(DRAWN)],
+        "compilations of one folder": [
+            compilation(folder) for folder in folders for _ in range(DRAWN // len(folders))
+        ],
+        "albums with a track from elsewhere": [
+            [*album, guest(album)] for album in larger for _ in range(5)
+        ],
+    }
+
+
+def measured(tracks: list[Heard], trials: list[list[Prediction]], groups: list[list[int]]) -> str:
+    policy = VotePolicy(level="family")
+    vote = functools.partial(decide, genres=NAMES, policy=policy, families=STYLE_OF)
+    right: dict[str, list[bool]] = {"alone": [], "together": []}
+    sure: dict[str, list[float]] = {"alone": [], "together": []}
+    n_together = 0
+    for trial in trials:
+        for numbers in groups:
+            group = Group("album\0", len(numbers))
+            members = [_in_group(trial[number], group) for number in numbers]
+            decisions = {
+                "alone": [vote(member) for member in members],
+                "together": together.vote_together(members, vote),
+            }
+            n_together += sum((one.tracks_voted or 1) > 1 for one in decisions["together"])
+            for way, made in decisions.items():
+                sure[way] += [one.confidence for one in made]
+                right[way] += [
+                    FAMILIES[one.genres[0]] in tracks[number].families
+                    for one, number in zip(made, numbers, strict=True)
+                ]
+    shares = [f"{np.mean(values):.1%}" for values in right.values()]
+    errors = [
+        f"{expected_calibration_error(np.array(sure[way]), np.array(right[way])):.3f}"
+        for way in right
+    ]
+    n_tracks = len(right["alone"]) // len(trials)
+    voted = n_together / len(right["alone"])
+    return " | ".join([str(n_tracks), *shares, *errors, f"{voted:.0%}"])
+
+
+def _in_group(prediction: Prediction, group: Group) -> Prediction:
+    return replace(prediction, track=replace(prediction.track, group=group))
+
+
+if __name__ == "__main__":
+    main()

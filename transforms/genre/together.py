@@ -1,0 +1,245 @@
+"""Together: the tracks of an album, or of an artist, vote for one genre.
+
+A compilation has no genre of its own, and an album may have a track that is unlike the rest. So
+only tracks that sound alike vote together, by their embeddings; the others keep their own genre.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+import numpy as np
+
+from transforms.records import Decision, Group, Prediction, Track, printable
+
+# Larger groups are no albums but heaps of files; each of their tracks votes alone.
+MOST_TOGETHER = 1000
+# Least mean cosine of a track's embedding with those of its group, by the ears that come with
+# genrebeam: 89 % of Magnatune's tracks are that near to their album (see benchmarks/albums.py).
+LEAST_LIKENESS = 0.5
+# If fewer are alike, it is a compilation.
+_LEAST_SHARE = 2 / 3
+_LEAST_PROBABILITY = 1e-9
+
+_VARIOUS = frozenset({"various", "various artists", "va", "v.a.", "diverse", "verschiedene"})
+_DISC = r"(?:cd|dis[ck]|disque)[ _.#-]*\d+"
+_DISC_OF_TITLE = re.compile(rf"[\s,:;([-]+{_DISC}\b.*$", re.IGNORECASE)
+_DISC_FOLDER = re.compile(rf"{_DISC}\b.*", re.IGNORECASE)
+
+
+def album_of(track: Track) -> str | None:
+    """What the tracks of an album share: album artist and title, or their folder.
+
+    Discs of one album count as one, whether the title or the folder numbers them.
+
+    Parameters
+    ----------
+    track : Track
+        Whose header was read.
+
+    Returns
+    -------
+    str
+        Text for comparing.
+    """
+    title = _plain(track.tags.album)
+    title = _DISC_OF_TITLE.sub("", title) or title
+    artist = _plain(track.tags.album_artist)
+    if title and artist and artist not in _VARIOUS:
+        return f"album\0{artist}\0{title}"
+    folder, name = os.path.split(os.path.dirname(track.uri))
+    if not _DISC_FOLDER.fullmatch(name):
+        folder = os.path.join(folder, name)
+    return printable(f"album\0{folder}\0{title}")
+
+
+def artist_of(track: Track) -> str | None:
+    """What the tracks of an artist share; None where none is named, or various are.
+
+    Parameters
+    ----------
+    track : Track
+        Whose header was read.
+
+    Returns
+    -------
+    str or None
+    """
+    for name in (track.tags.album_artist, track.tags.artist):
+        artist = _plain(name)
+        if artist and artist not in _VARIOUS:
+            return f"artist\0{artist}"
+    return None
+
+
+def _plain(text: str | None) -> str:
+    return " ".join(unicodedata.normalize("NFKC", printable(text or "")).casefold().split())
+
+
+# What tracks can vote together by.
+GROUPS: dict[str, Callable[[Track], str | None]] = {"album": album_of, "artist": artist_of}
+
+
+def group_key(track: Track, by: str) -> str:
+    """The key that brings a group's tracks together; a track without a group gets its own.
+
+    Parameters
+    ----------
+    track : Track
+    by : {"album", "artist"}
+    """
+    return GROUPS[by](track) or printable(f"alone\0{track.uri}")
+
+
+def with_group(key: str, tracks: Iterable[Track]) -> Iterator[Track]:
+    """Note in each track which group it is of, and how large that is.
+
+    Parameters
+    ----------
+    key : str
+        See `group_key`.
+    tracks : iterable of Track
+        All of the group.
+
+    Yields
+    ------
+    Track
+        Without a group if it is the only one, or one of too many.
+    """
+    rest = iter(tracks)
+    first = list(islice(rest, MOST_TOGETHER + 1))
+    if not 1 < len(first) <= MOST_TOGETHER:
+        yield from chain(first, rest)
+        return
+    group = Group(key, len(first))
+    for track in sorted(first, key=lambda track: track.uri):
+        yield dataclasses.replace(track, group=group)
+
+
+def alike(embeddings: np.ndarray, least: float = LEAST_LIKENESS) -> np.ndarray:
+    """Which tracks of a group sound alike.
+
+    One after the other, the track that is least like the rest is taken out, until all that
+    remain are alike.
+
+    Parameters
+    ----------
+    embeddings : np.ndarray
+        ``(n_tracks, d) float32``.
+    least : float
+        Least mean cosine of a track with the others.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n_tracks,) bool``; all False where less than two thirds are alike.
+
+    Examples
+    --------
+    >>> alike(np.array([[1.0, 0.0], [0.9, 0.1], [1.0, 0.1], [0.0, 1.0]])).tolist()
+    [True, True, True, False]
+    """
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    directions = embeddings / np.maximum(lengths, 1e-9)
+    likeness = directions @ directions.T
+    np.fill_diagonal(likeness, 0.0)
+    inside = np.ones(len(likeness), bool)
+    totals = likeness.sum(axis=1)
+    n_inside = len(likeness)
+    while n_inside > 1:
+        farthest = int(np.where(inside, totals, np.inf).argmin())
+        if totals[farthest] >= least * (n_inside - 1):
+            break
+        inside[farthest] = False
+        totals -= likeness[farthest]
+        n_inside -= 1
+    if n_inside < 2 or n_inside < _LEAST_SHARE * len(likeness):
+        inside[:] = False
+    return inside
+
+
+def vote_together(
+    predictions: Sequence[Prediction], decide: Callable[[Prediction], Decision]
+) -> list[Decision]:
+    """Decide the genres of a group's tracks.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        With embeddings; of one group, or of one track.
+    decide : callable
+        See `transforms.genre.vote.decide`.
+
+    Returns
+    -------
+    list of Decision
+        In the same order. Tracks that are alike have the same genres and confidence; everything
+        else says what each is by itself.
+    """
+    alone = [
+        dataclasses.replace(decision, genres_alone=decision.genres, tracks_voted=1)
+        for decision in map(decide, predictions)
+    ]
+    music = [number for number, one in enumerate(predictions) if one.not_music is None]
+    group = predictions[0].track.group
+    if group is None or len(music) < 2:
+        return alone
+    embeddings = np.stack([_embedding(predictions[number]) for number in music])
+    inside = alike(embeddings, LEAST_LIKENESS)
+    if not inside.any():
+        return alone
+    voters = [number for number, is_in in zip(music, inside, strict=True) if is_in]
+    together = decide(_joined([predictions[number] for number in voters]))
+    if not together.genres:
+        return alone
+    decisions = list(alone)
+    for number in music:
+        own = alone[number]
+        if number in voters or (
+            own.family and together.family and own.family[0] == together.family[0]
+        ):
+            decisions[number] = dataclasses.replace(
+                own,
+                genres=together.genres,
+                confidence=together.confidence,
+                reason=f"vote of {len(voters)} tracks of its {group.kind}"
+                + _said_alone(own, together),
+                tracks_voted=len(voters),
+            )
+        else:
+            reason = f"{own.reason}; sounds unlike its {group.kind}"
+            decisions[number] = dataclasses.replace(own, reason=reason)
+    return decisions
+
+
+def _said_alone(own: Decision, together: Decision) -> str:
+    if own.genres == together.genres:
+        return ""
+    return f"; alone: {', '.join(own.genres) or own.reason}"
+
+
+def _embedding(prediction: Prediction) -> np.ndarray:
+    assert prediction.embedding is not None, "tracks vote together by their embeddings"
+    return prediction.embedding
+
+
+def _joined(predictions: Sequence[Prediction]) -> Prediction:
+    """All tracks as one: their segments, and the geometric mean of what each is.
+
+    Calibrated better than the arithmetic mean (see benchmarks/albums.py).
+    """
+    overall = [
+        one.probabilities.mean(axis=0) if one.overall is None else one.overall
+        for one in predictions
+    ]
+    mean = np.exp(np.log(np.maximum(overall, _LEAST_PROBABILITY)).mean(axis=0))
+    return dataclasses.replace(
+        predictions[0],
+        probabilities=np.concatenate([one.probabilities for one in predictions]),
+        overall=(mean / mean.sum()).astype(np.float32),
+    )
