@@ -105,15 +105,10 @@ def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
     """
     from transforms.audio import pool
     from transforms.genre.classify import Classifier
-    from transforms.tags.header import read_header
+    from transforms.tags.header import read_header_if_any
 
-    try:
-        header_s = read_header(path)[1].duration_s
-    except OSError:
-        raise
-    except Exception:  # what sounds can be heard, whatever its tags are
-        header_s = None
-    arguments = (path, format_of(path), bundle.features, bundle.n_segments, header_s)
+    _, audio, _ = read_header_if_any(path)
+    arguments = (path, format_of(path), bundle.features, bundle.n_segments, audio.duration_s)
     try:
         future = pool.submit(hear_what_sounds, arguments, processes=1, timeout_s=TIMEOUT_S)
         segments = result_of(future, path, TIMEOUT_S).log_mel

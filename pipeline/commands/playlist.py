@@ -146,10 +146,7 @@ def _entries(heard: Heard, seed: Seed, length: int, missing: list[str]) -> list[
 def _entry_of(path: str) -> Entry:
     """A file that is in no report."""
     from pipeline.by_ear.playlist import Entry
-    from transforms.tags.header import read_header
+    from transforms.tags.header import read_header_if_any
 
-    try:
-        tags, audio = read_header(path)
-    except Exception:  # it can be played, whatever its tags are
-        return Entry(path)
+    tags, audio, _ = read_header_if_any(path)
     return Entry(path, tags.artist, tags.title, audio.duration_s)

@@ -17,6 +17,7 @@ from transforms.records import (
     TagReadError,
     TagWriteError,
     TrackError,
+    reason_of,
 )
 from transforms.storage import storage_of
 from transforms.tags.families import family_of
@@ -72,6 +73,33 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
         album_artist=album_artist,
     )
     return tags, audio
+
+
+def read_header_if_any(path: str) -> tuple[FileTags, AudioFacts, str | None]:
+    """Read a header for somebody who only listens: a file can sound whatever its tags are.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    tags : FileTags
+    audio : AudioFacts
+    why_not : str or None
+        Why tags and facts are empty, where they could not be read.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        return *read_header(path), None
+    except OSError:
+        raise
+    except Exception as error:
+        return FileTags(), AudioFacts(), reason_of(error)
 
 
 def _open(path: str) -> tuple[Any, Family, tuple[str, ...]]:

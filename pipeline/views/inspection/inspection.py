@@ -27,7 +27,6 @@ from transforms.records import (
     Prediction,
     Track,
     printable,
-    reason_of,
 )
 
 if TYPE_CHECKING:
@@ -202,9 +201,10 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     """
     from transforms.audio import pool
     from transforms.library.formats import format_of
+    from transforms.tags.header import read_header_if_any
 
     started = time.perf_counter()
-    tags, header, tags_error = _header(path)
+    tags, header, tags_error = read_header_if_any(path)
     future = pool.submit(
         listen,
         (path, format_of(path), bundle.features, header.duration_s),
@@ -254,18 +254,6 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         words=words,
         not_music=judged.not_music,
     )
-
-
-def _header(path: str) -> tuple[FileTags, AudioFacts, str | None]:
-    """What the header says, or why it cannot be read: a track can sound whatever its tags are."""
-    from transforms.tags.header import read_header
-
-    try:
-        return *read_header(path), None
-    except OSError:
-        raise
-    except Exception as error:
-        return FileTags(), AudioFacts(), reason_of(error)
 
 
 def _votes(
