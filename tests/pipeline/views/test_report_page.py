@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.cli import main
-from pipeline.runs.run import Run
-from pipeline.views import report_figures
+from pipeline.runs.run import Run, rows_of
+from pipeline.views import report_table
 from pipeline.views.report_page import write_report_page
 from transforms.reports.read import parts_of
 from transforms.reports.write import write_part
@@ -84,7 +84,7 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
 
 def write_page(runs, path):
     """Write the page of runs from their reports."""
-    write_report_page({run: run.read_rows() for run in runs}, path)
+    write_report_page(runs, rows_of(runs), path)
 
 
 class Page(HTMLParser):
@@ -293,7 +293,7 @@ def test_a_row_that_nothing_has_changed_leaves_the_row_of_the_run_before(tmp_pat
 
 
 def test_a_huge_run_shows_its_least_certain_tracks(page_of, monkeypatch):
-    monkeypatch.setattr(report_figures, "_MOST_ROWS", 2)
+    monkeypatch.setattr(report_table, "_MOST_ROWS", 2)
     page = page_of(*(row(f"/m/{i}.mp3", confidence=1 - i / 10) for i in range(4)))
     assert page.column("file") == ["3.mp3", "2.mp3"]
     assert "The table has 2 of 4 tracks; the Parquet report has all." in page.text

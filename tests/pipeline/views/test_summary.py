@@ -92,11 +92,11 @@ def test_summary_of_a_report_of_several_parts(tmp_path):
         ],
         *2 * [str(tmp_path)],
     )
-    found = summarise(latest_rows(str(tmp_path), run.SHOWN), n_slowest=3, n_failed=1)
+    found = summarise([latest_rows(str(tmp_path), run.SHOWN)], n_slowest=3, n_failed=1)
     assert list(found.genres.items()) == [("Rock", 2), ("Jazz", 1), ("Pop", 1)]
     assert found.slowest == (("/a.mp3", 9.0), ("/c.mp3", 3.0), ("/f.mp3", 2.0))
     assert (found.failed, found.n_failed) == ((("/a.mp3", "why a"),), 2)
 
 
 def test_summary_of_a_run_that_saw_nothing(tmp_path):
-    assert summarise(latest_rows(str(tmp_path), run.SHOWN)) == Summary({}, (), (), 0)
+    assert summarise([latest_rows(str(tmp_path), run.SHOWN)]) == Summary({}, (), (), 0)

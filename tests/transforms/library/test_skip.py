@@ -121,7 +121,7 @@ def test_of_many_runs_the_latest_row_of_each_file_is_read(tiny_bundle, tmp_path)
         report("run-1", a="kept", b="tagged"),
         report("run-0", a="kept", b="failed", c="kept"),
     ]
-    compact(runs, str(tmp_path / "all"))
+    compact(runs, str(tmp_path / "all"), str(tmp_path))
     found = dict(read_earlier(str(tmp_path / "all"), "run-4"))
     assert {key: (row.run, row.status) for key, row in found.items()} == {
         "/a.mp3": ("run-3", "failed"),
