@@ -44,14 +44,18 @@ def synthetic(root: str, count: int) -> Iterator[Track]:
         yield Track(name, "mp3", 5_000_000 + number, 1_700_000_000_123_456_789 + number)
 
 
+def same_header(*_: object) -> tuple[FileTags, AudioFacts]:
+    """Of every file. (A mock would keep all its calls in memory.)"""
+    return TAGS, AUDIO
+
+
 def run(library: str, count: int, reports: str) -> int:
     """One run of the command; its exit code."""
     from pipeline.cli import main
 
     with (
         mock.patch("transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)),
-        # A plain function: a mock would keep all its calls.
-        mock.patch("transforms.tags.dofns.read_header", lambda *_, **__: (TAGS, AUDIO)),
+        mock.patch("transforms.tags.dofns.read_header", same_header),
     ):
         return main(["tag", library, "--report", reports, "--quiet"])
 
