@@ -297,7 +297,8 @@ def test_a_huge_run_shows_its_least_certain_tracks(page_of, monkeypatch):
     monkeypatch.setattr(report_table, "_MOST_ROWS", 2)
     page = page_of(*(row(f"/m/{i}.mp3", confidence=1 - i / 10) for i in range(4)))
     assert page.column("file") == ["3.mp3", "2.mp3"]
-    assert "The table has 2 of 4 tracks; the Parquet report has all." in page.text
+    assert "The table has 2 of 4 tracks: " in page.text
+    assert "The Parquet files have all; docs/queries.md shows how" in page.text
 
 
 def test_a_huge_run_shows_first_what_failed_was_refused_or_was_changed(page_of, monkeypatch):
