@@ -27,7 +27,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from pipeline.runs.run import Run, start_run  # noqa: E402
+from pipeline.runs.run import Run, rows_of, start_run  # noqa: E402
 from pipeline.views.report_page import write_report_page  # noqa: E402
 from transforms.reports.write import write_part  # noqa: E402
 
@@ -136,7 +136,7 @@ def main() -> None:
             seconds = []
             for _ in range(3):
                 started = time.perf_counter()
-                write_report_page({run: run.read_rows()}, str(path))
+                write_report_page([run], rows_of([run]), str(path))
                 seconds.append(time.perf_counter() - started)
             figures: dict[str, float] = {
                 "rows": n_rows,

@@ -52,14 +52,12 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     OSError
         If the disk is full.
     """
-    # There is room beside the reports; if they are in a bucket, use the temporary folder.
-    workplace = run.folder if os.path.isdir(run.folder) else tempfile.gettempdir()
     report = ReportWriter(run.tracks, run.folder, job.bundle, job.settings)
     n_tracks = 0
-    handle, path = tempfile.mkstemp(prefix="to-do-", dir=workplace)
+    handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)
     try:
         with open(handle, "wb") as stream:
-            for found in _settled(job, run, workplace):
+            for found in _settled(job, run):
                 if isinstance(found, Outcome):
                     report.add(found)
                     progress.count_outcome(found)
@@ -73,12 +71,12 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     return path if n_tracks else None
 
 
-def _settled(job: TaggingJob, run: Run, workplace: str) -> Iterator[Track | Outcome]:
+def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
     stopping = Stopping(run.folder, job.library)
     listed = list_library(job.library, job.formats, tidy=not job.dry_run)
     runs = earlier_runs(job, run) if job.incremental else []
     if job.retry_failed:
-        found = take_what_failed(listed, _earlier(runs), workplace=workplace, stopping=stopping)
+        found = take_what_failed(listed, _earlier(runs), workplace=run.workplace, stopping=stopping)
         yield from _counted(found)
     elif runs:
         form = TagForm(job.id3_version, job.separator)
@@ -87,7 +85,7 @@ def _settled(job: TaggingJob, run: Run, workplace: str) -> Iterator[Track | Outc
             _earlier(runs),
             job.settings,
             form,
-            workplace=workplace,
+            workplace=run.workplace,
             stopping=stopping,
         )
     else:

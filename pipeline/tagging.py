@@ -252,7 +252,7 @@ def _read_tracks(path: bytes, stopping: Callable[[], bool]) -> Iterator[Track]:
 def _close(_: int, run: Run) -> None:
     from pipeline.views.report_page import write_report_page
 
-    write_report_page({run: close_run(run).rows}, run.page)
+    write_report_page([run], close_run(run).rows, run.page)
     storage_of(run.home).remove_folder(_compacted(run))
 
 
@@ -261,7 +261,7 @@ def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
     runs = [(old.tracks, old.id) for old in earlier_runs(job, run)]
     if len(runs) <= _FEW_RUNS:
         return runs
-    compact(runs, _compacted(run))
+    compact(runs, _compacted(run), run.workplace)
     return [(_compacted(run), run.id)]
 
 

@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
+    from pipeline.runs.run import rows_of
     from pipeline.views.report_page import write_report_page
     from transforms.storage import absolute
 
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     path = absolute(arguments.out or os.path.join(folders[0], "report.html"))
 
     try:
-        write_report_page({run: run.read_rows() for run in runs}, path)
+        write_report_page(runs, rows_of(runs), path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     print(f"page: {safe(path)}")

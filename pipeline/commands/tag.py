@@ -147,7 +147,7 @@ def _leave_page(run: Run, ended: Ended) -> str | None:
     from pipeline.views.report_page import write_report_page
 
     try:
-        write_report_page({run: ended.rows}, run.page)
+        write_report_page([run], ended.rows, run.page)
     except OSError as error:
         complain(f"{run.page}: cannot be written ({error.strerror})", OK)
         return None

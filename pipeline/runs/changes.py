@@ -89,7 +89,9 @@ class Selection:
 
     def _of(self, run: Run) -> list[Entry]:
         entries = list(read_journal(run.journal.lines()))
-        rows = _rows(run) if self.albums or any("size_after" not in e for e in entries) else {}
+        needs_rows = self.albums or any("size_after" not in entry for entry in entries)
+        paths = {printable(entry["path"]) for entry in entries if "path" in entry}
+        rows = _rows(run, paths) if needs_rows else {}
         found = []
         for entry in entries:
             row = rows.get(printable(entry.get("path", "")), {})
@@ -134,15 +136,18 @@ class Selection:
         return f" since {self.since:%Y-%m-%d %H:%M}" if self.since else ""
 
 
-def _rows(run: Run) -> dict[str, dict[str, Any]]:
-    """Rows of a run by the real paths of their files, as in the journal."""
-    from transforms.reports.read import latest_rows
+def _rows(run: Run, paths: set[str]) -> dict[str, dict[str, Any]]:
+    """Rows of a run's files by the real paths of these, as in the journal."""
+    from transforms.reports.read import Rows
 
-    rows = latest_rows(run.tracks, ["uri", "album", "size_bytes"]).to_pylist()
     found = {}
-    for row in rows:
-        found[row["uri"]] = row
-        found[storage_of(row["uri"]).real(row["uri"])] = row
+    for piece in Rows([(run.tracks, run.id)], ["uri", "album", "size_bytes"], run.workplace):
+        uris = piece["uri"].to_pylist()
+        for number, uri in enumerate(uris):
+            known = paths & {uri, storage_of(uri).real(uri)}
+            if known:
+                row = piece.slice(number, 1).to_pylist()[0]
+                found |= dict.fromkeys(known, row)
     return found
 
 

@@ -7,6 +7,7 @@ A file is followed through all runs by its paths and its fingerprint (see
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,9 @@ from pipeline.runs.changes import began
 from pipeline.runs.run import Run, runs_of
 from transforms.library.fingerprint import fingerprint
 from transforms.records import TrackError, printable
-from transforms.reports.read import latest_rows
+from transforms.reports.pieces import last_of_each
+from transforms.reports.read import read_parts
+from transforms.reports.schema import SCHEMA
 from transforms.storage import storage_of
 from transforms.tags.header import read_header
 from transforms.tags.undo import read_journal
@@ -78,13 +81,14 @@ def history_of(path: str, report: str) -> list[Event]:
     OSError, pyarrow.ArrowException
         If the reports cannot be read.
     """
-    seen = [(run, latest_rows(run.tracks, _COLUMNS)) for run in runs_of(report)]
-    names, prints = _aliases(path, [rows for _, rows in seen])
+    runs = runs_of(report)
+    names, prints = _aliases(path, runs)
     events: list[Event] = []
     known: tuple[str, ...] | None = None
-    for run, rows in seen:
+    for run in runs:
         taken = _given_back(run, names)
-        for row in _rows_of(rows, names, prints):
+        rows = _rows_of(run, _COLUMNS, names, prints)
+        for row in last_of_each(rows, ["uri"], "finished_at").to_pylist():
             before, after = tuple(row["genres_before"]), tuple(row["genres_after"])
             common = {"time": row["finished_at"].isoformat(), "path": row["uri"], "run": run.id}
             if before != known and row["status"] != "unchanged":
@@ -113,23 +117,28 @@ def now(path: str, time: str) -> Event | None:
     return Event(time, "now", tags.genres or tags.shadow, path)
 
 
-def _aliases(path: str, reports: list[pa.Table]) -> tuple[set[str], set[str]]:
-    """All paths and fingerprints that the file had in these reports."""
+def _aliases(path: str, runs: Sequence[Run]) -> tuple[set[str], set[str]]:
+    """All paths and fingerprints that the file had in the reports of these runs."""
     names = {printable(path), printable(storage_of(path).real(path))}
     prints = {found for found in [fingerprint(path)] if found is not None}
     for _ in range(2):  # its path leads to its fingerprint, and that leads to its other paths
-        for rows in reports:
-            for row in _rows_of(rows, names, prints):
+        for run in runs:
+            for row in _rows_of(run, ["uri", "fingerprint"], names, prints).to_pylist():
                 if row["fingerprint"] is not None:
                     prints.add(row["fingerprint"])
                     names.add(row["uri"])
     return names, prints
 
 
-def _rows_of(rows: pa.Table, names: set[str], prints: set[str]) -> list[dict[str, Any]]:
-    named = pc.is_in(rows["uri"], pa.array(sorted(names), pa.string()))
-    known = pc.is_in(rows["fingerprint"], pa.array(sorted(prints), pa.string()))
-    return rows.filter(pc.or_(named, known)).to_pylist()
+def _rows_of(run: Run, columns: Sequence[str], names: set[str], prints: set[str]) -> pa.Table:
+    """Rows of a run's report with one of these paths or fingerprints."""
+    wanted = pa.schema([SCHEMA.field(column) for column in columns])
+    found = [wanted.empty_table()]
+    for rows in read_parts(run.tracks, wanted):
+        named = pc.is_in(rows["uri"], pa.array(sorted(names), pa.string()))
+        known = pc.is_in(rows["fingerprint"], pa.array(sorted(prints), pa.string()))
+        found.append(rows.filter(pc.or_(named, known)))
+    return pa.concat_tables(found)
 
 
 def _unreported(run: Run, names: set[str], events: list[Event]) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ import datetime
 import json
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ from transforms.records import printable
 from transforms.storage import storage_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from transforms.reports.read import Rows
 
 _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"
@@ -113,16 +114,10 @@ class Run:
         """Where undo notes the files that it gave back."""
         return Journal(os.path.join(self.folder, _UNDONE))
 
-    def read_rows(self) -> pa.Table:
-        """The rows of its report, one for each file, with the columns that people are shown.
-
-        Raises
-        ------
-        OSError
-        """
-        from transforms.reports.read import latest_rows
-
-        return latest_rows(self.tracks, SHOWN)
+    @property
+    def workplace(self) -> str:
+        """A local folder with room for temporary files: beside the report, where that can be."""
+        return self.folder if os.access(self.folder, os.W_OK) else tempfile.gettempdir()
 
     def mark_undone(self) -> None:
         """Note in the manifest that changes of the run were taken back, all or some."""
@@ -143,12 +138,34 @@ class Ended:
     ----------
     manifest : dict
         ``run.json``.
-    rows : pyarrow.Table
-        See `Run.read_rows`.
+    rows : Rows
+        See `rows_of`.
     """
 
     manifest: dict[str, Any]
-    rows: pa.Table
+    rows: Rows
+
+
+def rows_of(runs: Sequence[Run]) -> Rows:
+    """The rows of the reports of runs, with the columns that people are shown.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+
+    Returns
+    -------
+    Rows
+        One for each file in each run, in pieces.
+
+    Raises
+    ------
+    OSError
+    """
+    from transforms.reports.read import Rows
+
+    workplace = runs[0].workplace if runs else tempfile.gettempdir()
+    return Rows([(run.tracks, run.id) for run in runs], SHOWN, workplace)
 
 
 def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
@@ -390,7 +407,7 @@ def close_run(run: Run) -> Ended:
 def _end(run: Run, facts: dict[str, Any], state: str, seconds: float) -> Ended:
     from transforms.reports.read import statuses_of
 
-    rows = run.read_rows()
+    rows = rows_of([run])
     ending = {
         "state": state,
         "finished_at": now(),

@@ -1,9 +1,11 @@
-"""What the report page tells: counts, charts, lists and the table's columns, from rows."""
+"""What the report page tells: counts, charts and lists, from rows that come in pieces.
+
+Each figure is a class: rows are added piece by piece, and what it keeps does not grow with
+them. All files of a folder are in the same piece.
+"""
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,22 +15,87 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# More rows make the page slow to open; the Parquet has them all.
-_MOST_ROWS = 50_000
+from pipeline.views.report_table import Tracks
+from transforms.records import STATUSES
+from transforms.reports.read import statuses_of
+
 _MOST_GROUPS = 100
 _MOST_REASONS = 50
 _MOST_FILES = 20
-_N_BEST = 3
 _N_BINS = 20
 
 
-def latest_of_all(reports: Sequence[pa.Table]) -> pa.Table:
-    """Of each file the latest row that says more than that nothing has changed; by path."""
-    run = np.repeat(np.arange(len(reports)), [len(report) for report in reports])
-    rows = pa.concat_tables(reports).append_column("run", pa.array(run)).combine_chunks()
+@dataclass(frozen=True)
+class Figures:
+    """All that the page tells of rows.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        Files by status.
+    counts_of_runs : dict of str to dict
+        The same for the rows of each run.
+    genres, confidence, albums, artists, problems, tracks
+        What the classes of these names give.
+    """
+
+    counts: dict[str, int]
+    counts_of_runs: dict[str, dict[str, int]]
+    genres: list[dict[str, Any]]
+    confidence: dict[str, Any] | None
+    albums: dict[str, Any]
+    artists: dict[str, Any]
+    problems: dict[str, Any]
+    tracks: dict[str, Any]
+
+
+def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
+    """Go through rows once.
+
+    Parameters
+    ----------
+    rows : iterable of pyarrow.Table
+        See `pipeline.runs.run.rows_of`.
+    runs : sequence of str
+        Identifiers of their runs, in order.
+    """
+    of_all: Counter[str] = Counter()
+    of_runs: dict[str, Counter[str]] = {run: Counter() for run in runs}
+    genres, confidence, problems = Genres(), Confidence(), Problems()
+    albums, artists, tracks = Albums(), Artists(), Tracks(runs)
+    for piece in rows:
+        for run, counts in of_runs.items():
+            counts.update(statuses_of([piece.filter(pc.equal(piece["run"], run))]))
+        latest = latest_of_all(piece, runs)
+        of_all.update(statuses_of([latest]))
+        for figure in (genres, confidence, problems, albums, artists, tracks):
+            figure.add(latest)
+    return Figures(
+        _in_order(of_all),
+        {run: _in_order(counts) for run, counts in of_runs.items()},
+        genres.found(),
+        confidence.found(),
+        albums.found(),
+        artists.found(),
+        problems.found(),
+        tracks.found(),
+    )
+
+
+def _in_order(counts: Counter[str]) -> dict[str, int]:
+    return {status: counts[status] for status in STATUSES if counts[status]}
+
+
+def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
+    """Of each file the latest row that says more than that nothing has changed; by path.
+
+    The column ``run`` becomes the run's place among `runs`.
+    """
+    rows = rows.combine_chunks()
+    run = pc.index_in(rows["run"], pa.array(runs, pa.string())).cast(pa.int64())
+    rows = _replaced(rows, "run", run)
     is_news = pc.not_equal(rows["stage"], "skip").to_numpy()
-    # A runner that tries something again may report a file twice in one run.
-    order = np.lexsort((rows["finished_at"].cast(pa.int64()).to_numpy(), run, is_news))
+    order = np.lexsort((run.to_numpy(), is_news))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     last = rows.select(["uri"]).append_column("rank", pa.array(rank)).group_by("uri")
@@ -39,7 +106,8 @@ def latest_of_all(reports: Sequence[pa.Table]) -> pa.Table:
         rows = _replaced(rows, name, pc.if_else(blank, None, rows[name]))
     no_number = pc.invert(pc.is_finite(rows["confidence"]))
     rows = _replaced(rows, "confidence", pc.if_else(no_number, None, rows["confidence"]))
-    return rows.append_column("folder", pc.replace_substring_regex(rows["uri"], r"/[^/]*\z", ""))
+    folders = pc.replace_substring_regex(rows["uri"], r"/[^/]*\z", "")
+    return rows.append_column("folder", folders).combine_chunks()
 
 
 def _replaced(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
@@ -57,43 +125,77 @@ def headline(counts: dict[str, int]) -> str:
     return f"{counts.get('tagged', 0):,} of {files} tagged"
 
 
-def genres(rows: pa.Table) -> list[dict[str, Any]]:
+class Genres:
     """Tracks by genre, most first: how many have it, and how many of them new."""
-    had: Counter[str] = Counter()
-    new: Counter[str] = Counter()
-    names = ("genres_before", "genres_after")
-    for batch in rows.select(names).to_batches(max_chunksize=10_000):
-        for before, after in _tuples(batch, names):
-            for genre in dict.fromkeys(after):
-                (had if genre in before else new)[genre] += 1
-    total = had + new
-    return [
-        {"name": genre, "tracks": tracks, "new": new[genre]}
-        for genre, tracks in sorted(total.items(), key=lambda item: (-item[1], item[0]))
-    ]
+
+    def __init__(self) -> None:
+        self._all: Counter[str] = Counter()
+        self._new: Counter[str] = Counter()
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        columns = [rows[name].combine_chunks() for name in ("genres_before", "genres_after")]
+        track_of = [pc.list_parent_indices(column).to_numpy() for column in columns]
+        texts = [pc.list_flatten(column) for column in columns]
+        coded = pa.concat_arrays(texts).dictionary_encode()
+        names, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+        # A track and a genre are one number.
+        pairs = np.concatenate(track_of) * len(names) + codes
+        before, after = pairs[: len(texts[0])], np.unique(pairs[len(texts[0]) :])
+        is_new = np.isin(after, before, invert=True)
+        for counts, some in ((self._all, after), (self._new, after[is_new])):
+            n_tracks = np.bincount(some % max(len(names), 1), minlength=len(names))
+            for name, tracks in zip(names, n_tracks.tolist(), strict=True):
+                if tracks:
+                    counts[name] += tracks
+
+    def found(self) -> list[dict[str, Any]]:
+        """Name, tracks and new tracks of each."""
+        return [
+            {"name": genre, "tracks": tracks, "new": self._new[genre]}
+            for genre, tracks in sorted(self._all.items(), key=lambda item: (-item[1], item[0]))
+        ]
 
 
-def confidence(rows: pa.Table) -> dict[str, Any] | None:
-    """How sure the model was: a histogram and its summary; None where it heard nothing."""
-    heard = rows.select(["confidence", "status"]).filter(pc.is_valid(rows["confidence"]))
-    if not len(heard):
-        return None
-    values = heard["confidence"].to_numpy().clip(0, 1)
-    refused = pc.equal(heard["status"], "refused").to_numpy()
-    edges = np.linspace(0, 1, _N_BINS + 1)
-    bins = np.histogram(values, edges)[0], np.histogram(values[refused], edges)[0]
-    given = values[~refused]
-    return {
-        "tracks": len(values),
-        "median": float(np.median(values)),
-        "expected": float(given.mean()) if len(given) else None,
-        "has_refused": bool(refused.any()),
-        "highest": int(bins[0].max()),
-        "bins": [
-            {"from": low, "to": high, "tracks": int(tracks), "refused": int(some)}
-            for low, high, tracks, some in zip(edges[:-1], edges[1:], *bins, strict=True)
-        ],
-    }
+class Confidence:
+    """How sure the model was: a histogram and its summary."""
+
+    def __init__(self) -> None:
+        self._edges = np.linspace(0, 1, _N_BINS + 1)
+        self._all = np.zeros(_N_BINS, int)
+        self._refused = np.zeros(_N_BINS, int)
+        self._values: list[np.ndarray] = []
+        self._sum_given = 0.0
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        heard = rows.select(["confidence", "status"]).filter(pc.is_valid(rows["confidence"]))
+        values = heard["confidence"].to_numpy().clip(0, 1)
+        refused = pc.equal(heard["status"], "refused").to_numpy()
+        self._all += np.histogram(values, self._edges)[0]
+        self._refused += np.histogram(values[refused], self._edges)[0]
+        self._sum_given += float(values[~refused].sum(dtype=float))
+        # For the median: 4 bytes a track.
+        self._values.append(values)
+
+    def found(self) -> dict[str, Any] | None:
+        """None where the model heard nothing."""
+        tracks, n_refused = int(self._all.sum()), int(self._refused.sum())
+        if not tracks:
+            return None
+        return {
+            "tracks": tracks,
+            "median": float(np.median(np.concatenate(self._values))),
+            "expected": self._sum_given / (tracks - n_refused) if tracks > n_refused else None,
+            "has_refused": n_refused > 0,
+            "highest": int(self._all.max()),
+            "bins": [
+                {"from": low, "to": high, "tracks": int(some), "refused": int(refused)}
+                for low, high, some, refused in zip(
+                    self._edges[:-1], self._edges[1:], self._all, self._refused, strict=True
+                )
+            ],
+        }
 
 
 @dataclass
@@ -119,138 +221,154 @@ class Group:
     by: str | None = None
 
 
-def consistency(rows: pa.Table, keys: Sequence[str]) -> dict[str, Any]:
-    """Do tracks that belong together have one genre? Those that disagree most come first.
-
-    Albums of one name in different folders are different albums.
-    """
+def _counted(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Tracks by group and genre: the keys, ``genre`` and ``tracks``."""
     valid = pc.and_(
         pc.greater(pc.list_value_length(rows["genres_after"]), 0), pc.is_valid(rows[keys[0]])
     )
-    rows = rows.select(list(dict.fromkeys([*keys, "artist", "genres_after"]))).filter(valid)
+    rows = rows.select([*keys, "genres_after"]).filter(valid)
     rows = rows.append_column("genre", pc.list_element(rows["genres_after"], 0))
-    found: dict[tuple[str, ...], dict[str, int]] = {}
     counted = rows.group_by([*keys, "genre"]).aggregate([([], "count_all")])
-    for *key, genre, tracks in _tuples(counted, (*keys, "genre", "count_all")):
-        found.setdefault(tuple(key), {})[genre] = tracks
-    groups = []
-    for group_key, tracks_of in found.items():
-        tracks, most = sum(tracks_of.values()), max(tracks_of.values())
-        if tracks > 1:
-            parts = sorted(tracks_of.items(), key=lambda part: (-part[1], part[0]))
-            groups.append(Group(group_key, tracks, most, parts))
-    apart = sorted(
-        (group for group in groups if len(group.genres) > 1),
-        key=lambda group: (group.agree / group.tracks, -group.tracks, group.key),
-    )[:_MOST_GROUPS]
-    n_apart = sum(len(group.genres) > 1 for group in groups)
-    if keys[0] == "album":
-        _name_artists(rows, keys, apart)
-    return {"groups": len(groups), "n_apart": n_apart, "apart": apart}
+    return counted.rename_columns([*keys, "genre", "tracks"])
 
 
-def _name_artists(rows: pa.Table, keys: Sequence[str], albums: list[Group]) -> None:
-    artists = rows.group_by(list(keys)).aggregate([("artist", "min"), ("artist", "count_distinct")])
-    names = {
-        tuple(key): first if n == 1 else "Various artists" if n else None
-        for *key, first, n in _tuples(artists, (*keys, "artist_min", "artist_count_distinct"))
-    }
-    for album in albums:
-        album.by = names[album.key]
+def _apart(counted: pa.Table, keys: Sequence[str]) -> tuple[int, int, list[Group]]:
+    """How many groups have several tracks, how many several genres, the most divided of these."""
+    groups = counted.group_by(list(keys)).aggregate(
+        [("tracks", "sum"), ("tracks", "max"), ("tracks", "count")]
+    )
+    groups = groups.filter(pc.greater(groups["tracks_sum"], 1))
+    apart = groups.filter(pc.greater(groups["tracks_count"], 1))
+    share = pc.divide(apart["tracks_max"].cast(pa.float64()), apart["tracks_sum"])
+    order = [
+        ("share", "ascending"),
+        ("tracks_sum", "descending"),
+        *((k, "ascending") for k in keys),
+    ]
+    worst = apart.append_column("share", share).sort_by(order).slice(0, _MOST_GROUPS)
+    genres_of: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+    some = counted.filter(pc.is_in(counted[keys[0]], worst[keys[0]]))
+    for *key, genre, tracks in _tuples(some, (*keys, "genre", "tracks")):
+        genres_of.setdefault(tuple(key), []).append((genre, tracks))
+    found = []
+    for *names, tracks, agree in _tuples(worst, (*keys, "tracks_sum", "tracks_max")):
+        parts = sorted(genres_of[tuple(names)], key=lambda part: (-part[1], part[0]))
+        found.append(Group(tuple(names), tracks, agree, parts))
+    return len(groups), len(apart), found
 
 
-def _tuples(table: pa.Table | pa.RecordBatch, names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+class Albums:
+    """Do the tracks of an album have one genre? Those that disagree most come first.
+
+    Albums of one name in different folders are different albums, so that all of one is in the
+    same piece.
+    """
+
+    _KEYS = ("album", "folder")
+
+    def __init__(self) -> None:
+        self._n_groups = self._n_apart = 0
+        self._worst: list[Group] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        n_groups, n_apart, worst = _apart(_counted(rows, self._KEYS), self._KEYS)
+        self._n_groups += n_groups
+        self._n_apart += n_apart
+        self._name_artists(rows, worst)
+        self._worst = sorted(
+            [*self._worst, *worst],
+            key=lambda group: (group.agree / group.tracks, -group.tracks, group.key),
+        )[:_MOST_GROUPS]
+
+    def _name_artists(self, rows: pa.Table, albums: list[Group]) -> None:
+        named = rows.filter(
+            pc.is_in(rows["album"], pa.array({a.key[0] for a in albums}, pa.string()))
+        )
+        named = named.filter(pc.greater(pc.list_value_length(named["genres_after"]), 0))
+        artists = named.group_by(list(self._KEYS)).aggregate(
+            [("artist", "min"), ("artist", "count_distinct")]
+        )
+        names = {
+            tuple(key): first if n == 1 else "Various artists" if n else None
+            for *key, first, n in _tuples(
+                artists, (*self._KEYS, "artist_min", "artist_count_distinct")
+            )
+        }
+        for album in albums:
+            album.by = names[album.key]
+
+    def found(self) -> dict[str, Any]:
+        """How many there are, how many disagree, and the first of these."""
+        return {"groups": self._n_groups, "n_apart": self._n_apart, "apart": self._worst}
+
+
+class Artists:
+    """Do the tracks of an artist have one genre? What is kept grows with their number."""
+
+    _KEYS = ("artist",)
+
+    def __init__(self) -> None:
+        self._counted: pa.Table | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        counted = _counted(rows, self._KEYS)
+        if self._counted is not None:
+            both = pa.concat_tables([self._counted, counted]).group_by([*self._KEYS, "genre"])
+            counted = both.aggregate([("tracks", "sum")])
+            counted = counted.rename_columns([*self._KEYS, "genre", "tracks"])
+        self._counted = counted
+
+    def found(self) -> dict[str, Any]:
+        """How many there are, how many disagree, and the first of these."""
+        if self._counted is None:
+            return {"groups": 0, "n_apart": 0, "apart": []}
+        n_groups, n_apart, worst = _apart(self._counted, self._KEYS)
+        return {"groups": n_groups, "n_apart": n_apart, "apart": worst}
+
+
+def _tuples(table: pa.Table, names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
     return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 
-def problems(rows: pa.Table) -> dict[str, Any]:
+class Problems:
     """Files left alone for a reason that a person can mend: failures first, by reason.
 
     Files that the vote refused are no problem; the table begins with them.
     """
-    refused = pc.and_(pc.equal(rows["status"], "refused"), pc.not_equal(rows["stage"], "vote"))
-    names = ("status", "stage", "reason")
-    bad = rows.select([*names, "uri"])
-    bad = bad.filter(pc.or_(pc.equal(rows["status"], "failed"), refused))
-    groups = bad.group_by(list(names)).aggregate([([], "count_all"), ("uri", "list")])
-    found = [
-        {
-            "status": status,
-            "stage": stage,
-            "reason": reason,
-            "tracks": tracks,
-            "files": uris[:_MOST_FILES],
+
+    _KEYS = ("status", "stage", "reason")
+
+    def __init__(self) -> None:
+        self._tracks: Counter[tuple[str, ...]] = Counter()
+        self._files: dict[tuple[str, ...], list[str]] = {}
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        refused = pc.and_(pc.equal(rows["status"], "refused"), pc.not_equal(rows["stage"], "vote"))
+        bad = rows.select([*self._KEYS, "uri"])
+        bad = bad.filter(pc.or_(pc.equal(rows["status"], "failed"), refused))
+        groups = bad.group_by(list(self._KEYS)).aggregate([("uri", "list")])
+        for *names, uris in _tuples(groups, (*self._KEYS, "uri_list")):
+            key = tuple(names)
+            self._tracks[key] += len(uris)
+            self._files[key] = sorted([*self._files.get(key, ()), *uris])[:_MOST_FILES]
+
+    def found(self) -> dict[str, Any]:
+        """How many files and reasons there are, and the first of these."""
+        first = sorted(self._tracks, key=lambda key: (key[0], -self._tracks[key], key[1], key[2]))[
+            :_MOST_REASONS
+        ]
+        return {
+            "files": self._tracks.total(),
+            "reasons": len(self._tracks),
+            "groups": [
+                {
+                    **dict(zip(self._KEYS, key, strict=True)),
+                    "tracks": self._tracks[key],
+                    "files": self._files[key],
+                }
+                for key in first
+            ],
         }
-        for status, stage, reason, tracks, uris in _tuples(
-            groups, (*names, "count_all", "uri_list")
-        )
-    ]
-    found.sort(
-        key=lambda group: (group["status"], -group["tracks"], group["stage"], group["reason"])
-    )
-    return {"files": len(bad), "reasons": len(found), "groups": found[:_MOST_REASONS]}
-
-
-def table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
-    """The table's data by column, least certain first, then what failed, then the rest.
-
-    Texts are sorted and appear once; a column has their numbers (-1: none), which thus sort
-    as the texts do. Probabilities are in tenths of a percent.
-    """
-    confidence = rows["confidence"].to_numpy()
-    unheard = np.isnan(confidence)
-    failed = pc.equal(rows["status"], "failed").to_numpy()
-    order = np.lexsort((confidence, unheard & ~failed, unheard))[:_MOST_ROWS]
-    rows = rows.take(order)
-    columns = {name: rows[name].to_pylist() for name in rows.column_names}
-    names = [uri.rpartition("/")[2] for uri in columns["uri"]]
-    titles = [title or name for title, name in zip(columns["title"], names, strict=True)]
-    heard = (
-        [(g, p) for g, p in pairs or () if math.isfinite(p)] for pairs in columns["probabilities"]
-    )
-    best = [sorted(pairs, key=lambda pair: -pair[1])[:_N_BEST] for pairs in heard]
-    genres = sorted({genre for pairs in best for genre, _ in pairs})
-    number = {genre: i for i, genre in enumerate(genres)}
-    return {
-        "rows": len(rows),
-        "columns": {
-            "title": _numbered(titles),
-            "file": _numbered(names),
-            **{
-                name: _numbered(columns[name])
-                for name in ("folder", "artist", "album", "status", "stage", "reason")
-            },
-            "before": _numbered([tuple(genres) or None for genres in columns["genres_before"]]),
-            "after": _numbered([tuple(genres) or None for genres in columns["genres_after"]]),
-        },
-        "runs": runs,
-        "run": columns["run"],
-        "seconds": [_whole(seconds) for seconds in columns["duration_s"]],
-        "confidence": [-1 if p is None else round(1000 * p) for p in columns["confidence"]],
-        "genres": genres,
-        "best": [
-            [v for genre, p in pairs for v in (number[genre], round(1000 * p))] for pairs in best
-        ],
-    }
-
-
-def _whole(seconds: float | None) -> int:
-    """-1 where headers of damaged files promise anything."""
-    if seconds is None or not 0 <= seconds < 1e6:
-        return -1
-    return round(seconds)
-
-
-def _numbered(values: Sequence[Any]) -> dict[str, list[Any]]:
-    known = sorted({value for value in values if value is not None}, key=_place)
-    number = {value: i for i, value in enumerate(known)}
-    return {"values": known, "numbers": [number.get(value, -1) for value in values]}
-
-
-def _place(value: str | tuple[str, ...]) -> tuple[str, str]:
-    """Where a text stands in the alphabet: without accents, whatever its case."""
-    text = value if isinstance(value, str) else "\0".join(value)
-    if text.isascii():
-        return text.casefold(), text
-    letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return "".join(letters).casefold(), text

@@ -16,7 +16,7 @@ import datetime
 import functools
 import hashlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,23 +25,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline import __version__
 from pipeline.runs.run import Run
-from pipeline.views.report_figures import (
-    confidence,
-    consistency,
-    genres,
-    headline,
-    latest_of_all,
-    problems,
-    table,
-)
+from pipeline.views.report_figures import figures, headline
 from transforms.records import printable
-from transforms.reports.read import statuses_of
 from transforms.storage import storage_of
 
 _TEMPLATES = PackageLoader("pipeline.views")
 
 
-def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
+def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: str) -> None:
     """Write the page of one or many runs.
 
     Of each file the latest row counts. One that only says that nothing has changed since
@@ -49,8 +40,10 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
 
     Parameters
     ----------
-    reports : mapping of Run to pyarrow.Table
-        Runs in any order, and their rows (see `Run.read_rows`).
+    reports : sequence of Run
+        In any order.
+    rows : iterable of pyarrow.Table
+        Their rows (see `pipeline.runs.run.rows_of`).
     path : str
         The HTML file, whole or not at all; one that is there is replaced.
 
@@ -60,8 +53,7 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
         If the file cannot be written.
     """
     runs = sorted(reports, key=lambda run: run.id)
-    rows = latest_of_all([reports[run] for run in runs])
-    counts = statuses_of(rows)
+    found = figures(rows, [run.id for run in runs])
     environment = _environment()
     # In the page's policy: no script runs but this one, whatever a name may try.
     script = _TEMPLATES.get_source(environment, "report.js")[0]
@@ -69,16 +61,16 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
         version=__version__,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        headline=headline(counts),
-        runs=[_facts(run, reports[run]) for run in runs],
-        n_files=len(rows),
-        counts=counts,
-        genres=genres(rows),
-        confidence=confidence(rows),
-        albums=consistency(rows, ("album", "folder")),
-        artists=consistency(rows, ("artist",)),
-        problems=problems(rows),
-        tracks=table(rows, [run.id for run in runs]),
+        headline=headline(found.counts),
+        runs=[_facts(run, found.counts_of_runs[run.id]) for run in runs],
+        n_files=sum(found.counts.values()),
+        counts=found.counts,
+        genres=found.genres,
+        confidence=found.confidence,
+        albums=found.albums,
+        artists=found.artists,
+        problems=found.problems,
+        tracks=found.tracks,
     )
     with storage_of(path).writing(path) as stream:
         # What is no text in the path of a folder appears as `printable` would show it, which
@@ -131,13 +123,13 @@ class _RunFacts:
         return f"genrebeam undo {shlex.quote(self.home)} --run {self.id}"
 
 
-def _facts(run: Run, rows: pa.Table) -> _RunFacts:
+def _facts(run: Run, counts: dict[str, int]) -> _RunFacts:
     manifest = run.read_manifest() or {}
     model, options = manifest.get("model"), manifest.get("options", {})
     return _RunFacts(
         id=run.id,
         home=printable(run.home),
-        counts=statuses_of(rows),
+        counts=counts,
         library=manifest.get("library"),
         model=f"{model['name']} {model['version']}" if model else None,
         policy=_policy(options) if options else None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import heapq
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -43,13 +44,13 @@ class Summary:
     n_failed: int
 
 
-def summarise(rows: pa.Table, *, n_slowest: int = 3, n_failed: int = 10) -> Summary:
+def summarise(rows: Iterable[pa.Table], *, n_slowest: int = 3, n_failed: int = 10) -> Summary:
     """Sum up a run's report.
 
     Parameters
     ----------
-    rows : pyarrow.Table
-        See `pipeline.runs.run.Run.read_rows`.
+    rows : iterable of pyarrow.Table
+        See `pipeline.runs.run.rows_of`.
     n_slowest, n_failed : int
         How many files to name.
 
@@ -57,23 +58,32 @@ def summarise(rows: pa.Table, *, n_slowest: int = 3, n_failed: int = 10) -> Summ
     -------
     Summary
     """
-    given = rows.filter(pc.is_in(rows["status"], pa.array(_GIVEN)))
-    genres = {
-        entry["values"]: entry["counts"]
-        for entry in pc.list_flatten(given["genres_after"]).value_counts().to_pylist()
-    }
+    genres: Counter[str] = Counter()
+    slowest: list[tuple[str, float]] = []
+    failed: list[tuple[str, str]] = []
+    all_failed = 0
+    for piece in rows:
+        given = piece.filter(pc.is_in(piece["status"], pa.array(_GIVEN)))
+        counted = pc.list_flatten(given["genres_after"]).value_counts().to_pylist()
+        genres.update({entry["values"]: entry["counts"] for entry in counted})
+        slowest = heapq.nlargest(n_slowest, [*slowest, *_took(piece)], key=lambda pair: pair[1])
+        broken = piece.filter(pc.equal(piece["status"], "failed"))
+        all_failed += len(broken)
+        why = zip(broken["uri"].to_pylist(), broken["reason"].to_pylist(), strict=True)
+        failed = heapq.nsmallest(n_failed, [*failed, *why])
+    return Summary(
+        genres=dict(sorted(genres.items(), key=lambda pair: (-pair[1], pair[0]))),
+        slowest=tuple(slowest),
+        failed=tuple(failed),
+        n_failed=all_failed,
+    )
+
+
+def _took(rows: pa.Table) -> Iterator[tuple[str, float]]:
     heard = rows.filter(pc.is_valid(rows["hear_s"]))
     steps = (pc.fill_null(heard[name], 0) for name in ("hear_s", "classify_s", "write_s"))
     seconds = functools.reduce(pc.add, steps)
-    took = zip(heard["uri"].to_pylist(), seconds.to_pylist(), strict=True)
-    broken = rows.filter(pc.equal(rows["status"], "failed"))
-    failed = zip(broken["uri"].to_pylist(), broken["reason"].to_pylist(), strict=True)
-    return Summary(
-        genres=dict(sorted(genres.items(), key=lambda pair: (-pair[1], pair[0]))),
-        slowest=tuple(heapq.nlargest(n_slowest, took, key=lambda pair: pair[1])),
-        failed=tuple(heapq.nsmallest(n_failed, failed)),
-        n_failed=len(broken),
-    )
+    return zip(heard["uri"].to_pylist(), seconds.to_pylist(), strict=True)
 
 
 def show_result(

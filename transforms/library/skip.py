@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from transforms.library.fingerprint import fingerprint
 from transforms.library.formats import format_of
 from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, with_tags
-from transforms.reports.read import read_parts
+from transforms.reports.pieces import Pieces, last_of_each
+from transforms.reports.read import RUN, read_parts
 from transforms.reports.schema import SCHEMA
 from transforms.storage import storage_of
 from transforms.tags.families.family import TagForm
@@ -94,10 +95,8 @@ class Earlier:
         return self.status in _SETTLED
 
 
-# Which run a row is from, where rows of many are in one part (see `compact`).
-_RUN = pa.field("run", pa.string())
 _COLUMNS = ("uri", *(column.name for column in dataclasses.fields(Earlier)))
-_STATE = pa.schema([_RUN if name == "run" else SCHEMA.field(name) for name in _COLUMNS])
+_STATE = pa.schema([RUN if name == "run" else SCHEMA.field(name) for name in _COLUMNS])
 
 
 def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
@@ -130,12 +129,12 @@ def _rows(table: pa.Table) -> Iterator[tuple]:
 def _tables(folder: str, run: str) -> Iterator[pa.Table]:
     """Parts of a run, or of what `compact` made of many, as far as they can be read."""
     for table in read_parts(folder, _STATE):
-        place = table.column_names.index(_RUN.name)
-        yield table.set_column(place, _RUN, pc.fill_null(table[_RUN.name], run))
+        place = table.column_names.index(RUN.name)
+        yield table.set_column(place, RUN, pc.fill_null(table[RUN.name], run))
 
 
-def compact(runs: Sequence[tuple[str, str]], folder: str) -> None:
-    """Write the latest row of each file as one part, for `read_earlier`.
+def compact(runs: Sequence[tuple[str, str]], folder: str, workplace: str) -> None:
+    """Write the latest row of each file, for `read_earlier`.
 
     Runs that were ended early each have rows for all that those before them settled. In
     Arrow, the rows that do not count cost a twentieth of what they cost as elements of a graph.
@@ -143,23 +142,18 @@ def compact(runs: Sequence[tuple[str, str]], folder: str) -> None:
     Parameters
     ----------
     runs : sequence of (str, str)
-        Folder of the parts and identifier; newest first.
+        Folder of the parts and identifier.
     folder : str
-        Is made. In memory are one part at a time and the names of all files.
+        Is made.
+    workplace : str
+        Local folder with room for what does not stay in memory.
     """
     storage = storage_of(folder)
     storage.make_folder(folder)
-    names: list[pa.Array] = []
-    with (
-        storage.writing(f"{folder}/part-0.parquet") as stream,
-        pq.ParquetWriter(stream, _STATE) as writer,
-    ):
-        for source, run in runs:
-            later = pa.chunked_array(names, pa.string())
-            for table in _tables(source, run):
-                counts = pc.invert(pc.is_in(table["uri"], value_set=later))
-                writer.write_table(table.filter(counts))
-                names += table["uri"].chunks
+    tables = (table for source, run in runs for table in _tables(source, run))
+    for number, piece in enumerate(Pieces(tables, _STATE, workplace)):
+        with storage.writing(f"{folder}/part-{number}.parquet") as stream:
+            pq.write_table(last_of_each(piece, ["uri"], RUN.name), stream)
 
 
 def key_of(track: Track) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import fnmatch
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.records import STATUSES, printable, reason_of
+from transforms.reports.pieces import Pieces, last_of_each
 from transforms.reports.schema import SCHEMA
 from transforms.storage import storage_of
+
+# Which run a row is from, where rows of many are together.
+RUN = pa.field("run", pa.string())
 
 _log = logging.getLogger("genrebeam")
 
@@ -99,24 +102,60 @@ def latest_rows(folder: str, columns: Sequence[str]) -> pa.Table:
     OSError
         If the folder cannot be read.
     """
-    names = list(dict.fromkeys([*columns, "uri", "finished_at"]))
-    wanted = pa.schema([SCHEMA.field(name) for name in names])
+    wanted = _needed(columns)
     rows = pa.concat_tables([wanted.empty_table(), *read_parts(folder, wanted)])
-    if pc.count_distinct(rows["uri"]).as_py() < len(rows):
-        times = rows.select(["uri", "finished_at"]).append_column(
-            "place", pa.array(np.arange(len(rows)))
+    return last_of_each(rows, ["uri"], "finished_at").select(list(columns))
+
+
+def _needed(columns: Sequence[str]) -> pa.Schema:
+    """These columns and those that tell which row of a file is the last."""
+    names = dict.fromkeys([*columns, "uri", "finished_at"])
+    return pa.schema([SCHEMA.field(name) for name in names])
+
+
+class Rows:
+    """Rows of the reports of some runs, one for each file in each run, in pieces.
+
+    Iterating yields `pyarrow.Table`, as often as needed. All rows of a folder of music are in
+    the same one (see `Pieces`), so that memory grows with neither the library nor the runs.
+
+    Parameters
+    ----------
+    reports : sequence of (str, str)
+        Folder of a run's parts and the run's identifier.
+    columns : sequence of str
+        To read; ``run``, the identifier, comes with them.
+    workplace : str
+        Local folder with room for what does not stay in memory.
+
+    Raises
+    ------
+    OSError
+        If a report cannot be read, or the disk is full.
+    """
+
+    def __init__(
+        self, reports: Sequence[tuple[str, str]], columns: Sequence[str], workplace: str
+    ) -> None:
+        wanted = _needed(columns)
+        tables = (
+            table.append_column(RUN, pa.repeat(run, len(table)))
+            for folder, run in reports
+            for table in read_parts(folder, wanted)
         )
-        times = times.sort_by("finished_at").group_by("uri", use_threads=False)
-        rows = rows.take(times.aggregate([("place", "last")])["place_last"])
-    return rows.select(list(columns))
+        self._pieces = Pieces(tables, wanted.append(RUN), workplace)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for piece in self._pieces:
+            yield last_of_each(piece, [RUN.name, "uri"], "finished_at")
 
 
-def statuses_of(rows: pa.Table) -> dict[str, int]:
+def statuses_of(rows: Iterable[pa.Table]) -> dict[str, int]:
     """Count rows by status.
 
     Parameters
     ----------
-    rows : pyarrow.Table
+    rows : iterable of pyarrow.Table
         With the column ``status``.
 
     Returns
@@ -124,7 +163,9 @@ def statuses_of(rows: pa.Table) -> dict[str, int]:
     dict of str to int
         In the order of `transforms.records.STATUSES`; without those that no row has.
     """
-    counted = {
-        entry["values"]: entry["counts"] for entry in rows["status"].value_counts().to_pylist()
-    }
+    counted: Counter[str] = Counter()
+    for piece in rows:
+        counted.update(
+            {one["values"]: one["counts"] for one in piece["status"].value_counts().to_pylist()}
+        )
     return {status: counted[status] for status in STATUSES if status in counted}

@@ -84,7 +84,7 @@ def test_a_page_that_cannot_be_written_is_told_and_no_more(tag, library, monkeyp
     for path in library.iterdir():
         path.unlink()
 
-    def full(folders, path):
+    def full(runs, rows, path):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pipeline.views.report_page.write_report_page", full)

@@ -149,7 +149,7 @@ def test_a_night_without_the_mounted_music_forgets_nothing(library, tag):
 
 def test_many_runs_are_joined_where_the_name_of_the_reports_is_no_text(tmp_path):
     folder = os.path.join(tmp_path, os.fsdecode(b"m\xfcsik"))
-    compact([], folder)
+    compact([], folder, str(tmp_path))
     assert list(read_earlier(folder, "run")) == []
 
 

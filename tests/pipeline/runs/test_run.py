@@ -136,7 +136,7 @@ def test_a_run_that_was_launched_is_closed_by_its_job(job):
         ended = close_run(run)
         facts = manifest(run)
         assert ended.manifest == facts
-        assert ended.rows["uri"].to_pylist() == ["/music/a.mp3"]
+        assert [uri for rows in ended.rows for uri in rows["uri"].to_pylist()] == ["/music/a.mp3"]
         assert (facts["state"], facts["counts"]) == ("finished", {"kept": 1})
         assert facts["library"] == "/music"
 

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.cli import main
-from pipeline.runs.run import Run
-from pipeline.views import report_figures
+from pipeline.runs.run import Run, rows_of
+from pipeline.views import report_table
 from pipeline.views.report_page import write_report_page
+from transforms.reports import pieces
 from transforms.reports.read import parts_of
 from transforms.reports.write import write_part
 from transforms.storage import local
@@ -84,7 +85,7 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
 
 def write_page(runs, path):
     """Write the page of runs from their reports."""
-    write_report_page({run: run.read_rows() for run in runs}, path)
+    write_report_page(runs, rows_of(runs), path)
 
 
 class Page(HTMLParser):
@@ -293,10 +294,49 @@ def test_a_row_that_nothing_has_changed_leaves_the_row_of_the_run_before(tmp_pat
 
 
 def test_a_huge_run_shows_its_least_certain_tracks(page_of, monkeypatch):
-    monkeypatch.setattr(report_figures, "_MOST_ROWS", 2)
+    monkeypatch.setattr(report_table, "_MOST_ROWS", 2)
     page = page_of(*(row(f"/m/{i}.mp3", confidence=1 - i / 10) for i in range(4)))
     assert page.column("file") == ["3.mp3", "2.mp3"]
-    assert "The table has 2 of 4 tracks; the Parquet report has all." in page.text
+    assert "The table has 2 of 4 tracks: " in page.text
+    assert "The Parquet files have all; docs/queries.md shows how" in page.text
+
+
+def test_a_huge_run_shows_first_what_failed_was_refused_or_was_changed(page_of, monkeypatch):
+    monkeypatch.setattr(report_table, "_MOST_ROWS", 4)
+    page = page_of(
+        *(row(f"/m/same {i}.mp3", "unchanged", confidence=0.1) for i in range(9)),
+        row("/m/new.mp3", confidence=0.9),
+        row("/m/broken.mp3", status="failed"),
+        row("/m/doubtful.mp3", status="refused", stage="vote", confidence=0.3),
+    )
+    assert page.column("file") == ["same 0.mp3", "doubtful.mp3", "new.mp3", "broken.mp3"]
+    assert "The table has 4 of 12 tracks" in page.text
+
+
+def test_a_page_of_rows_that_do_not_fit_in_memory_is_the_same(tmp_path, monkeypatch):
+    def rows(run):
+        for number in range(60):
+            artist, album = f"Artist {number % 11}", f"Album {number % 3}"
+            genres = {
+                "genres_before": ["Folk"],
+                "genres_after": ["Folk", "Jazz", "Rock"][number % 2 :],
+            }
+            yield row(f"/m/{artist}/{album}/{number}.mp3", artist=artist, album=album, **genres)
+            yield row(f"/m/{artist}/{run}{number}.mp3", "failed", reason=f"bad {number % 4}")
+            yield row(f"/m/{artist}/no{number}.mp3", "refused", confidence=number / 100)
+            yield row(f"/m/{artist}/as{number}.mp3", "unchanged", stage="skip")
+
+    runs = [make_run(tmp_path, list(rows(id)), id) for id in "12"]
+    for run in runs:  # reported twice
+        write_part([row("/m/twice.mp3"), row("/m/twice.mp3", "kept")], run.tracks, run.folder)
+    monkeypatch.setattr(report_table, "_MOST_ROWS", 90)
+    found = []
+    for most in (1_000_000, 50):
+        monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", most)
+        write_page(runs, str(tmp_path / "page.html"))
+        found.append((tmp_path / "page.html").read_text())
+    assert found[0] == found[1]
+    assert "The table has 90 of 301 tracks" in Page(found[0]).text
 
 
 def test_any_name_stays_text(page_of):

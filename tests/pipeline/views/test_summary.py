@@ -8,7 +8,8 @@ import pytest
 from pipeline.runs import run
 from pipeline.views.summary import Summary, show_result, summarise
 from tests.screens import EVIL, SHOWN, STYLE, Screen, cells
-from transforms.reports.read import latest_rows
+from transforms.reports import pieces
+from transforms.reports.read import Rows, latest_rows
 from transforms.reports.schema import SCHEMA
 from transforms.reports.write import write_part
 
@@ -92,11 +93,27 @@ def test_summary_of_a_report_of_several_parts(tmp_path):
         ],
         *2 * [str(tmp_path)],
     )
-    found = summarise(latest_rows(str(tmp_path), run.SHOWN), n_slowest=3, n_failed=1)
+    found = summarise([latest_rows(str(tmp_path), run.SHOWN)], n_slowest=3, n_failed=1)
     assert list(found.genres.items()) == [("Rock", 2), ("Jazz", 1), ("Pop", 1)]
     assert found.slowest == (("/a.mp3", 9.0), ("/c.mp3", 3.0), ("/f.mp3", 2.0))
     assert (found.failed, found.n_failed) == ((("/a.mp3", "why a"),), 2)
 
 
+def test_summary_of_a_report_that_does_not_fit_in_memory_is_the_same(tmp_path, monkeypatch):
+    rows = [
+        row(f"/{number % 7}/{number}.mp3", genres_after=["Rock", "Pop"], hear_s=number / 3)
+        for number in range(40)
+    ]
+    rows += [
+        row(f"/{number % 7}/x{number}.mp3", status="failed", reason="") for number in range(20)
+    ]
+    for begin in range(0, len(rows), 10):
+        write_part(rows[begin : begin + 10], *2 * [str(tmp_path)])
+    whole = summarise(Rows([(str(tmp_path), "1")], run.SHOWN, str(tmp_path)))
+    monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", 15)
+    assert summarise(Rows([(str(tmp_path), "1")], run.SHOWN, str(tmp_path))) == whole
+    assert (whole.genres, whole.n_failed) == ({"Pop": 40, "Rock": 40}, 20)
+
+
 def test_summary_of_a_run_that_saw_nothing(tmp_path):
-    assert summarise(latest_rows(str(tmp_path), run.SHOWN)) == Summary({}, (), (), 0)
+    assert summarise([latest_rows(str(tmp_path), run.SHOWN)]) == Summary({}, (), (), 0)

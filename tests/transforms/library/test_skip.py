@@ -20,6 +20,7 @@ from transforms.library.skip import (
     unchanged,
 )
 from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
+from transforms.reports import pieces
 from transforms.reports.write import row, write_part
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
@@ -105,7 +106,12 @@ def test_reads_what_was_reported_before_there_were_fingerprints(tiny_bundle, tmp
     assert (key, earlier.status, earlier.fingerprint) == (key_of(TRACK), "kept", None)
 
 
-def test_of_many_runs_the_latest_row_of_each_file_is_read(tiny_bundle, tmp_path):
+@pytest.mark.parametrize("most_in_memory", [100, 1])
+def test_of_many_runs_the_latest_row_of_each_file_is_read(
+    tiny_bundle, tmp_path, monkeypatch, most_in_memory
+):
+    monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", most_in_memory)
+
     def report(run: str, **statuses: str) -> tuple[str, str]:
         folder = tmp_path / run
         folder.mkdir()
@@ -121,7 +127,7 @@ def test_of_many_runs_the_latest_row_of_each_file_is_read(tiny_bundle, tmp_path)
         report("run-1", a="kept", b="tagged"),
         report("run-0", a="kept", b="failed", c="kept"),
     ]
-    compact(runs, str(tmp_path / "all"))
+    compact(runs, str(tmp_path / "all"), str(tmp_path))
     found = dict(read_earlier(str(tmp_path / "all"), "run-4"))
     assert {key: (row.run, row.status) for key, row in found.items()} == {
         "/a.mp3": ("run-3", "failed"),

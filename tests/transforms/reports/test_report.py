@@ -122,7 +122,7 @@ def test_parts_are_compressed_and_add_up(tiny_bundle, tmp_path):
         rows = [row(Outcome(track, "kept", "", "has one"), tiny_bundle, "") for track in tracks]
         part = write_part(rows, str(tmp_path), str(tmp_path))
     assert pq.ParquetFile(part).metadata.row_group(0).column(0).compression == "ZSTD"
-    assert statuses_of(latest_rows(str(tmp_path), ["status"])) == {"kept": 6}
+    assert statuses_of([latest_rows(str(tmp_path), ["status"])]) == {"kept": 6}
 
 
 def test_a_file_that_was_reported_twice_counts_once_as_it_was_last(tiny_bundle, tmp_path):

@@ -1,0 +1,127 @@
+"""The table of the report page: which tracks it has, and their data by column."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# More rows make the page slow to open; the Parquet has them all.
+_MOST_ROWS = 50_000
+_N_BEST = 3
+# Where not all have room, these have it first. What a run left as it was comes after them.
+_FIRST = ("failed", "refused", "tagged", "would_tag")
+
+
+class Tracks:
+    """The table's data by column, least certain first, then what failed, then the rest.
+
+    Where there are too many tracks, it has first what failed, then what was refused, then what
+    was changed, and of each the least certain.
+
+    Texts are sorted and appear once; a column has their numbers (-1: none), which thus sort
+    as the texts do. Probabilities are in tenths of a percent.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Identifiers of the runs that the column ``run`` tells of.
+    """
+
+    def __init__(self, runs: Sequence[str]) -> None:
+        self.runs = runs
+        self._kept: pa.Table | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        rows = rows.append_column("place", pa.array(_places(rows)))
+        if self._kept is not None:
+            if len(self._kept) == _MOST_ROWS:
+                last = self._kept.slice(_MOST_ROWS - 1).to_pylist()[0]
+                ties = pc.and_(
+                    pc.equal(rows["place"], last["place"]), pc.less(rows["uri"], last["uri"])
+                )
+                rows = rows.filter(pc.or_(pc.less(rows["place"], last["place"]), ties))
+            rows = pa.concat_tables([self._kept, rows])
+        if len(rows) >= _MOST_ROWS:
+            first = pc.sort_indices(
+                rows.select(["place", "uri"]), [("place", "ascending"), ("uri", "ascending")]
+            )
+            rows = rows.take(first.slice(0, _MOST_ROWS))
+        self._kept = rows.combine_chunks()
+
+    def found(self) -> dict[str, Any]:
+        """The data, as ``templates/report.js`` reads it."""
+        return _table(self._kept.sort_by("uri"), self.runs)
+
+
+def _places(rows: pa.Table) -> np.ndarray:
+    """What decides which rows have room: the lower, the rather; ``(n,) float64``."""
+    kind = pc.fill_null(pc.index_in(rows["status"], pa.array(_FIRST)), len(_FIRST)).to_numpy()
+    kind = np.where(kind == _FIRST.index("would_tag"), _FIRST.index("tagged"), kind)
+    confidence = pc.fill_null(rows["confidence"].cast(pa.float64()), 1.5).to_numpy()
+    return 2 * kind + confidence.clip(0, 1.5)
+
+
+def _table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
+    confidence = rows["confidence"].to_numpy()
+    unheard = np.isnan(confidence)
+    failed = pc.equal(rows["status"], "failed").to_numpy()
+    rows = rows.take(np.lexsort((confidence, unheard & ~failed, unheard)))
+    columns = {name: rows[name].to_pylist() for name in rows.column_names}
+    names = [uri.rpartition("/")[2] for uri in columns["uri"]]
+    titles = [title or name for title, name in zip(columns["title"], names, strict=True)]
+    heard = (
+        [(g, p) for g, p in pairs or () if math.isfinite(p)] for pairs in columns["probabilities"]
+    )
+    best = [sorted(pairs, key=lambda pair: -pair[1])[:_N_BEST] for pairs in heard]
+    genres = sorted({genre for pairs in best for genre, _ in pairs})
+    number = {genre: i for i, genre in enumerate(genres)}
+    return {
+        "rows": len(rows),
+        "columns": {
+            "title": _numbered(titles),
+            "file": _numbered(names),
+            **{
+                name: _numbered(columns[name])
+                for name in ("folder", "artist", "album", "status", "stage", "reason")
+            },
+            "before": _numbered([tuple(genres) or None for genres in columns["genres_before"]]),
+            "after": _numbered([tuple(genres) or None for genres in columns["genres_after"]]),
+        },
+        "runs": runs,
+        "run": columns["run"],
+        "seconds": [_whole(seconds) for seconds in columns["duration_s"]],
+        "confidence": [-1 if p is None else round(1000 * p) for p in columns["confidence"]],
+        "genres": genres,
+        "best": [
+            [v for genre, p in pairs for v in (number[genre], round(1000 * p))] for pairs in best
+        ],
+    }
+
+
+def _whole(seconds: float | None) -> int:
+    """-1 where headers of damaged files promise anything."""
+    if seconds is None or not 0 <= seconds < 1e6:
+        return -1
+    return round(seconds)
+
+
+def _numbered(values: Sequence[Any]) -> dict[str, list[Any]]:
+    known = sorted({value for value in values if value is not None}, key=_place)
+    number = {value: i for i, value in enumerate(known)}
+    return {"values": known, "numbers": [number.get(value, -1) for value in values]}
+
+
+def _place(value: str | tuple[str, ...]) -> tuple[str, str]:
+    """Where a text stands in the alphabet: without accents, whatever its case."""
+    text = value if isinstance(value, str) else "\0".join(value)
+    if text.isascii():
+        return text.casefold(), text
+    letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(letters).casefold(), text
