@@ -4,26 +4,18 @@ Counts, charts and lists are plain HTML and CSS, written by the template: they s
 and without a script. (Plotly would add 4 MB to the folder of every run.) The table's rows
 are data inside the page, column by column, each text once; ``templates/report.js`` searches
 and sorts the columns and shows a page of rows at a time.
-
-Names come from people's tags and may hold anything: jinja2 escapes what becomes HTML or
-JSON, the script sets text only, and the page's own policy lets no other script run.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime
-import functools
-import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pipeline import __version__
 from pipeline.runs.run import Run
 from pipeline.views.report_figures import (
     confidence,
@@ -34,11 +26,9 @@ from pipeline.views.report_figures import (
     problems,
     table,
 )
+from pipeline.views.web_page import percent, write_web_page
 from transforms.records import printable
 from transforms.reports.read import statuses_of
-from transforms.storage import storage_of
-
-_TEMPLATES = PackageLoader("pipeline.views")
 
 
 def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
@@ -62,13 +52,10 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
     runs = sorted(reports, key=lambda run: run.id)
     rows = latest_of_all([reports[run] for run in runs])
     counts = statuses_of(rows)
-    environment = _environment()
-    # In the page's policy: no script runs but this one, whatever a name may try.
-    script = _TEMPLATES.get_source(environment, "report.js")[0]
-    page = environment.get_template("report.html.j2").render(
-        version=__version__,
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    write_web_page(
+        path,
+        "report.html.j2",
+        ["report.js"],
         headline=headline(counts),
         runs=[_facts(run, reports[run]) for run in runs],
         n_files=len(rows),
@@ -80,31 +67,6 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
         problems=problems(rows),
         tracks=table(rows, [run.id for run in runs]),
     )
-    with storage_of(path).writing(path) as stream:
-        # What is no text in the path of a folder appears as `printable` would show it, which
-        # is an escape of the same character inside JSON.
-        stream.write(page.encode("utf-8", errors="backslashreplace"))
-
-
-@functools.cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=_TEMPLATES,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    environment.filters["number"] = "{:,}".format
-    environment.filters["percent"] = _percent
-    environment.filters["words"] = lambda name: name.replace("_", " ")
-    environment.filters["share"] = "{:.4g}".format
-    return environment
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 @dataclass(frozen=True)
@@ -158,7 +120,7 @@ def _policy(options: dict[str, Any]) -> str:
         f"at most {options['top_k']} genre{'' if options['top_k'] == 1 else 's'}",
     ]
     if options["min_confidence"]:
-        parts.append(f"refused below {_percent(options['min_confidence'])}")
+        parts.append(f"refused below {percent(options['min_confidence'])}")
     if options["dry_run"]:
         parts.append("dry run")
     return "; ".join(parts)
