@@ -86,7 +86,7 @@ class Heard:
         numbers = numbers[np.lexsort((row[numbers], part[numbers]))]
         needed, begins = np.unique(part[numbers], return_index=True)
         opened = storage_of(self.report).opened(self.parts[number] for number in needed)
-        for (_, open_part), of_part in zip(opened, np.split(numbers, begins[1:]), strict=True):
+        for (_, open_part), of_part in zip(opened, np.split(numbers, begins)[1:], strict=True):
             with open_part() as stream:
                 yield from _embeddings_in(stream, of_part, row[of_part])
 

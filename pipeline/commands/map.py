@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others, own_output
 from pipeline.settings.options import DEFAULT_REPORT, UsageError
 from pipeline.views.terminal import safe
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from transforms.storage import absolute
 
     report = absolute(arguments.report)
-    path = absolute(arguments.out or os.path.join(report, "map.html"))
+    path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
     heard = heard_tracks(report, MORE_FACTS)
     missing: list[str] = []
     library_map = map_of_library(heard, missing)

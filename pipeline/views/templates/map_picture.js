@@ -15,7 +15,8 @@ const columns = Object.fromEntries(
 );
 
 const canvas = byId("canvas");
-const context = canvas.getContext("2d");
+// The script makes the pixels: a graphics card could only copy them once more.
+const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
 const view = { x: 0.5, y: 0.5, zoom: 1, width: 0, height: 0, ratio: 1 };
 // Of each track: 0 not shown, 1 faint, 2 full.
 const level = new Uint8Array(data.rows).fill(2);
