@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others, own_output
 from pipeline.settings.options import DEFAULT_REPORT, UsageError
-from pipeline.views.terminal import safe
+from pipeline.views.terminal import busy, safe
 
 
 def add(commands: Any) -> None:
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
     heard = heard_tracks(report, MORE_FACTS)
     missing: list[str] = []
-    library_map = map_of_library(heard, missing)
+    with busy(f"placing {len(heard.tracks):,} tracks", sys.stderr):
+        library_map = map_of_library(heard, missing)
     tell_left_out(heard, missing, sys.stderr)
     n_tracks = len(library_map.tracks)
     if not n_tracks:

@@ -324,7 +324,8 @@ canvas.addEventListener(
   "wheel",
   (event) => {
     event.preventDefault();
-    const lines = event.deltaMode ? 30 : 1;
+    // In lines, not pixels; or what a touchpad tells of two fingers, which is little.
+    const lines = event.deltaMode ? 30 : event.ctrlKey ? 6 : 1;
     zoomBy(Math.exp(-Math.max(Math.min(event.deltaY * lines, 240), -240) / 400), ...at(event));
   },
   { passive: false },
