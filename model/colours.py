@@ -2,6 +2,7 @@
 
 # Okabe and Ito's (https://jfly.uni-koeln.de/color/), yellow darkened and black lightened so
 # that they show on both, and two more.
+GREY = "#808080"
 COLOURS = (
     "#0072b2",
     "#d55e00",
@@ -11,7 +12,7 @@ COLOURS = (
     "#56b4e9",
     "#a39a00",
     "#8457c9",
-    "#808080",
+    GREY,
     "#9c5b3c",
 )
 

@@ -32,6 +32,7 @@ from pipeline.commands import (
     train,
     undo,
 )
+from pipeline.commands import map as library_map
 from pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
 from pipeline.settings.config import parse
 from pipeline.settings.options import UsageError
@@ -136,6 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
         inspect,
         similar,
         playlist,
+        library_map,
         duplicates,
         prepare,
         train,

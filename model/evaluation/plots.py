@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from model.colours import colour_of
+from model.plane import on_a_plane
 
 # Shapes and dashes repeat after another number than colours do, so that readers who see few
 # colours can tell classes apart.
@@ -58,20 +59,12 @@ def map_of(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
     None for fewer than ten tracks, or where they are all in one place.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
     n_tracks = len(embedding)
     if n_tracks < LEAST_FOR_MAP or not np.ptp(embedding, axis=0).any():
         return None
     n = min(n_tracks, _MOST_ON_MAP)
     chosen = np.arange(n) * n_tracks // n
-    some = embedding[chosen]
-    main = PCA(min(50, n - 1, some.shape[1]), random_state=0).fit_transform(some)
-    start = np.zeros((n, 2))
-    start[:, : main.shape[1]] = main[:, :2]
-    plane = TSNE(perplexity=min(30, (n - 1) / 3), init=start / start.std() * 1e-4, random_state=0)
-    return chosen, plane.fit_transform(main)
+    return chosen, on_a_plane(embedding[chosen])
 
 
 def _shown(text: str) -> str:

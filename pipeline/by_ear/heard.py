@@ -86,7 +86,7 @@ class Heard:
         numbers = numbers[np.lexsort((row[numbers], part[numbers]))]
         needed, begins = np.unique(part[numbers], return_index=True)
         opened = storage_of(self.report).opened(self.parts[number] for number in needed)
-        for (_, open_part), of_part in zip(opened, np.split(numbers, begins[1:]), strict=True):
+        for (_, open_part), of_part in zip(opened, np.split(numbers, begins)[1:], strict=True):
             with open_part() as stream:
                 yield from _embeddings_in(stream, of_part, row[of_part])
 
@@ -124,13 +124,15 @@ def how_to_hear(library: str, report: str) -> str:
     return f"genrebeam tag {name} --existing replace --dry-run --embeddings{where}"
 
 
-def heard_tracks(report: str) -> Heard:
+def heard_tracks(report: str, more: Sequence[str] = ()) -> Heard:
     """Find the newest embedding of each track.
 
     Parameters
     ----------
     report : str
         Absolute path of the reports' home.
+    more : sequence of str, optional
+        Further columns of the report that `tracks` shall have.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def heard_tracks(report: str) -> Heard:
     """
     try:
         runs = [run for run in runs_of(report) if not run.in_one_folder]
-        seen, embedded, parts, libraries = _read(runs)
+        seen, embedded, parts, libraries = _read(runs, (*_FACTS, *more))
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UsageError(f"{report}: cannot be read ({reason})") from error
@@ -174,7 +176,9 @@ def heard_tracks(report: str) -> Heard:
     return Heard(name, version, tracks.drop(["status"]), parts, n_unheard, library, report)
 
 
-def _read(runs: Sequence[Run]) -> tuple[pa.Table, pa.Table, list[str], list[str | None]]:
+def _read(
+    runs: Sequence[Run], facts_of_track: Sequence[str]
+) -> tuple[pa.Table, pa.Table, list[str], list[str | None]]:
     """Rows of all files that are there, rows that have an embedding, their parts; newest first."""
     seen, embedded = [], []
     parts: list[str] = []
@@ -185,7 +189,7 @@ def _read(runs: Sequence[Run]) -> tuple[pa.Table, pa.Table, list[str], list[str 
         library = facts.get("library")
         libraries.append(library)
         if library not in whole:
-            seen.append(latest_rows(run.tracks, _FACTS))
+            seen.append(latest_rows(run.tracks, facts_of_track))
         noted = facts.get("options", {}).get("embeddings", True)
         for path, open_part in storage_of(run.home).opened(parts_of(run.tracks) if noted else ()):
             with open_part() as stream:

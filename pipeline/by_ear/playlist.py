@@ -93,6 +93,31 @@ def _is_among(
     return False
 
 
+def path_in_playlist(uri: str, folder: str) -> str | None:
+    """How a playlist names a track.
+
+    Parameters
+    ----------
+    uri : str
+    folder : str
+        Where the playlist will be; the path is relative to it. Of music in a bucket it is whole.
+
+    Returns
+    -------
+    str or None
+        None if the name cannot stand in a playlist: it has a line break, or bytes that are no
+        text.
+    """
+    path = storage_of(uri).relative(path_of(uri), folder)
+    if path.startswith("#"):
+        path = f"./{path}"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return None
+    return path if len(path.splitlines()) == 1 else None
+
+
 def m3u8(entries: Sequence[Entry], folder: str) -> tuple[str, list[str]]:
     """The text of a playlist.
 
@@ -107,20 +132,12 @@ def m3u8(entries: Sequence[Entry], folder: str) -> tuple[str, list[str]]:
     -------
     text : str
     left_out : list of str
-        Files whose names cannot stand in a playlist: they have a line break, or bytes that are
-        no text.
+        Files whose names cannot stand in a playlist (see `path_in_playlist`).
     """
     lines, left_out = ["#EXTM3U"], []
     for entry in entries:
-        path = storage_of(entry.uri).relative(path_of(entry.uri), folder)
-        if path.startswith("#"):
-            path = f"./{path}"
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            left_out.append(entry.uri)
-            continue
-        if len(path.splitlines()) != 1:
+        path = path_in_playlist(entry.uri, folder)
+        if path is None:
             left_out.append(entry.uri)
             continue
         stem = os.path.splitext(os.path.basename(path))[0]

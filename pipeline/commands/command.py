@@ -87,3 +87,34 @@ def complain(message: str, code: int) -> int:
     """Print an error in one line and return the exit code."""
     print(f"genrebeam: {safe(message)}", file=sys.stderr)
     return code
+
+
+def own_output(path: str, beginning: str) -> str:
+    """The absolute path of a file to write, checked not to be somebody else's file.
+
+    What is in a bucket is not checked.
+
+    Parameters
+    ----------
+    path : str
+    beginning : str
+        What every file of its kind begins with; a file that does may be replaced.
+
+    Raises
+    ------
+    UsageError
+        If another file has this name, or it cannot be read.
+    """
+    from transforms.storage import absolute
+
+    path = absolute(path)
+    try:
+        with open(path, "rb") as stream:
+            found = stream.read(len(beginning) + 3).removeprefix(b"\xef\xbb\xbf")
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    if not found.startswith(beginning.encode()):
+        raise UsageError(f"{path}: another file has this name; choose another with --out")
+    return path

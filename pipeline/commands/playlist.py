@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others, own_output
 from pipeline.settings.options import DEFAULT_REPORT, UsageError, count
 from pipeline.views.terminal import safe
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pipeline.by_ear.heard import Heard
     from pipeline.by_ear.playlist import Entry
     from pipeline.by_ear.similar import Seed
-
-_FIRST_LINE = "#EXTM3U"
 
 
 def add(commands: Any) -> None:
@@ -64,7 +62,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    out = None if arguments.out is None else _checked_output(arguments.out)
+    out = None if arguments.out is None else own_output(arguments.out, "#EXTM3U")
     from pipeline.by_ear.heard import heard_tracks
     from pipeline.by_ear.playlist import m3u8
     from pipeline.by_ear.similar import seed_of
@@ -95,24 +93,6 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         raise UsageError(f"{out}: cannot be written ({error.strerror})") from error
     print(f"playlist: {safe(out)} ({len(entries) - len(left_out)} tracks)")
     return OK
-
-
-def _checked_output(path: str) -> str:
-    """Absolute path of a playlist, checked not to be somebody else's file."""
-    path = os.path.abspath(path)
-    try:
-        with open(path, "rb") as stream:
-            if (
-                not stream.read(len(_FIRST_LINE) + 3)
-                .removeprefix(b"\xef\xbb\xbf")
-                .startswith(_FIRST_LINE.encode())
-            ):
-                raise UsageError(f"{path}: another file has this name; choose another with --out")
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
-    return path
 
 
 def _entries(heard: Heard, seed: Seed, length: int, missing: list[str]) -> list[Entry]:

@@ -4,32 +4,22 @@ Counts, charts and lists are plain HTML and CSS, written by the template: they s
 and without a script. (Plotly would add 4 MB to the folder of every run.) The table's rows
 are data inside the page, column by column, each text once; ``templates/report.js`` searches
 and sorts the columns and shows a page of rows at a time.
-
-Names come from people's tags and may hold anything: jinja2 escapes what becomes HTML or
-JSON, the script sets text only, and the page's own policy lets no other script run.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime
-import functools
-import hashlib
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pipeline import __version__
 from pipeline.runs.run import Run
 from pipeline.views.report_figures import figures, headline
+from pipeline.views.web_page import percent, write_web_page
 from transforms.records import printable
-from transforms.storage import storage_of
-
-_TEMPLATES = PackageLoader("pipeline.views")
 
 
 def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: str) -> None:
@@ -54,13 +44,10 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
     """
     runs = sorted(reports, key=lambda run: run.id)
     found = figures(rows, [run.id for run in runs])
-    environment = _environment()
-    # In the page's policy: no script runs but this one, whatever a name may try.
-    script = _TEMPLATES.get_source(environment, "report.js")[0]
-    page = environment.get_template("report.html.j2").render(
-        version=__version__,
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    write_web_page(
+        path,
+        "report.html.j2",
+        ["report.js"],
         headline=headline(found.counts),
         runs=[_facts(run, found.counts_of_runs[run.id]) for run in runs],
         n_files=sum(found.counts.values()),
@@ -72,31 +59,6 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
         problems=found.problems,
         tracks=found.tracks,
     )
-    with storage_of(path).writing(path) as stream:
-        # What is no text in the path of a folder appears as `printable` would show it, which
-        # is an escape of the same character inside JSON.
-        stream.write(page.encode("utf-8", errors="backslashreplace"))
-
-
-@functools.cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=_TEMPLATES,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    environment.filters["number"] = "{:,}".format
-    environment.filters["percent"] = _percent
-    environment.filters["words"] = lambda name: name.replace("_", " ")
-    environment.filters["share"] = "{:.4g}".format
-    return environment
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 @dataclass(frozen=True)
@@ -150,7 +112,7 @@ def _policy(options: dict[str, Any]) -> str:
         f"at most {options['top_k']} genre{'' if options['top_k'] == 1 else 's'}",
     ]
     if options["min_confidence"]:
-        parts.append(f"refused below {_percent(options['min_confidence'])}")
+        parts.append(f"refused below {percent(options['min_confidence'])}")
     if options["dry_run"]:
         parts.append("dry run")
     return "; ".join(parts)

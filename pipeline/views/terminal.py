@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO, TypeGuard, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, TextIO, TypeGuard, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -89,6 +90,22 @@ def tracked(items: Iterable[T], total: int, stream: TextIO | None) -> Iterable[T
     from rich.progress import track
 
     return track(items, "", total, console=console_of(stream), transient=True)
+
+
+def busy(told: str, stream: TextIO | None) -> AbstractContextManager[Any]:
+    """Say on a terminal what is being done, for as long as it takes.
+
+    Parameters
+    ----------
+    told : str
+    stream : file or None
+        None shows nothing.
+    """
+    if not is_terminal(stream):
+        return nullcontext()
+    from rich.text import Text
+
+    return console_of(stream).status(Text(safe(told)))
 
 
 def pairs(rows: Iterable[tuple[str, str]], style: str = "") -> Table:

@@ -1,5 +1,3 @@
-"use strict";
-
 const ROWS_PER_PAGE = 25;
 // The columns to sort by: first the chosen one, then those that decide between equals.
 const SORTS = {
@@ -11,7 +9,6 @@ const SORTS = {
   status: ["status"],
 };
 
-const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 const columns = { ...data.columns, confidence: { numbers: data.confidence } };
 const state = { query: "", status: "", only: {}, sort: "confidence", descending: false, page: 0 };
@@ -45,10 +42,6 @@ function sorted() {
     }
     return a - b;
   });
-}
-
-function fold(text) {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
 // The text to search: one for each row, made once.
@@ -88,10 +81,6 @@ function fill(piece, texts) {
   for (const [name, text] of Object.entries(texts)) {
     piece.querySelector(`[data-text=${name}]`).textContent = text;
   }
-}
-
-function count(number) {
-  return number.toLocaleString("en");
 }
 
 function percent(permille) {
@@ -226,16 +215,6 @@ for (const button of document.querySelectorAll("button.more")) {
   });
 }
 
-const root = document.documentElement;
-const prefersDark = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (root.style.colorScheme || (prefersDark.matches ? "dark" : "light")) === "dark";
-const tellTheme = () => byId("theme").setAttribute("aria-pressed", String(isDark()));
-byId("theme").addEventListener("click", () => {
-  root.style.colorScheme = isDark() ? "light" : "dark";
-  tellTheme();
-});
-prefersDark.addEventListener("change", tellTheme);
-tellTheme();
 show();
 // Prepare the search, so that the first letter typed does not wait for it.
 setTimeout(haystack, 300);

@@ -84,7 +84,8 @@ def test_tracks_whose_genre_was_kept_were_not_heard_and_that_is_said(heard, tiny
 
 
 @pytest.mark.parametrize(
-    "command", [["similar", "music/a.flac"], ["playlist", "--like", "music/a.flac"], ["duplicates"]]
+    "command",
+    [["similar", "music/a.flac"], ["playlist", "--like", "music/a.flac"], ["duplicates"], ["map"]],
 )
 def test_without_embeddings_one_line_says_how_to_get_them(library, tiny_bundle, capsys, command):
     assert main(["tag", str(library), "--bundle", tiny_bundle.path, "--quiet"]) == 0
@@ -162,3 +163,41 @@ def test_a_file_that_cannot_be_listened_to_is_exit_code_1(heard, capsys):
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith(f"genrebeam: {heard / 'a.mp3'}: ")
+
+
+def test_a_map_is_a_page_in_the_report_folder_or_where_it_is_wanted(heard, capsys):
+    capsys.readouterr()
+    assert main(["map"]) == 0
+    page = heard.parent / "genre-report" / "map.html"
+    assert capsys.readouterr().out == f"map: {page} (4 tracks)\n"
+    assert "<h1>4 tracks by ear</h1>" in page.read_text(encoding="utf-8")
+    before = files_of(heard)
+    for _ in range(2):  # its own earlier page may be replaced
+        assert main(["map", "--out", str(heard / "map.html")]) == 0
+    assert files_of(heard).keys() == before.keys() | {"map.html"}
+    assert {name: files_of(heard)[name] for name in before} == before
+
+
+def test_a_map_leaves_out_files_that_are_gone_and_says_so(heard, capsys):
+    (heard / "a.mp3").unlink()
+    capsys.readouterr()
+    assert main(["map"]) == 0
+    told = capsys.readouterr()
+    assert told.err == f"genrebeam: no longer there, left out: {heard / 'a.mp3'}\n"
+    assert "(3 tracks)" in told.out
+
+
+def test_a_map_of_files_that_are_all_gone_is_exit_code_1(heard, capsys):
+    shutil.rmtree(heard)
+    capsys.readouterr()
+    assert main(["map"]) == 1
+    assert "none of its tracks is there any more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.flac/map.html"])
+def test_a_map_replaces_no_other_file(heard, capsys, name):
+    before = files_of(heard)
+    capsys.readouterr()
+    assert main(["map", "--out", str(heard / name)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert files_of(heard) == before

@@ -1,20 +1,12 @@
 """The report page in a real browser: search, sort, colours, a phone, and hostile names."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.pipeline.views import DESK, PHONE
 from tests.pipeline.views.test_report_page import HOSTILE, make_run, row, write_page
 
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("chromium is not installed (apt-get install chromium)", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-DESK = {"width": 1200, "height": 900}
-PHONE = {"width": 390, "height": 844}
 # Wider than any phone, without a place to break; and text from right to left.
 LONG = "x" * 300
 RIGHT_TO_LEFT = "\u202e\u05e9\u05d9\u05e8\u202c"
@@ -43,43 +35,10 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        # Chromium's own sandbox does not work for root, as whom containers like to run.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     write_page([make_run(folder, rows())], str(folder / "report.html"))
     return (folder / "report.html").as_uri()
-
-
-@pytest.fixture
-def opened(browser, address):
-    """Open the page; at the end nothing may have been complained of, asked for, or run."""
-    contexts, complaints, requests = [], [], []
-
-    def opened(address=address, viewport=DESK, **options):
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(address)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
 
 
 def titles(page):

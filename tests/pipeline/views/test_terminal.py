@@ -50,6 +50,15 @@ def test_a_loop_is_watched_only_on_a_terminal():
     assert "%" in screen.plain
 
 
+def test_what_takes_long_is_told_only_on_a_terminal():
+    screen, file = Screen(), io.StringIO()
+    for stream in (screen, file, None):
+        with terminal.busy("placing [red] 3 tracks", stream):
+            pass
+    assert "placing [red] 3 tracks" in screen.plain
+    assert file.getvalue() == ""
+
+
 def test_a_dumb_terminal_is_none(monkeypatch):
     assert terminal.is_terminal(Screen())
     monkeypatch.setenv("TERM", "dumb")

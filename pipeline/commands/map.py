@@ -1,0 +1,69 @@
+"""``genrebeam map``: a page that shows every track of a library as a point."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others, own_output
+from pipeline.settings.options import DEFAULT_REPORT, UsageError
+from pipeline.views.terminal import busy, safe
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    library_map = add_command(
+        commands,
+        "map",
+        run,
+        "make a web page with every track as a point, near those that sound like it",
+        "examples:\n"
+        "  genrebeam map\n"
+        "  genrebeam map --report nas/genre-report --out ~/Music/map.html\n"
+        "\n"
+        "The page is one file and needs no network. Draw around points to get a playlist; its\n"
+        "paths are relative to the folder of the page, or whole.\n"
+        "Hear the library once with embeddings first: see genrebeam similar --help.\n"
+        "exit codes: 0 done, 1 no track is there any more, 2 wrong usage",
+    )
+    library_map.add_argument(
+        "--report",
+        metavar="DIR",
+        default=DEFAULT_REPORT,
+        help=f"the report folder (default: ./{DEFAULT_REPORT})",
+    )
+    library_map.add_argument(
+        "--out",
+        metavar="FILE",
+        default=None,
+        help="file of the page (default: map.html in the report folder)",
+    )
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    from pipeline.by_ear.heard import heard_tracks
+    from pipeline.by_ear.map import MORE_FACTS, map_of_library
+    from pipeline.views.by_ear import tell_left_out
+    from pipeline.views.map_page import write_map_page
+    from transforms.storage import absolute
+
+    report = absolute(arguments.report)
+    path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
+    heard = heard_tracks(report, MORE_FACTS)
+    missing: list[str] = []
+    with busy(f"placing {len(heard.tracks):,} tracks", sys.stderr):
+        library_map = map_of_library(heard, missing)
+    tell_left_out(heard, missing, sys.stderr)
+    n_tracks = len(library_map.tracks)
+    if not n_tracks:
+        return complain(f"{report}: none of its tracks is there any more", SOME_FAILED)
+    try:
+        write_map_page(library_map, f"{heard.model_name} {heard.model_version}", path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    print(f"map: {safe(path)} ({n_tracks:,} track{'' if n_tracks == 1 else 's'})")
+    return OK
