@@ -87,20 +87,20 @@ def _in_order(counts: Counter[str]) -> dict[str, int]:
 
 
 def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
-    """Of each file the latest row that says more than that nothing has changed; by path.
+    """Of each file the latest row that says more than that nothing has changed, in any order.
 
     The column ``run`` becomes the run's place among `runs`.
     """
-    rows = rows.combine_chunks()
+    rows = rows.drop_columns(["finished_at"]).combine_chunks()
     run = pc.index_in(rows["run"], pa.array(runs, pa.string())).cast(pa.int64())
     rows = _replaced(rows, "run", run)
-    is_news = pc.not_equal(rows["stage"], "skip").to_numpy()
-    order = np.lexsort((run.to_numpy(), is_news))
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    last = rows.select(["uri"]).append_column("rank", pa.array(rank)).group_by("uri")
-    last = last.aggregate([("rank", "max")]).sort_by("uri")
-    rows = rows.take(order[last["rank_max"].to_numpy()]).drop_columns(["finished_at"])
+    if len(runs) > 1:
+        is_news = pc.not_equal(rows["stage"], "skip").to_numpy()
+        order = np.lexsort((run.to_numpy(), is_news))
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        last = rows.select(["uri"]).append_column("rank", pa.array(rank)).group_by("uri")
+        rows = rows.take(order[last.aggregate([("rank", "max")])["rank_max"].to_numpy()])
     for name in ("title", "artist", "album"):
         blank = pc.equal(pc.utf8_trim_whitespace(rows[name]), "")
         rows = _replaced(rows, name, pc.if_else(blank, None, rows[name]))

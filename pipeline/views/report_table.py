@@ -35,29 +35,38 @@ class Tracks:
 
     def __init__(self, runs: Sequence[str]) -> None:
         self.runs = runs
-        self._kept: pa.Table | None = None
+        self._kept: list[pa.Table] = []
+        self._last: dict[str, Any] | None = None
 
     def add(self, rows: pa.Table) -> None:
         """Add rows."""
         rows = rows.append_column("place", pa.array(_places(rows)))
-        if self._kept is not None:
-            if len(self._kept) == _MOST_ROWS:
-                last = self._kept.slice(_MOST_ROWS - 1).to_pylist()[0]
-                ties = pc.and_(
-                    pc.equal(rows["place"], last["place"]), pc.less(rows["uri"], last["uri"])
-                )
-                rows = rows.filter(pc.or_(pc.less(rows["place"], last["place"]), ties))
-            rows = pa.concat_tables([self._kept, rows])
-        if len(rows) >= _MOST_ROWS:
-            first = pc.sort_indices(
-                rows.select(["place", "uri"]), [("place", "ascending"), ("uri", "ascending")]
+        if self._last is not None:
+            last = self._last
+            tie = pc.equal(rows["place"], last["place"])
+            has_room = pc.or_(
+                pc.less(rows["place"], last["place"]),
+                pc.and_(tie, pc.less(rows["uri"], last["uri"])),
             )
-            rows = rows.take(first.slice(0, _MOST_ROWS))
-        self._kept = rows.combine_chunks()
+            rows = rows.filter(has_room)
+        self._kept.append(rows)
+        if sum(map(len, self._kept)) >= 2 * _MOST_ROWS:
+            self._cut()
 
     def found(self) -> dict[str, Any]:
         """The data, as ``templates/report.js`` reads it."""
-        return _table(self._kept.sort_by("uri"), self.runs)
+        self._cut()
+        return _table(self._kept[0].sort_by("uri"), self.runs)
+
+    def _cut(self) -> None:
+        """Keep the rows that have room, in the order of what decides that."""
+        rows = pa.concat_tables(self._kept)
+        order = [("place", "ascending"), ("uri", "ascending")]
+        first = pc.sort_indices(rows.select(["place", "uri"]), order).slice(0, _MOST_ROWS)
+        rows = rows.take(first).combine_chunks()
+        self._kept = [rows]
+        if len(rows) == _MOST_ROWS:
+            self._last = rows.select(["place", "uri"]).slice(_MOST_ROWS - 1).to_pylist()[0]
 
 
 def _places(rows: pa.Table) -> np.ndarray:

@@ -143,11 +143,12 @@ class Rows:
             for folder, run in reports
             for table in read_parts(folder, wanted)
         )
+        self._keys = ["uri"] if len(reports) == 1 else [RUN.name, "uri"]
         self._pieces = Pieces(tables, wanted.append(RUN), workplace)
 
     def __iter__(self) -> Iterator[pa.Table]:
         for piece in self._pieces:
-            yield last_of_each(piece, [RUN.name, "uri"], "finished_at")
+            yield last_of_each(piece, self._keys, "finished_at")
 
 
 def statuses_of(rows: Iterable[pa.Table]) -> dict[str, int]:
