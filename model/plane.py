@@ -38,7 +38,7 @@ def on_a_plane(embeddings: np.ndarray) -> np.ndarray:
     start[:, : main.shape[1]] = main[:, :2]
     if n_tracks < _FEW:
         return np.asarray(start, np.float32)
-    # scikit-learn's takes five times as long for 50,000 tracks (see benchmarks/README.md).
+    # scikit-learn's is much slower for 50,000 tracks (see benchmarks/README.md).
     from openTSNE import TSNE
 
     plane = TSNE(
