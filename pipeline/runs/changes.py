@@ -140,7 +140,7 @@ def _rows(run: Run, paths: set[str]) -> dict[str, dict[str, Any]]:
     """Rows of a run's files by the real paths of these, as in the journal."""
     from transforms.reports.read import Rows
 
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for piece in Rows([(run.tracks, run.id)], ["uri", "album", "size_bytes"], run.workplace):
         uris = piece["uri"].to_pylist()
         for number, uri in enumerate(uris):
