@@ -1,8 +1,8 @@
 """Time left: how long the files that are still to be heard will take.
 
-A part of a file's cost is the same for all files, another grows with its size, as a file is copied to
-be tagged. A library comes folder by folder, perhaps small files first and large ones last: counting
-files alone was wrong by half.
+A part of a file's cost is the same for all files, another grows with its size, as a file is copied
+to be tagged. A library comes folder by folder, perhaps small files first and large ones last:
+counting files alone was wrong by half.
 """
 
 from __future__ import annotations
