@@ -27,7 +27,7 @@ from pipeline.views.time_left import TimeLeft  # noqa: E402
 
 SHARES = (0.02, 0.05, 0.10, 0.25, 0.50, 0.75)
 BATCH = 8
-LOADING_S = 4.0
+LOADING_S = 10.0
 
 
 @dataclass(frozen=True)

@@ -70,15 +70,14 @@ class TimeLeft:
     --------
     >>> time_left = TimeLeft()
     >>> for number in range(200):
-    ...     time_left.add(seconds=3 + number / 4, size_bytes=5_000_000)
+    ...     time_left.add(seconds=number / 4, size_bytes=5_000_000)
     >>> round(time_left(files=400, size_bytes=400 * 5_000_000))
     100
     """
 
     def __init__(self) -> None:
         self._pace, self._nature = _Measured(_PACE_S), _Measured(_NATURE_S)
-        self._since: float | None = None
-        self._last = 0.0
+        self._since = self._last = 0.0
         self._files, self._bytes = 0, 0
 
     def add(self, seconds: float, size_bytes: int) -> None:
@@ -87,12 +86,10 @@ class TimeLeft:
         Parameters
         ----------
         seconds : float
-            Time of a clock that stands still while the machine sleeps.
+            Since hearing began, by a clock that stands still while the machine sleeps. Loading is
+            in it, but decoders work meanwhile, and before long it is forgotten.
         size_bytes : int
         """
-        if self._since is None:  # what was before, loading, says nothing about the files to come
-            self._since = self._last = seconds
-            return
         passed = self._last - self._since
         is_next_batch = seconds - self._last > _BETWEEN_BATCHES
         if is_next_batch and passed >= (_SECONDS if self._files >= _FILES else _LONG_SECONDS):

@@ -45,8 +45,15 @@ def walk(
     Track or Outcome
         A file to work on, or the row of a name that is none. In order of names,
         a folder's files before its subfolders'.
+
+    Raises
+    ------
+    OSError
+        If the library itself is not there. A run over nothing would take all files for gone.
     """
     if not os.path.isdir(root):
+        if format_of(root) not in formats:
+            os.stat(root)
         yield _track(root, lambda: os.stat(root))
         return
     real_root = os.path.realpath(root)
@@ -57,6 +64,8 @@ def walk(
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
+            if folder == root:
+                raise
             yield dropped(Track(folder, ""), "walk", error)
             continue
         subfolders = []
@@ -65,9 +74,14 @@ def walk(
                 if tidy and is_temporary(entry.name):
                     clean_abandoned(entry.path)
                 continue
-            if entry.is_symlink():
+            try:
+                is_link, is_folder = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
+            except OSError as error:  # some network drives look it up, and fail
+                yield dropped(Track(entry.path, format_of(entry.name)), "walk", error)
+                continue
+            if is_link:
                 yield from _follow(entry.path, real_root, formats)
-            elif entry.is_dir(follow_symlinks=False):
+            elif is_folder:
                 subfolders.append(entry.path)
                 if format_of(entry.name) in formats:
                     why = ListingError(entry.path, "a folder with the name of an audio file")

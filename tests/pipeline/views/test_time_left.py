@@ -42,9 +42,11 @@ def test_time_left_is_right_where_small_files_come_before_large_ones_or_after(or
     assert estimate == pytest.approx(true, rel=0.2)
 
 
-def test_loading_is_not_taken_for_work():
-    costs = albums(20, 6)
-    estimate, true = after(costs, 48, loading=60.0)
+def test_loading_is_soon_forgotten():
+    costs = albums(2000, 6)
+    estimate, true = after(costs, int(0.02 * len(costs)), loading=15.0)
+    assert estimate == pytest.approx(true, rel=0.2)
+    estimate, true = after(costs, int(0.1 * len(costs)), loading=60.0)
     assert estimate == pytest.approx(true, rel=0.2)
 
 
@@ -67,13 +69,13 @@ def test_time_left_is_not_known_before_some_files_are_done():
 def test_few_files_that_take_long_are_enough():
     time_left = TimeLeft()
     for number in range(4):
-        time_left.add(20.0 * number, 5 * MB)
+        time_left.add(20.0 * (number + 1), 5 * MB)
     assert time_left(10, 50 * MB) == pytest.approx(200, rel=0.01)
 
 
 def test_files_of_which_no_size_is_known_are_counted():
     time_left = TimeLeft()
     for number in range(100):
-        time_left.add(number / 2, 0)
+        time_left.add((number + 1) / 2, 0)
     assert time_left(10, 0) == pytest.approx(5, rel=0.01)
     assert time_left(10, -1) == pytest.approx(5, rel=0.01)
