@@ -161,8 +161,8 @@ def test_a_time_that_was_to_be_kept_and_cannot_be_is_an_error(track_of, monkeypa
     track = track_of("mp3")
     content = Path(track.uri).read_bytes()
     monkeypatch.setattr(os, "utime", refused)
+    policy = TagPolicy(write=WritePolicy(keep_mtime=True))
     with pytest.raises(PermissionError):
-        policy = TagPolicy(write=WritePolicy(keep_mtime=True))
         write_genres(listed(Path(track.uri)), ("Jazz",), [].append, policy=policy)
     assert Path(track.uri).read_bytes() == content
 
