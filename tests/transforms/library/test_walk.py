@@ -216,3 +216,12 @@ def test_a_library_that_is_not_there_is_no_library_without_files(library, share)
     library.rmdir()
     with pytest.raises(FileNotFoundError):
         list(walk(str(library)))
+
+
+def test_a_slow_drive_gives_the_same_list(library, monkeypatch):
+    for number in range(200):
+        put(library / f"album {number % 3}" / f"{number}.mp3", b"x" * number)
+    (library / "album 0" / "link.mp3").symlink_to(library / "album 1" / "1.mp3")
+    before = list(walk(str(library)))
+    monkeypatch.setattr("transforms.library.walk._SLOW_S", 0.0)
+    assert list(walk(str(library))) == before
