@@ -20,6 +20,14 @@ def never() -> bool:
     return False
 
 
+def stops_now(stopping: Callable[[], bool]) -> bool:
+    """Ask again when a file has failed: perhaps all of the library has just gone.
+
+    Who looks for it only now and then has a `look` that looks at once.
+    """
+    return getattr(stopping, "look", stopping)()
+
+
 class InFlight(beam.DoFn):
     """Base of DoFns with several elements in flight; each comes out when it is done.
 
@@ -71,12 +79,17 @@ class InFlight(beam.DoFn):
                 return
             patience = 0.2 if len(self._in_flight) > most else 0
             ready, _ = wait(self._in_flight, timeout=patience, return_when=FIRST_COMPLETED)
-            if self.stopping():  # what has just failed may have been stopped
+            # What has just failed may have been stopped.
+            if self.stopping() or (any(map(_failed, ready)) and stops_now(self.stopping)):
                 continue
             for future in ready:
                 yield self.finished(self._in_flight.pop(future), future)
             if not ready and len(self._in_flight) <= most:
                 return
+
+
+def _failed(future: Future) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
 def in_global_window(element: Any) -> WindowedValue:

@@ -23,6 +23,21 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (_ANY, r"^Read-only file system", "its disk is read-only; mount it for writing"),
     (_ANY, r"^Input/output error", "its disk cannot read or write it; look after the disk"),
     (_ANY, r"^Stale file handle", "its network drive lost it; run again"),
+    (
+        _ANY,
+        r"^Connection timed out|^Host is down|^No route to host|^Transport endpoint|^Network is",
+        "its network drive does not answer; run again when it does",
+    ),
+    (
+        _ANY,
+        r"^Device or resource busy|^Text file busy",
+        "another program has it open; close that, then run again",
+    ),
+    (
+        _ANY,
+        r"^Operation not permitted",
+        "its disk or share does not let its owner, mode or times be kept; see how it is mounted",
+    ),
     (_ANY, r"^Too many open files", "too many files are open; raise the limit (ulimit -n)"),
     # --- walk ---
     (_ANY, r"^broken symbolic link", "broken symbolic link; remove it, or mend where it points"),

@@ -56,18 +56,27 @@ class Stopping:
         self._looked_at = 0.0
 
     def __call__(self) -> bool:
-        now = time.monotonic()
-        if not self._noted and now - self._looked_at > _SECONDS_BETWEEN_LOOKS:
-            self._looked_at = now
+        if time.monotonic() - self._looked_at > _SECONDS_BETWEEN_LOOKS:
+            return self.look()
+        return self._noted or requested()
+
+    def look(self) -> bool:
+        """The same without patience: look for the note and the library now."""
+        if not self._noted:
+            self._looked_at = time.monotonic()
             self._noted = os.path.exists(os.path.join(self.folder, _NOTE))
             if self._library_is_gone():
                 self._say_gone()
         return self._noted or requested()
 
     def _library_is_gone(self) -> bool:
+        if self.library is None or "://" in self.library:
+            return False
         # Another machine may number the same disk differently.
-        is_known = self._disk is not None and self._process == _this_process()
-        return is_known and _disk_of(self.library) != self._disk
+        if self._process != _this_process():
+            return False
+        # None: it was there when the run began, and gone before this was made.
+        return self._disk is None or _disk_of(self.library) != self._disk
 
     def _say_gone(self) -> None:
         self._noted = True

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.views.terminal import WIDEST_BAR, bar, console_of, is_terminal, safe
+from pipeline.views.time_left import TimeLeft
 from transforms.records import Outcome, Track
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _SECONDS_PER_LINE = 60.0
 _SECONDS_PER_FRAME = 0.2
+# Whoever looks comes more often than that, in s: else this process was stopped meanwhile (Ctrl-Z).
+# While the machine sleeps the clock stands still by itself.
+_STANDSTILL = 5.0
+_SECONDS_PER_LOOK = 1.0
 _MOST_GENRES = 4
 # From so many columns on there is room for the rate.
 _WIDE = 60
@@ -38,7 +43,9 @@ class Progress:
     heard : int
         Files that are done and were heard, or could not be.
     seconds : float
-        Since hearing began.
+        Since hearing began; without the time that the machine slept or the run was stopped.
+    seconds_left : float or None
+        None while that is not known.
     statuses : dict of str to int
         Files that are done.
     genres : dict of str to int
@@ -49,6 +56,7 @@ class Progress:
     unheard: int = 0
     heard: int = 0
     seconds: float = 0.0
+    seconds_left: float | None = None
     statuses: dict[str, int] = field(default_factory=dict)
     genres: dict[str, int] = field(default_factory=dict)
 
@@ -65,7 +73,7 @@ class Progress:
     @property
     def clock(self) -> str:
         """Time left, as ``h:mm:ss``."""
-        return _clock((self.to_hear - self.heard) / self.rate) if self.rate else "?"
+        return "?" if self.seconds_left is None else _clock(self.seconds_left)
 
 
 class _Counts:
@@ -74,39 +82,59 @@ class _Counts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listed = self._unheard = self._heard = 0
-        self._since = time.monotonic()
+        self._bytes_left = 0
+        self._seconds, self._looked_at = 0.0, time.monotonic()
+        self._time_left = TimeLeft()
         self._statuses: Counter[str] = Counter()
         self._genres: Counter[str] = Counter()
 
-    def add_listed(self) -> None:
+    def add_listed(self, track: Track) -> None:
         with self._lock:
+            self._tick()
             self._listed += 1
-            self._since = time.monotonic()
+            self._bytes_left += track.size_bytes
+            if not self._heard:
+                self._seconds = 0.0
 
     def add_outcome(self, outcome: Outcome) -> None:
         heard = outcome.decision is not None or outcome.stage in ("decode", "classify")
+        size_bytes = outcome.track.size_bytes
         with self._lock:
+            self._tick()
             self._statuses[outcome.status] += 1
             if heard:
                 self._heard += 1
+                self._time_left.add(self._seconds, size_bytes)
             else:
                 self._unheard += 1
-                self._listed += outcome.stage == "walk"  # never passed on as a track
                 if not self._heard:
-                    self._since = time.monotonic()
+                    self._seconds = 0.0
+            if outcome.stage == "walk":  # never passed on as a track
+                self._listed += 1
+            else:
+                self._bytes_left -= size_bytes
             if outcome.decision is not None and outcome.status in ("tagged", "would_tag"):
                 self._genres.update(outcome.decision.genres)
 
     def look(self) -> Progress:
         with self._lock:
+            self._tick()
+            files_left = self._listed - self._unheard - self._heard
             return Progress(
                 listed=self._listed,
                 unheard=self._unheard,
                 heard=self._heard,
-                seconds=time.monotonic() - self._since,
+                seconds=self._seconds,
+                seconds_left=self._time_left(files_left, self._bytes_left),
                 statuses=dict(self._statuses),
                 genres=dict(self._genres),
             )
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < _STANDSTILL:
+            self._seconds += now - self._looked_at
+        self._looked_at = now
 
 
 _counts = _Counts()
@@ -116,7 +144,7 @@ _thread: threading.Thread | None = None
 
 def count_listed(track: Track) -> Track:
     """Count a file that was found; a step of the graph that changes nothing."""
-    _counts.add_listed()
+    _counts.add_listed(track)
     return track
 
 
@@ -206,8 +234,12 @@ def _frame(progress: Progress, waiting: RenderableType, width: int) -> Renderabl
 
 
 def _lines(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:
-    while not ended.wait(_SECONDS_PER_LINE):
-        print(line(look()), file=stream)
+    due = time.monotonic() + _SECONDS_PER_LINE
+    while not ended.wait(min(_SECONDS_PER_LOOK, _SECONDS_PER_LINE)):
+        progress = look()
+        if time.monotonic() >= due:
+            due = time.monotonic() + _SECONDS_PER_LINE
+            print(line(progress), file=stream)
 
 
 def line(progress: Progress) -> str:
@@ -223,8 +255,8 @@ def line(progress: Progress) -> str:
 
     Examples
     --------
-    >>> line(Progress(listed=250, unheard=50, heard=50, seconds=10, statuses={"failed": 1}))
-    'genrebeam: 50 of 200 files heard, 5.0 files/s, 0:00:30 left, 1 failed'
+    >>> line(Progress(listed=250, heard=50, seconds=10, seconds_left=40, statuses={"failed": 1}))
+    'genrebeam: 50 of 250 files heard, 5.0 files/s, 0:00:40 left, 1 failed'
     """
     return (
         f"genrebeam: {progress.heard:,} of {progress.to_hear:,} files heard, "

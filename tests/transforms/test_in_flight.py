@@ -89,3 +89,26 @@ def test_an_error_of_the_work_is_no_end_of_the_bundle_unseen():
     threading.Timer(0.1, lambda: step.futures[1].set_exception(ValueError("broken"))).start()
     with pytest.raises(ValueError, match="broken"):
         list(step.process(1))
+
+
+class NowAndThen:
+    """Asks for the end of the run only now and then, unless it has to look."""
+
+    def __init__(self):
+        self.ends = False
+
+    def __call__(self):
+        return self.ends
+
+    def look(self):
+        self.ends = True
+        return True
+
+
+def test_files_that_fail_because_the_library_has_gone_are_dropped():
+    step = ByHand(2, NowAndThen())
+    step.start_bundle()
+    list(step.process(0))
+    step.futures[0].set_exception(OSError("Stale file handle"))
+    assert list(step.finish_bundle()) == []
+    assert step.stopping.ends

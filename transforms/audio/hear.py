@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from model.feature_spec import FeatureSpec
@@ -109,7 +109,7 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
 
     try:
         return future.result()
-    except TimeoutError as error:
+    except CancelledError as error:
         raise DecoderTimeout(path, f"not decoded within {timeout_s:.0f} s") from error
     except ProcessExpired as error:
         reason = f"the decoder crashed (exit code {error.exitcode})"

@@ -1,8 +1,8 @@
 """A pool of processes for decoding and features, beside the process that owns the model.
 
-A file that hangs or crashes its decoder costs one track: pebble ends the process at a time
-limit and starts another. The processes start from a fork server that has the libraries
-loaded once. This module imports nothing heavy.
+A file that hangs or crashes its decoder costs one track: pebble ends its process and starts
+another. The processes start from a fork server that has the libraries loaded once. This module
+imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 from concurrent.futures import Future
+from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import forkserver
 from pathlib import Path
@@ -26,8 +28,22 @@ if TYPE_CHECKING:
 # What decoding and features import when they are called: loaded once, not by each process.
 _LOADED_LATE = ("scipy.fft", "scipy.sparse", "soundfile", "soxr")
 
+# How often time limits are looked at, in s.
+_SECONDS_PER_LOOK = 0.5
+
+
+@dataclass(eq=False)
+class _Limited:
+    """A task, the time that it may take and the time that it has taken, in s."""
+
+    future: Future
+    timeout_s: float
+    seconds: float = 0.0
+
+
 _lock = threading.RLock()
 _pool: ProcessPool | None = None
+_limited: list[_Limited] = []
 
 
 def default_processes() -> int:
@@ -48,17 +64,21 @@ def submit(function: Any, arguments: tuple, *, processes: int, timeout_s: float)
     processes : int
         Size of a pool that is started.
     timeout_s : float
-        Of the running time, in s.
+        Of the running time, in s. The time that the machine sleeps, or that all of this is stopped
+        (Ctrl-Z), does not count.
 
     Returns
     -------
     Future
-        Fails with `TimeoutError`, or `pebble.ProcessExpired` where the process died.
+        Cancelled at the time limit; fails with `pebble.ProcessExpired` where the process died.
     """
     with _lock:
         start(processes)
         assert _pool is not None
-        return _pool.schedule(function, args=list(arguments), timeout=timeout_s)
+        # Not with pebble's own limit: it is one by the wall clock, which goes on in sleep.
+        future = _pool.schedule(function, args=list(arguments))
+        _limited.append(_Limited(future, timeout_s))
+        return future
 
 
 def start(processes: int) -> None:
@@ -79,6 +99,7 @@ def stop() -> None:
     global _pool
     with _lock:
         pool, _pool = _pool, None
+        _limited.clear()
     if pool is not None:
         pool.stop()
         pool.join()
@@ -101,7 +122,26 @@ def _start(processes: int) -> ProcessPool:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     pool = ProcessPool(max_workers=processes, context=context)
     atexit.register(stop)
+    threading.Thread(target=_watch, args=(pool,), name="time limits", daemon=True).start()
     return pool
+
+
+def _watch(pool: ProcessPool) -> None:
+    """End tasks at their time limit, for as long as this is the pool."""
+    looked_at = time.monotonic()
+    while True:
+        time.sleep(_SECONDS_PER_LOOK)
+        now = time.monotonic()
+        # Where more has passed between two looks, all of this was stopped, decoders too.
+        passed, looked_at = min(now - looked_at, 2 * _SECONDS_PER_LOOK), now
+        with _lock:
+            if _pool is not pool:
+                return
+            _limited[:] = [limited for limited in _limited if not limited.future.done()]
+            for limited in _limited:
+                limited.seconds += passed if limited.future.running() else 0.0
+                if limited.seconds > limited.timeout_s:
+                    limited.future.cancel()
 
 
 def _let_numba_cache() -> None:

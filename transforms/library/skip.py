@@ -32,6 +32,8 @@ _SETTLED = ("tagged", "kept", "unchanged", "refused")
 # Refused for what may change without the file: its permissions, its links.
 _PASSING_STAGES = ("walk", "tag")
 _ANY_FORM = TagForm()
+# How exactly file systems keep times, in ns: SMB, exFAT, many servers, FAT.
+_GRAINS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
 _ROWS_AT_ONCE = 10_000
 
 
@@ -183,10 +185,28 @@ def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcom
         latest is None
         or not latest.is_settled
         or latest.settings != settings
-        or (latest.size_bytes, latest.mtime_ns) != (track.size_bytes, track.mtime_ns)
+        or latest.size_bytes != track.size_bytes
+        or not is_same_time(latest.mtime_ns, track.mtime_ns)
     ):
         return None
     return _as_before(track, latest, f"same size, time and settings as in run {latest.run}")
+
+
+def is_same_time(noted_ns: int, listed_ns: int) -> bool:
+    """Whether a file's time is the one noted, as its file system keeps it.
+
+    Right after a file was written, its time can be told more exactly than it is kept.
+
+    Examples
+    --------
+    >>> is_same_time(1_700_000_000_123_456_789, 1_700_000_000_123_456_700)
+    True
+    >>> is_same_time(1_700_000_000_123_456_789, 1_700_000_000_123_456_701)
+    False
+    """
+    return noted_ns == listed_ns or any(
+        listed_ns % grain == 0 and abs(listed_ns - noted_ns) < grain for grain in _GRAINS_NS
+    )
 
 
 def _latest(earlier: Iterable[Earlier]) -> Earlier | None:

@@ -19,7 +19,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -34,6 +34,10 @@ _ABANDONED_S = 24 * 3600.0
 _BLOCK = 4096
 # What file systems without locks answer; some network mounts are.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+# What file systems answer on which owner, mode and times are given, and that know nothing of them.
+_NOT_HERE = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+# What they answer that cannot force a folder's list of names to the disk.
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 
 _log = logging.getLogger("genrebeam")
 
@@ -100,14 +104,14 @@ class Local(Storage):
             missing.append(os.path.dirname(missing[-1]))
         os.makedirs(path)
         for made in missing:
-            _sync(os.path.dirname(made))
+            _sync_folder(os.path.dirname(made))
 
     def remove_folder(self, path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
     def begin_journal(self, path: str) -> None:
         open(path, "a").close()
-        _sync(os.path.dirname(path))
+        _sync_folder(os.path.dirname(path))
 
     def append(self, path: str, line: bytes) -> None:
         # One write in append mode: lines of several processes never mix.
@@ -251,17 +255,35 @@ def _found(real: str, facts: os.stat_result) -> Found:
 
 def _dress(copy: str, facts: os.stat_result, real: str, mtime_ns: int | None) -> None:
     """Give a copy its file's owner, mode and extended attributes, and force it to the disk."""
-    shutil.copystat(real, copy)
-    made = os.stat(copy)
-    if (made.st_uid, made.st_gid) != (facts.st_uid, facts.st_gid):
-        os.chown(copy, facts.st_uid, facts.st_gid)
-        # A change of owner clears the set-id bits.
-        os.chmod(copy, stat.S_IMODE(facts.st_mode))
-    if mtime_ns is None:
-        os.utime(copy)
-    else:
+    try:
+        shutil.copystat(real, copy)
+        made = os.stat(copy)
+        if (made.st_uid, made.st_gid) != (facts.st_uid, facts.st_gid):
+            os.chown(copy, facts.st_uid, facts.st_gid)
+            # A change of owner clears the set-id bits.
+            os.chmod(copy, stat.S_IMODE(facts.st_mode))
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
+        with contextlib.suppress(OSError):  # it may have been the times alone
+            shutil.copymode(real, copy)
+        # On a share or a stick all files may have one owner and mode: then nothing is lost.
+        if _dress_of(copy) != _dress_of(real):
+            raise
+    if mtime_ns is not None:
         os.utime(copy, ns=(facts.st_atime_ns, mtime_ns))
+    else:
+        with contextlib.suppress(PermissionError):  # it was written now
+            os.utime(copy)
     _sync(copy)
+
+
+def _dress_of(path: str) -> tuple[Any, ...]:
+    facts, attributes = os.stat(path), {}
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):  # a file system without
+            attributes = {name: os.getxattr(path, name) for name in os.listxattr(path)}
+    return facts.st_uid, facts.st_gid, facts.st_mode, getattr(facts, "st_flags", 0), attributes
 
 
 def _sync(path: str) -> None:
@@ -271,6 +293,15 @@ def _sync(path: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_folder(path: str) -> None:
+    """Force a folder's list of names to the disk, where the file system can."""
+    try:
+        _sync(path)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 def _overwrite(real: str, copy: str, begin: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
 
-from transforms.in_flight import InFlight
+from transforms.in_flight import InFlight, stops_now
 from transforms.records import (
     Decision,
     Outcome,
@@ -50,6 +50,8 @@ class ReadTags(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "tag", error))
                 return
         except Exception as error:  # whatever a file does to its reader is a row
+            if stops_now(self.stopping):
+                return
             yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "read_tags", error))
             return
         yield track

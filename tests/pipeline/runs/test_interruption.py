@@ -15,6 +15,9 @@ from pipeline import tagging
 from pipeline.runs import interruption
 from pipeline.runs.interruption import Stopping, handled, leave_note, remove_note
 from pipeline.views import progress
+from transforms.records import Track
+from transforms.tags.dofns import ReadTags
+from transforms.tags.tag import TagPolicy
 
 
 @pytest.fixture
@@ -66,6 +69,32 @@ def test_a_library_that_is_gone_ends_the_run_and_is_said_once(tmp_path, monkeypa
         assert all(step() for step in steps)
         assert interruption.requested()
     assert capsys.readouterr().err.count(f"{library} is no longer there") == 1
+    interruption._requested.clear()
+
+
+def test_a_library_that_is_gone_before_the_steps_are_made_ends_the_run(tmp_path, capsys):
+    with handled(str(tmp_path)):
+        assert Stopping(str(tmp_path), str(tmp_path / "music"))()
+    assert "music is no longer there; stopping" in capsys.readouterr().err
+    interruption._requested.clear()
+
+
+def test_a_bucket_is_not_looked_for(tmp_path):
+    assert not Stopping(str(tmp_path), "gs://bucket/music")()
+
+
+def test_when_a_file_has_failed_the_library_is_looked_for_at_once(tmp_path, capsys):
+    library = tmp_path / "music"
+    library.mkdir()
+    stopping = Stopping(str(tmp_path), str(library))
+    read_tags = ReadTags(TagPolicy(), stopping)
+    with handled(str(tmp_path)):
+        (failed,) = read_tags.process(Track(str(library / "gone.mp3"), "mp3"))
+        assert failed.value.status == "failed"
+        library.rmdir()
+        assert list(read_tags.process(Track(str(library / "gone.mp3"), "mp3"))) == []
+        assert stopping()
+    assert "music is no longer there; stopping" in capsys.readouterr().err
     interruption._requested.clear()
 
 

@@ -3,6 +3,7 @@
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,6 +27,7 @@ HALF = Progress(
     unheard=23_456,
     heard=50_000,
     seconds=10_000,
+    seconds_left=10_000,
     statuses={"failed": 12, "kept": 23_000, "unchanged": 456, "tagged": 49_988},
     genres={"Rock": 30_000, "Jazz": 19_000, "Pop": 900, "Blues": 80, "Metal": 8},
 )
@@ -63,7 +65,9 @@ def outcome(number: int, status: str = "tagged", stage: str = "tag", genres=("Ro
     decision = None
     if stage in ("vote", "tag"):
         decision = Decision(Track("", ""), genres, 0.5, "", {}, {}, 1, 0.1, 0.1)
-    return Outcome(Track(f"/music/{number}.mp3", "mp3"), status, stage, "", decision=decision)
+    return Outcome(
+        Track(f"/music/{number}.mp3", "mp3", 5_000_000), status, stage, "", decision=decision
+    )
 
 
 @pytest.fixture
@@ -103,8 +107,45 @@ def test_nothing_of_single_files_is_kept(counts):
         sizes.append(len(pickle.dumps(progress._counts.__dict__ | {"_lock": None})))
         for other in range(number + 1, number + 1000):
             progress.count_outcome(outcome(other))
-    assert sizes[1] - sizes[0] < 10
+    assert sizes[1] - sizes[0] < 30
 
 
 def test_a_terminal_that_knows_ascii_only_gets_ascii():
     assert drawn(HALF, Screen("ascii")).isascii()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is moved by hand."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=1000.0)
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def hear(clock, counts, files: range, seconds: float) -> None:
+    for number in files:
+        clock.now += seconds
+        counts()  # as the thread that shows does
+        progress.count_outcome(outcome(number))
+
+
+def test_time_that_the_process_was_stopped_counts_for_nothing(clock, counts):
+    for number in range(200):
+        progress.count_listed(Track(f"{number}.mp3", "mp3", 5_000_000))
+    hear(clock, counts, range(100), 0.5)
+    before = counts()
+    clock.now += 3600  # Ctrl-Z, and an hour later fg
+    assert counts() == before
+    hear(clock, counts, range(100, 101), 0.5)
+    assert counts().seconds_left == pytest.approx(49.5, rel=0.05)
+    assert counts().rate == pytest.approx(2, rel=0.05)
+
+
+def test_files_that_are_kept_take_no_time_of_what_is_left(clock, counts):
+    for number in range(300):
+        progress.count_listed(Track(f"{number}.mp3", "mp3", 5_000_000))
+    for number in range(200, 300):
+        kept = Outcome(Track(f"{number}.mp3", "mp3", 5_000_000), "kept", "read_tags", "")
+        progress.count_outcome(kept)
+    hear(clock, counts, range(100), 0.5)
+    assert counts().seconds_left == pytest.approx(50, rel=0.05)

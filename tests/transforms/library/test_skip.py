@@ -60,6 +60,29 @@ def test_an_unchanged_file_is_told_with_all_that_was_known_of_it():
     assert "run-1" in outcome.reason
 
 
+@pytest.mark.parametrize(
+    ("listed_ns", "same"),
+    [
+        (1_700_000_001_123_456_789, True),
+        (1_700_000_001_123_456_700, True),  # SMB
+        (1_700_000_001_120_000_000, True),  # exFAT
+        (1_700_000_001_000_000_000, True),  # many servers
+        (1_700_000_000_000_000_000, True),  # FAT
+        (1_700_000_002_000_000_000, True),
+        (1_700_000_001_123_456_788, False),
+        (1_700_000_001_123_456_600, False),
+        (1_700_000_003_000_000_000, False),
+        (1_700_000_004_000_000_000, False),
+    ],
+)
+def test_a_file_system_may_keep_times_less_exactly_than_it_told_them(listed_ns, same):
+    track = dataclasses.replace(TRACK, mtime_ns=listed_ns)
+    earlier = change(mtime_ns=1_700_000_001_123_456_789)
+    assert (unchanged(track, [earlier], "settings") is not None) == same
+    longer = dataclasses.replace(track, size_bytes=1001)
+    assert unchanged(longer, [earlier], "settings") is None
+
+
 @pytest.mark.parametrize("status", ["tagged", "kept", "unchanged"])
 def test_settled_files_are_skipped(status):
     assert unchanged(TRACK, [change(status=status)], "settings")

@@ -1,5 +1,7 @@
 """Walk: every file of the library exactly once, nothing outside of it, and no circles."""
 
+import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -153,3 +155,73 @@ def test_format_of_any_name_is_its_extension(name):
 
 def test_formats_are_lower_case_extensions():
     assert all(name == name.lower() and "." not in name for name in FORMATS)
+
+
+def stale(*arguments, **options):
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+class Stale:
+    """An entry of a share that tells what a name is only when asked, and has lost it."""
+
+    is_symlink = is_dir = stat = stale
+
+    def __init__(self, entry: os.DirEntry) -> None:
+        self.name, self.path = entry.name, entry.path
+
+
+@pytest.fixture
+def share(monkeypatch):
+    """Lose some names of a folder, and some folders as a whole."""
+
+    def lose(*lost: str) -> None:
+        scandir = os.scandir
+
+        @contextlib.contextmanager
+        def listing(folder: str):
+            if folder in lost:
+                stale()
+            with scandir(folder) as entries:
+                yield [Stale(entry) if entry.path in lost else entry for entry in entries]
+
+        monkeypatch.setattr(os, "scandir", listing)
+
+    return lose
+
+
+def test_a_file_that_a_share_has_lost_is_a_row_and_the_others_are_listed(library, share):
+    put(library / "a" / "1.mp3")
+    lost = put(library / "a" / "2.mp3")
+    put(library / "a" / "3.mp3")
+    share(str(lost))
+    rows = found(library)
+    assert [type(row) for row in rows.values()] == [Track, Outcome, Track]
+    assert (rows["a/2.mp3"].status, rows["a/2.mp3"].stage) == ("failed", "walk")
+    assert "its network drive lost it" in rows["a/2.mp3"].reason
+
+
+def test_a_folder_that_a_share_has_lost_is_a_row_and_the_others_are_listed(library, share):
+    put(library / "a" / "1.mp3")
+    put(library / "b" / "1.mp3")
+    share(str(library / "a"))
+    rows = found(library)
+    assert rows["a"].status == "failed"
+    assert isinstance(rows["b/1.mp3"], Track)
+
+
+def test_a_library_that_is_not_there_is_no_library_without_files(library, share):
+    share(str(library))
+    with pytest.raises(OSError, match="Stale file handle"):
+        list(walk(str(library)))
+    library.rmdir()
+    with pytest.raises(FileNotFoundError):
+        list(walk(str(library)))
+
+
+def test_a_slow_drive_gives_the_same_list(library, monkeypatch):
+    for number in range(200):
+        put(library / f"album {number % 3}" / f"{number}.mp3", b"x" * number)
+    (library / "album 0" / "link.mp3").symlink_to(library / "album 1" / "1.mp3")
+    before = list(walk(str(library)))
+    monkeypatch.setattr("transforms.library.walk._SLOW_S", 0.0)
+    assert list(walk(str(library))) == before

@@ -11,7 +11,8 @@ import pytest
 from tests.music_files import listed
 from transforms.records import HardLinked, TagWriteError
 from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
+from transforms.tags.rewrite import WritePolicy
+from transforms.tags.tag import TagPolicy, write_genres
 
 
 def test_mode_stays_and_time_is_new(track_of):
@@ -125,5 +126,59 @@ def test_when_a_step_fails_the_file_is_as_before_and_nothing_is_left(track_of, m
         monkeypatch.setattr(step, full)
     with pytest.raises(OSError, match="No space left"):
         write_genres(track, ("Jazz",), full if step == "journal" else [].append)
+    assert Path(track.uri).read_bytes() == content
+    assert os.listdir(os.path.dirname(track.uri)) == ["song.flac"]
+
+
+def refused(*arguments, **options):
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.mark.parametrize("call", ["os.chmod", "os.chown", "os.utime", "shutil.copystat"])
+def test_a_share_whose_files_are_all_alike_may_refuse_owner_mode_and_times(
+    track_of, monkeypatch, call
+):
+    track = track_of("mp3")
+    os.chmod(track.uri, 0o600)  # as every new file there
+    monkeypatch.setattr(call, refused)
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    assert read_header(track.uri)[0].genres == ("Jazz",)
+    assert stat.S_IMODE(os.stat(track.uri).st_mode) == 0o600
+
+
+def test_a_file_that_would_lose_its_mode_is_left_as_it_is(track_of, monkeypatch):
+    track = track_of("mp3")
+    os.chmod(track.uri, 0o644)
+    content = Path(track.uri).read_bytes()
+    monkeypatch.setattr(os, "chmod", refused)
+    with pytest.raises(PermissionError):
+        write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    assert Path(track.uri).read_bytes() == content
+    assert os.listdir(os.path.dirname(track.uri)) == ["song.mp3"]
+
+
+def test_a_time_that_was_to_be_kept_and_cannot_be_is_an_error(track_of, monkeypatch):
+    track = track_of("mp3")
+    content = Path(track.uri).read_bytes()
+    monkeypatch.setattr(os, "utime", refused)
+    policy = TagPolicy(write=WritePolicy(keep_mtime=True))
+    with pytest.raises(PermissionError):
+        write_genres(listed(Path(track.uri)), ("Jazz",), [].append, policy=policy)
+    assert Path(track.uri).read_bytes() == content
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EBUSY, errno.ETXTBSY])
+def test_a_file_that_another_has_open_on_a_share_is_left_with_nothing_beside_it(
+    track_of, monkeypatch, code
+):
+    track = track_of("flac")
+    content = Path(track.uri).read_bytes()
+
+    def held(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", held)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        write_genres(track, ("Jazz",), [].append)
     assert Path(track.uri).read_bytes() == content
     assert os.listdir(os.path.dirname(track.uri)) == ["song.flac"]

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import json
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ from transforms.records import FileTags, Prediction, Track, TrackError
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (TimeoutError(), "a.mp3: not decoded within"),
+        (CancelledError(), "a.mp3: not decoded within"),
         (ProcessExpired("died", -11), "a.mp3: the decoder crashed (exit code -11)"),
     ],
 )

@@ -1,0 +1,34 @@
+"""A disk: what shares and sticks cannot do is no reason to stop."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from transforms.storage.local import Local
+
+
+def test_folders_of_a_report_need_no_file_system_that_can_sync_them(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def files_only(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    Local().make_folder(str(tmp_path / "report" / "runs"))
+    journal = str(tmp_path / "report" / "journal.jsonl")
+    Local().begin_journal(journal)
+    Local().append(journal, b"a line\n")
+    assert list(Local().lines(journal)) == ["a line\n"]
+
+
+def test_a_folder_that_a_broken_disk_cannot_sync_is_an_error(tmp_path, monkeypatch):
+    def broken(handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        Local().make_folder(str(tmp_path / "report"))
