@@ -84,8 +84,8 @@ function find() {
 function near(x, y, most) {
   const some = [];
   for (const row of found) {
-    const distance = Math.hypot(places[2 * row] - x, places[2 * row + 1] - y);
-    if (distance <= most) some.push([distance, row]);
+    const square = (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2;
+    if (square <= most * most) some.push([square, row]);
   }
   return some.sort((a, b) => a[0] - b[0]).map(([, row]) => row);
 }
