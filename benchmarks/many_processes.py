@@ -35,11 +35,9 @@ sys.path.insert(0, str(REPOSITORY))
 import numpy as np  # noqa: E402
 
 from benchmarks.process_tree import cost_of  # noqa: E402
-from model.feature_spec import FeatureSpec  # noqa: E402
+from benchmarks.slept_hearing import slept_hearing  # noqa: E402
 from transforms.audio.dofns import Hear  # noqa: E402
-from transforms.audio.features import Heard  # noqa: E402
 from transforms.genre.classify import BATCH_SEGMENTS_OF_EARS, Classifier  # noqa: E402
-from transforms.records import AudioFacts  # noqa: E402
 
 _TRACK_S = 2.0
 # Longer than what is in flight takes to be used up, twice over.
@@ -56,15 +54,6 @@ class Watch:
 
 
 WATCH = Watch()
-
-
-def slept_hearing(
-    seconds: float, path: str, format: str, spec: FeatureSpec, n_segments: int, header_s: float
-) -> Heard:
-    """Stands in for `hear_what_sounds`, in a process of the pool."""
-    time.sleep(seconds)
-    features = np.zeros((n_segments, *spec.shape), np.float16)
-    return Heard(features, AudioFacts(header_s, 44100, 2), seconds)
 
 
 class WatchedHear(Hear):
