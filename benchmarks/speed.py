@@ -123,7 +123,7 @@ def curve(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     rows = []
     for size in map(int, arguments.sizes.split(",")):
         tracks = _linked(arguments.library, work / str(size), size)
-        for system, processes in (("C", 1), ("C", 2), ("B", 2)):
+        for system, processes in (("C", 1), ("C", 2), ("C", 3), ("B", 2)):
             _strip_genres(tracks)
             cost = _cost(system, tracks, work, processes)
             _say(f"{system}, {size} tracks, {processes} processes", cost, size)
