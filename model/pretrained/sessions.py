@@ -8,6 +8,7 @@ from the Keras networks). The values come from the same files as those of Keras.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -15,21 +16,21 @@ from model.feature_spec import FeatureSpec
 from model.pretrained.ears import EARS, EarError
 
 
-def open_ears(spec: FeatureSpec, threads: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
+def open_ears(spec: FeatureSpec, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     """Open all ears of a spec, the counterpart of `load_ears` on a CPU.
 
     Parameters
     ----------
     spec : FeatureSpec
         Of kind ``ears``.
-    threads : int, optional
-        That an operation may use; by default all cores.
+    threads : int
+        Segments that are heard at a time, each in one thread.
 
     Returns
     -------
     callable
-        From ``(n, *spec.shape) float32`` segments to ``(n, n_outputs) float32``, see
-        `load_ears`.
+        From ``(n, *spec.shape)`` float16 or float32 segments to ``(n, n_outputs) float32``, see
+        `load_ears`. What is found in a segment does not depend on the others.
 
     Raises
     ------
@@ -43,7 +44,9 @@ def open_ears(spec: FeatureSpec, threads: int | None = None) -> Callable[[np.nda
         ear = EARS[one.name]
         ear.check(one.version)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        # Threads that share an operation wait for each other in a busy loop, which takes the CPUs
+        # from the decoders. Threads with a segment each wait for nothing.
+        options.intra_op_num_threads = 1
         weights = ear.read_weights()
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
         options.add_external_initializers(list(weights), values)
@@ -55,15 +58,14 @@ def open_ears(spec: FeatureSpec, threads: int | None = None) -> Callable[[np.nda
             raise EarError(ear.graph, f"cannot be opened: {error}") from error
         ears.append((one, session))
 
-    def hear(segments: np.ndarray) -> np.ndarray:
+    def hear(segment: np.ndarray) -> np.ndarray:
         parts, first = [], 0
         for one, session in ears:
-            values = segments[:, first : first + one.n_values, 0]
+            values = segment[first : first + one.n_values, 0].astype(np.float32)
             first += one.n_values
-            patches = np.ascontiguousarray(values.reshape(-1, *one.frames.shape))
-            for found in session.run(None, {"patches": patches}):
-                by_patch = found.reshape(len(segments), len(one.patches), -1)
-                parts.append(by_patch.mean(axis=1))
-        return np.concatenate(parts, axis=1)
+            patches = values.reshape(-1, *one.frames.shape)
+            parts += [found.mean(axis=0) for found in session.run(None, {"patches": patches})]
+        return np.concatenate(parts)
 
-    return hear
+    at_a_time = ThreadPoolExecutor(threads, "ears")
+    return lambda segments: np.stack(list(at_a_time.map(hear, segments)))

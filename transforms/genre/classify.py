@@ -20,16 +20,17 @@ from model.calibration import probabilities_of
 from model.embedding import with_embedding
 from model.head import Head, embedding_of, inputs_of, sound_of
 from model.loading import import_tensorflow, silenced
+from transforms.audio.pool import default_processes
 from transforms.reasons import explain
 from transforms.records import Outcome, Prediction, Track
 
 if TYPE_CHECKING:
     import keras
 
-# Segments that the network sees at once: every call has this shape, the last is padded.
+# Segments that TensorFlow sees at once: every call has this shape, the last is padded.
 BATCH_SEGMENTS = 64
-# The same with ears: what they compute of more does not fit into a CPU's cache.
-BATCH_SEGMENTS_OF_EARS = 8
+# The same with ears, which hear three segments of each of the eight tracks that come together.
+BATCH_SEGMENTS_OF_EARS = 24
 
 _log = logging.getLogger("genrebeam")
 _loading: threading.Thread | None = None
@@ -70,7 +71,7 @@ class Classifier:
     """A bundle's network, opened by the first call.
 
     TensorFlow compiles it for one batch shape. Ears on a CPU run in ONNX Runtime, which starts
-    sooner (see ``model/pretrained/sessions.py``).
+    sooner and has no batches (see ``model/pretrained/sessions.py``).
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ class Classifier:
     embeddings : bool
         Whether `classify` gives embeddings too.
     threads : int, optional
-        CPUs that an operation may use, by default all. The first network that runs in a process
-        decides for all.
+        CPUs that it may use, by default all. In TensorFlow, the first network that runs in a
+        process decides for all.
     """
 
     def __init__(
@@ -225,11 +226,10 @@ class Classifier:
 
     def _classify(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         self._run = self._run or self._open()
-        size = self.batch_segments
+        size = self.batch_segments if needs_tensorflow(self.bundle) else len(segments)
         found, seen = [], []
         for first in range(0, len(segments), size):
-            batch = segments[first : first + size].astype(np.float32)
-            probabilities, embeddings = self._run(batch)
+            probabilities, embeddings = self._run(segments[first : first + size])
             found.append(probabilities)
             if embeddings is not None:
                 seen.append(embeddings)
@@ -239,14 +239,14 @@ class Classifier:
         if not needs_tensorflow(self.bundle):
             from model.pretrained.sessions import open_ears
 
-            hear = open_ears(self.bundle.features, self.threads)
+            hear = open_ears(self.bundle.features, self.threads or default_processes())
             return lambda batch: (hear(batch), None)
         compiled = self._compile()
 
         def run(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
             n = len(batch)
             padding = np.zeros((self.batch_segments - n, *batch.shape[1:]), np.float32)
-            found, seen = compiled(np.concatenate([batch, padding]))
+            found, seen = compiled(np.concatenate([batch, padding], dtype=np.float32))
             return found.numpy()[:n], None if seen is None else seen.numpy()[:n]
 
         return run

@@ -221,9 +221,18 @@ def test_an_ear_says_the_same_in_onnx_runtime_and_in_keras(name):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_what_is_heard_of_a_segment_depends_on_no_other_and_on_no_thread():
+    spec = dataclasses.replace(EARS_FEATURES, ears=(EARS["yamnet"].hears((0, 8000)),))
+    segments = np.random.default_rng(0).normal(size=(5, *spec.shape)).astype(np.float16)
+    together = open_ears(spec, threads=3)(segments)
+    hear = open_ears(spec, threads=1)
+    alone = np.concatenate([hear(segment[None]) for segment in segments])
+    np.testing.assert_array_equal(together, alone)
+
+
 def test_a_graph_that_is_damaged_is_named(monkeypatch, tmp_path):
     broken = tmp_path / "yamnet.onnx"
     broken.write_bytes(b"no graph")
     monkeypatch.setattr(type(EARS["yamnet"]), "graph", broken)
     with pytest.raises(EarError, match=r"yamnet\.onnx: cannot be opened"):
-        open_ears(dataclasses.replace(EARS_FEATURES, ears=(EARS["yamnet"].hears(),)))
+        open_ears(dataclasses.replace(EARS_FEATURES, ears=(EARS["yamnet"].hears(),)), threads=1)

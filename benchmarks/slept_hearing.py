@@ -1,0 +1,20 @@
+"""Stands in for a decoder in ``many_processes.py``: imports no more than a decoder does."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from model.feature_spec import FeatureSpec
+from transforms.audio.features import Heard
+from transforms.records import AudioFacts
+
+
+def slept_hearing(
+    seconds: float, path: str, format: str, spec: FeatureSpec, n_segments: int, header_s: float
+) -> Heard:
+    """Features of the right size, after a while; otherwise as `hear_what_sounds`."""
+    time.sleep(seconds)
+    features = np.zeros((n_segments, *spec.shape), np.float16)
+    return Heard(features, AudioFacts(header_s, 44100, 2), seconds)
