@@ -429,3 +429,16 @@ def test_graph_has_every_step_and_workers_can_load_them(translated):
             if function.payload:  # one of Beam's own can be known by its name alone
                 loaded.add(type(pickler.loads(function.payload)[0]).__name__)
     assert {"Walk", "SkipUnchanged", "ReadTags", "Hear", "Tag", "WriteReport"} <= loaded
+
+
+def test_job_is_far_below_the_limits_of_dataflow(translated):
+    from apache_beam.portability.api import beam_runner_api_pb2
+
+    job, graph = translated
+    # Google documents 20 MB for the request and 10 MB for the graph.
+    assert len(json.dumps(job)) < 20e6 / 100
+    assert len(graph) < 10e6 / 50  # the model and the library's listing are not in it
+    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", job["name"])
+    steps = beam_runner_api_pb2.Pipeline.FromString(graph).components.transforms.values()
+    names = [step.unique_name for step in steps]
+    assert len(set(names)) == len(names)

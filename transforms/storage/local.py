@@ -114,18 +114,10 @@ class Local(Storage):
         _sync_folder(os.path.dirname(path))
 
     def append(self, path: str, line: bytes) -> None:
-        # One write in append mode: lines of several processes never mix.
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            size = os.fstat(handle).st_size
-            if size and os.pread(handle, 1, size - 1) != b"\n":
-                line = b"\n" + line  # behind the stump of one that was cut off
-            written = os.write(handle, line)
-            if written != len(line):
-                # Almost full: the rest would not fit either, and the change must not happen.
-                if os.fstat(handle).st_size == size + written:
-                    os.ftruncate(handle, size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            with _alone(handle):
+                _append(handle, path, line)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -246,6 +238,36 @@ class Local(Storage):
     def _check_same(self, found: Found) -> None:
         if self.find(found.uri).version != found.version:
             raise ChangedMeanwhile(errno.ESTALE, "changed by others", found.uri)
+
+
+@contextlib.contextmanager
+def _alone(handle: int) -> Iterator[None]:
+    """Keep other writers away from an open file, where the file system has locks.
+
+    A file grows page by page while another writes it: its end may be half a line.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _append(handle: int, path: str, line: bytes) -> None:
+    size = os.fstat(handle).st_size
+    if size and os.pread(handle, 1, size - 1) != b"\n":
+        line = b"\n" + line  # behind the stump of one that was cut off
+    written = os.write(handle, line)
+    if written != len(line):
+        # Almost full: the rest would not fit either, and the change must not happen.
+        if os.fstat(handle).st_size == size + written:
+            os.ftruncate(handle, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
 def _found(real: str, facts: os.stat_result) -> Found:

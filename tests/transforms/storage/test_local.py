@@ -1,8 +1,9 @@
-"""A disk: what shares and sticks cannot do is no reason to stop."""
+"""A disk: what it promises, and what shares and sticks cannot do and need not."""
 
 import errno
 import os
 import stat
+import threading
 
 import pytest
 
@@ -32,3 +33,19 @@ def test_a_folder_that_a_broken_disk_cannot_sync_is_an_error(tmp_path, monkeypat
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="Input/output error"):
         Local().make_folder(str(tmp_path / "report"))
+
+
+def test_lines_that_are_written_at_once_have_no_empty_lines_between_them(tmp_path):
+    path = str(tmp_path / "journal.jsonl")
+    line = b"x" * 300_000 + b"\n"  # many pages: a file grows by one after the other
+
+    def write() -> None:
+        for _ in range(15):
+            Local().append(path, line)
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert set(Local().lines(path)) == {line.decode()}
