@@ -140,7 +140,11 @@ def _facts(run: Run, rows: pa.Table) -> _RunFacts:
         counts=statuses_of(rows),
         library=manifest.get("library"),
         model=f"{model['name']} {model['version']}" if model else None,
-        policy=_policy(options) if options else None,
+        policy="Genres that a person chose"
+        if manifest.get("command") == "apply"
+        else _policy(options)
+        if options
+        else None,
         is_dry_run=options.get("dry_run", False),
         state=manifest.get("state"),
         started=_moment(manifest.get("started_at")),
