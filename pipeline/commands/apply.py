@@ -150,7 +150,7 @@ def _name_left_alone(ended: Ended) -> None:
 def _tell_plan(outcomes: list[Outcome], n_unknown: int, arguments: argparse.Namespace) -> int:
     """Print what would be written."""
     counts: dict[str, int] = {}
-    files = []
+    files: list[dict[str, Any]] = []
     for outcome in outcomes:
         counts[outcome.status] = counts.get(outcome.status, 0) + 1
         path, tags = printable(outcome.track.uri), outcome.track.tags

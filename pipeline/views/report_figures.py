@@ -19,6 +19,7 @@ _MOST_GROUPS = 100
 _MOST_REASONS = 50
 _MOST_FILES = 20
 _N_BEST = 3
+_MOST_OFFERED = 500
 _N_BINS = 20
 
 
@@ -228,10 +229,23 @@ def table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
         "seconds": [_whole(seconds) for seconds in columns["duration_s"]],
         "confidence": [-1 if p is None else round(1000 * p) for p in columns["confidence"]],
         "genres": genres,
+        "vocabulary": _vocabulary(rows),
         "best": [
             [v for genre, p in pairs for v in (number[genre], round(1000 * p))] for pairs in best
         ],
     }
+
+
+def _vocabulary(rows: pa.Table) -> list[str]:
+    """Genres to offer a person: the model's, under the names it writes, and those in files."""
+    known: set[str] = set(pc.unique(rows["family"]).drop_null().to_pylist())
+    for pairs in rows["probabilities"].chunks:
+        known.update(pairs.keys.unique().to_pylist())
+    for name in ("genres_before", "genres_after"):
+        found = pc.list_flatten(rows[name]).value_counts().to_pylist()
+        often = sorted(found, key=lambda entry: -entry["counts"])
+        known.update(entry["values"] for entry in often[:_MOST_OFFERED])
+    return sorted(known, key=_place)
 
 
 def _whole(seconds: float | None) -> int:

@@ -3,7 +3,8 @@
 Counts, charts and lists are plain HTML and CSS, written by the template: they show at once
 and without a script. (Plotly would add 4 MB to the folder of every run.) The table's rows
 are data inside the page, column by column, each text once; ``templates/report.js`` searches
-and sorts the columns and shows a page of rows at a time.
+and sorts the columns and shows a page of rows at a time; ``templates/review.js`` lets a person
+correct them, and saves that as a file (see ``transforms/reports/corrections.py``).
 
 Names come from people's tags and may hold anything: jinja2 escapes what becomes HTML or
 JSON, the script sets text only, and the page's own policy lets no other script run.
@@ -64,7 +65,9 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
     counts = statuses_of(rows)
     environment = _environment()
     # In the page's policy: no script runs but this one, whatever a name may try.
-    script = _TEMPLATES.get_source(environment, "report.js")[0]
+    script = "".join(
+        _TEMPLATES.get_source(environment, name)[0] for name in ("report.js", "review.js")
+    )
     page = environment.get_template("report.html.j2").render(
         version=__version__,
         script=script,
@@ -78,7 +81,10 @@ def write_report_page(reports: Mapping[Run, pa.Table], path: str) -> None:
         albums=consistency(rows, ("album", "folder")),
         artists=consistency(rows, ("artist",)),
         problems=problems(rows),
-        tracks=table(rows, [run.id for run in runs]),
+        tracks={
+            **table(rows, [run.id for run in runs]),
+            "homes": [printable(run.home) for run in runs],
+        },
     )
     with storage_of(path).writing(path) as stream:
         # What is no text in the path of a folder appears as `printable` would show it, which

@@ -109,8 +109,9 @@ def read_corrections(path: str) -> Corrections:
     if version is True or version != FORMAT:
         known = f"this program knows version {FORMAT}"
         raise CorrectionsError(path, f"corrections of version {_brief(version)}; {known}")
-    report, choices = facts.get("report"), facts.get("choices")
-    if not _is_text(report) or (not os.path.isabs(report) and "://" not in report):
+    report: Any = facts.get("report")
+    choices = facts.get("choices")
+    if not _is_text(report) or not (os.path.isabs(report) or "://" in report):
         raise CorrectionsError(path, '"report" is not the path of a report folder')
     if not isinstance(choices, list):
         raise CorrectionsError(path, '"choices" is not a list')

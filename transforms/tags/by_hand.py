@@ -90,9 +90,9 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
         kept = dataclasses.replace(by_hand, status="unchanged", fingerprint=fingerprint(track.uri))
         return dataclasses.replace(kept, reason=f"has this genre already; {kept.reason}")
     if policy.dry_run:
-        error = obstacle(track, policy.write)
-        if error:
-            return dropped(track, "tag", error)
+        in_the_way = obstacle(track, policy.write)
+        if in_the_way:
+            return dropped(track, "tag", in_the_way)
         return dataclasses.replace(by_hand, status="would_tag")
     started = time.perf_counter()
     try:
