@@ -263,6 +263,7 @@ function go(row) {
   }
   const piece = rowsShown()[at % ROWS_PER_PAGE];
   open(piece, row);
+  piece.nextSibling.querySelector(".choose")?.scrollIntoView({ block: "nearest" });
   piece.querySelector("button").focus();
 }
 

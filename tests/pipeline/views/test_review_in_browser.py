@@ -181,6 +181,9 @@ def test_question_mark_lists_the_keys(reviewed):
     press(page, "a")
     press(page, "Escape")
     assert not page.is_visible("#keys")
+    page.click("#legend")
+    page.click("#keys button")
+    assert not page.is_visible("#keys")
     assert page.inner_text("#chosen") == "0 corrected, 0 accepted, of 64"
 
 
