@@ -81,7 +81,6 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     for choice, reason in known.unknown[:_MOST_SHOWN]:
         print(f"{safe(choice.uri)}: {safe(reason)}", file=sys.stderr)
     policy = TagPolicy(
-        existing="replace",
         dry_run=arguments.dry_run,
         form=TagForm(arguments.id3_version, arguments.separator),
         write=WritePolicy(arguments.keep_mtime, arguments.in_place_links),

@@ -140,17 +140,16 @@ class _RunFacts:
 def _facts(run: Run, rows: pa.Table) -> _RunFacts:
     manifest = run.read_manifest() or {}
     model, options = manifest.get("model"), manifest.get("options", {})
+    policy = _policy(options) if "existing" in options else None
+    if manifest.get("command") == "apply":
+        policy = "Genres that a person chose"
     return _RunFacts(
         id=run.id,
         home=printable(run.home),
         counts=statuses_of(rows),
         library=manifest.get("library"),
         model=f"{model['name']} {model['version']}" if model else None,
-        policy="Genres that a person chose"
-        if manifest.get("command") == "apply"
-        else _policy(options)
-        if options
-        else None,
+        policy=policy,
         is_dry_run=options.get("dry_run", False),
         state=manifest.get("state"),
         started=_moment(manifest.get("started_at")),

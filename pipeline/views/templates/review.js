@@ -330,7 +330,7 @@ document.addEventListener("keydown", (event) => {
 byId("reviewing").hidden = false;
 byId("reviewing").addEventListener("click", () => {
   review.on = !review.on;
-  byId("reviewing").setAttribute("aria-pressed", String(review.on));
+  byId("reviewing").setAttribute("aria-expanded", String(review.on));
   byId("review").hidden = !review.on;
   if (review.on && !byId("vocabulary").childElementCount) {
     byId("vocabulary").append(...data.vocabulary.map((genre) => new Option(genre)));

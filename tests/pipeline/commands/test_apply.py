@@ -9,6 +9,7 @@ from mutagen import File
 from mutagen.flac import FLAC
 
 from pipeline.cli import main
+from pipeline.runs.lock import locked
 from tests.conftest import files_of, read_rows, tone, write_audio
 from transforms.library.skip import Earlier, unchanged
 from transforms.records import BY_HAND, Track
@@ -223,6 +224,35 @@ def test_no_later_run_replaces_what_a_person_chose(
     file["genre"] = "Polka"  # no longer what was chosen
     file.save()
     assert tag("--existing", "replace")["a.flac"]["stage"] != "by_hand"
+
+
+def test_a_file_that_was_moved_keeps_what_a_person_chose(library, tag, save):
+    tag()
+    assert main(["apply", save({"a.flac": ["Punk"]}), "--quiet"]) == 0
+    os.rename(library / "a.flac", library / "moved.flac")
+    assert tag("--existing", "replace", "--segments", "2")["moved.flac"]["stage"] == "by_hand"
+    assert genres_of(library / "moved.flac") == ["Punk"]
+
+
+def test_a_run_that_is_interrupted_keeps_what_it_did(library, reports, tag, save, monkeypatch):
+    tag()
+    path = save({"a.flac": ["Punk"], "b.flac": ["Punk"]})
+    answers = iter([False, True, True])
+    monkeypatch.setattr("pipeline.runs.interruption.requested", lambda: next(answers))
+    assert main(["apply", path, "--quiet"]) == 3
+    assert list(latest(reports)) == ["a.flac"]
+    run = max((reports / "runs").iterdir())
+    assert json.loads((run / "run.json").read_text())["state"] == "interrupted"
+    assert genres_of(library / "b.flac") != ["Punk"]
+
+
+def test_another_run_at_work_is_waited_for_by_nobody(library, reports, tag, save, capsys):
+    tag()
+    before = files_of(library)
+    with locked(str(reports)):
+        assert main(["apply", save({"a.flac": ["Punk"]})]) == 2
+    assert "is at work here; nothing done" in capsys.readouterr().err
+    assert files_of(library) == before
 
 
 def test_a_file_that_is_named_is_tagged_anew(library, tag, save):

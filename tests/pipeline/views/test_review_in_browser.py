@@ -220,13 +220,17 @@ def test_a_saved_file_goes_on_where_it_was_saved(reviewed, tmp_path):
     other = reviewed()  # another profile: nothing is kept there
     assert other.inner_text("#chosen") == "0 corrected, 0 accepted, of 64"
     other.set_input_files("#file", tmp_path / "more.json")
-    other.wait_for_function("document.getElementById('said').textContent.startsWith('Loaded 2')")
+    other.locator("#said", has_text="Loaded 2 choices").wait_for()
     assert said(other).endswith("1 are of files that are not on this page.")
     assert other.inner_text("#chosen") == "1 corrected, 1 accepted, of 64"
-    for text in ("[", "[]", '{"genrebeam_corrections": 9, "choices": []}'):
+    for text, answer in (
+        ("[", "not JSON"),
+        ('{"genrebeam_corrections": 9, "choices": []}', "no corrections"),
+        ("null", "no corrections"),
+    ):
         (tmp_path / "bad.json").write_text(text)
         other.set_input_files("#file", tmp_path / "bad.json")
-        other.wait_for_function("document.getElementById('said').textContent.startsWith('That')")
+        other.locator("#said", has_text=answer).wait_for()
     assert other.inner_text("#chosen") == "1 corrected, 1 accepted, of 64"
 
 
