@@ -5,8 +5,9 @@
 
 Prints one JSON object for each number of rows (default 1,000 and 50,000). With Debian's
 chromium and Playwright at hand, also the time to first paint (from the start of navigation),
-until the table is there, and of the slowest of some searches and sorts; all in ms, the
-median of five loads.
+until the table is there, of the slowest of some searches and sorts, and of a review: the
+slowest of 100 keys before and after all rows have a choice, loading a file of all choices, and
+keeping it; all in ms, the median of five loads. ``heap_mb`` is the script's memory at the end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import resource
 import shutil
 import statistics
 import sys
@@ -97,7 +99,7 @@ def use(page_path: Path, browser: Any) -> dict[str, float]:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.goto(page_path.as_uri())
         page.wait_for_timeout(1000)
-        for measure, value in page.evaluate(_MEASURE).items():
+        for measure, value in (page.evaluate(_MEASURE) | page.evaluate(_REVIEW)).items():
             found.setdefault(measure, []).append(value)
         page.close()
     return {measure: round(statistics.median(values)) for measure, values in found.items()}
@@ -127,6 +129,42 @@ _MEASURE = """() => {
 }"""
 
 
+# `corrections`, `load`, `keep` and `data` are the page's own (see templates/review.js).
+_REVIEW = """() => {
+  const timed = (act) => {
+    const start = performance.now();
+    act();
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
+  };
+  const press = (key) => timed(() => {
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  });
+  const slowest = (keys) =>
+    Math.max(...Array.from({ length: 100 }, (_, i) => press(keys[i % keys.length])));
+  document.getElementById("reviewing").click();
+  const first = slowest("a1jA2nku");
+  const all = JSON.stringify({
+    genrebeam_corrections: 1,
+    choices: Array.from(
+      { length: data.rows }, (_, row) => ({ uri: uriOf(row), genres: ["Zeuhl"] })
+    ),
+  });
+  const load_ms = timed(() => load(all));
+  const full = slowest("a1jA2xku");
+  const text = corrections();
+  return {
+    key_ms: first,
+    key_when_all_chosen_ms: full,
+    load_all_ms: load_ms,
+    keep_all_ms: timed(keep),
+    save_all_ms: timed(corrections),
+    saved_mb: text.length / 1e6,
+    heap_mb: performance.memory.usedJSHeapSize / 1e6,
+  };
+}"""
+
+
 def main() -> None:
     sizes = [int(argument) for argument in sys.argv[1:]] or [1_000, 50_000]
     for n_rows in sizes:
@@ -143,6 +181,7 @@ def main() -> None:
                 "size_mb": round(os.path.getsize(path) / 1e6, 2),
                 "first_make_s": round(seconds[0], 2),
                 "make_s": round(min(seconds), 2),
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000,
             }
             chromium = shutil.which("chromium")
             try:
@@ -152,6 +191,7 @@ def main() -> None:
             if chromium:
                 with sync_playwright() as playwright:
                     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+                    arguments.append("--enable-precise-memory-info")
                     browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
                     figures |= use(path, browser)
                     browser.close()

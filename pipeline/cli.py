@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from pipeline import __version__
 from pipeline.commands import (
+    apply,
     completion,
     config,
     duplicates,
@@ -131,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     for command in (
         tag,
+        apply,
         undo,
         history,
         report,

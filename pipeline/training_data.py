@@ -233,7 +233,8 @@ def prepare(
     library : str or path
         Folder or bucket of audio.
     dataset : str
-        How it is labelled: one of `model.data.datasets.DATASETS`, or `ONE_GENRE`.
+        How it is labelled: one of `model.data.datasets.DATASETS`, `ONE_GENRE`, or the path of
+        a file of corrections.
     spec : FeatureSpec
         Each clip is about a minute of such frames from the track's middle, at least one segment.
         For kind ``outputs`` it is what the ears say of segments spread over the track.

@@ -24,6 +24,8 @@ CONSISTENT = ("off", "album", "artist")
 # How finely genres are told: a style such as Punk, or its family, Rock.
 LEVELS = ("style", "family")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
+# The stage of a row whose genre a person chose; no later run chooses another.
+BY_HAND = "by_hand"
 # Genres that say nothing; what ``--treat-as-missing default`` stands for.
 CATCH_ALL = (
     "Other",

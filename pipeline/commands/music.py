@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
 WHERE_FROM = (
     "the names and lists of a known data set (gtzan, fma, homburg), the names of the folders "
-    "(folders), or the files' tags (tags)"
+    "(folders), the files' tags (tags), or what you chose on a report page (corrections.json, "
+    "or the path of such a file)"
 )
 
 
@@ -35,7 +36,7 @@ def add_music_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         "--labels",
-        choices=KINDS,
+        type=labels,
         metavar="KIND",
         default=None,
         help=f"where the genres come from: {WHERE_FROM} "
@@ -56,6 +57,18 @@ def add_music_arguments(parser: argparse.ArgumentParser) -> None:
         help="split all tracks 70:30 at random, as many papers do; this leaks artists "
         "(default: the data set's own lists, else by artist)",
     )
+
+
+def labels(text: str) -> str:
+    """Parse where labels come from; the type of an argument."""
+    if text in KINDS:
+        return text
+    if text == "corrections":
+        text = "corrections.json"
+    if not text.endswith(".json"):
+        known = ", ".join(KINDS)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {known}, and no corrections.json")
+    return os.path.abspath(text)
 
 
 def gather(

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.commands.command import OK, add_command
-from pipeline.commands.music import KINDS, WHERE_FROM, note, recipe_named
+from pipeline.commands.music import WHERE_FROM, labels, note, recipe_named
 from pipeline.settings.job import check_runner_arguments
 from pipeline.settings.options import UsageError
 
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     prepare.add_argument(
         "--dataset",
         "--labels",
-        choices=KINDS,
+        type=labels,
         metavar="KIND",
         required=True,
         help=f"where the genres come from: {WHERE_FROM}",

@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
         "examples:\n"
         "  genrebeam train ~/Music --labels tags --out my-bundle     learn your own genres\n"
         "  genrebeam train corpus --labels folders --out my-bundle   one folder per genre\n"
+        "  genrebeam train --labels corrections.json --out mine      what you chose on a page\n"
         "  genrebeam train gtzan --recipe wang-vote-cnn --out wang   a published network\n"
         "\n"
         "The same command continues a training that was interrupted; if it was interrupted while\n"
@@ -91,7 +92,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     asked = recipe_named(arguments.recipe) if arguments.recipe else None
     # The command line comes before the configuration.
     configured = arguments.library and "data" in arguments.settings
-    library = one_data_folder(arguments.library, None if configured else arguments.data)
+    data = None if configured else arguments.data
+    library = one_data_folder(arguments.library or _chosen_music(arguments, data), data)
     _check_out(arguments.out, arguments.replace)
     about = _text_of(arguments.about) if arguments.about else ""
     work = arguments.work or f"{arguments.out.rstrip('/')}-features"
@@ -130,6 +132,19 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     print(f"test track accuracy {bundle.metrics['test']['track_accuracy']:.1%}")
     print(f"use it: genrebeam tag LIBRARY --bundle {shlex.quote(arguments.out)}")
     return OK
+
+
+def _chosen_music(arguments: argparse.Namespace, data: str | None) -> str | None:
+    """The folder of the music that corrections are about, if no other folder is named."""
+    from model.data.training_set import DatasetError
+    from transforms.library.label import folder_of_chosen, is_corrections
+
+    if data or not arguments.dataset or not is_corrections(arguments.dataset):
+        return None
+    try:
+        return folder_of_chosen(arguments.dataset)
+    except DatasetError as error:
+        raise UsageError(str(error)) from error
 
 
 def _seed(text: str) -> int:

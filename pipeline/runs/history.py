@@ -95,7 +95,7 @@ def history_of(path: str, report: str) -> list[Event]:
                 events.append(Event(what="found", genres=before, **common))
                 known = before
             if row["status"] in ("tagged", "would_tag"):
-                model = f"{row['model_name']} {row['model_version']}"
+                model = f"{row['model_name']} {row['model_version']}".rstrip()
                 made = {"model": model, "confidence": row["confidence"]}
                 events.append(Event(what=row["status"], genres=after, **common, **made))
                 known = after if row["status"] == "tagged" else known

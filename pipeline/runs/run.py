@@ -51,7 +51,7 @@ _PAGE = "report.html"
 # The columns of a report that people are shown, on a page or a terminal.
 SHOWN = (
     *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
-    *("genres_before", "genres_after", "confidence", "probabilities"),
+    *("genres_before", "genres_after", "confidence", "family", "probabilities"),
     *("hear_s", "classify_s", "write_s", "finished_at"),
 )
 _LIBRARIES = (
@@ -332,7 +332,7 @@ def runs_of(report: str) -> list[Run]:
 def record_run(
     run: Run, job: TaggingJob, execute: Callable[[], bool | None], interrupted: Callable[[], bool]
 ) -> Ended:
-    """Execute a run and keep its manifest true, whatever happens.
+    """Execute a run of the tagging job and keep its manifest true; see `record`.
 
     Parameters
     ----------
@@ -349,12 +349,7 @@ def record_run(
         Its ``state`` is ``finished``, ``interrupted``, or ``launched`` until its job has called
         `close_run`; a run that died shows ``running``, one that raised shows ``crashed``.
     """
-    from transforms.reports.schema import SCHEMA_VERSION
-
-    started = time.monotonic()
     facts: dict[str, Any] = {
-        "run": run.id,
-        "state": "running",
         "library": printable(job.library),
         "options": {
             "existing": job.existing,
@@ -371,8 +366,40 @@ def record_run(
         },
         "settings": job.settings,
         "model": {"name": job.bundle.name, "version": job.bundle.version},
+        "versions": _versions(),
+    }
+    return record(run, facts, execute, interrupted)
+
+
+def record(
+    run: Run,
+    facts: dict[str, Any],
+    execute: Callable[[], bool | None],
+    interrupted: Callable[[], bool],
+) -> Ended:
+    """Execute a run and keep its manifest true, whatever happens.
+
+    Parameters
+    ----------
+    run : Run
+    facts : dict
+        What its manifest says of the work: at least ``library`` and ``options``.
+    execute, interrupted : callable
+        See `record_run`.
+
+    Returns
+    -------
+    Ended
+    """
+    from transforms.reports.schema import SCHEMA_VERSION
+
+    started = time.monotonic()
+    facts = {
+        "run": run.id,
+        "state": "running",
+        **facts,
         "schema_version": SCHEMA_VERSION,
-        "versions": {"genrebeam": __version__, **_versions()},
+        "versions": {"genrebeam": __version__, **facts.get("versions", {})},
         "started_at": now(),
     }
     run.write_manifest(facts)

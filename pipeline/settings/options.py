@@ -135,31 +135,7 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write GENREBEAM_CONFIDENCE and GENREBEAM_MODEL into the tags",
     )
-    tags.add_argument(
-        "--id3-version",
-        choices=ID3_VERSIONS,
-        default="keep",
-        help="ID3 version to write: the file's own (a new tag gets 2.3), or this one "
-        "(default: %(default)s)",
-    )
-    tags.add_argument(
-        "--separator",
-        type=_separator,
-        default="null",
-        metavar="TEXT",
-        help="text between several genres before ID3v2.4: null, or a text such as '; ' "
-        "(default: %(default)s)",
-    )
-    tags.add_argument(
-        "--keep-mtime",
-        action="store_true",
-        help="keep the modification time of changed files",
-    )
-    tags.add_argument(
-        "--in-place-links",
-        action="store_true",
-        help="change files with several hard links in place, if the genre fits into their tag",
-    )
+    add_writing_arguments(tags)
     hearing = parser.add_argument_group("how to listen")
     hearing.add_argument(
         "--segments",
@@ -228,4 +204,38 @@ def add_tagging_arguments(parser: argparse.ArgumentParser) -> None:
         "--embeddings",
         action="store_true",
         help="also store the network's embedding of each track that is heard",
+    )
+
+
+def add_writing_arguments(tags: argparse._ActionsContainer) -> None:
+    """Declare the options of every command that writes genres.
+
+    Parameters
+    ----------
+    tags : argparse.ArgumentParser or a group of its arguments
+    """
+    tags.add_argument(
+        "--id3-version",
+        choices=ID3_VERSIONS,
+        default="keep",
+        help="ID3 version to write: the file's own (a new tag gets 2.3), or this one "
+        "(default: %(default)s)",
+    )
+    tags.add_argument(
+        "--separator",
+        type=_separator,
+        default="null",
+        metavar="TEXT",
+        help="text between several genres before ID3v2.4: null, or a text such as '; ' "
+        "(default: %(default)s)",
+    )
+    tags.add_argument(
+        "--keep-mtime",
+        action="store_true",
+        help="keep the modification time of changed files",
+    )
+    tags.add_argument(
+        "--in-place-links",
+        action="store_true",
+        help="change files with several hard links in place, if the genre fits into their tag",
     )

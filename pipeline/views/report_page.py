@@ -3,7 +3,8 @@
 Counts, charts and lists are plain HTML and CSS, written by the template: they show at once
 and without a script. (Plotly would add 4 MB to the folder of every run.) The table's rows
 are data inside the page, column by column, each text once; ``templates/report.js`` searches
-and sorts the columns and shows a page of rows at a time.
+and sorts the columns and shows a page of rows at a time; ``templates/review.js`` lets a person
+correct them, and saves that as a file (see ``transforms/reports/corrections.py``).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
     write_web_page(
         path,
         "report.html.j2",
-        ["report.js"],
+        ["report.js", "review.js"],
         headline=headline(found.counts),
         runs=[_facts(run, found.counts_of_runs[run.id]) for run in runs],
         n_files=sum(found.counts.values()),
@@ -57,7 +58,7 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
         albums=found.albums,
         artists=found.artists,
         problems=found.problems,
-        tracks=found.tracks,
+        tracks={**found.tracks, "homes": [printable(run.home) for run in runs]},
     )
 
 
@@ -88,13 +89,16 @@ class _RunFacts:
 def _facts(run: Run, counts: dict[str, int]) -> _RunFacts:
     manifest = run.read_manifest() or {}
     model, options = manifest.get("model"), manifest.get("options", {})
+    policy = _policy(options) if "existing" in options else None
+    if manifest.get("command") == "apply":
+        policy = "Genres that a person chose"
     return _RunFacts(
         id=run.id,
         home=printable(run.home),
         counts=counts,
         library=manifest.get("library"),
         model=f"{model['name']} {model['version']}" if model else None,
-        policy=_policy(options) if options else None,
+        policy=policy,
         is_dry_run=options.get("dry_run", False),
         state=manifest.get("state"),
         started=_moment(manifest.get("started_at")),

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 # More rows make the page slow to open; the Parquet has them all.
 _MOST_ROWS = 50_000
 _N_BEST = 3
+_MOST_OFFERED = 500
 # Where not all have room, these have it first. What a run left as it was comes after them.
 _FIRST = ("failed", "refused", "tagged", "would_tag")
 
@@ -108,10 +109,23 @@ def _table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
         "seconds": [_whole(seconds) for seconds in columns["duration_s"]],
         "confidence": [-1 if p is None else round(1000 * p) for p in columns["confidence"]],
         "genres": genres,
+        "vocabulary": _vocabulary(rows),
         "best": [
             [v for genre, p in pairs for v in (number[genre], round(1000 * p))] for pairs in best
         ],
     }
+
+
+def _vocabulary(rows: pa.Table) -> list[str]:
+    """Genres to offer a person: the model's, under the names it writes, and those in files."""
+    known: set[str] = set(pc.unique(rows["family"]).drop_null().to_pylist())
+    for pairs in rows["probabilities"].chunks:
+        known.update(pairs.keys.unique().to_pylist())
+    for name in ("genres_before", "genres_after"):
+        found = pc.list_flatten(rows[name]).value_counts().to_pylist()
+        often = sorted(found, key=lambda entry: -entry["counts"])
+        known.update(entry["values"] for entry in often[:_MOST_OFFERED])
+    return sorted(known, key=_place)
 
 
 def _whole(seconds: float | None) -> int:

@@ -193,3 +193,31 @@ def test_an_s3_endpoint_can_be_an_option_of_the_command_line(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["genrebeam", "tag", "--s3_endpoint_url=http://mine.example"])
     monkeypatch.setattr("apache_beam.io.filesystems.FileSystems._pipeline_options", None)
     assert buckets._options().get_all_options()["s3_endpoint_url"] == "http://mine.example"
+
+
+def test_what_a_person_chose_is_written_into_objects(empty, tiny_bundle, tmp_path, capsys):
+    storage = empty
+    for name in ("a.mp3", "b.flac"):
+        write_audio(tmp_path / name, tone(8), 22050)
+        storage.put(f"album/{name}", (tmp_path / name).read_bytes())
+    library, home = f"{storage.home}/album", f"{storage.home}/reports/album"
+    command = ["tag", library, "--report", home, "--bundle", tiny_bundle.path, "--quiet"]
+    assert main(command) == 0
+    (run,) = runs_of(home)
+    choices = [
+        {
+            "uri": row["uri"],
+            "run": run.id,
+            "choice": "corrected",
+            "genres": ["Punk"],
+            "in_file": row["genres_after"],
+        }
+        for row in rows_of(storage, run).values()
+    ]
+    facts = {"genrebeam_corrections": 1, "report": home, "choices": choices}
+    (tmp_path / "corrections.json").write_text(json.dumps(facts))
+    assert main(["apply", str(tmp_path / "corrections.json")]) == 0
+    assert "2 choices: 2 tagged" in capsys.readouterr().out
+    assert main([*command, "--existing", "replace"]) == 0
+    found = rows_of(storage, runs_of(home)[-1])
+    assert {(row["stage"], *row["genres_after"]) for row in found.values()} == {("by_hand", "Punk")}

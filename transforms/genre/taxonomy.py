@@ -78,7 +78,7 @@ class Taxonomy:
                 self.path, f"{', '.join(mapped)}: becomes its parent; rename or drop that"
             )
         for name in (*self.rename.values(), *self.parent.values()):
-            if reason := _unwritable(name):
+            if reason := unwritable(name):
                 raise TaxonomyError(self.path, f"{name!r}: {reason}")
         names = [self._name(genre) for genre in {self._family(genre) for genre in genres}]
         folded = [name.casefold() for name in names]
@@ -138,8 +138,17 @@ class Taxonomy:
         return self.rename.get(family, family)
 
 
-def _unwritable(name: str) -> str | None:
-    """Why a name would not be read back from a tag as it was written, or None."""
+def unwritable(name: str) -> str | None:
+    """Why a genre would not be read back from a tag as it was written, or None.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str or None
+    """
     from mutagen.id3 import TCON  # late, as above
 
     if name != name.strip() or not name.isprintable():

@@ -20,7 +20,8 @@ from model.data.homburg import HOMBURG_GENRES
 from model.data.training_set import DatasetError
 from model.genres import key_of, spell
 from transforms.library.formats import FORMATS
-from transforms.records import CATCH_ALL, NoTagField, Track, with_tags
+from transforms.records import CATCH_ALL, NoTagField, Track, printable, with_tags
+from transforms.reports.corrections import CorrectionsError, read_corrections
 from transforms.storage import storage_of
 from transforms.tags.header import read_header
 
@@ -67,7 +68,8 @@ def labelling_of(dataset: str, library: str) -> Labelling:
     dataset : str
         ``gtzan`` and ``fma`` are known by their file names, ``homburg`` and ``folders`` have a
         folder per genre, ``one-genre`` is one such folder, and ``tags`` believes what the
-        files' tags say.
+        files' tags say. The path of a file of corrections (see `is_corrections`) labels the
+        files that a person has decided about.
     library : str
         The folder that the tracks are listed from.
 
@@ -89,14 +91,24 @@ def labelling_of(dataset: str, library: str) -> Labelling:
             raise DatasetError(library, "tracks.csv is neither there nor in fma_metadata beside it")
         read_fma_tracks(str(path))
         return functools.partial(_fma, library, str(path))
+    if is_corrections(dataset):
+        _read_chosen(dataset)
+        return functools.partial(_chosen, library, dataset)
     labellings = {"homburg": _homburg, "folders": _folders, ONE_GENRE: _one_genre, "tags": _tags}
     return functools.partial(labellings[dataset], library)
+
+
+def is_corrections(dataset: str) -> bool:
+    """Whether labels come from a file that a report page has saved."""
+    return dataset.endswith(".json")
 
 
 def label_files(dataset: str, library: str) -> list[str]:
     """Files beside the audio that decide on labels and splits."""
     if dataset == "gtzan":
         return [str(path) for path in gtzan_list_files(library).values()]
+    if is_corrections(dataset):
+        return [dataset]
     path = fma_tracks_file(library) if dataset == "fma" else None
     return [str(path)] if path else []
 
@@ -145,6 +157,52 @@ def _tags(library: str, track: Track) -> Label | None:
         if key_of(genre) and genre.casefold() not in _CATCH_ALL:
             return Label(str(place), spell(genre), _artist(track, place, PurePosixPath()))
     return None
+
+
+def _chosen(library: str, path: str, track: Track) -> Label | None:
+    """By the first genre that a person chose or accepted for the file."""
+    absolute = storage_of(track.uri).absolute(track.uri)
+    genre = _read_chosen(path).get(printable(absolute))
+    if genre is None:
+        return None
+    place = _place(library, track)
+    return Label(str(place), spell(genre), _artist(track, place, PurePosixPath()))
+
+
+def folder_of_chosen(path: str) -> str:
+    """The folder that all files are in that a person has decided about.
+
+    Parameters
+    ----------
+    path : str
+        Of a file of corrections.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be used, or has no choice.
+    """
+    folders = [os.path.dirname(uri) for uri in _read_chosen(path)]
+    if not folders:
+        raise DatasetError(path, "has no choice")
+    try:
+        return os.path.commonpath(folders)
+    except ValueError as error:  # some are in a bucket
+        raise DatasetError(path, "its files have no folder in common") from error
+
+
+@functools.lru_cache(maxsize=1)
+def _read_chosen(path: str) -> dict[str, str]:
+    """The first genre of each choice, by its file."""
+    try:
+        choices = read_corrections(path).choices
+    except CorrectionsError as error:
+        raise DatasetError(path, error.reason) from error
+    return {choice.uri: choice.genres[0] for choice in choices}
 
 
 def _fma(library: str, tracks_file: str, track: Track) -> Label | None:

@@ -19,7 +19,15 @@ import pyarrow.parquet as pq
 
 from transforms.library.fingerprint import fingerprint
 from transforms.library.formats import format_of
-from transforms.records import AudioFacts, FileTags, Outcome, Track, printable, with_tags
+from transforms.records import (
+    BY_HAND,
+    AudioFacts,
+    FileTags,
+    Outcome,
+    Track,
+    printable,
+    with_tags,
+)
 from transforms.reports.pieces import Pieces, last_of_each
 from transforms.reports.read import RUN, read_parts
 from transforms.reports.schema import SCHEMA
@@ -95,6 +103,15 @@ class Earlier:
         if self.status == "refused":
             return self.stage not in _PASSING_STAGES
         return self.status in _SETTLED
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a person chose its genre, so that no model and no option changes it."""
+        return self.stage == BY_HAND and self.is_settled
+
+    def settles(self, settings: str) -> bool:
+        """Whether a run with these settings has nothing to decide."""
+        return self.is_settled and (self.settings == settings or self.is_by_hand)
 
 
 _COLUMNS = ("uri", *(column.name for column in dataclasses.fields(Earlier)))
@@ -181,15 +198,22 @@ def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcom
         None where the file has to be looked at.
     """
     latest = _latest(earlier)
-    if (
-        latest is None
-        or not latest.is_settled
-        or latest.settings != settings
-        or latest.size_bytes != track.size_bytes
-        or not is_same_time(latest.mtime_ns, track.mtime_ns)
-    ):
+    if latest is None or not latest.settles(settings):
         return None
-    return _as_before(track, latest, f"same size, time and settings as in run {latest.run}")
+    if latest.size_bytes == track.size_bytes and is_same_time(latest.mtime_ns, track.mtime_ns):
+        return _as_before(track, latest, f"same size, time and settings as in run {latest.run}")
+    if latest.is_by_hand and _has_genres_of(track, latest):
+        return _as_before(track, latest, "")
+    return None
+
+
+def _has_genres_of(track: Track, earlier: Earlier, form: TagForm = _ANY_FORM) -> bool:
+    """Whether a file still has the genres that an earlier run left; it is opened."""
+    try:
+        tags, _ = read_header(track.uri, form)
+    except Exception:  # the steps after this one say why
+        return False
+    return earlier.tags.genres == tuple(map(printable, tags.genres))
 
 
 def is_same_time(noted_ns: int, listed_ns: int) -> bool:
@@ -217,8 +241,8 @@ def _as_before(track: Track, earlier: Earlier, reason: str) -> Outcome:
     return Outcome(
         track=with_tags(track, earlier.tags, earlier.audio),
         status="unchanged",
-        stage="skip",
-        reason=reason,
+        stage=BY_HAND if earlier.is_by_hand else "skip",
+        reason="a person chose its genre" if earlier.is_by_hand else reason,
         genres_after=tuple(earlier.genres_after),
         confidence=earlier.confidence,
         fingerprint=earlier.fingerprint,
@@ -254,14 +278,10 @@ def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outc
     found = fingerprint(track.uri) if named_alike else None
     if found is None:
         return None
-    try:
-        tags, _ = read_header(track.uri, form)
-    except Exception:  # the steps after this one say why
-        return None
     # Names with the same fingerprint were the same recording: any of them will do.
     for old in sorted(named_alike, key=lambda old: old.name):
         row = old.earlier
-        if row.fingerprint == found and row.tags.genres == tuple(map(printable, tags.genres)):
+        if row.fingerprint == found and _has_genres_of(track, row, form):
             reason = f"moved from {old.name}; same file and settings as in run {row.run}"
             return _as_before(track, row, reason)
     return None
@@ -309,7 +329,7 @@ def skip_unchanged(
         is_listed = True
         yield unchanged(track, earlier, settings) or track
     latest = _latest(earlier)
-    if is_listed or latest is None or not latest.is_settled or latest.settings != settings:
+    if is_listed or latest is None or not latest.settles(settings):
         return
     if latest.fingerprint:
         yield Gone(name, latest)

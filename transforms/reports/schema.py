@@ -47,7 +47,8 @@ COLUMNS = (
     Column(
         "stage",
         pa.string(),
-        "the last step that the file reached, such as `decode` or `tag`",
+        "the last step that the file reached, such as `decode` or `tag`; `by_hand` if a person "
+        "chose its genre",
         required=True,
     ),
     Column("reason", pa.string(), "why the file has this status", required=True),

@@ -113,23 +113,41 @@ function rowOf(row) {
     chip.append(genre, ` ${Math.round(best[i + 1] / 10)}`);
     piece.querySelector(".best").append(chip, " ");
   }
-  const button = piece.querySelector("button");
-  button.addEventListener("click", () => {
-    const open = button.getAttribute("aria-expanded") === "true";
-    button.setAttribute("aria-expanded", String(!open));
-    if (open) piece.nextSibling.remove();
-    else piece.after(detailOf(row));
+  piece.dataset.row = row;
+  mark(piece, row);
+  piece.querySelector("button").addEventListener("click", () => {
+    if (isOpen(piece)) close(piece);
+    else open(piece, row);
   });
   return piece;
 }
 
+function isOpen(piece) {
+  return piece.querySelector("button").getAttribute("aria-expanded") === "true";
+}
+
+function close(piece) {
+  piece.querySelector("button").setAttribute("aria-expanded", "false");
+  piece.nextSibling.remove();
+}
+
+// Show all about a row below it; in a review of one row at a time.
+function open(piece, row) {
+  review.current = row;
+  if (review.on) rowsShown().filter(isOpen).forEach(close);
+  if (isOpen(piece)) return;
+  piece.querySelector("button").setAttribute("aria-expanded", "true");
+  piece.after(detailOf(row));
+}
+
 function detailOf(row) {
   const piece = byId("detail").content.cloneNode(true).firstChild;
+  piece.dataset.row = row;
+  if (review.on && canChoose(row)) piece.firstElementChild.prepend(chooserOf(row));
   const seconds = data.seconds[row];
   const minutes = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-  const folder = textOf("folder", row);
   fill(piece, {
-    path: folder === textOf("file", row) ? folder : `${folder}/${textOf("file", row)}`,
+    path: uriOf(row),
     reason: textOf("reason", row),
     stage: textOf("stage", row).replace("_", " "),
     length: seconds < 0 ? "not known" : minutes,
@@ -215,6 +233,3 @@ for (const button of document.querySelectorAll("button.more")) {
   });
 }
 
-show();
-// Prepare the search, so that the first letter typed does not wait for it.
-setTimeout(haystack, 300);

@@ -1,12 +1,14 @@
 """``prepare``, ``train`` and ``evaluate`` as a person calls them."""
 
 import dataclasses
+import itertools
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mutagen.flac import FLAC
 
 from model.bundle import BUNDLES, Bundle, load_bundle
 from model.data.datasets import DATASETS
@@ -233,3 +235,70 @@ def test_gtzan_bundle_is_as_good_as_its_card_says(shared_data, capsys):
 
 def test_every_data_set_can_be_asked_for():
     assert KINDS == DATASETS
+
+
+def save_choices(path, chosen):
+    """Save choices as a report page does: file to genre."""
+    choices = [
+        {"uri": str(file), "run": "1", "choice": kind, "genres": [genre], "in_file": []}
+        for kind, (file, genre) in zip(
+            itertools.cycle(["corrected", "accepted"]), chosen.items(), strict=False
+        )
+    ]
+    facts = {"genrebeam_corrections": 1, "report": "/reports", "choices": choices}
+    path.write_text(json.dumps(facts))
+    return str(path)
+
+
+def test_learns_what_a_person_chose_and_nothing_else(library, tmp_path, monkeypatch, capsys):
+    library = shutil.copytree(library, tmp_path / "library")
+    for path in library.rglob("*.flac"):
+        file = FLAC(path)
+        file["artist"] = "/".join(path.parts[-3:-1])
+        file.save()
+    chosen = {
+        path: {"blues": "Ska", "techno": "Drone"}[path.parts[-3]]
+        for path in library.rglob("*.flac")
+        if path.name != "2.flac" or "album 0" not in str(path)
+    }
+    path = save_choices(tmp_path / "corrections.json", chosen)
+    for number, arguments in enumerate(
+        (["--labels", path], [str(library), "--labels", "corrections"])
+    ):
+        monkeypatch.chdir(tmp_path)
+        out = tmp_path / f"out {number}"
+        assert main(["train", *arguments, "--recipe", "tiny", "--out", str(out)]) == 0
+        assert load_bundle(out).genres == ("Drone", "Ska")
+        assert "2 files without a label" in capsys.readouterr().err
+    assert main(["evaluate", str(out), "--data", str(library), "--labels", path]) == 0
+
+
+def test_too_few_choices_are_named(library, tmp_path, capsys):
+    chosen = dict.fromkeys(sorted(library.rglob("*.flac"))[:3], "Ska")
+    path = save_choices(tmp_path / "corrections.json", chosen)
+    out = str(tmp_path / "out")
+    assert main(["train", "--labels", path, "--recipe", "tiny", "--out", out]) == 2
+    assert "Ska: 3 tracks of 3 artists; at least 10 of 3 are needed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [("[", "not JSON"), (None, "No such file"), ('"choices": []', "has no choice")],
+)
+def test_corrections_that_cannot_be_used_are_one_line(tmp_path, content, complaint, capsys):
+    path = tmp_path / "corrections.json"
+    if content and content.startswith('"'):
+        content = f'{{"genrebeam_corrections": 1, "report": "/r", {content}}}'
+    if content:
+        path.write_text(content)
+    assert main(["train", "--labels", str(path), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert len(told.splitlines()) == 1
+
+
+def test_labels_that_are_neither_a_kind_nor_a_file_are_wrong_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(tmp_path), "--labels", "folder", "--out", "x"])
+    assert ended.value.code == 2
+    assert "'folder' is none of gtzan" in capsys.readouterr().err

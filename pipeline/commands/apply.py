@@ -1,0 +1,193 @@
+"""``genrebeam apply``: write the genres that a person chose on a report page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pipeline.commands.command import (
+    INTERRUPTED,
+    OK,
+    SOME_FAILED,
+    add_command,
+    add_output_arguments,
+    complain,
+    no_others,
+)
+from pipeline.settings.options import UsageError, add_writing_arguments
+from pipeline.views.terminal import safe
+from transforms.records import STATUSES, printable
+
+if TYPE_CHECKING:
+    from pipeline.runs.by_hand import Known
+    from pipeline.runs.run import Ended, Run
+    from transforms.records import Outcome
+    from transforms.tags.tag import TagPolicy
+
+_LEFT_ALONE = ("refused", "failed")
+_MOST_SHOWN = 20
+
+
+def add(commands: Any) -> None:
+    """Declare the subcommand."""
+    apply = add_command(
+        commands,
+        "apply",
+        run,
+        "write the genres that you chose on a report page",
+        "examples:\n"
+        "  genrebeam apply corrections.json --dry-run   list what would be written\n"
+        "  genrebeam apply corrections.json             write it\n"
+        "  genrebeam apply corrections.json --report nas/genre-report\n"
+        "  genrebeam undo genre-report                  take it back\n"
+        "\n"
+        "Only files that the page's report names are written, and only if they are still as the\n"
+        "page showed them. Later runs of tag leave these genres alone. Applying twice does no\n"
+        "harm.\n"
+        "exit codes: 0 all applied, 1 some could not be applied, 2 wrong usage, 3 interrupted",
+    )
+    apply.add_argument("file", metavar="FILE", help="corrections.json, as a report page saved it")
+    apply.add_argument(
+        "--report",
+        metavar="DIR",
+        default=None,
+        help="the report folder (default: where it was when the page was made)",
+    )
+    apply.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
+    add_writing_arguments(apply)
+    add_output_arguments(apply)
+
+
+def run(arguments: argparse.Namespace, others: list[str]) -> int:
+    """Run the subcommand."""
+    no_others(others)
+    from pipeline.runs.by_hand import look_up, rehearse
+    from transforms.reports.corrections import CorrectionsError, read_corrections
+    from transforms.storage import absolute
+    from transforms.tags.by_hand import path_of
+    from transforms.tags.families.family import TagForm
+    from transforms.tags.rewrite import WritePolicy
+    from transforms.tags.tag import TagPolicy
+
+    try:
+        corrections = read_corrections(arguments.file)
+    except CorrectionsError as error:
+        raise UsageError(str(error)) from error
+    report = absolute(arguments.report or path_of(corrections.report))
+    known = look_up(corrections, report)
+    for choice, reason in known.unknown[:_MOST_SHOWN]:
+        print(f"{safe(choice.uri)}: {safe(reason)}", file=sys.stderr)
+    policy = TagPolicy(
+        dry_run=arguments.dry_run,
+        form=TagForm(arguments.id3_version, arguments.separator),
+        write=WritePolicy(arguments.keep_mtime, arguments.in_place_links),
+    )
+    if arguments.dry_run:
+        shown = [one for some in known.by_library.values() for one in some]
+        return _tell_plan(rehearse(shown, policy), len(known.unknown), arguments)
+    return _tell(_write(report, known, policy, arguments), known, report, arguments)
+
+
+def _write(
+    report: str, known: Known, policy: TagPolicy, arguments: argparse.Namespace
+) -> list[tuple[Run, Ended]]:
+    """Write the choices, in one run for each library, and leave the runs' pages."""
+    from pipeline.runs.by_hand import write_choices
+    from pipeline.runs.lock import locked
+    from pipeline.views.report_page import write_report_page
+
+    watched = None if arguments.quiet else sys.stderr
+    done = []
+    with locked(report) as note:
+        for library, shown in known.by_library.items():
+            one, ended = write_choices(report, library, shown, policy, note=note, watched=watched)
+            done.append((one, ended))
+            try:
+                write_report_page([one], ended.rows, one.page)
+            except OSError as error:
+                complain(f"{one.page}: cannot be written ({error.strerror})", OK)
+            if ended.manifest["state"] == "interrupted":
+                break
+    return done
+
+
+def _tell(
+    done: list[tuple[Run, Ended]], known: Known, report: str, arguments: argparse.Namespace
+) -> int:
+    counts: dict[str, int] = {}
+    for _, ended in done:
+        for status, n in ended.manifest["counts"].items():
+            counts[status] = counts.get(status, 0) + n
+        _name_left_alone(ended)
+    _count_unknown(counts, len(known.unknown))
+    if arguments.json:
+        told = {"runs": [one.id for one, _ in done], "report": printable(report)}
+        print(json.dumps({**told, "dry_run": False, "counts": counts}))
+    elif not arguments.quiet:
+        print(_counted(counts))
+        for one, _ in done:
+            print(f"report: {safe(one.page)}")
+            if any(True for _ in one.journal.lines()):
+                print(f"undo: genrebeam undo {safe(shlex.quote(report))} --run {one.id}")
+    if any(ended.manifest["state"] == "interrupted" for _, ended in done):
+        return complain("interrupted; the same command does the rest", INTERRUPTED)
+    return SOME_FAILED if _is_any_left(counts) else OK
+
+
+def _name_left_alone(ended: Ended) -> None:
+    left = [
+        row
+        for piece in ended.rows
+        for row in piece.select(["uri", "status", "reason"]).to_pylist()
+        if row["status"] in _LEFT_ALONE
+    ]
+    for row in left[:_MOST_SHOWN]:
+        print(f"{safe(row['uri'])}: {safe(row['reason'])}", file=sys.stderr)
+    if len(left) > _MOST_SHOWN:
+        print(f"and {len(left) - _MOST_SHOWN:,} more; see the report", file=sys.stderr)
+
+
+def _tell_plan(outcomes: list[Outcome], n_unknown: int, arguments: argparse.Namespace) -> int:
+    """Print what would be written."""
+    counts: dict[str, int] = {}
+    files: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        counts[outcome.status] = counts.get(outcome.status, 0) + 1
+        path, tags = printable(outcome.track.uri), outcome.track.tags
+        if outcome.status in _LEFT_ALONE:
+            print(f"{safe(path)}: {safe(outcome.reason)}", file=sys.stderr)
+        elif outcome.status == "would_tag":
+            before = list(map(printable, tags.genres or tags.shadow))
+            after = list(outcome.genres_after)
+            files.append({"path": path, "genres": before, "becomes": after})
+    _count_unknown(counts, n_unknown)
+    if arguments.json:
+        print(json.dumps({"runs": [], "dry_run": True, "counts": counts, "files": files}))
+    elif not arguments.quiet:
+        for file in files:
+            change = f"{', '.join(file['genres']) or 'no genre'} -> {', '.join(file['becomes'])}"
+            print(f"{safe(file['path'])}: {safe(change)}")
+        print(_counted(counts))
+    return SOME_FAILED if _is_any_left(counts) else OK
+
+
+def _count_unknown(counts: dict[str, int], n_unknown: int) -> None:
+    if n_unknown:
+        counts["unknown"] = n_unknown
+        if n_unknown > _MOST_SHOWN:
+            more = n_unknown - _MOST_SHOWN
+            print(f"and {more:,} more that the report does not know", file=sys.stderr)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    names = [*STATUSES, "unknown"]
+    parts = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in names if counts.get(name)]
+    total = sum(counts.values())
+    return f"{total:,} choice{'' if total == 1 else 's'}: {', '.join(parts) or 'nothing to do'}"
+
+
+def _is_any_left(counts: dict[str, int]) -> bool:
+    return any(counts.get(name) for name in (*_LEFT_ALONE, "unknown"))

@@ -1,0 +1,163 @@
+"""By hand: a run that writes what a person chose on a report page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from model.bundle import Bundle
+from model.feature_spec import FeatureSpec
+from pipeline.runs import interruption
+from pipeline.runs.run import Ended, Run, record, runs_of, start_run
+from pipeline.settings.options import UsageError
+from pipeline.views.terminal import tracked
+from transforms.records import BY_HAND, Outcome
+from transforms.reports.corrections import Choice, Corrections
+from transforms.reports.read import latest_rows
+from transforms.reports.write import ReportWriter
+from transforms.tags.by_hand import Shown, write_choice
+from transforms.tags.tag import TagPolicy
+
+_COLUMNS = ("uri", "stage", "reason", "duration_s")
+# Stands where rows of other runs name their model.
+_PERSON = Bundle("", "by hand", "", (), (), FeatureSpec())
+
+
+@dataclass(frozen=True)
+class Known:
+    """Choices, as far as a report knows their files.
+
+    Parameters
+    ----------
+    by_library : dict
+        Library of the runs that saw the files, to what they say.
+    unknown : tuple of (Choice, str)
+        The others, and why. They are never written.
+    """
+
+    by_library: dict[str, list[Shown]]
+    unknown: tuple[tuple[Choice, str], ...]
+
+
+def look_up(corrections: Corrections, report: str) -> Known:
+    """Find the files of choices in the report of the run that showed them.
+
+    Parameters
+    ----------
+    corrections : Corrections
+    report : str
+        The report folder. Nothing is made there.
+
+    Returns
+    -------
+    Known
+
+    Raises
+    ------
+    UsageError
+        If the folder cannot be read or has no run.
+    """
+    try:
+        runs = {run.id: run for run in runs_of(report)}
+        if not runs:
+            raise UsageError(f"{report}: has no run")
+        by_run: dict[str, list[Choice]] = {}
+        for choice in corrections.choices:
+            by_run.setdefault(choice.run, []).append(choice)
+        known = Known({}, ())
+        unknown: list[tuple[Choice, str]] = []
+        for id, choices in by_run.items():
+            if id in runs:
+                unknown += _look_up_in(runs[id], choices, known)
+            else:
+                unknown += [(choice, f"{report} has no run {id}") for choice in choices]
+    except OSError as error:
+        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
+    return Known(known.by_library, tuple(unknown))
+
+
+def _look_up_in(run: Run, choices: Sequence[Choice], known: Known) -> list[tuple[Choice, str]]:
+    """Add the files that a run knows; return the choices whose files it does not know."""
+    library = (run.read_manifest() or {}).get("library")
+    if not library:
+        return [(choice, f"run {run.id} does not say which library it saw") for choice in choices]
+    rows = latest_rows(run.tracks, _COLUMNS)
+    wanted = pa.array([choice.uri for choice in choices], pa.string())
+    rows = rows.filter(pc.is_in(rows["uri"], wanted))
+    by_uri = {row.pop("uri"): row for row in rows.to_pylist()}
+    unknown = []
+    for choice in choices:
+        row = by_uri.get(choice.uri)
+        if row is None:
+            unknown.append((choice, f"not in the report of run {run.id}"))
+        else:
+            known.by_library.setdefault(library, []).append(Shown(choice, library, **row))
+    return unknown
+
+
+def write_choices(
+    report: str,
+    library: str,
+    shown: Sequence[Shown],
+    policy: TagPolicy,
+    *,
+    note: Callable[[str], None],
+    watched: TextIO | None = None,
+) -> tuple[Run, Ended]:
+    """Write choices in a run of their own, with journal, rows and manifest.
+
+    Parameters
+    ----------
+    report : str
+        The report folder, locked.
+    library : str
+        As the manifest shall name it.
+    shown : sequence of Shown
+    policy : TagPolicy
+    note : callable
+        Of the lock: takes the run's id.
+    watched : file or None
+        Where a progress bar goes, if it is a terminal.
+
+    Returns
+    -------
+    Run
+    Ended
+    """
+    run = start_run(report)
+    note(run.id)
+    facts: dict[str, Any] = {
+        "library": library,
+        "command": "apply",
+        # No format at all: the run has not seen the whole library.
+        "options": {"dry_run": False, "formats": []},
+        "settings": BY_HAND,
+    }
+
+    def execute() -> None:
+        rows = ReportWriter(run.tracks, run.folder, _PERSON, BY_HAND)
+        try:
+            for one in tracked(shown, len(shown), watched):
+                if interruption.requested():
+                    return
+                rows.add(write_choice(one, policy, run.journal))
+        finally:
+            rows.flush()
+
+    with interruption.handled(run.folder):
+        ended = record(run, facts, execute, interruption.requested)
+    interruption.remove_note(run.folder)
+    return run, ended
+
+
+def rehearse(shown: Sequence[Shown], policy: TagPolicy) -> list[Outcome]:
+    """What `write_choices` would do, without a run and without writing."""
+
+    def journal(change: dict[str, Any]) -> None:
+        raise AssertionError("a dry run changes nothing")
+
+    return [write_choice(one, policy, journal) for one in shown]

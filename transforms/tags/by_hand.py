@@ -1,0 +1,141 @@
+"""By hand: write the genres that a person chose on a report page.
+
+They are written by the same functions as a model's. A file that is no longer what the page
+showed is left alone, with the reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from dataclasses import dataclass
+
+from transforms.library.fingerprint import fingerprint
+from transforms.library.formats import format_of
+from transforms.records import (
+    BY_HAND,
+    Outcome,
+    Track,
+    dropped,
+    printable,
+    with_tags,
+)
+from transforms.reports.corrections import Choice
+from transforms.storage import storage_of
+from transforms.tags.header import agrees, read_header
+from transforms.tags.rewrite import Journal
+from transforms.tags.tag import TagPolicy, obstacle, write_genres
+
+# Headers are estimates, and a tag may be part of the estimate.
+_SECONDS_APART = 2.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a report says of a file for which a person chose.
+
+    Parameters
+    ----------
+    choice : Choice
+    library : str
+        Library of the run; nothing outside of it is written.
+    stage, reason : str
+    duration_s : float or None
+    """
+
+    choice: Choice
+    library: str
+    stage: str
+    reason: str
+    duration_s: float | None = None
+
+
+def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
+    """Write what a person chose for a file.
+
+    Parameters
+    ----------
+    shown : Shown
+    policy : TagPolicy
+        Its form, its way to write, and whether it is a dry run.
+    journal : callable
+        See `write_genres`.
+
+    Returns
+    -------
+    Outcome
+        ``tagged``, ``unchanged`` where the file has these genres already, ``would_tag`` in a dry
+        run; ``refused`` or ``failed`` with the reason where the file is left alone.
+    """
+    choice = shown.choice
+    track = Track(path_of(choice.uri), format_of(choice.uri))
+    if shown.stage == "walk":  # such as a link that leads out of the library
+        return Outcome(track, "refused", "walk", shown.reason)
+    try:
+        if not _is_inside(track.uri, path_of(shown.library)):
+            return Outcome(track, "refused", "walk", "leads out of the run's library")
+        found = storage_of(track.uri).find(track.uri)
+        track = track.as_written(found.size, found.mtime_ns)
+        track = with_tags(track, *read_header(track.uri, policy.form))
+    except Exception as error:  # whatever a file does to its reader is a row
+        return dropped(track, "read_tags", error)
+    outcome = Outcome(track, "refused", "tag", "", genres_after=track.tags.genres)
+    if why := _what_changed(track, shown):
+        return dataclasses.replace(outcome, reason=why)
+    by_hand = dataclasses.replace(
+        outcome, stage=BY_HAND, reason=f"{choice.kind} by hand", genres_after=choice.genres
+    )
+    if _has(track, choice.genres):
+        kept = dataclasses.replace(by_hand, status="unchanged", fingerprint=fingerprint(track.uri))
+        return dataclasses.replace(kept, reason=f"has this genre already; {kept.reason}")
+    if policy.dry_run:
+        in_the_way = obstacle(track, policy.write)
+        if in_the_way:
+            return dropped(track, "tag", in_the_way)
+        return dataclasses.replace(by_hand, status="would_tag")
+    started = time.perf_counter()
+    try:
+        written = write_genres(track, choice.genres, journal, policy)
+    except Exception as error:  # whatever a file does to its writer is a row
+        return dropped(track, "tag", error)
+    return dataclasses.replace(
+        by_hand,
+        track=written,
+        status="tagged",
+        fingerprint=fingerprint(written.uri),
+        write_seconds=time.perf_counter() - started,
+    )
+
+
+def path_of(shown: str) -> str:
+    """The path that a report shows as `printable` text.
+
+    Bytes that are no text are ``\\udcxx`` there. A name may really have these characters; that is
+    the file where it exists.
+    """
+    path = re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), shown)
+    return shown if path == shown or storage_of(shown).seems_there(shown) else path
+
+
+def _is_inside(path: str, library: str) -> bool:
+    """Whether a file is in the library, also where links lead."""
+    storage = storage_of(path)
+    real, root = storage.real(path), storage.real(library)
+    return real == root or real.startswith(f"{root.rstrip('/')}/")
+
+
+def _has(track: Track, genres: tuple[str, ...]) -> bool:
+    return track.tags.genres == genres and agrees(track.tags.shadow, genres)
+
+
+def _what_changed(track: Track, shown: Shown) -> str | None:
+    """Why a file is not the one that the person decided about, or None."""
+    before, now = shown.duration_s, track.audio.duration_s
+    if before is not None and now is not None and abs(before - now) > _SECONDS_APART:
+        return f"another recording is there since the report ({now:.0f} s, not {before:.0f} s)"
+    genres = tuple(map(printable, track.tags.genres or track.tags.shadow))
+    if genres == shown.choice.in_file or _has(track, shown.choice.genres):
+        return None
+    told = [", ".join(some) or "no genre" for some in (genres, shown.choice.in_file)]
+    return f"its genre has changed since the report: {told[0]}, not {told[1]}"
