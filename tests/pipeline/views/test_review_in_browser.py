@@ -5,21 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.views import DESK, PHONE
 from tests.pipeline.views.test_report_page import HOSTILE, make_run, row, write_page
 from tests.pipeline.views.test_report_page_in_browser import (
-    DESK,
-    PHONE,
     RIGHT_TO_LEFT,
     address,  # noqa: F401
-    browser,  # noqa: F401
-    opened,  # noqa: F401
     titles,
 )
 from transforms.reports.corrections import read_corrections
 
 
 @pytest.fixture
-def reviewed(opened):  # noqa: F811
+def reviewed(opened):
     """Open the page with its review begun."""
 
     def reviewed(*arguments, **options):
@@ -58,7 +55,7 @@ def saved(page, tmp_path):
     return found, {Path(choice.uri).name: choice for choice in found.choices}
 
 
-def test_a_review_needs_the_keyboard_alone(opened, tmp_path):  # noqa: F811
+def test_a_review_needs_the_keyboard_alone(opened, tmp_path):
     page = opened()
     page.focus("#reviewing")
     press(page, "Enter")
@@ -161,7 +158,7 @@ def test_what_cannot_be_written_is_not_taken(reviewed):
     assert page.inner_text("#chosen") == "0 corrected, 0 accepted, of 64"
 
 
-def test_keys_do_nothing_outside_a_review_or_while_typing(opened):  # noqa: F811
+def test_keys_do_nothing_outside_a_review_or_while_typing(opened):
     page = opened()
     page.focus("#table tbody button")
     press(page, "a", "s", "?")
@@ -197,7 +194,7 @@ def test_choices_survive_a_reload(reviewed):
     assert line(page, "Song 58").locator(".mark").inner_text() == "corrected"
 
 
-def test_a_browser_that_keeps_nothing_says_so_and_goes_on(opened, tmp_path):  # noqa: F811
+def test_a_browser_that_keeps_nothing_says_so_and_goes_on(opened, tmp_path):
     page = opened()
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }})"
