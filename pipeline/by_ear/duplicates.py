@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.by_ear.heard import Heard, is_there, path_of
+from pipeline.by_ear.heard import Heard, is_there
 from transforms.audio.hear import TIMEOUT_S, result_of
 from transforms.audio.recording import hear_excerpts, likeness
 from transforms.library.formats import LOSSLESS
 from transforms.records import reason_of
+from transforms.storage import path_of
 
 # What could be one recording. Measured in benchmarks/by_ear.py.
 MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.85

@@ -8,7 +8,6 @@ cannot be compared: the newest model's count.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from transforms.library.fingerprint import fingerprint
 from transforms.library.formats import FORMATS
 from transforms.records import printable
 from transforms.reports.read import latest_rows, parts_of
-from transforms.storage import storage_of
+from transforms.storage import path_of, storage_of
 
 _FACTS = (
     *("uri", "status", "title", "artist", "album", "format", "duration_s", "sample_rate_hz"),
@@ -262,13 +261,6 @@ def _embeddings_in(
 def _of_length_1(embeddings: np.ndarray) -> np.ndarray:
     lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
     return embeddings / np.maximum(lengths, 1e-9)[:, None]
-
-
-def path_of(uri: str) -> str:
-    """The path that a report's uri stands for, where bytes that are no text are escaped."""
-    if os.path.lexists(uri):
-        return uri
-    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda code: chr(int(code[1], 16)), uri)
 
 
 def is_there(uri: str) -> bool:

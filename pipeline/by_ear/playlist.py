@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.by_ear.heard import path_of
-from transforms.storage import storage_of
+from transforms.storage import path_of, storage_of
 
 # So many of other artists are between two tracks of one.
 _OTHERS_BETWEEN = 2

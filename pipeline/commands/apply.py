@@ -66,8 +66,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     from pipeline.runs.by_hand import look_up, rehearse
     from transforms.reports.corrections import CorrectionsError, read_corrections
-    from transforms.storage import absolute
-    from transforms.tags.by_hand import path_of
+    from transforms.storage import absolute, path_of
     from transforms.tags.families.family import TagForm
     from transforms.tags.rewrite import WritePolicy
     from transforms.tags.tag import TagPolicy

@@ -6,11 +6,22 @@ line in `storage_of`.
 
 from __future__ import annotations
 
+import re
+
 from transforms.storage.bucket import Bucket
 from transforms.storage.local import Local
 from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
-__all__ = ["SCHEMES", "ChangedMeanwhile", "Found", "Held", "Storage", "absolute", "storage_of"]
+__all__ = [
+    "SCHEMES",
+    "ChangedMeanwhile",
+    "Found",
+    "Held",
+    "Storage",
+    "absolute",
+    "path_of",
+    "storage_of",
+]
 
 SCHEMES = ("gs", "s3")
 _LOCAL, _BUCKET = Local(), Bucket()
@@ -31,3 +42,13 @@ def storage_of(path: str) -> Storage:
 def absolute(path: str) -> str:
     """A path that means the same wherever it is read."""
     return storage_of(path).absolute(path)
+
+
+def path_of(shown: str) -> str:
+    """The path that a report shows as `printable` text.
+
+    Bytes that are no text are ``\\udcxx`` there. A name may really have these characters; that is
+    the file where it exists.
+    """
+    path = re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), shown)
+    return shown if path == shown or storage_of(shown).seems_there(shown) else path

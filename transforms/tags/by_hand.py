@@ -7,7 +7,6 @@ showed is left alone, with the reason.
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from transforms.records import (
     with_tags,
 )
 from transforms.reports.corrections import Choice
-from transforms.storage import storage_of
+from transforms.storage import path_of, storage_of
 from transforms.tags.header import agrees, read_header
 from transforms.tags.rewrite import Journal
 from transforms.tags.tag import TagPolicy, obstacle, write_genres
@@ -106,16 +105,6 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
         fingerprint=fingerprint(written.uri),
         write_seconds=time.perf_counter() - started,
     )
-
-
-def path_of(shown: str) -> str:
-    """The path that a report shows as `printable` text.
-
-    Bytes that are no text are ``\\udcxx`` there. A name may really have these characters; that is
-    the file where it exists.
-    """
-    path = re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), shown)
-    return shown if path == shown or storage_of(shown).seems_there(shown) else path
 
 
 def _is_inside(path: str, library: str) -> bool:
