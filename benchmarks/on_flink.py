@@ -4,6 +4,7 @@
     deploy/flink/flink.sh fetch
     .venv/bin/python benchmarks/on_flink.py compare MUSIC --files 300
     .venv/bin/python benchmarks/on_flink.py kill MUSIC --files 100
+    .venv/bin/python benchmarks/on_flink.py apart MUSIC --files 60
 
 `compare` tags copies of the music with the local runner, with Flink inside Beam's job server and
 on a standalone cluster with two task managers, and compares rows and files. A run over one file
@@ -13,7 +14,11 @@ tells what an engine costs before the first track.
 have been written. Whatever becomes of that run, a second one has to finish the work, no file may
 be harmed, and undoing both has to bring every byte back.
 
-Both start and stop a cluster of their own and print one JSON object; `faults` has to be empty.
+`apart` (for root) puts the job manager, the job server, GenreBeam and one task manager into one
+network namespace, and the other task manager into a second one, as two machines that share nothing
+but folders. It compares rows and files with the local runner's.
+
+All start and stop a cluster of their own and print one JSON object; `faults` has to be empty.
 """
 
 from __future__ import annotations
@@ -38,7 +43,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.kill_nine import Library, undo_all_runs  # noqa: E402
-from tests.conftest import files_of  # noqa: E402
+from tests.conftest import files_of, read_rows  # noqa: E402
 from tests.engines import free_ports, told  # noqa: E402
 from transforms.library.formats import FORMATS  # noqa: E402
 
@@ -75,7 +80,7 @@ def cluster() -> Iterator[list[str]]:
         shutil.rmtree(CACHE / f"cluster-{os.environ['FLINK_PORT']}")
 
 
-def _apart(figures: dict, others: dict) -> float:
+def _difference(figures: dict, others: dict) -> float:
     """How far confidences and probabilities are apart at most."""
     return max(abs((figures[key] or 0) - (others.get(key) or 0)) for key in figures)
 
@@ -116,11 +121,151 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
                 "statuses": dict(Counter(row["status"] for row in rows[name].values())),
                 "parts": sum(1 for _ in reports.rglob("part-*.parquet")),
             }
-            figures[name]["probabilities_apart_by_at_most"] = _apart(sure[name], sure["local"])
+            figures[name]["probabilities_apart_by_at_most"] = _difference(sure[name], sure["local"])
             here = rows["local"]
             wrong = [path for path in rows[name] | here if rows[name].get(path) != here.get(path)]
             wrong += [path for path, data in files[name].items() if data != files["local"][path]]
             figures["faults"] += [f"{name}: {path}" for path in wrong]
+    return figures
+
+
+# Address in its own namespace, by host.
+_HOSTS = {"genrebeam-a": "10.77.0.1", "genrebeam-b": "10.77.0.2"}
+_REST, _RPC, _JOBS = 8081, 8082, 8083
+
+
+@contextlib.contextmanager
+def two_hosts() -> Iterator[None]:
+    """Two network namespaces, joined by one cable."""
+    first, second = _HOSTS
+    try:
+        for host in _HOSTS:
+            _ip("netns", "add", host)
+            _ip("-n", host, "link", "set", "lo", "up")
+        _ip("-n", first, *("link", "add", "cable", "type", "veth"), *("peer", "name", "cable"),
+            *("netns", second))  # fmt: skip
+        for host, address in _HOSTS.items():
+            _ip("-n", host, "address", "add", f"{address}/24", "dev", "cable")
+            _ip("-n", host, "link", "set", "cable", "up")
+        yield
+    finally:
+        for host in _HOSTS:
+            subprocess.run(["ip", "netns", "delete", host], stderr=subprocess.DEVNULL)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+@contextlib.contextmanager
+def cluster_of_two_hosts(home: Path) -> Iterator[list[str]]:
+    """The command that tags on the first of two hosts, with a task manager on each."""
+    first = min(_HOSTS)
+    jar = str(CACHE / "target" / "flink-job-server.jar")
+    flink = "org.apache.flink.runtime"
+    settings = [
+        *("--configDir", str(REPOSITORY / "deploy" / "flink")),
+        *("-D", f"rest.port={_REST}", "-D", f"jobmanager.rpc.port={_RPC}"),
+        *("-D", f"jobmanager.rpc.address={_HOSTS[first]}", "-D", f"rest.address={_HOSTS[first]}"),
+        *(word for name in ("jobmanager.bind-host", "rest.bind-address", "taskmanager.bind-host")
+          for word in ("-D", f"{name}=0.0.0.0")),
+    ]  # fmt: skip
+    manager = ["java", "-Xmx512m", "-cp", jar, f"{flink}.taskexecutor.TaskManagerRunner"]
+    services = [
+        (first, ["java", "-Xmx512m", "-cp", jar,
+                 f"{flink}.entrypoint.StandaloneSessionClusterEntrypoint", *settings]),
+        *((host, [*manager, *settings, "-D", f"taskmanager.host={address}",
+                  "-D", f"taskmanager.resource-id={host}"]) for host, address in _HOSTS.items()),
+        (first, ["java", "-jar", jar, f"--flink-master={_HOSTS[first]}:{_REST}",
+                 f"--job-host={_HOSTS[first]}", f"--job-port={_JOBS}", "--artifact-port=0",
+                 "--expansion-port=0", f"--artifacts-dir={home / 'artifacts'}"]),
+    ]  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        for number, (host, command) in enumerate(services):
+            log = stack.enter_context((home / f"{number}.log").open("w"))
+            process = subprocess.Popen(
+                ["ip", "netns", "exec", host, *command],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            stack.callback(_end, process)
+        _wait_for_cluster(first)
+        worker = json.dumps({"command": str(REPOSITORY / "deploy" / "flink" / "worker.sh")})
+        yield [
+            *("ip", "netns", "exec", first, *GENREBEAM),
+            *("--runner=FlinkRunner", f"--job_endpoint={_HOSTS[first]}:{_JOBS}"),
+            *("--parallelism=2", "--environment_type=PROCESS", f"--environment_config={worker}"),
+        ]
+
+
+def _end(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_for_cluster(host: str) -> None:
+    ask = ["curl", "--silent", "--fail", f"http://{_HOSTS[host]}:{_REST}/overview"]
+    listens = ["bash", "-c", f": <>/dev/tcp/{_HOSTS[host]}/{_JOBS}"]
+    for _ in range(120):
+        told = subprocess.run(["ip", "netns", "exec", host, *ask], capture_output=True, text=True)
+        open_port = subprocess.run(["ip", "netns", "exec", host, *listens], capture_output=True)
+        if '"taskmanagers":2,' in told.stdout and open_port.returncode == 0:
+            return
+        time.sleep(0.5)
+    raise TimeoutError("the cluster of two hosts did not start within a minute")
+
+
+def _hosts_at_work() -> set[str]:
+    """Namespaces in which Python workers run now."""
+    found = set()
+    for host in _HOSTS:
+        told = subprocess.run(["ip", "netns", "pids", host], capture_output=True, text=True)
+        for number in told.stdout.split():
+            with contextlib.suppress(OSError):
+                if b"flink/worker.py" in Path(f"/proc/{number}/cmdline").read_bytes():
+                    found.add(host)
+    return found
+
+
+def apart(music: Path, n_files: int) -> dict[str, Any]:
+    """Whether task managers on two hosts leave what the local runner leaves."""
+    figures: dict[str, Any] = {"files": n_files, "faults": []}
+    rows, sure, files = {}, {}, {}
+    with tempfile.TemporaryDirectory() as folder, two_hosts():
+        home = Path(folder)
+        copy_music(music, home / "original", n_files)
+        with cluster_of_two_hosts(home) as on_two_hosts:
+            worked: set[str] = set()
+            for name, command in (("local", GENREBEAM), ("two hosts", on_two_hosts)):
+                library = shutil.copytree(home / "original", home / name / "library")
+                reports = home / name / "reports"
+                run = subprocess.Popen(
+                    [*command, str(library), *OPTIONS, "--report", str(reports)],
+                    stderr=subprocess.DEVNULL,
+                )
+                while run.poll() is None:
+                    worked |= _hosts_at_work()
+                    time.sleep(0.2)
+                rows[name], sure[name] = told(library, reports)
+                files[name] = {path: data for path, (data, _) in files_of(library).items()}
+                figures[name] = {
+                    "exit_code": run.returncode,
+                    "statuses": dict(Counter(row["status"] for row in rows[name].values())),
+                    "rows": sum(1 for _ in read_rows(reports)),
+                }
+    figures["hosts_at_work"] = sorted(worked)
+    figures["probabilities_apart_by_at_most"] = _difference(sure["two hosts"], sure["local"])
+    if worked != set(_HOSTS):
+        figures["faults"].append("not both hosts worked")
+    wrong = [path for path in rows["local"] if rows["two hosts"].get(path) != rows["local"][path]]
+    wrong += [path for path, data in files["local"].items() if files["two hosts"][path] != data]
+    figures["faults"] += wrong
     return figures
 
 
@@ -170,6 +315,11 @@ def _kill(victim: str, home: Path, on_cluster: list[str], faults: list[str]) -> 
         **_state_of(reports),
     }
     figures["second_run"]["files_changed"], wrong = library.look(None)
+    first = min(reports.glob("tracks/run=*"))
+    figures["rows_of_the_first_run"] = len(read_rows(first))
+    figures["files_in_them"] = len({row["uri"] for row in read_rows(first)})
+    changes = Counter(line["path"] for line in _journal(min(reports.glob("runs/*"))))
+    figures["most_changes_of_a_file"] = max(changes.values(), default=0)
     faults += [f"{victim}, second run: {fault}" for fault in wrong]
     faults += [f"{victim}: {path.name}: left over" for path in library.temporary()]
     if code or figures["second_run"]["state"] != "finished":
@@ -185,6 +335,12 @@ def _kill(victim: str, home: Path, on_cluster: list[str], faults: list[str]) -> 
 def _changes(reports: Path) -> int:
     journals = reports.glob("runs/*/journal.jsonl")
     return sum(journal.read_bytes().count(b"\n") for journal in journals)
+
+
+def _journal(run: Path) -> Iterator[dict[str, Any]]:
+    for line in (run / "journal.jsonl").read_text(encoding="utf-8").splitlines():
+        if line:
+            yield json.loads(line)
 
 
 def _state_of(reports: Path) -> dict[str, Any]:
@@ -211,11 +367,11 @@ def _workers() -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tag on Flink.")
-    parser.add_argument("what", choices=("compare", "kill"))
+    parser.add_argument("what", choices=("compare", "kill", "apart"))
     parser.add_argument("music", type=Path, help="folder of music; it is copied")
     parser.add_argument("--files", type=int, default=300)
     arguments = parser.parse_args()
-    do = {"compare": compare, "kill": kill}[arguments.what]
+    do = {"compare": compare, "kill": kill, "apart": apart}[arguments.what]
     print(json.dumps(do(arguments.music, arguments.files), indent=2))
 
 
