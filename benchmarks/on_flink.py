@@ -159,7 +159,7 @@ def _ip(*arguments: str) -> None:
 
 @contextlib.contextmanager
 def cluster_of_two_hosts(home: Path) -> Iterator[list[str]]:
-    """The command that tags on the first of two hosts, with a task manager on each."""
+    """Options that tag on two hosts, with a task manager on each; for the first of them."""
     first = min(_HOSTS)
     jar = str(CACHE / "target" / "flink-job-server.jar")
     flink = "org.apache.flink.runtime"
@@ -193,7 +193,6 @@ def cluster_of_two_hosts(home: Path) -> Iterator[list[str]]:
         _wait_for_cluster(first)
         worker = json.dumps({"command": str(REPOSITORY / "deploy" / "flink" / "worker.sh")})
         yield [
-            *("ip", "netns", "exec", first, *GENREBEAM),
             *("--runner=FlinkRunner", f"--job_endpoint={_HOSTS[first]}:{_JOBS}"),
             *("--parallelism=2", "--environment_type=PROCESS", f"--environment_config={worker}"),
         ]
@@ -242,16 +241,29 @@ def apart(music: Path, n_files: int) -> dict[str, Any]:
         copy_music(music, home / "original", n_files)
         with cluster_of_two_hosts(home) as on_two_hosts:
             worked: set[str] = set()
-            for name, command in (("local", GENREBEAM), ("two hosts", on_two_hosts)):
+            in_first = ["ip", "netns", "exec", min(_HOSTS)]
+            for name, options in (("local", []), ("two hosts", on_two_hosts)):
                 library = shutil.copytree(home / "original", home / name / "library")
                 reports = home / name / "reports"
-                run = subprocess.Popen(
-                    [*command, str(library), *OPTIONS, "--report", str(reports)],
-                    stderr=subprocess.DEVNULL,
-                )
-                while run.poll() is None:
-                    worked |= _hosts_at_work()
-                    time.sleep(0.2)
+                log = home / f"{name}.log"
+                with log.open("w") as stream:
+                    run = subprocess.Popen(
+                        [
+                            *in_first,
+                            *GENREBEAM,
+                            str(library),
+                            *OPTIONS,
+                            *options,
+                            "--report",
+                            str(reports),
+                        ],
+                        stderr=stream,
+                    )
+                    while run.poll() is None:
+                        worked |= _hosts_at_work()
+                        time.sleep(0.2)
+                if run.returncode:
+                    figures["faults"].append(f"{name}: {log.read_text()[-1000:]}")
                 rows[name], sure[name] = told(library, reports)
                 files[name] = {path: data for path, (data, _) in files_of(library).items()}
                 figures[name] = {
@@ -260,7 +272,9 @@ def apart(music: Path, n_files: int) -> dict[str, Any]:
                     "rows": sum(1 for _ in read_rows(reports)),
                 }
     figures["hosts_at_work"] = sorted(worked)
-    figures["probabilities_apart_by_at_most"] = _difference(sure["two hosts"], sure["local"])
+    if sure["two hosts"]:
+        apart_by = _difference(sure["two hosts"], sure["local"])
+        figures["probabilities_apart_by_at_most"] = apart_by
     if worked != set(_HOSTS):
         figures["faults"].append("not both hosts worked")
     wrong = [path for path in rows["local"] if rows["two hosts"].get(path) != rows["local"][path]]
