@@ -77,7 +77,8 @@ class TimeLeft:
 
     def __init__(self) -> None:
         self._pace, self._nature = _Measured(_PACE_S), _Measured(_NATURE_S)
-        self._since = self._last = 0.0
+        self._since: float | None = None
+        self._last = 0.0
         self._files, self._bytes = 0, 0
 
     def add(self, seconds: float, size_bytes: int) -> None:
@@ -86,10 +87,13 @@ class TimeLeft:
         Parameters
         ----------
         seconds : float
-            Since hearing began, by a clock that stands still while the machine sleeps. Loading is
-            in it, but decoders work meanwhile, and before long it is forgotten.
+            Since hearing began, by a clock that stands still while the machine sleeps. The first
+            file comes after loading; it is where measuring begins.
         size_bytes : int
         """
+        if self._since is None:
+            self._since = self._last = seconds
+            return
         passed = self._last - self._since
         is_next_batch = seconds - self._last > _BETWEEN_BATCHES
         if is_next_batch and passed >= (_SECONDS if self._files >= _FILES else _LONG_SECONDS):
