@@ -36,7 +36,7 @@ class InFlight(beam.DoFn):
     Parameters
     ----------
     most : int
-        Most elements at a time.
+        Most elements at a time, or what they weigh together.
     stopping : callable
         Whether the run shall end early: what is in flight is dropped then.
     """
@@ -49,17 +49,23 @@ class InFlight(beam.DoFn):
         """Start the work on an element."""
         raise NotImplementedError
 
+    def weight(self, element: Any) -> int:
+        """What an element in flight counts for; more than 1 if it takes the room of several."""
+        return 1
+
     def finished(self, element: Any, future: Future) -> Any:
         """What comes out for an element whose work is done, perhaps as a `TaggedOutput`."""
         raise NotImplementedError
 
     def start_bundle(self) -> None:
         self._in_flight: dict[Future, Any] = {}
+        self._load = 0
 
     def process(self, element: Any) -> Iterator[Any]:
         if self.stopping():
             return
         self._in_flight[self.submit(element)] = element
+        self._load += self.weight(element)
         yield from self._done(self.most - 1)
 
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
@@ -70,21 +76,24 @@ class InFlight(beam.DoFn):
                 yield in_global_window(found)
 
     def _done(self, most: int) -> Iterator[Any]:
-        """What is ready, waiting until at most `most` elements are in flight."""
+        """What is ready, waiting until what is in flight weighs at most `most`."""
         while self._in_flight:
             if self.stopping():
                 for future in self._in_flight:
                     future.cancel()
                 self._in_flight.clear()
                 return
-            patience = 0.2 if len(self._in_flight) > most else 0
+            is_full = self._load > most
+            patience = 0.2 if is_full else 0
             ready, _ = wait(self._in_flight, timeout=patience, return_when=FIRST_COMPLETED)
             # What has just failed may have been stopped.
             if self.stopping() or (any(map(_failed, ready)) and stops_now(self.stopping)):
                 continue
             for future in ready:
-                yield self.finished(self._in_flight.pop(future), future)
-            if not ready and len(self._in_flight) <= most:
+                element = self._in_flight.pop(future)
+                self._load -= self.weight(element)
+                yield self.finished(element, future)
+            if not ready and not is_full:
                 return
 
 

@@ -45,6 +45,34 @@ def test_waits_when_so_many_are_in_flight():
     assert list(step.process(2)) == [0]
 
 
+class Heavy(ByHand):
+    """Elements that count for as much as they are."""
+
+    def weight(self, element):
+        return element
+
+
+def test_what_takes_the_room_of_many_waits_for_it():
+    step = Heavy(most=10)
+    step.start_bundle()
+    assert list(step.process(8)) == []
+    timer = threading.Timer(0.3, lambda: step.futures[8].set_result(None))
+    timer.start()
+    assert list(step.process(6)) == [8]
+    assert list(step.process(2)) == []
+    for number in (2, 6):
+        step.futures[number].set_result(None)
+    assert sorted(found.value for found in step.finish_bundle()) == [2, 6]
+
+
+def test_one_that_is_too_large_for_the_room_has_it_alone():
+    step = Heavy(most=4)
+    step.start_bundle()
+    timer = threading.Timer(0.3, lambda: step.futures[20].set_result(None))
+    timer.start()
+    assert list(step.process(20)) == [20]
+
+
 def test_what_is_in_flight_when_the_run_stops_is_dropped():
     stop = threading.Event()
     step = ByHand(2, stop.is_set)

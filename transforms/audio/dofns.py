@@ -18,6 +18,8 @@ from transforms.records import Features, Outcome, Track
 # seconds; few where all of each is heard and kept in memory.
 _IN_FLIGHT = 32
 _IN_FLIGHT_WHOLE = 8
+# A track of so many s, heard whole, counts as one; a mix of two hours takes the room of twelve.
+_LENGTH_S = 600.0
 
 
 class Hear(InFlight):
@@ -60,6 +62,13 @@ class Hear(InFlight):
             processes=self.processes,
             timeout_s=self.timeout_s,
         )
+
+    def weight(self, track: Track) -> int:
+        if self.n_segments:
+            return 1
+        # Headers of damaged files promise anything.
+        length = min((track.audio.duration_s or 0.0) / _LENGTH_S, self.most)
+        return max(1, round(length))
 
     def finished(self, track: Track, future: Future) -> Features | beam.pvalue.TaggedOutput:
         heard = features_of(track, future, self.timeout_s)
