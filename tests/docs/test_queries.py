@@ -41,6 +41,7 @@ def heard(
     votes: tuple[int, int] = (4, 0),
     status: str = "tagged",
     seconds: float | None = None,
+    alone: tuple[str, ...] | None = None,
 ) -> Outcome:
     """A track of one album that was heard; two probabilities, of Jazz and Rock."""
     tags = FileTags(Path(name).stem, "Miles", "Blue", before)
@@ -58,6 +59,8 @@ def heard(
         hear_seconds=1.0,
         classify_seconds=0.5,
         embedding=None if embedding is None else np.array(embedding, np.float32),
+        genres_alone=alone,
+        tracks_voted=None if alone is None else 3,
     )
     return Outcome(
         track,
@@ -85,7 +88,7 @@ def folder_with_reports(tmp_path_factory, tiny_bundle) -> Path:
                 "So What.flac", 0.8125, 0.1875, before=("Jazz",), embedding=[1, 0, 0], seconds=200
             ),
             heard("Red.mp3", 0.25, 0.75, before=("Rock",), embedding=[0, 1, 0], seconds=200),
-            heard("New.mp3", 0.875, 0.125, embedding=[4, 1, 0], seconds=201),
+            heard("New.mp3", 0.875, 0.125, embedding=[4, 1, 0], seconds=201, alone=("Rock",)),
             broken,
         ],
     )
@@ -114,6 +117,7 @@ ANSWERS = {
         (["Rock"], ["Jazz"], 1),
         (["Rock"], ["Rock"], 1),
     ],
+    "Where did an album outvote a track?": [("Miles", "Blue", "New", ["Rock"], ["Jazz"], 3)],
     "On which albums do tracks disagree?": [("Miles", "Blue", 3, {"Jazz": 2, "Rock": 1})],
     "Which tracks are undecided?": [("Miles", "Red", 4, {"Jazz": 2, "Rock": 2})],
     "Which files failed in every run?": [("/m/broken.mp3", 2, "no audio")],
