@@ -7,7 +7,6 @@ showed is left alone, with the reason.
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 
 from transforms.library.fingerprint import fingerprint
@@ -22,9 +21,9 @@ from transforms.records import (
 )
 from transforms.reports.corrections import Choice
 from transforms.storage import path_of, storage_of
-from transforms.tags.header import agrees, read_header
+from transforms.tags.header import read_header
 from transforms.tags.rewrite import Journal
-from transforms.tags.tag import TagPolicy, obstacle, write_genres
+from transforms.tags.tag import TagPolicy, has_genres, obstacle, written
 
 # Headers are estimates, and a tag may be part of the estimate.
 _SECONDS_APART = 2.0
@@ -85,7 +84,7 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
     by_hand = dataclasses.replace(
         outcome, stage=BY_HAND, reason=f"{choice.kind} by hand", genres_after=choice.genres
     )
-    if _has(track, choice.genres):
+    if has_genres(track.tags, choice.genres):
         kept = dataclasses.replace(by_hand, status="unchanged", fingerprint=fingerprint(track.uri))
         return dataclasses.replace(kept, reason=f"has this genre already; {kept.reason}")
     if policy.dry_run:
@@ -93,18 +92,10 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
         if in_the_way:
             return dropped(track, "tag", in_the_way)
         return dataclasses.replace(by_hand, status="would_tag")
-    started = time.perf_counter()
-    try:
-        written = write_genres(track, choice.genres, journal, policy)
-    except Exception as error:  # whatever a file does to its writer is a row
-        return dropped(track, "tag", error)
-    return dataclasses.replace(
-        by_hand,
-        track=written,
-        status="tagged",
-        fingerprint=fingerprint(written.uri),
-        write_seconds=time.perf_counter() - started,
-    )
+    done = written(by_hand, journal, policy)
+    if done.status != "tagged":
+        return done
+    return dataclasses.replace(done, fingerprint=fingerprint(track.uri))
 
 
 def _is_inside(path: str, library: str) -> bool:
@@ -114,17 +105,13 @@ def _is_inside(path: str, library: str) -> bool:
     return real == root or real.startswith(f"{root.rstrip('/')}/")
 
 
-def _has(track: Track, genres: tuple[str, ...]) -> bool:
-    return track.tags.genres == genres and agrees(track.tags.shadow, genres)
-
-
 def _what_changed(track: Track, shown: Shown) -> str | None:
     """Why a file is not the one that the person decided about, or None."""
     before, now = shown.duration_s, track.audio.duration_s
     if before is not None and now is not None and abs(before - now) > _SECONDS_APART:
         return f"another recording is there since the report ({now:.0f} s, not {before:.0f} s)"
     genres = tuple(map(printable, track.tags.genres or track.tags.shadow))
-    if genres == shown.choice.in_file or _has(track, shown.choice.genres):
+    if genres == shown.choice.in_file or has_genres(track.tags, shown.choice.genres):
         return None
     told = [", ".join(some) or "no genre" for some in (genres, shown.choice.in_file)]
     return f"its genre has changed since the report: {told[0]}, not {told[1]}"

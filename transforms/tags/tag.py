@@ -128,7 +128,7 @@ def write_genres(
     def is_done() -> bool:
         # A retry, or another run, was here first: the state that was asked for.
         tags = read_header(track.uri, policy.form)[0]
-        return _has(tags, genres) and custom.items() <= dict(tags.custom).items()
+        return has_genres(tags, genres) and custom.items() <= dict(tags.custom).items()
 
     def change(copy: str) -> None:
         # An editor may keep size and time of a file.
@@ -144,7 +144,7 @@ def write_genres(
     )
 
 
-def _has(tags: FileTags, genres: Sequence[str]) -> bool:
+def has_genres(tags: FileTags, genres: Sequence[str]) -> bool:
     """Whether every tag of a file says these genres."""
     return tags.genres == tuple(genres) and agrees(tags.shadow, genres)
 
@@ -209,7 +209,7 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     planned = policy.plan(policy.existing_genres(track), decision.genres)
     custom = policy.custom(decision)
     outcome = dataclasses.replace(outcome, stage="tag", genres_after=planned)
-    if _has(track.tags, planned) and custom.items() <= dict(track.tags.custom).items():
+    if has_genres(track.tags, planned) and custom.items() <= dict(track.tags.custom).items():
         reason = f"has this genre already ({outcome.reason})"
         return dataclasses.replace(outcome, status="unchanged", reason=reason)
     reason = outcome.reason + _shadow_note(track.tags, written=True)
@@ -221,11 +221,35 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
             why = explain_error(error, "tag", track.format)
             note = f"; but it could not be written: {why}"
         return dataclasses.replace(outcome, status="would_tag", reason=outcome.reason + note)
+    return written(outcome, journal, policy, custom)
+
+
+def written(
+    outcome: Outcome,
+    journal: Journal,
+    policy: TagPolicy,
+    custom: dict[str, str] | None = None,
+) -> Outcome:
+    """Write the genres that an outcome plans.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        With ``genres_after``.
+    journal, policy, custom
+        See `write_genres`.
+
+    Returns
+    -------
+    Outcome
+        ``tagged``, or why it could not be written.
+    """
+    track = outcome.track
     started = time.perf_counter()
     try:
-        written = write_genres(track, planned, journal, policy, custom)
+        track = write_genres(track, outcome.genres_after, journal, policy, custom)
     except Exception as error:  # whatever a file does to its writer is a row
-        return dataclasses.replace(dropped(track, "tag", error), decision=decision)
+        return dataclasses.replace(dropped(track, "tag", error), decision=outcome.decision)
     return dataclasses.replace(
-        outcome, track=written, status="tagged", write_seconds=time.perf_counter() - started
+        outcome, track=track, status="tagged", write_seconds=time.perf_counter() - started
     )
