@@ -202,18 +202,18 @@ def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcom
         return None
     if latest.size_bytes == track.size_bytes and is_same_time(latest.mtime_ns, track.mtime_ns):
         return _as_before(track, latest, f"same size, time and settings as in run {latest.run}")
-    if latest.is_by_hand and _has_genres_of(track, latest):
+    if latest.is_by_hand and latest.tags.genres == _genres_in(track):
         return _as_before(track, latest, "")
     return None
 
 
-def _has_genres_of(track: Track, earlier: Earlier, form: TagForm = _ANY_FORM) -> bool:
-    """Whether a file still has the genres that an earlier run left; it is opened."""
+def _genres_in(track: Track, form: TagForm = _ANY_FORM) -> tuple[str, ...] | None:
+    """The genres that a file has now, as a report shows them; None if it cannot be read."""
     try:
         tags, _ = read_header(track.uri, form)
     except Exception:  # the steps after this one say why
-        return False
-    return earlier.tags.genres == tuple(map(printable, tags.genres))
+        return None
+    return tuple(map(printable, tags.genres))
 
 
 def is_same_time(noted_ns: int, listed_ns: int) -> bool:
@@ -278,10 +278,12 @@ def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outc
     found = fingerprint(track.uri) if named_alike else None
     if found is None:
         return None
+    same = [old for old in named_alike if old.earlier.fingerprint == found]
+    genres = _genres_in(track, form) if same else None
     # Names with the same fingerprint were the same recording: any of them will do.
-    for old in sorted(named_alike, key=lambda old: old.name):
+    for old in sorted(same, key=lambda old: old.name):
         row = old.earlier
-        if row.fingerprint == found and _has_genres_of(track, row, form):
+        if row.tags.genres == genres:
             reason = f"moved from {old.name}; same file and settings as in run {row.run}"
             return _as_before(track, row, reason)
     return None
