@@ -15,6 +15,7 @@ from pipeline.commands.command import (
     add_command,
     add_output_arguments,
     complain,
+    leave_page,
     no_others,
 )
 from pipeline.settings.options import UsageError, add_writing_arguments
@@ -96,7 +97,6 @@ def _write(
     """Write the choices, in one run for each library, and leave the runs' pages."""
     from pipeline.runs.by_hand import write_choices
     from pipeline.runs.lock import locked
-    from pipeline.views.report_page import write_report_page
 
     watched = None if arguments.quiet else sys.stderr
     done = []
@@ -104,10 +104,7 @@ def _write(
         for library, shown in known.by_library.items():
             one, ended = write_choices(report, library, shown, policy, note=note, watched=watched)
             done.append((one, ended))
-            try:
-                write_report_page([one], ended.rows, one.page)
-            except OSError as error:
-                complain(f"{one.page}: cannot be written ({error.strerror})", OK)
+            leave_page(one, ended)
             if ended.manifest["state"] == "interrupted":
                 break
     return done

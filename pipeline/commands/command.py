@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.settings.options import UsageError
 from pipeline.views.terminal import safe
+
+if TYPE_CHECKING:
+    from pipeline.runs.run import Ended, Run
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 EXIT_CODES = {
@@ -118,3 +121,18 @@ def own_output(path: str, beginning: str) -> str:
     if not found.startswith(beginning.encode()):
         raise UsageError(f"{path}: another file has this name; choose another with --out")
     return path
+
+
+def leave_page(run: Run, ended: Ended) -> str | None:
+    """Write the run's page and return its path; None where it cannot be written.
+
+    The page shows only what is in the Parquet, so a run can do without it.
+    """
+    from pipeline.views.report_page import write_report_page
+
+    try:
+        write_report_page([run], ended.rows, run.page)
+    except OSError as error:
+        complain(f"{run.page}: cannot be written ({error.strerror})", OK)
+        return None
+    return run.page

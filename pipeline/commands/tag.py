@@ -16,6 +16,7 @@ from pipeline.commands.command import (
     add_command,
     add_output_arguments,
     complain,
+    leave_page,
 )
 from pipeline.settings.config import Setting, toml
 from pipeline.settings.job import TaggingJob, check_job, check_runner_arguments
@@ -100,7 +101,7 @@ def _run(
     with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
         ended = record_run(run, job, execute, interruption.requested)
         facts = ended.manifest
-        page = None if facts["state"] == "launched" else _leave_page(run, ended)
+        page = None if facts["state"] == "launched" else leave_page(run, ended)
     _tell(job, run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
         return complain("interrupted; the report has every file that was done", INTERRUPTED)
@@ -137,21 +138,6 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
     for key, setting in settings.items():
         if setting.source != "default":
             yield "configured", f"{key} = {toml(setting.value)} ({setting.source}: {setting.where})"
-
-
-def _leave_page(run: Run, ended: Ended) -> str | None:
-    """Write the run's page and return its path; None where it cannot be written.
-
-    The page shows only what is in the Parquet, so a run can do without it.
-    """
-    from pipeline.views.report_page import write_report_page
-
-    try:
-        write_report_page([run], ended.rows, run.page)
-    except OSError as error:
-        complain(f"{run.page}: cannot be written ({error.strerror})", OK)
-        return None
-    return run.page
 
 
 def _tell(
