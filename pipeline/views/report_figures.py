@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.views.report_table import Tracks
-from transforms.records import STATUSES
-from transforms.reports.read import statuses_of
+from transforms.reports.read import in_order, statuses_of
 
 _MOST_GROUPS = 100
 _MOST_REASONS = 50
@@ -64,15 +63,16 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
     genres, confidence, problems = Genres(), Confidence(), Problems()
     albums, artists, tracks = Albums(), Artists(), Tracks(runs)
     for piece in rows:
-        for run, counts in of_runs.items():
-            counts.update(statuses_of([piece.filter(pc.equal(piece["run"], run))]))
+        counted = piece.group_by(["run", "status"]).aggregate([([], "count_all")])
+        for run, status, n in _tuples(counted, ("run", "status", "count_all")):
+            of_runs[run][status] += n
         latest = latest_of_all(piece, runs)
         of_all.update(statuses_of([latest]))
         for figure in (genres, confidence, problems, albums, artists, tracks):
             figure.add(latest)
     return Figures(
-        _in_order(of_all),
-        {run: _in_order(counts) for run, counts in of_runs.items()},
+        in_order(of_all),
+        {run: in_order(counts) for run, counts in of_runs.items()},
         genres.found(),
         confidence.found(),
         albums.found(),
@@ -80,10 +80,6 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
         problems.found(),
         tracks.found(),
     )
-
-
-def _in_order(counts: Counter[str]) -> dict[str, int]:
-    return {status: counts[status] for status in STATUSES if counts[status]}
 
 
 def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:

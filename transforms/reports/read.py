@@ -169,4 +169,9 @@ def statuses_of(rows: Iterable[pa.Table]) -> dict[str, int]:
         counted.update(
             {one["values"]: one["counts"] for one in piece["status"].value_counts().to_pylist()}
         )
-    return {status: counted[status] for status in STATUSES if status in counted}
+    return in_order(counted)
+
+
+def in_order(counted: Counter[str]) -> dict[str, int]:
+    """Counts of statuses in the order of `STATUSES`; without those that are 0."""
+    return {status: counted[status] for status in STATUSES if counted[status]}
