@@ -68,19 +68,21 @@ def look_up(corrections: Corrections, report: str) -> Known:
         by_run: dict[str, list[Choice]] = {}
         for choice in corrections.choices:
             by_run.setdefault(choice.run, []).append(choice)
-        known = Known({}, ())
+        by_library: dict[str, list[Shown]] = {}
         unknown: list[tuple[Choice, str]] = []
         for id, choices in by_run.items():
             if id in runs:
-                unknown += _look_up_in(runs[id], choices, known)
+                unknown += _look_up_in(runs[id], choices, by_library)
             else:
                 unknown += [(choice, f"{report} has no run {id}") for choice in choices]
     except OSError as error:
         raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
-    return Known(known.by_library, tuple(unknown))
+    return Known(by_library, tuple(unknown))
 
 
-def _look_up_in(run: Run, choices: Sequence[Choice], known: Known) -> list[tuple[Choice, str]]:
+def _look_up_in(
+    run: Run, choices: Sequence[Choice], by_library: dict[str, list[Shown]]
+) -> list[tuple[Choice, str]]:
     """Add the files that a run knows; return the choices whose files it does not know."""
     library = (run.read_manifest() or {}).get("library")
     if not library:
@@ -95,7 +97,7 @@ def _look_up_in(run: Run, choices: Sequence[Choice], known: Known) -> list[tuple
         if row is None:
             unknown.append((choice, f"not in the report of run {run.id}"))
         else:
-            known.by_library.setdefault(library, []).append(Shown(choice, library, **row))
+            by_library.setdefault(library, []).append(Shown(choice, library, **row))
     return unknown
 
 

@@ -32,7 +32,7 @@ _DISC_OF_TITLE = re.compile(rf"[\s,:;([-]+{_DISC}\b.*$", re.IGNORECASE)
 _DISC_FOLDER = re.compile(rf"{_DISC}\b.*", re.IGNORECASE)
 
 
-def album_of(track: Track) -> str | None:
+def album_of(track: Track) -> str:
     """What the tracks of an album share: album artist and title, or their folder.
 
     Discs of one album count as one, whether the title or the folder numbers them.
@@ -121,7 +121,7 @@ def with_group(key: str, tracks: Iterable[Track]) -> Iterator[Track]:
         yield dataclasses.replace(track, group=group)
 
 
-def alike(embeddings: np.ndarray, least: float = LEAST_LIKENESS) -> np.ndarray:
+def alike(embeddings: np.ndarray) -> np.ndarray:
     """Which tracks of a group sound alike.
 
     One after the other, the track that is least like the rest is taken out, until all that
@@ -131,8 +131,6 @@ def alike(embeddings: np.ndarray, least: float = LEAST_LIKENESS) -> np.ndarray:
     ----------
     embeddings : np.ndarray
         ``(n_tracks, d) float32``.
-    least : float
-        Least mean cosine of a track with the others.
 
     Returns
     -------
@@ -153,7 +151,7 @@ def alike(embeddings: np.ndarray, least: float = LEAST_LIKENESS) -> np.ndarray:
     n_inside = len(likeness)
     while n_inside > 1:
         farthest = int(np.where(inside, totals, np.inf).argmin())
-        if totals[farthest] >= least * (n_inside - 1):
+        if totals[farthest] >= LEAST_LIKENESS * (n_inside - 1):
             break
         inside[farthest] = False
         totals -= likeness[farthest]
@@ -190,7 +188,7 @@ def vote_together(
     if group is None or len(music) < 2:
         return alone
     embeddings = np.stack([_embedding(predictions[number]) for number in music])
-    inside = alike(embeddings, LEAST_LIKENESS)
+    inside = alike(embeddings)
     if not inside.any():
         return alone
     voters = [number for number, is_in in zip(music, inside, strict=True) if is_in]
