@@ -18,17 +18,17 @@ from beets import ui
 from beets.plugins import BeetsPlugin
 from beets.util import displayable_path
 
-from model.errors import PathError
-from pipeline.settings.job import bundle_named
-from pipeline.settings.options import UsageError
-from transforms.records import EXISTING, LEVELS, Decision, Outcome
+from genrebeam.model.errors import PathError
+from genrebeam.pipeline.settings.job import bundle_named
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.records import EXISTING, LEVELS, Decision, Outcome
 
 if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
     from beets.library import Album, Item, Library
 
-    from pipeline.listening import Listener
-    from transforms.tags.tag import TagPolicy
+    from genrebeam.pipeline.listening import Listener
+    from genrebeam.transforms.tags.tag import TagPolicy
 
 # Genres of an item by its id.
 Genres = dict[int, list[str]]
@@ -114,7 +114,7 @@ class GenreBeamPlugin(BeetsPlugin):
     def cli_exit(self) -> None:
         """End the processes that decode."""
         if self._listener is not None:
-            from transforms.audio import pool
+            from genrebeam.transforms.audio import pool
 
             pool.stop()
 
@@ -128,8 +128,8 @@ class GenreBeamPlugin(BeetsPlugin):
         """
         if self._listener is None:
             with _root_logger_silenced():
-                from pipeline.listening import Listener
-            from transforms.genre.vote import VotePolicy
+                from genrebeam.pipeline.listening import Listener
+            from genrebeam.transforms.genre.vote import VotePolicy
 
             try:
                 bundle = bundle_named(self._bundle())
@@ -181,7 +181,7 @@ class GenreBeamPlugin(BeetsPlugin):
         if not wanted:
             return {}
         listening = self._listening()
-        from transforms.tags.tag import TagPolicy
+        from genrebeam.transforms.tags.tag import TagPolicy
 
         policy = TagPolicy(existing)
         given: Genres = {}

@@ -37,13 +37,13 @@ from benchmarks.default_bundle import (  # noqa: E402
     inputs,
     logits_apart,
 )
-from model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
-from model.calibration import expected_calibration_error, probabilities_of  # noqa: E402
-from model.head import embedding_of  # noqa: E402
-from model.recipes.ears import N_SEGMENTS  # noqa: E402
-from transforms.genre import together  # noqa: E402
-from transforms.genre.vote import VotePolicy, decide  # noqa: E402
-from transforms.records import Group, Prediction, Track  # noqa: E402
+from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
+from genrebeam.model.calibration import expected_calibration_error, probabilities_of  # noqa: E402
+from genrebeam.model.head import embedding_of  # noqa: E402
+from genrebeam.model.recipes.ears import N_SEGMENTS  # noqa: E402
+from genrebeam.transforms.genre import together  # noqa: E402
+from genrebeam.transforms.genre.vote import VotePolicy, decide  # noqa: E402
+from genrebeam.transforms.records import Group, Prediction, Track  # noqa: E402
 
 DRAWN = 60
 IN_A_COMPILATION = 12

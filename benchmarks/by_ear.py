@@ -38,12 +38,12 @@ import pyarrow.parquet as pq
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from pipeline.by_ear import duplicates  # noqa: E402
-from pipeline.by_ear.heard import heard_tracks  # noqa: E402
-from pipeline.by_ear.similar import similarities  # noqa: E402
-from pipeline.runs.run import start_run  # noqa: E402
-from transforms.audio.pool import default_processes  # noqa: E402
-from transforms.reports.schema import SCHEMA  # noqa: E402
+from genrebeam.pipeline.by_ear import duplicates  # noqa: E402
+from genrebeam.pipeline.by_ear.heard import heard_tracks  # noqa: E402
+from genrebeam.pipeline.by_ear.similar import similarities  # noqa: E402
+from genrebeam.pipeline.runs.run import start_run  # noqa: E402
+from genrebeam.transforms.audio.pool import default_processes  # noqa: E402
+from genrebeam.transforms.reports.schema import SCHEMA  # noqa: E402
 
 PARTS = (1024, 200)
 PER_PART = 10_000
@@ -161,7 +161,7 @@ def encode(music: Path, folder: Path, every: int) -> dict[str, Path]:
 
 
 def hear(library: Path, home: str, bundle: str) -> None:
-    from pipeline.cli import main
+    from genrebeam.pipeline.cli import main
 
     options = ["--existing", "replace", "--dry-run", "--embeddings", "--quiet"]
     main(["tag", str(library), *options, "--report", home, "--bundle", bundle])

@@ -54,8 +54,8 @@ def main() -> None:
     if arguments.table:
         print_table(arguments.work)
         return
-    from model.evaluation.baselines import BASELINES
-    from model.recipes import RECIPES
+    from genrebeam.model.evaluation.baselines import BASELINES
+    from genrebeam.model.recipes import RECIPES
 
     names = arguments.only.split(",") if arguments.only else [*BASELINES, *RECIPES]
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -72,15 +72,15 @@ def measure(
     name: str, split: str, data: Path, work: Path, epochs: int | None = None
 ) -> dict[str, Any]:
     """Train one thing on one split; figures of the test list."""
-    from model.bundle import BUNDLES, load_bundle
-    from model.calibration import fit_temperature
-    from model.data.gtzan import load_gtzan_array
-    from model.data.splits import random_split
-    from model.evaluation.baselines import BASELINES, fit_baseline
-    from model.evaluation.metrics import evaluate_logits
-    from model.recipes import RECIPES
-    from model.training.train import train
-    from transforms.genre.vote import vote
+    from genrebeam.model.bundle import BUNDLES, load_bundle
+    from genrebeam.model.calibration import fit_temperature
+    from genrebeam.model.data.gtzan import load_gtzan_array
+    from genrebeam.model.data.splits import random_split
+    from genrebeam.model.evaluation.baselines import BASELINES, fit_baseline
+    from genrebeam.model.evaluation.metrics import evaluate_logits
+    from genrebeam.model.recipes import RECIPES
+    from genrebeam.model.training.train import train
+    from genrebeam.transforms.genre.vote import vote
 
     music = load_gtzan_array(data)
     if split.startswith("random-"):

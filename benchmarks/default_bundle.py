@@ -26,20 +26,20 @@ import mutagen  # noqa: E402
 import numpy as np  # noqa: E402
 from scipy.optimize import minimize_scalar  # noqa: E402
 
-from model.bundle import DEFAULT_BUNDLE, Bundle, save_bundle  # noqa: E402
-from model.calibration import (  # noqa: E402
+from genrebeam.model.bundle import DEFAULT_BUNDLE, Bundle, save_bundle  # noqa: E402
+from genrebeam.model.calibration import (  # noqa: E402
     expected_calibration_error,
     probabilities_of,
     reliability_curve,
 )
-from model.data.gtzan import GTZAN_GENRES  # noqa: E402
-from model.feature_spec import FeatureSpec  # noqa: E402
-from model.genres import join_columns  # noqa: E402
-from model.head import inputs_of, over_time, sound_of  # noqa: E402
-from model.recipes.ears import EARS_FEATURES, N_SEGMENTS  # noqa: E402
-from model.training.card import world_card  # noqa: E402
-from model.training.world_head import Settings, fit_world_head  # noqa: E402
-from model.vocabulary import FAMILIES, GENRES, meant_by  # noqa: E402
+from genrebeam.model.data.gtzan import GTZAN_GENRES  # noqa: E402
+from genrebeam.model.feature_spec import FeatureSpec  # noqa: E402
+from genrebeam.model.genres import join_columns  # noqa: E402
+from genrebeam.model.head import inputs_of, over_time, sound_of  # noqa: E402
+from genrebeam.model.recipes.ears import EARS_FEATURES, N_SEGMENTS  # noqa: E402
+from genrebeam.model.training.card import world_card  # noqa: E402
+from genrebeam.model.training.world_head import Settings, fit_world_head  # noqa: E402
+from genrebeam.model.vocabulary import FAMILIES, GENRES, meant_by  # noqa: E402
 
 SEEDS, FOLDS = 5, 5
 SPEC = EARS_FEATURES
@@ -172,8 +172,8 @@ SPEC_KEY = "-".join([*(ear.version for ear in SPEC.ears), str(SPEC.piece_samples
 
 
 def _heard(paths: list[Path]) -> list[np.ndarray]:
-    from transforms.audio.features import hear
-    from transforms.genre.classify import Classifier
+    from genrebeam.transforms.audio.features import hear
+    from genrebeam.transforms.genre.classify import Classifier
 
     ears = Classifier(Bundle("", "ears", "", (), (), SPEC))
     found = []

@@ -20,8 +20,8 @@ sys.path.insert(0, str(REPOSITORY))
 import tf2onnx  # noqa: E402
 from onnx import TensorProto  # noqa: E402
 
-from model.loading import import_tensorflow  # noqa: E402
-from model.pretrained.ears import EARS, Ear  # noqa: E402
+from genrebeam.model.loading import import_tensorflow  # noqa: E402
+from genrebeam.model.pretrained.ears import EARS, Ear  # noqa: E402
 
 
 def graph_of(ear: Ear) -> bytes:

@@ -45,8 +45,8 @@ import mutagen  # noqa: E402
 from mutagen.apev2 import APEv2  # noqa: E402
 from mutagen.id3 import COMM, ID3, TCON, TIT2  # noqa: E402
 
-from model.feature_spec import FeatureSpec  # noqa: E402
-from transforms.library.formats import FORMATS, format_of  # noqa: E402
+from genrebeam.model.feature_spec import FeatureSpec  # noqa: E402
+from genrebeam.transforms.library.formats import FORMATS, format_of  # noqa: E402
 
 # A file that is worked on for longer hangs, in s.
 HANG_S = 10.0
@@ -333,7 +333,9 @@ class Steps:
         from pebble import ProcessPool
 
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["transforms.audio.pool_process", "benchmarks.fuzz_tags"])
+        context.set_forkserver_preload(
+            ["genrebeam.transforms.audio.pool_process", "benchmarks.fuzz_tags"]
+        )
         self._pool = ProcessPool(max_workers=processes, context=context)
 
     def __enter__(self) -> Steps:
@@ -436,12 +438,12 @@ def _with_ffmpeg(path: str) -> Iterator[bytes]:
 
 def hear_one(path: str) -> str:
     """Hear a file as the job does; how that ended."""
-    from transforms.audio.features import hear
-    from transforms.records import reason_of
+    from genrebeam.transforms.audio.features import hear
+    from genrebeam.transforms.records import reason_of
 
     try:
         heard = hear(path, format_of(path), SPEC, 3)
-    except Exception as error:  # as in `transforms.audio.hear`: a row
+    except Exception as error:  # as in `genrebeam.transforms.audio.hear`: a row
         return f"{type(error).__name__}: {reason_of(error)}"
     return f"heard {len(heard.log_mel)} segments"
 
@@ -476,11 +478,11 @@ class Written:
 
 def write_one(path: str, genres: tuple[str, ...]) -> Written:
     """Read a file's header and give it a genre."""
-    from transforms.library.walk import walk
-    from transforms.records import Decision, Outcome
-    from transforms.tags.dofns import ReadTags
-    from transforms.tags.header import read_header
-    from transforms.tags.tag import TagPolicy, tag
+    from genrebeam.transforms.library.walk import walk
+    from genrebeam.transforms.records import Decision, Outcome
+    from genrebeam.transforms.tags.dofns import ReadTags
+    from genrebeam.transforms.tags.header import read_header
+    from genrebeam.transforms.tags.tag import TagPolicy, tag
 
     before, facts = Path(path).read_bytes(), os.stat(path)
     policy, journal, faults = TagPolicy("replace"), [], []
@@ -518,7 +520,7 @@ def _never() -> bool:
 
 def undo_one(lines: tuple[str, ...]) -> list[str]:
     """Undo the changes of one file twice; the statuses."""
-    from transforms.tags.undo import read_journal, undo_all
+    from genrebeam.transforms.tags.undo import read_journal, undo_all
 
     done = list(undo_all(read_journal(lines)))
     again = list(undo_all(read_journal(lines)))
@@ -542,8 +544,8 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
     dict
         Counts, and a list of faults: ``[file's name, what is wrong]``.
     """
-    from transforms.library.walk import walk
-    from transforms.storage.local import is_temporary
+    from genrebeam.transforms.library.walk import walk
+    from genrebeam.transforms.storage.local import is_temporary
 
     (folder,) = {path.parent for path in paths}
     faults: list[list[str]] = []
@@ -684,7 +686,7 @@ def check_command(folder: Path, paths: Sequence[Path]) -> dict[str, Any]:
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    command = [sys.executable, "-m", "genrebeam", *arguments]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
 
 

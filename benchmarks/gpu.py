@@ -32,7 +32,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from model.bundle import BUNDLES, load_bundle  # noqa: E402
+from genrebeam.model.bundle import BUNDLES, load_bundle  # noqa: E402
 
 _SECONDS = 2.0
 

@@ -36,15 +36,15 @@ sys.path.insert(0, str(REPOSITORY))
 import mutagen  # noqa: E402
 from mutagen.id3 import APIC, ID3, TCON, TIT2  # noqa: E402
 
-from pipeline.cli import main as genrebeam  # noqa: E402
-from pipeline.runs.run import start_run  # noqa: E402
+from genrebeam.pipeline.cli import main as genrebeam  # noqa: E402
+from genrebeam.pipeline.runs.run import start_run  # noqa: E402
+from genrebeam.transforms.library.walk import walk  # noqa: E402
+from genrebeam.transforms.records import Track, with_tags  # noqa: E402
+from genrebeam.transforms.storage.local import is_temporary  # noqa: E402
+from genrebeam.transforms.tags.header import read_header  # noqa: E402
+from genrebeam.transforms.tags.tag import write_genres  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
 from tests.conftest import tone, write_audio  # noqa: E402
-from transforms.library.walk import walk  # noqa: E402
-from transforms.records import Track, with_tags  # noqa: E402
-from transforms.storage.local import is_temporary  # noqa: E402
-from transforms.tags.header import read_header  # noqa: E402
-from transforms.tags.tag import write_genres  # noqa: E402
 
 FORMATS = ("mp3", "flac", "ogg", "wav", "m4a")
 _RATE = 16000
@@ -173,7 +173,7 @@ def start_command(library: Library, report: Path) -> subprocess.Popen:
     options = ["--existing", "replace", "--min-confidence", "0", "--bundle", "gtzan"]
     options += ["--report", str(report)]
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "tag", str(library.folder), *options],
+        [sys.executable, "-m", "genrebeam", "tag", str(library.folder), *options],
         cwd=REPOSITORY,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -36,8 +36,8 @@ import numpy as np  # noqa: E402
 
 from benchmarks.process_tree import cost_of  # noqa: E402
 from benchmarks.slept_hearing import slept_hearing  # noqa: E402
-from transforms.audio.dofns import Hear  # noqa: E402
-from transforms.genre.classify import BATCH_SEGMENTS_OF_EARS, Classifier  # noqa: E402
+from genrebeam.transforms.audio.dofns import Hear  # noqa: E402
+from genrebeam.transforms.genre.classify import BATCH_SEGMENTS_OF_EARS, Classifier  # noqa: E402
 
 _TRACK_S = 2.0
 # Longer than what is in flight takes to be used up, twice over.
@@ -90,8 +90,8 @@ class SleepingEars(Classifier):
 
 def run(library: str, reports: str, processes: int, hear_s: float, ears: dict[str, float]) -> None:
     """One run of the command; prints what was seen."""
-    from pipeline.cli import main
-    from transforms.genre.dofns import GenreModelHandler
+    from genrebeam.pipeline.cli import main
+    from genrebeam.transforms.genre.dofns import GenreModelHandler
 
     def seconds_of(n_segments: int) -> float:
         return ears["per_segment"] * n_segments + ears["per_batch"] * math.ceil(
@@ -104,7 +104,9 @@ def run(library: str, reports: str, processes: int, hear_s: float, ears: dict[st
     listen = functools.partial(slept_hearing, hear_s)
     options = ["--processes", str(processes), "--min-confidence", "0", "--no-incremental"]
     with (
-        mock.patch("pipeline.tagging.Hear", functools.partial(WatchedHear, listen=listen)),
+        mock.patch(
+            "genrebeam.pipeline.tagging.Hear", functools.partial(WatchedHear, listen=listen)
+        ),
         mock.patch.object(GenreModelHandler, "load_model", load_model),
     ):
         code = main(["tag", library, "--report", reports, "--quiet", *options])

@@ -38,10 +38,10 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from pipeline.by_ear import map as by_ear_map  # noqa: E402
-from pipeline.by_ear.heard import heard_tracks  # noqa: E402
-from pipeline.runs.run import start_run  # noqa: E402
-from transforms.reports.write import write_part  # noqa: E402
+from genrebeam.pipeline.by_ear import map as by_ear_map  # noqa: E402
+from genrebeam.pipeline.by_ear.heard import heard_tracks  # noqa: E402
+from genrebeam.pipeline.runs.run import start_run  # noqa: E402
+from genrebeam.transforms.reports.write import write_part  # noqa: E402
 
 WORDS = ("night", "blue", "river", "stone", "glass", "echo", "summer", "café", "Straße", "夜")
 PER_ARTIST = 15
@@ -148,7 +148,7 @@ def quality(report: str) -> dict[str, float]:
 def cost(report: str, page: Path) -> dict[str, float]:
     """Time and memory of the command."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "pipeline.cli", "map", "--report", report, "--out", str(page)]
+    command = [sys.executable, "-m", "genrebeam", "map", "--report", report, "--out", str(page)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -23,10 +23,10 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from mutagen.id3 import TCON  # noqa: E402
 
-from model.bundle import BUNDLES, load_bundle  # noqa: E402
-from model.calibration import probabilities_of  # noqa: E402
-from model.head import log_odds  # noqa: E402
-from model.pretrained.ears import EARS  # noqa: E402
+from genrebeam.model.bundle import BUNDLES, load_bundle  # noqa: E402
+from genrebeam.model.calibration import probabilities_of  # noqa: E402
+from genrebeam.model.head import log_odds  # noqa: E402
+from genrebeam.model.pretrained.ears import EARS  # noqa: E402
 
 RATE = 16000
 

@@ -29,9 +29,9 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from pipeline.runs.run import Run, rows_of, start_run  # noqa: E402
-from pipeline.views.report_page import write_report_page  # noqa: E402
-from transforms.reports.write import write_part  # noqa: E402
+from genrebeam.pipeline.runs.run import Run, rows_of, start_run  # noqa: E402
+from genrebeam.pipeline.views.report_page import write_report_page  # noqa: E402
+from genrebeam.transforms.reports.write import write_part  # noqa: E402
 
 GENRES = ("Blues", "Classical", "Country", "Disco", "Hip-Hop", "Jazz", "Metal", "Pop", "Rock")
 WORDS = (

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from apache_beam.coders import FastPrimitivesCoder  # noqa: E402
 
 from benchmarks.process_tree import cost_of  # noqa: E402
-from transforms.records import AudioFacts, FileTags, Track  # noqa: E402
+from genrebeam.transforms.records import AudioFacts, FileTags, Track  # noqa: E402
 
 TAGS = FileTags("A title of four words", "An artist", "An album's name", ("Rock",))
 AUDIO = AudioFacts(215.4, 44100, 2, 192_000)
@@ -51,18 +51,20 @@ def same_header(*_: object) -> tuple[FileTags, AudioFacts]:
 
 def run(library: str, count: int, reports: str) -> int:
     """One run of the command; its exit code."""
-    from pipeline.cli import main
+    from genrebeam.pipeline.cli import main
 
     with (
-        mock.patch("transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)),
-        mock.patch("transforms.tags.dofns.read_header", same_header),
+        mock.patch(
+            "genrebeam.transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)
+        ),
+        mock.patch("genrebeam.transforms.tags.dofns.read_header", same_header),
     ):
         return main(["tag", library, "--report", reports, "--quiet"])
 
 
 def shuffled_bytes(reports: Path) -> dict[str, int]:
     """Encoded size of what a listed file and its earlier row are matched by."""
-    from transforms.library.skip import key_of, read_earlier
+    from genrebeam.transforms.library.skip import key_of, read_earlier
 
     folder = max((reports / "tracks").iterdir())
     coder = FastPrimitivesCoder()

@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
-from transforms.audio.features import Heard
-from transforms.records import AudioFacts
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio.features import Heard
+from genrebeam.transforms.records import AudioFacts
 
 
 def slept_hearing(

@@ -43,7 +43,7 @@ from benchmarks.process_tree import Cost, cost_of  # noqa: E402
 from benchmarks.whole_tracks import make_library  # noqa: E402
 
 HERE = REPOSITORY / "benchmarks"
-TAG = [sys.executable, "-m", "pipeline.cli", "tag"]
+TAG = [sys.executable, "-m", "genrebeam", "tag"]
 
 
 def main() -> None:

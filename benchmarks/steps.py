@@ -25,16 +25,16 @@ import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 import soxr  # noqa: E402
 
-from model.bundle import BUNDLES, load_bundle  # noqa: E402
-from pipeline.runs.journal import Journal  # noqa: E402
-from transforms.audio import decode, features  # noqa: E402
-from transforms.genre.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
-from transforms.genre.vote import VotePolicy, decide  # noqa: E402
-from transforms.library.walk import walk  # noqa: E402
-from transforms.records import Prediction, Track, with_tags  # noqa: E402
-from transforms.reports.write import row, write_part  # noqa: E402
-from transforms.storage import local  # noqa: E402
-from transforms.tags import header, patch, tag  # noqa: E402
+from genrebeam.model.bundle import BUNDLES, load_bundle  # noqa: E402
+from genrebeam.pipeline.runs.journal import Journal  # noqa: E402
+from genrebeam.transforms.audio import decode, features  # noqa: E402
+from genrebeam.transforms.genre.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
+from genrebeam.transforms.genre.vote import VotePolicy, decide  # noqa: E402
+from genrebeam.transforms.library.walk import walk  # noqa: E402
+from genrebeam.transforms.records import Prediction, Track, with_tags  # noqa: E402
+from genrebeam.transforms.reports.write import row, write_part  # noqa: E402
+from genrebeam.transforms.storage import local  # noqa: E402
+from genrebeam.transforms.tags import header, patch, tag  # noqa: E402
 
 
 class Stopwatch:

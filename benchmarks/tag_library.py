@@ -17,8 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.process_tree import cost_of  # noqa: E402
+from genrebeam.transforms.library.formats import FORMATS, format_of  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
-from transforms.library.formats import FORMATS, format_of  # noqa: E402
 
 
 def copy_library(folders: list[str], target: Path) -> list[Path]:
@@ -36,7 +36,7 @@ def copy_library(folders: list[str], target: Path) -> list[Path]:
 
 def measure(library: Path, reports: Path, options: list[str]) -> dict[str, object]:
     """Run the job once."""
-    command = [sys.executable, "-m", "pipeline.cli", "tag", str(library)]
+    command = [sys.executable, "-m", "genrebeam", "tag", str(library)]
     cost = cost_of([*command, "--report", str(reports), *options], REPOSITORY)
     manifest = json.loads((max((reports / "runs").iterdir()) / "run.json").read_text())
     files = sum(manifest["counts"].values())

@@ -23,7 +23,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from pipeline.views.time_left import TimeLeft  # noqa: E402
+from genrebeam.pipeline.views.time_left import TimeLeft  # noqa: E402
 
 SHARES = (0.02, 0.05, 0.10, 0.25, 0.50, 0.75)
 BATCH = 8

@@ -31,11 +31,11 @@ from benchmarks.default_bundle import (  # noqa: E402
     is_right,
     logits_apart,
 )
-from model.bundle import Bundle  # noqa: E402
-from model.feature_spec import FeatureSpec  # noqa: E402
-from model.head import inputs_of  # noqa: E402
-from model.pretrained.ears import outputs_of  # noqa: E402
-from model.training.world_head import Settings  # noqa: E402
+from genrebeam.model.bundle import Bundle  # noqa: E402
+from genrebeam.model.feature_spec import FeatureSpec  # noqa: E402
+from genrebeam.model.head import inputs_of  # noqa: E402
+from genrebeam.model.pretrained.ears import outputs_of  # noqa: E402
+from genrebeam.model.training.world_head import Settings  # noqa: E402
 
 DIVISIONS = 3
 
@@ -92,7 +92,7 @@ def heard(one: Heard, spec: FeatureSpec, counts: dict[str, int | None]) -> np.nd
 
 def cpu_ms(name: str) -> float:
     """CPU time of an ear for a segment, in ms."""
-    from transforms.genre.classify import Classifier
+    from genrebeam.transforms.genre.classify import Classifier
 
     ears = tuple(ear for ear in SPEC.ears if ear.name == name)
     spec = dataclasses.replace(SPEC, ears=ears)

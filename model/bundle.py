@@ -3,7 +3,7 @@
 A bundle is a folder::
 
     model.keras     the network (Keras 3): segments in, logits out
-    head.npz        or the weights on top of the ears (`model.pretrained`)
+    head.npz        or the weights on top of the ears (`genrebeam.model.pretrained`)
     bundle.json     labels, features, calibration, vote, training and metrics
     README.md       the model card
 
@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-    from model.head import Head
+    from genrebeam.model.head import Head
 
-from model.errors import PathError
-from model.feature_spec import FeatureSpec
+from genrebeam.model.errors import PathError
+from genrebeam.model.feature_spec import FeatureSpec
 
 BUNDLE_FORMAT = 1
 BUNDLES = Path(__file__).parent / "bundles"
@@ -119,7 +119,7 @@ class Bundle:
         BundleError
             If it cannot be loaded or does not fit the bundle's facts.
         """
-        from model.head import load_head
+        from genrebeam.model.head import load_head
 
         try:
             head = load_head(self._folder / _HEAD_FILE)
@@ -147,7 +147,7 @@ class Bundle:
             If the network cannot be loaded or does not fit the bundle's facts.
         """
         if self.features.ears:
-            from model.pretrained.ears import EarError, load_ears
+            from genrebeam.model.pretrained.ears import EarError, load_ears
 
             try:
                 return load_ears(self.features)

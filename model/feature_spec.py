@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from model.ear_sizes import EAR_SIZES
+from genrebeam.model.ear_sizes import EAR_SIZES
 
 # Rows of features of kind "descriptors": the columns of GTZAN's features_3_sec.csv.
 DESCRIPTORS = (
@@ -45,7 +45,7 @@ class FeatureSpec:
 
     With kind ``ears`` a segment is a piece of ``frame_step`` hops too. Each of `ears` gets it in
     frames of its own, and the segment holds all of these values, ear after ear. With kind
-    ``outputs`` the segment holds what the ears put out instead (see `model.pretrained`).
+    ``outputs`` the segment holds what the ears put out instead (see `genrebeam.model.pretrained`).
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ class EarSpec:
     Parameters
     ----------
     name : str
-        Of the network, see `model.pretrained`.
+        Of the network, see `genrebeam.model.pretrained`.
     frames : FeatureSpec
         Of kind ``log_mel``, with a fixed scale; a patch is a segment of it.
     patches : tuple of int

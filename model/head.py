@@ -1,7 +1,7 @@
 """Head: what the ears say of a track becomes genres.
 
 A linear model of the track's mean scores, as log-odds, and mean embeddings. Only this model is
-trained; the ears stay as they are (`model.recipes.ears`).
+trained; the ears stay as they are (`genrebeam.model.recipes.ears`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import log_softmax
 
-from model.feature_spec import FeatureSpec
-from model.pretrained.ears import outputs_of
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.pretrained.ears import outputs_of
 
 # Scores are kept this far from 0 and 1.
 _LEAST_SCORE = 1e-5
@@ -89,7 +89,7 @@ def inputs_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     Parameters
     ----------
     outputs : np.ndarray
-        ``(..., n_segments, n_outputs) float32`` of `model.pretrained.ears.load_ears`.
+        ``(..., n_segments, n_outputs) float32`` of `genrebeam.model.pretrained.ears.load_ears`.
     spec : FeatureSpec
         Of kind ``ears`` or ``outputs``.
 

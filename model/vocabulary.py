@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.genres import key_of
+from genrebeam.model.genres import key_of
 
 
 @dataclass(frozen=True)

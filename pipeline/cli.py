@@ -16,8 +16,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from pipeline import __version__
-from pipeline.commands import (
+from genrebeam import __version__
+from genrebeam.pipeline.commands import (
     apply,
     completion,
     config,
@@ -33,11 +33,11 @@ from pipeline.commands import (
     train,
     undo,
 )
-from pipeline.commands import map as library_map
-from pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
-from pipeline.settings.config import parse
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.commands import map as library_map
+from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
+from genrebeam.pipeline.settings.config import parse
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import safe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

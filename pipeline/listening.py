@@ -12,17 +12,25 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from model.bundle import Bundle
-from transforms.audio.dofns import Hear
-from transforms.audio.hear import features_of
-from transforms.audio.pool import default_processes
-from transforms.genre.classify import begin_loading, end_loading, failed
-from transforms.genre.dofns import BATCH_TRACKS, GenreModelHandler
-from transforms.genre.vote import VotePolicy, decide
-from transforms.in_flight import never
-from transforms.library.formats import format_of
-from transforms.records import Decision, Features, Outcome, Prediction, Track, dropped, with_tags
-from transforms.tags.header import read_header
+from genrebeam.model.bundle import Bundle
+from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.audio.hear import features_of
+from genrebeam.transforms.audio.pool import default_processes
+from genrebeam.transforms.genre.classify import begin_loading, end_loading, failed
+from genrebeam.transforms.genre.dofns import BATCH_TRACKS, GenreModelHandler
+from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.in_flight import never
+from genrebeam.transforms.library.formats import format_of
+from genrebeam.transforms.records import (
+    Decision,
+    Features,
+    Outcome,
+    Prediction,
+    Track,
+    dropped,
+    with_tags,
+)
+from genrebeam.transforms.tags.header import read_header
 
 
 class Listener:

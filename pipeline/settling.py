@@ -11,16 +11,16 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 
-from pipeline.runs.interruption import Stopping
-from pipeline.runs.run import Run, earlier_runs
-from pipeline.settings.job import LOCAL_RUNNER, TaggingJob
-from pipeline.views import progress
-from transforms.library.settle import settle, take_what_failed, write_track
-from transforms.library.skip import Earlier, read_earlier
-from transforms.library.walk import list_library
-from transforms.records import Outcome, Track
-from transforms.reports.write import ReportWriter
-from transforms.tags.families.family import TagForm
+from genrebeam.pipeline.runs.interruption import Stopping
+from genrebeam.pipeline.runs.run import Run, earlier_runs
+from genrebeam.pipeline.settings.job import LOCAL_RUNNER, TaggingJob
+from genrebeam.pipeline.views import progress
+from genrebeam.transforms.library.settle import settle, take_what_failed, write_track
+from genrebeam.transforms.library.skip import Earlier, read_earlier
+from genrebeam.transforms.library.walk import list_library
+from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.reports.write import ReportWriter
+from genrebeam.transforms.tags.families.family import TagForm
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:

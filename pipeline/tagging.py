@@ -18,27 +18,33 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.endings import ends_or_goes_on
-from pipeline.runs import interruption
-from pipeline.runs.run import Run, close_run, earlier_runs
-from pipeline.settings.job import LOCAL_RUNNER, TaggingJob
-from pipeline.settings.options import add_tagging_arguments
-from pipeline.views import progress
-from transforms.audio.dofns import Hear
-from transforms.genre.classify import begin_loading, end_loading
-from transforms.genre.dofns import GenreModelHandler, SetFailuresApart, VoteTogether
-from transforms.genre.together import group_key, with_group
-from transforms.genre.vote import VotePolicy, decide
-from transforms.library.dofns import ReadEarlier, SkipMoved, SkipUnchanged, TakeFailed, Walk
-from transforms.library.settle import read_tracks
-from transforms.library.skip import compact, key_of, size_and_time
-from transforms.records import Track
-from transforms.reports.dofns import WriteReport
-from transforms.storage import storage_of
-from transforms.tags.dofns import ReadTags, Tag
-from transforms.tags.families.family import TagForm
-from transforms.tags.rewrite import WritePolicy
-from transforms.tags.tag import TagPolicy
+from genrebeam.pipeline.endings import ends_or_goes_on
+from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.runs.run import Run, close_run, earlier_runs
+from genrebeam.pipeline.settings.job import LOCAL_RUNNER, TaggingJob
+from genrebeam.pipeline.settings.options import add_tagging_arguments
+from genrebeam.pipeline.views import progress
+from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.genre.classify import begin_loading, end_loading
+from genrebeam.transforms.genre.dofns import GenreModelHandler, SetFailuresApart, VoteTogether
+from genrebeam.transforms.genre.together import group_key, with_group
+from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.library.dofns import (
+    ReadEarlier,
+    SkipMoved,
+    SkipUnchanged,
+    TakeFailed,
+    Walk,
+)
+from genrebeam.transforms.library.settle import read_tracks
+from genrebeam.transforms.library.skip import compact, key_of, size_and_time
+from genrebeam.transforms.records import Track
+from genrebeam.transforms.reports.dofns import WriteReport
+from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.dofns import ReadTags, Tag
+from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.rewrite import WritePolicy
+from genrebeam.transforms.tags.tag import TagPolicy
 
 # On most nights these are enough: the last full run, and retries and interrupted runs since.
 _FEW_RUNS = 3
@@ -250,7 +256,7 @@ def _read_tracks(path: bytes, stopping: Callable[[], bool]) -> Iterator[Track]:
 
 
 def _close(_: int, run: Run) -> None:
-    from pipeline.views.report_page import write_report_page
+    from genrebeam.pipeline.views.report_page import write_report_page
 
     write_report_page([run], close_run(run).rows, run.page)
     storage_of(run.home).remove_folder(_compacted(run))

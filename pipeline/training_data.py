@@ -18,11 +18,11 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from model.data.clips import LabelledMusic
-from model.data.datasets import load_training_set
-from model.data.gtzan import GTZAN_GENRES
-from model.data.homburg import HOMBURG_GENRES
-from model.data.training_set import (
+from genrebeam.model.data.clips import LabelledMusic
+from genrebeam.model.data.datasets import load_training_set
+from genrebeam.model.data.gtzan import GTZAN_GENRES
+from genrebeam.model.data.homburg import HOMBURG_GENRES
+from genrebeam.model.data.training_set import (
     DatasetError,
     LabelledClip,
     LeftOut,
@@ -35,21 +35,21 @@ from model.data.training_set import (
     write_facts,
     write_left_out,
 )
-from model.feature_spec import FeatureSpec
-from model.genres import spell
-from pipeline.endings import ends_or_goes_on
-from pipeline.runs import interruption
-from pipeline.settings.job import LOCAL_RUNNER
-from pipeline.views import progress
-from transforms.audio import pool
-from transforms.audio.dofns import Hear
-from transforms.audio.hear import hear_in_a_row, hear_what_sounds
-from transforms.genre.dofns import EarsModelHandler, SetFailuresApart
-from transforms.library.dofns import SelectLabelled, Walk
-from transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
-from transforms.library.walk import list_library
-from transforms.records import Features, Outcome, Track, printable
-from transforms.storage import storage_of
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.genres import spell
+from genrebeam.pipeline.endings import ends_or_goes_on
+from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.settings.job import LOCAL_RUNNER
+from genrebeam.pipeline.views import progress
+from genrebeam.transforms.audio import pool
+from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
+from genrebeam.transforms.genre.dofns import EarsModelHandler, SetFailuresApart
+from genrebeam.transforms.library.dofns import SelectLabelled, Walk
+from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
+from genrebeam.transforms.library.walk import list_library
+from genrebeam.transforms.records import Features, Outcome, Track, printable
+from genrebeam.transforms.storage import storage_of
 
 # How much of each track is heard, from its middle.
 _SECONDS_HEARD = 60.0

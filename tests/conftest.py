@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from model.bundle import Bundle, save_bundle
-from model.feature_spec import FeatureSpec
+from genrebeam.model.bundle import Bundle, save_bundle
+from genrebeam.model.feature_spec import FeatureSpec
 
 # pytest finds its hooks here.
 from tests.left_out import pytest_addoption, pytest_configure  # noqa: F401

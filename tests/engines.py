@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from model.bundle import Bundle
+from genrebeam.model.bundle import Bundle
+from genrebeam.transforms.library.walk import walk
+from genrebeam.transforms.records import Track, with_tags
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
 from tests.conftest import files_of, read_rows, tone, write_audio
-from transforms.library.walk import walk
-from transforms.records import Track, with_tags
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
 
 # What two runs never share, and the network's figures, which depend a little on its batches.
 _OF_ONE_RUN = {"hear_s", "classify_s", "write_s", "finished_at", "mtime", "mtime_ns"}

@@ -4,18 +4,18 @@ import dataclasses
 
 import numpy as np
 
-from model.bundle import Bundle
-from model.feature_spec import FeatureSpec
-from model.recipes.ears import EARS_FEATURES
-from pipeline.views.inspection.inspection import Inspection
-from pipeline.views.inspection.sound import (
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.pipeline.views.inspection.inspection import Inspection
+from genrebeam.pipeline.views.inspection.sound import (
     Sound,
     _measure,
     drawn_for,
 )
+from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.records import FileTags, Prediction, Track
 from tests.conftest import GENRES, tone
-from transforms.genre.vote import VotePolicy, decide
-from transforms.records import FileTags, Prediction, Track
 
 SPEC = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
 RATE = SPEC.sample_rate_hz

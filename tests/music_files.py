@@ -9,9 +9,9 @@ from mutagen.flac import Picture
 from mutagen.id3 import APIC, COMM, POPM, TIT2, TPE1, TPE2, TXXX, USLT
 from mutagen.mp4 import MP4Cover, MP4FreeForm
 
-from transforms.records import Decision, TagWriteError, Track, with_tags
-from transforms.tags.header import read_header
-from transforms.tags.tag import TagPolicy, write_genres
+from genrebeam.transforms.records import Decision, TagWriteError, Track, with_tags
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 
 ID3_FORMATS = ("mp3", "aiff", "wav", "tta")
 VORBIS_FORMATS = ("flac", "ogg", "opus")

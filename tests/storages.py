@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from transforms.storage import buckets
+from genrebeam.transforms.storage import buckets
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from model.errors import PathError
-from transforms.reasons import explain
+from genrebeam.model.errors import PathError
+from genrebeam.transforms.reasons import explain
 
 if TYPE_CHECKING:
     import numpy as np

@@ -151,7 +151,7 @@ max_workers=${MAX_WORKERS:-10}
 [[ $max_workers =~ ^[1-9][0-9]*$ ]] || die "MAX_WORKERS=$max_workers: not a whole number from 1 up"
 # Otherwise Dataflow starts a process for each vCPU; each would load the network and want the GPU.
 experiments=use_runner_v2,no_use_multiple_sdk_containers
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$checkout/pipeline/__init__.py")
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$checkout/genrebeam/__init__.py")
 image=$REGION-docker.pkg.dev/$PROJECT/${REPOSITORY:-genrebeam}/genrebeam-$kind:$version
 template=gs://$BUCKET/templates/genrebeam-$kind-$version.json
 

@@ -10,9 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipeline.cli import main
-from pipeline.settings.config import options_of
-from pipeline.settings.options import add_tagging_arguments
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.settings.config import options_of
+from genrebeam.pipeline.settings.options import add_tagging_arguments
 
 
 def command_line(parameters: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.training_set import DatasetError
+from genrebeam.model.data.training_set import DatasetError
 
 
 def read_arrays(folder: Path, *names: str) -> dict[str, np.ndarray]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.data.training_set import DatasetError
-from model.feature_spec import FeatureSpec
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.feature_spec import FeatureSpec
 
 SPLITS = ("train", "valid", "test")
 

@@ -2,7 +2,7 @@
 
 A data set is a list of clips: the scaled log-mel of each (see ``transforms.audio.features``), its
 label, and the list that it is in (train, valid, test). It is read from an array of pictures
-(``arrays.py``), or from a training set, which ``pipeline.training_data`` makes of audio.
+(``arrays.py``), or from a training set, which ``genrebeam.pipeline.training_data`` makes of audio.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.arrays import read_arrays
-from model.data.clips import SPLITS, Clips, LabelledMusic
-from model.data.fma import fma_tracks_file, load_fma_array
-from model.data.gtzan import FILTERED, holds_gtzan, load_gtzan_array
-from model.data.splits import split_by_artist
-from model.data.training_set import (
+from genrebeam.model.data.arrays import read_arrays
+from genrebeam.model.data.clips import SPLITS, Clips, LabelledMusic
+from genrebeam.model.data.fma import fma_tracks_file, load_fma_array
+from genrebeam.model.data.gtzan import FILTERED, holds_gtzan, load_gtzan_array
+from genrebeam.model.data.splits import split_by_artist
+from genrebeam.model.data.training_set import (
     FACTS_FILE,
     DatasetError,
     LabelledClip,
@@ -26,9 +26,9 @@ from model.data.training_set import (
     read_clips,
     read_facts,
 )
-from model.genres import key_of
+from genrebeam.model.genres import key_of
 
-# How audio can be labelled (see ``transforms.library.label``).
+# How audio can be labelled (see ``genrebeam.transforms.library.label``).
 DATASETS = ("gtzan", "fma", "homburg", "folders", "tags")
 # A single folder that is named after its genre; never a data set by itself.
 ONE_GENRE = "one-genre"
@@ -90,7 +90,7 @@ def load_music(folder: str | Path) -> LabelledMusic:
 
 
 def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMusic:
-    """A set that ``pipeline.training_data.prepare`` made of audio.
+    """A set that ``genrebeam.pipeline.training_data.prepare`` made of audio.
 
     Where the data set has lists, they are its splits; otherwise it is split by artist (see
     `split_by_artist`), and labels with too little music are left out.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.arrays import read_arrays, scaled
-from model.data.clips import SPLITS, Clips, LabelledMusic
-from model.data.splits import split_by_artist
-from model.feature_spec import FeatureSpec
-from model.genres import spell
+from genrebeam.model.data.arrays import read_arrays, scaled
+from genrebeam.model.data.clips import SPLITS, Clips, LabelledMusic
+from genrebeam.model.data.splits import split_by_artist
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.genres import spell
 
 # The lowest 107 of 128 bands up to 22.05 kHz, and the middles of 128 columns of 30 s.
 _FMA_STEP = 30 * 44100 / 512 / 128

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.arrays import read_arrays, scaled
-from model.data.clips import SPLITS, Clips, LabelledMusic
-from model.data.training_set import DatasetError
-from model.feature_spec import FeatureSpec
+from genrebeam.model.data.arrays import read_arrays, scaled
+from genrebeam.model.data.clips import SPLITS, Clips, LabelledMusic
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.feature_spec import FeatureSpec
 
 # How GTZAN's tracks are divided where its three lists are at hand.
 FILTERED = "the fault-filtered lists"

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from model.data.clips import NO_CLIPS, SPLITS, LabelledMusic
-from model.genres import key_of
+from genrebeam.model.data.clips import NO_CLIPS, SPLITS, LabelledMusic
+from genrebeam.model.genres import key_of
 
 # Of a data set without lists; the rest is to train.
 SHARES = {"test": 0.2, "valid": 0.1}

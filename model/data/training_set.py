@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from model.errors import PathError
-from model.feature_spec import FeatureSpec
+from genrebeam.model.errors import PathError
+from genrebeam.model.feature_spec import FeatureSpec
 
 FACTS_FILE = "training_set.json"
 SET_FORMAT = 1

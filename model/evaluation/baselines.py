@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.data.clips import LabelledMusic
-from model.evaluation.predict import TrackScores, predict
-from model.recipes import chowdhry_feature_net
+from genrebeam.model.data.clips import LabelledMusic
+from genrebeam.model.evaluation.predict import TrackScores, predict
+from genrebeam.model.recipes import chowdhry_feature_net
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.bundle import Bundle
-from model.data.clips import LabelledMusic
-from model.vocabulary import columns_of, family_of
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.data.clips import LabelledMusic
+from genrebeam.model.vocabulary import columns_of, family_of
 
 # The class of the model's genres that the data set has no genre for: never right.
 OTHER = "Other"

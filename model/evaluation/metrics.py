@@ -15,8 +15,8 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
-from model.calibration import expected_calibration_error, reliability_curve
-from model.evaluation.predict import TrackScores
+from genrebeam.model.calibration import expected_calibration_error, reliability_curve
+from genrebeam.model.evaluation.predict import TrackScores
 
 # (n_segments, n_classes) probabilities, a rule and the (n_classes,) probabilities of all segments
 # together (None: their mean) to (class or None, its confidence).
@@ -69,7 +69,7 @@ def evaluate(
         - ``confusion``: tracks; rows are true classes
         - ``per_class``: ``genre``, ``support``, ``precision``, ``recall``, ``f1``,
           ``roc_auc``
-        - ``reliability``: see `model.calibration.reliability_curve`
+        - ``reliability``: see `genrebeam.model.calibration.reliability_curve`
 
     Raises
     ------
@@ -250,7 +250,7 @@ def accuracy_by_segments(
     ----------
     by_count : mapping
         Segments heard of each track (None: all) to calibrated probabilities, see
-        `model.evaluation.predict.Predictions`.
+        `genrebeam.model.evaluation.predict.Predictions`.
     targets : np.ndarray
         ``(n_tracks,) int64``.
     vote : callable

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from model.bundle import Bundle
-from model.evaluation.plots import (
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.evaluation.plots import (
     LEAST_FOR_MAP,
     NO_VALUE,
     confusion_plot,
@@ -52,11 +52,11 @@ def write_page(
         ``val_loss``, ``accuracy`` and ``val_accuracy``, one value per epoch), the page has
         the curves.
     figures : dict
-        Of `model.evaluation.metrics.evaluate`; perhaps also ``accuracy_by_segments`` and
+        Of `genrebeam.model.evaluation.metrics.evaluate`; perhaps also ``accuracy_by_segments`` and
         ``cost``, of `accuracy_by_segments` and `model_cost` there, and ``families``, figures by
         family.
     embedding : np.ndarray or None
-        ``(n_tracks, d) float32`` of `model.evaluation.predict.predict`; None: no map.
+        ``(n_tracks, d) float32`` of `genrebeam.model.evaluation.predict.predict`; None: no map.
     names : sequence of str
         Of the tracks.
     targets : np.ndarray
@@ -120,7 +120,7 @@ def _plots(
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("model.evaluation"),
+        loader=PackageLoader("genrebeam.model.evaluation"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

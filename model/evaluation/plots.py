@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from model.colours import colour_of
-from model.plane import on_a_plane
+from genrebeam.model.colours import colour_of
+from genrebeam.model.plane import on_a_plane
 
 # Shapes and dashes repeat after another number than colours do, so that readers who see few
 # colours can tell classes apart.
@@ -163,7 +163,7 @@ def roc_plot(
     probabilities : np.ndarray
         ``(n_tracks, n_classes) float``.
     figures : dict
-        Of `model.evaluation.metrics.evaluate`.
+        Of `genrebeam.model.evaluation.metrics.evaluate`.
     genres : sequence of str
 
     Returns
@@ -206,7 +206,7 @@ def reliability_plot(bins: list[dict[str, Any]]) -> dict[str, Any]:
     Parameters
     ----------
     bins : list of dict
-        Of `model.calibration.reliability_curve`.
+        Of `genrebeam.model.calibration.reliability_curve`.
 
     Returns
     -------
@@ -305,7 +305,7 @@ def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
     Parameters
     ----------
     rows : list of dict
-        Of `model.evaluation.metrics.accuracy_by_segments`.
+        Of `genrebeam.model.evaluation.metrics.accuracy_by_segments`.
 
     Returns
     -------

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.data.clips import Clips
-from model.embedding import with_embedding
-from model.feature_spec import FeatureSpec
-from model.head import Head, embedding_of, inputs_of
+from genrebeam.model.data.clips import Clips
+from genrebeam.model.embedding import with_embedding
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.head import Head, embedding_of, inputs_of
 
 if TYPE_CHECKING:
     import keras

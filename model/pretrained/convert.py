@@ -1,6 +1,6 @@
 """Convert the published weights of the ears to the files that this package ships.
 
-    python -m model.pretrained.convert --yamnet yamnet.tflite [--musicnn musicnn.whl]
+    python -m genrebeam.model.pretrained.convert --yamnet yamnet.tflite [--musicnn musicnn.whl]
 
 Without ``--musicnn`` its wheel is fetched from PyPI with pip. Both are known by their digests;
 the same input gives the same files. ``benchmarks/ear_graphs.py`` makes the graphs for ONNX
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from model.pretrained import musicnn, yamnet
-from model.pretrained.ears import WEIGHTS
+from genrebeam.model.pretrained import musicnn, yamnet
+from genrebeam.model.pretrained.ears import WEIGHTS
 
 YAMNET_SHA256 = "469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194"
 MUSICNN_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
@@ -71,7 +71,7 @@ def yamnet_weights(path: Path) -> dict[str, np.ndarray]:
     dict
         Layer and weight to values; ``<weight>_scale`` beside those of 8 bits.
     """
-    from model.loading import import_tensorflow
+    from genrebeam.model.loading import import_tensorflow
 
     interpreter = import_tensorflow().lite.Interpreter(str(path))
     interpreter.allocate_tensors()
@@ -104,7 +104,7 @@ def musicnn_weights(wheel: Path, tags: str, work: Path) -> dict[str, np.ndarray]
     dict
         Layer and weight to values.
     """
-    from model.loading import import_tensorflow
+    from genrebeam.model.loading import import_tensorflow
 
     folder = f"musicnn/{tags.upper()}_musicnn"
     # TensorFlow finds no checkpoint whose files have no name before the dot.

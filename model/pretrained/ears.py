@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.ear_sizes import EAR_SIZES
-from model.errors import PathError
-from model.feature_spec import EarSpec, FeatureSpec
-from model.pretrained import musicnn, yamnet
+from genrebeam.model.ear_sizes import EAR_SIZES
+from genrebeam.model.errors import PathError
+from genrebeam.model.feature_spec import EarSpec, FeatureSpec
+from genrebeam.model.pretrained import musicnn, yamnet
 
 if TYPE_CHECKING:
     import keras

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.ear_sizes import EAR_SIZES
-from model.feature_spec import FeatureSpec
+from genrebeam.model.ear_sizes import EAR_SIZES
+from genrebeam.model.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras

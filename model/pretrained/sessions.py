@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
-from model.pretrained.ears import EARS, EarError
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.pretrained.ears import EARS, EarError
 
 
 def open_ears(spec: FeatureSpec, threads: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from model.pretrained.ears import EARS
+from genrebeam.model.pretrained.ears import EARS
 
 # YAMNet's classes in their order: AudioSet's ontology, branch by branch.
 _OF_YAMNET = (
@@ -55,7 +55,7 @@ def by_subject(
     Parameters
     ----------
     words : iterable of (str, str, float)
-        Ear, word and score in 0..1, see `model.head.words_of`.
+        Ear, word and score in 0..1, see `genrebeam.model.head.words_of`.
 
     Returns
     -------

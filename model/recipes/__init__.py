@@ -5,8 +5,8 @@ A recipe is a `Recipe`; `RECIPES` maps the names that ``genrebeam train --recipe
 
 from __future__ import annotations
 
-from model.feature_spec import FeatureSpec
-from model.recipes import (
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes import (
     chowdhry_feature_net,
     ears,
     genre_cnn,
@@ -15,7 +15,7 @@ from model.recipes import (
     vink,
     wang_vote_cnn,
 )
-from model.recipes.recipe import Recipe
+from genrebeam.model.recipes.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import dct
 
-from model.feature_spec import FeatureSpec
-from model.recipes.parts import EXACT, project
-from model.recipes.recipe import Recipe
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes.parts import EXACT, project
+from genrebeam.model.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras

@@ -7,9 +7,9 @@ once, and training takes seconds.
 
 from __future__ import annotations
 
-from model.feature_spec import FeatureSpec
-from model.pretrained.ears import EARS
-from model.recipes.recipe import Recipe
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.pretrained.ears import EARS
+from genrebeam.model.recipes.recipe import Recipe
 
 # Six seconds, twice what musicnn hears: YAMNet hears all of them in six patches, musicnn the
 # middle, since it costs eight times as much.

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.feature_spec import FeatureSpec
-from model.recipes.parts import EXACT
-from model.recipes.recipe import Recipe
-from model.recipes.statistics import build_statistics, learn_codebooks
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes.parts import EXACT
+from genrebeam.model.recipes.recipe import Recipe
+from genrebeam.model.recipes.statistics import build_statistics, learn_codebooks
 
 if TYPE_CHECKING:
     import keras
 
-# The frames of the GTZAN array, see `model.data.gtzan.GTZAN_ARRAY`.
+# The frames of the GTZAN array, see `genrebeam.model.data.gtzan.GTZAN_ARRAY`.
 FEATURES = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
 
 

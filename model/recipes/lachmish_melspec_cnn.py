@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.feature_spec import FeatureSpec
-from model.recipes.parts import EXACT, mfcc_image
-from model.recipes.recipe import Recipe
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes.parts import EXACT, mfcc_image
+from genrebeam.model.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import dct
 
-from model.feature_spec import FeatureSpec
+from genrebeam.model.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.data.training_set import DatasetError
-from model.feature_spec import FeatureSpec
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
     import keras

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.fft import dct
 
-from model.feature_spec import FeatureSpec
-from model.recipes.parts import EXACT, project
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes.parts import EXACT, project
 
 if TYPE_CHECKING:
     import keras

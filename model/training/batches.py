@@ -8,9 +8,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from model.data.clips import Clips
-from model.feature_spec import FeatureSpec
-from model.recipes import Recipe
+from genrebeam.model.data.clips import Clips
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes import Recipe
 
 # Ripples of a random equaliser over all mel bands: half a turn to two and a half.
 _N_RIPPLES = 5

@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from model.bundle import Bundle
-from model.pretrained.ears import EARS
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.pretrained.ears import EARS
 
 # Descriptions of published data sets; any other source is somebody's own library.
 _SOURCES = {
@@ -86,7 +86,7 @@ def world_card(bundle: Bundle) -> str:
     known = metrics["magnatune"]
     least = bundle.style_confidence
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("model.training"),
+        loader=jinja2.PackageLoader("genrebeam.model.training"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=False,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
-from model.pretrained.ears import outputs_of
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.pretrained.ears import outputs_of
 
 # Inputs that hardly vary among the training tracks are not blown up to the size of the others.
 _LEAST_SPREAD = 0.1
@@ -27,7 +27,7 @@ def fit_linear(
     Parameters
     ----------
     inputs : np.ndarray
-        ``(n_tracks, n_inputs) float32``, see `model.head.inputs_of`.
+        ``(n_tracks, n_inputs) float32``, see `genrebeam.model.head.inputs_of`.
     targets : np.ndarray
         ``(n_tracks,)`` numbers from 0 up, each there at least once.
     spec : FeatureSpec

@@ -17,18 +17,18 @@ import keras
 import numpy as np
 from scipy.special import log_softmax
 
-from model.bundle import Bundle, save_bundle
-from model.calibration import fit_temperature
-from model.data.clips import SPLITS, Clips, LabelledMusic, clips_as, join
-from model.data.training_set import DatasetError
-from model.evaluation.metrics import Vote, evaluate_logits
-from model.evaluation.predict import TrackScores, predict
-from model.feature_spec import FeatureSpec
-from model.head import Head, inputs_of
-from model.recipes import Recipe
-from model.training.batches import RandomSegments, WholeSegments
-from model.training.card import model_card
-from model.training.checkpoint import Checkpoint, Progress
+from genrebeam.model.bundle import Bundle, save_bundle
+from genrebeam.model.calibration import fit_temperature
+from genrebeam.model.data.clips import SPLITS, Clips, LabelledMusic, clips_as, join
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.evaluation.metrics import Vote, evaluate_logits
+from genrebeam.model.evaluation.predict import TrackScores, predict
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.head import Head, inputs_of
+from genrebeam.model.recipes import Recipe
+from genrebeam.model.training.batches import RandomSegments, WholeSegments
+from genrebeam.model.training.card import model_card
+from genrebeam.model.training.checkpoint import Checkpoint, Progress
 
 _CHECKPOINT = "checkpoint"
 # Inverse penalties that are tried for a head.
@@ -190,7 +190,7 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
     Strength and temperature are chosen on folds of them, artists apart: a list that is kept
     aside for it would be too small in most libraries.
     """
-    from model.training.linear import fit_linear
+    from genrebeam.model.training.linear import fit_linear
 
     clips = music.splits["train"] + music.splits["valid"]
     inputs = np.stack([inputs_of(clip.T.astype(np.float32), features) for clip in clips.log_mel])

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
-from model.head import Head, log_odds
-from model.pretrained import musicnn
-from model.pretrained.ears import outputs_of
-from model.training.linear import fit_linear
-from model.vocabulary import FAMILIES, GENRES
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.head import Head, log_odds
+from genrebeam.model.pretrained import musicnn
+from genrebeam.model.pretrained.ears import outputs_of
+from genrebeam.model.training.linear import fit_linear
+from genrebeam.model.vocabulary import FAMILIES, GENRES
 
 # Groups that there is music of; all other genres are known by their words alone.
 GROUPS = ("Classical", "Electronic", "Rock")
@@ -39,7 +39,7 @@ class Settings:
     opinion : float
         Weight of the classifier's opinion.
     strength : float
-        See `model.training.linear.fit_linear`.
+        See `genrebeam.model.training.linear.fit_linear`.
     """
 
     evidence: float = 0.52
@@ -95,7 +95,7 @@ def fit_world_head(
     Parameters
     ----------
     inputs : np.ndarray
-        ``(n_tracks, n_inputs) float32``, see `model.head.inputs_of`.
+        ``(n_tracks, n_inputs) float32``, see `genrebeam.model.head.inputs_of`.
     groups : sequence of str
         Of `GROUPS`, one for each track.
     spec : FeatureSpec
@@ -105,7 +105,7 @@ def fit_world_head(
     Returns
     -------
     Head
-        From inputs to logits of `model.vocabulary.GENRES`.
+        From inputs to logits of `genrebeam.model.vocabulary.GENRES`.
     """
     said = how_often_said(inputs, groups, spec)
     places = {of.ear.name: of for of in outputs_of(spec)}

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.by_ear.heard import Heard, is_there
-from transforms.audio.hear import TIMEOUT_S, result_of
-from transforms.audio.recording import hear_excerpts, likeness
-from transforms.library.formats import LOSSLESS
-from transforms.records import reason_of
-from transforms.storage import path_of
+from genrebeam.pipeline.by_ear.heard import Heard, is_there
+from genrebeam.transforms.audio.hear import TIMEOUT_S, result_of
+from genrebeam.transforms.audio.recording import hear_excerpts, likeness
+from genrebeam.transforms.library.formats import LOSSLESS
+from genrebeam.transforms.records import reason_of
+from genrebeam.transforms.storage import path_of
 
 # What could be one recording. Measured in benchmarks/by_ear.py.
 MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.85
@@ -148,7 +148,7 @@ def listen(
     Pair or None
         For each pair that it is one recording, with the likeness of its sound, or that it is not.
     """
-    from transforms.audio import pool
+    from genrebeam.transforms.audio import pool
 
     last_use: dict[int, int] = {}
     for place, pair in enumerate(pairs):

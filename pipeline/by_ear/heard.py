@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.runs.run import Run, runs_of, saw_all
-from pipeline.settings.options import DEFAULT_REPORT, UsageError
-from transforms.library.fingerprint import fingerprint
-from transforms.library.formats import FORMATS
-from transforms.records import printable
-from transforms.reports.read import latest_rows, parts_of
-from transforms.storage import path_of, storage_of
+from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
+from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError
+from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.records import printable
+from genrebeam.transforms.reports.read import latest_rows, parts_of
+from genrebeam.transforms.storage import path_of, storage_of
 
 _FACTS = (
     *("uri", "status", "title", "artist", "album", "format", "duration_s", "sample_rate_hz"),

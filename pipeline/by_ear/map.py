@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from model.plane import on_a_plane
-from model.vocabulary import family_of
-from pipeline.by_ear.heard import Heard, is_there
+from genrebeam.model.plane import on_a_plane
+from genrebeam.model.vocabulary import family_of
+from genrebeam.pipeline.by_ear.heard import Heard, is_there
 
 # Columns of the report that the map needs beside those of `Heard`.
 MORE_FACTS = ("genres_after",)

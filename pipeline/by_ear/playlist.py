@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.storage import path_of, storage_of
+from genrebeam.transforms.storage import path_of, storage_of
 
 # So many of other artists are between two tracks of one.
 _OTHERS_BETWEEN = 2

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.bundle import BUNDLES, Bundle
-from pipeline.by_ear.heard import Heard, how_to_hear, is_there
-from pipeline.settings.job import bundle_named
-from pipeline.settings.options import UsageError
-from transforms.audio.hear import TIMEOUT_S, hear_what_sounds, result_of
-from transforms.library.formats import FORMATS, format_of
-from transforms.storage import absolute
+from genrebeam.model.bundle import BUNDLES, Bundle
+from genrebeam.pipeline.by_ear.heard import Heard, how_to_hear, is_there
+from genrebeam.pipeline.settings.job import bundle_named
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.audio.hear import TIMEOUT_S, hear_what_sounds, result_of
+from genrebeam.transforms.library.formats import FORMATS, format_of
+from genrebeam.transforms.storage import absolute
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
     TrackError, OSError
         If it cannot be heard.
     """
-    from transforms.audio import pool
-    from transforms.genre.classify import Classifier
-    from transforms.tags.header import read_header_if_any
+    from genrebeam.transforms.audio import pool
+    from genrebeam.transforms.genre.classify import Classifier
+    from genrebeam.transforms.tags.header import read_header_if_any
 
     _, audio, _ = read_header_if_any(path)
     arguments = (path, format_of(path), bundle.features, bundle.n_segments, audio.duration_s)

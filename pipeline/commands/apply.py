@@ -8,7 +8,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import (
+from genrebeam.pipeline.commands.command import (
     INTERRUPTED,
     OK,
     SOME_FAILED,
@@ -18,15 +18,15 @@ from pipeline.commands.command import (
     leave_page,
     no_others,
 )
-from pipeline.settings.options import UsageError, add_writing_arguments
-from pipeline.views.terminal import safe
-from transforms.records import STATUSES, printable
+from genrebeam.pipeline.settings.options import UsageError, add_writing_arguments
+from genrebeam.pipeline.views.terminal import safe
+from genrebeam.transforms.records import STATUSES, printable
 
 if TYPE_CHECKING:
-    from pipeline.runs.by_hand import Known
-    from pipeline.runs.run import Ended, Run
-    from transforms.records import Outcome
-    from transforms.tags.tag import TagPolicy
+    from genrebeam.pipeline.runs.by_hand import Known
+    from genrebeam.pipeline.runs.run import Ended, Run
+    from genrebeam.transforms.records import Outcome
+    from genrebeam.transforms.tags.tag import TagPolicy
 
 _LEFT_ALONE = ("refused", "failed")
 _MOST_SHOWN = 20
@@ -65,12 +65,12 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.runs.by_hand import look_up, rehearse
-    from transforms.reports.corrections import CorrectionsError, read_corrections
-    from transforms.storage import absolute, path_of
-    from transforms.tags.families.family import TagForm
-    from transforms.tags.rewrite import WritePolicy
-    from transforms.tags.tag import TagPolicy
+    from genrebeam.pipeline.runs.by_hand import look_up, rehearse
+    from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
+    from genrebeam.transforms.storage import absolute, path_of
+    from genrebeam.transforms.tags.families.family import TagForm
+    from genrebeam.transforms.tags.rewrite import WritePolicy
+    from genrebeam.transforms.tags.tag import TagPolicy
 
     try:
         corrections = read_corrections(arguments.file)
@@ -95,8 +95,8 @@ def _write(
     report: str, known: Known, policy: TagPolicy, arguments: argparse.Namespace
 ) -> list[tuple[Run, Ended]]:
     """Write the choices, in one run for each library, and leave the runs' pages."""
-    from pipeline.runs.by_hand import write_choices
-    from pipeline.runs.lock import locked
+    from genrebeam.pipeline.runs.by_hand import write_choices
+    from genrebeam.pipeline.runs.lock import locked
 
     watched = None if arguments.quiet else sys.stderr
     done = []

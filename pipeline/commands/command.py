@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from pipeline.runs.run import Ended, Run
+    from genrebeam.pipeline.runs.run import Ended, Run
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 EXIT_CODES = {
@@ -108,7 +108,7 @@ def own_output(path: str, beginning: str) -> str:
     UsageError
         If another file has this name, or it cannot be read.
     """
-    from transforms.storage import absolute
+    from genrebeam.transforms.storage import absolute
 
     path = absolute(path)
     try:
@@ -128,7 +128,7 @@ def leave_page(run: Run, ended: Ended) -> str | None:
 
     The page shows only what is in the Parquet, so a run can do without it.
     """
-    from pipeline.views.report_page import write_report_page
+    from genrebeam.pipeline.views.report_page import write_report_page
 
     try:
         write_report_page([run], ended.rows, run.page)

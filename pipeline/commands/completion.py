@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.command import OK, add_command, no_others
-from pipeline.settings.config import commands_of
+from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.settings.config import commands_of
 
 _SHELLS = ("bash", "zsh", "fish")
 

@@ -8,8 +8,8 @@ import json
 import textwrap
 from typing import Any
 
-from pipeline.commands.command import OK, add_command, no_others
-from pipeline.settings.config import (
+from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.settings.config import (
     LIBRARY_KEYS,
     commands_of,
     in_force,
@@ -17,7 +17,7 @@ from pipeline.settings.config import (
     toml_lines,
     user_file,
 )
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import safe
 
 
 def add(commands: Any) -> None:

@@ -7,9 +7,9 @@ import json
 import sys
 from typing import Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.settings.options import DEFAULT_REPORT
-from pipeline.views.terminal import tracked
+from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.settings.options import DEFAULT_REPORT
+from genrebeam.pipeline.views.terminal import tracked
 
 
 def add(commands: Any) -> None:
@@ -44,11 +44,11 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.by_ear.duplicates import candidates, groups, listen, those_there
-    from pipeline.by_ear.heard import heard_tracks
-    from pipeline.views.by_ear import print_duplicates, tell_left_out
-    from transforms.audio.pool import default_processes
-    from transforms.storage import absolute
+    from genrebeam.pipeline.by_ear.duplicates import candidates, groups, listen, those_there
+    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.views.by_ear import print_duplicates, tell_left_out
+    from genrebeam.transforms.audio.pool import default_processes
+    from genrebeam.transforms.storage import absolute
 
     heard = heard_tracks(absolute(arguments.report))
     missing: list[str] = []

@@ -8,18 +8,18 @@ import json
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, add_command, no_others
-from pipeline.commands.music import add_music_arguments, gather, load_keras
-from pipeline.settings.job import bundle_named
-from pipeline.settings.options import UsageError
+from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
+from genrebeam.pipeline.settings.job import bundle_named
+from genrebeam.pipeline.settings.options import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from model.bundle import Bundle
-    from model.data.clips import LabelledMusic
-    from model.evaluation.correspondence import Correspondence
-    from model.evaluation.predict import Predictions, TrackScores
+    from genrebeam.model.bundle import Bundle
+    from genrebeam.model.data.clips import LabelledMusic
+    from genrebeam.model.evaluation.correspondence import Correspondence
+    from genrebeam.model.evaluation.predict import Predictions, TrackScores
 
 # ``filtered`` is GTZAN's fault-filtered test list.
 _SPLITS = {
@@ -73,8 +73,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from model.data.clips import join
-    from model.data.gtzan import FILTERED
+    from genrebeam.model.data.clips import join
+    from genrebeam.model.data.gtzan import FILTERED
 
     bundle = bundle_named(arguments.bundle)
     frames = bundle.features.outputs
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     if arguments.json:
         print(json.dumps(figures))
         return OK
-    from model.evaluation.metrics import summary_lines
+    from genrebeam.model.evaluation.metrics import summary_lines
 
     print(summary_lines(figures))
     if figures["n_unknown"]:
@@ -110,10 +110,10 @@ def _measure(
     load_keras()
     import numpy as np
 
-    from model.evaluation.correspondence import correspondences
-    from model.evaluation.metrics import model_cost
-    from model.evaluation.predict import predict
-    from transforms.genre.classify import Classifier
+    from genrebeam.model.evaluation.correspondence import correspondences
+    from genrebeam.model.evaluation.metrics import model_cost
+    from genrebeam.model.evaluation.predict import predict
+    from genrebeam.transforms.genre.classify import Classifier
 
     clips, levels = music.splits[split], correspondences(music, split, bundle)
     if not levels:
@@ -134,7 +134,7 @@ def _measure(
     segments = np.random.default_rng(0).random((64, *bundle.features.shape), np.float32)
     figures["cost"] = model_cost(classifier, segments, n_segments=bundle.n_segments)
     if predictions.embeddings is not None:
-        from model.evaluation.page import write_page
+        from genrebeam.model.evaluation.page import write_page
 
         which = "tracks" if arguments.split == "all" else "list"
         try:
@@ -157,7 +157,7 @@ def _probabilities(
     bundle: Bundle, level: Correspondence, predictions: Predictions
 ) -> dict[int | None, TrackScores]:
     """Calibrated probabilities of the classes that count, by the segments heard."""
-    from model.calibration import probabilities_of
+    from genrebeam.model.calibration import probabilities_of
 
     def joined(logits: np.ndarray) -> np.ndarray:
         return level.join(
@@ -171,8 +171,8 @@ def _probabilities(
 
 
 def _figures(probabilities: dict[int | None, TrackScores], level: Correspondence) -> dict[str, Any]:
-    from model.evaluation.metrics import accuracy_by_segments, evaluate
-    from transforms.genre.vote import vote
+    from genrebeam.model.evaluation.metrics import accuracy_by_segments, evaluate
+    from genrebeam.transforms.genre.vote import vote
 
     return {
         **evaluate(probabilities[None], level.targets, vote=vote, genres=level.names),

@@ -8,12 +8,12 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.settings.options import DEFAULT_REPORT, UsageError
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from pipeline.runs.history import Event
+    from genrebeam.pipeline.runs.history import Event
 
 _WORDS = {
     "found": "found with",
@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     import pyarrow as pa
 
-    from pipeline.runs.history import history_of, now
-    from transforms.storage import absolute
+    from genrebeam.pipeline.runs.history import history_of, now
+    from genrebeam.transforms.storage import absolute
 
     path, report = absolute(arguments.file), absolute(arguments.report)
     try:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 
 def _line(event: Event, path: str) -> str:
-    from pipeline.runs.changes import shown
+    from genrebeam.pipeline.runs.changes import shown
 
     facts = []
     if event.model:

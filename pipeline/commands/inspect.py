@@ -8,16 +8,16 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.settings.job import bundle_named
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.settings.job import bundle_named
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from pipeline.views.inspection.inspection import Inspection
+    from genrebeam.pipeline.views.inspection.inspection import Inspection
 
 # Most genres to print, and the least probability: none shows as 0 %.
 _MOST_GENRES, _LEAST = 5, 0.005
@@ -71,11 +71,11 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     outputs = {name: _checked_output(track, arguments.out, kind) for name, kind in kinds.items()}
     from rich.console import Console
 
-    from model.bundle import BundleError
-    from pipeline.views.inspection.inspection import inspect
-    from pipeline.views.inspection.page import write_page
-    from pipeline.views.inspection.picture import write_png
-    from transforms.records import TrackError, printable, reason_of
+    from genrebeam.model.bundle import BundleError
+    from genrebeam.pipeline.views.inspection.inspection import inspect
+    from genrebeam.pipeline.views.inspection.page import write_page
+    from genrebeam.pipeline.views.inspection.picture import write_png
+    from genrebeam.transforms.records import TrackError, printable, reason_of
 
     console = Console(highlight=False, markup=False, emoji=False)
     try:
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 
 def _checked_track(track: str) -> str:
-    from transforms.library.formats import FORMATS, format_of
+    from genrebeam.transforms.library.formats import FORMATS, format_of
 
     if "://" in track:
         raise UsageError(f"{track}: only local files can be inspected")
@@ -119,7 +119,7 @@ def _checked_track(track: str) -> str:
 
 def _checked_output(track: str, folder: str, kind: str) -> str:
     """Path of a page or picture, checked not to be somebody else's file."""
-    from pipeline.views.inspection.words import GENERATOR
+    from genrebeam.pipeline.views.inspection.words import GENERATOR
 
     if os.path.exists(folder) and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
         raise UsageError(f"{folder}: not a writable folder")
@@ -141,8 +141,8 @@ def _print(console: Console, inspection: Inspection) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from model.pretrained.subjects import by_subject
-    from pipeline.views.inspection.words import facts, heading, percent, verdicts
+    from genrebeam.model.pretrained.subjects import by_subject
+    from genrebeam.pipeline.views.inspection.words import facts, heading, percent, verdicts
 
     title, artist = heading(inspection)
     console.print(Text(safe(title), "bold"))
@@ -187,7 +187,7 @@ def _vote(inspection: Inspection, rows: dict[int, str], blocks: str) -> Iterator
     """The vote: a heading, then a line for each genre with its probability and votes."""
     from rich.text import Text
 
-    from pipeline.views.inspection.words import chance, colours, percent
+    from genrebeam.pipeline.views.inspection.words import chance, colours, percent
 
     means, votes, colour = inspection.whole, inspection.mean.votes, colours(inspection)
     yield Text(f"{_blank(rows)} {chance(inspection):>7}  votes", "dim")
@@ -206,7 +206,7 @@ def _over_time(
     import numpy as np
     from rich.text import Text
 
-    from pipeline.views.inspection.words import clock, colours, time_ticks
+    from genrebeam.pipeline.views.inspection.words import clock, colours, time_ticks
 
     probabilities, colour = inspection.probabilities, colours(inspection)
     starts = np.arange(columns) * len(probabilities) // columns

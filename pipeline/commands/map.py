@@ -7,9 +7,16 @@ import os
 import sys
 from typing import Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others, own_output
-from pipeline.settings.options import DEFAULT_REPORT, UsageError
-from pipeline.views.terminal import busy, safe
+from genrebeam.pipeline.commands.command import (
+    OK,
+    SOME_FAILED,
+    add_command,
+    complain,
+    no_others,
+    own_output,
+)
+from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError
+from genrebeam.pipeline.views.terminal import busy, safe
 
 
 def add(commands: Any) -> None:
@@ -45,11 +52,11 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.by_ear.heard import heard_tracks
-    from pipeline.by_ear.map import MORE_FACTS, map_of_library
-    from pipeline.views.by_ear import tell_left_out
-    from pipeline.views.map_page import write_map_page
-    from transforms.storage import absolute
+    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.by_ear.map import MORE_FACTS, map_of_library
+    from genrebeam.pipeline.views.by_ear import tell_left_out
+    from genrebeam.pipeline.views.map_page import write_map_page
+    from genrebeam.transforms.storage import absolute
 
     report = absolute(arguments.report)
     path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")

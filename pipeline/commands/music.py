@@ -9,15 +9,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from model.data.clips import LabelledMusic
-    from model.feature_spec import FeatureSpec
-    from model.recipes import Recipe
+    from genrebeam.model.data.clips import LabelledMusic
+    from genrebeam.model.feature_spec import FeatureSpec
+    from genrebeam.model.recipes import Recipe
 
-# A copy of `model.data.datasets.DATASETS`, for a fast ``--help``; a test compares them.
+# A copy of `genrebeam.model.data.datasets.DATASETS`, for a fast ``--help``; a test compares them.
 KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
 WHERE_FROM = (
     "the names and lists of a known data set (gtzan, fma, homburg), the names of the folders "
@@ -105,9 +105,9 @@ def gather(
     UsageError
         If there is no such music.
     """
-    from model.data.datasets import ONE_GENRE, load_music, load_training_set, recognise
-    from model.data.splits import all_in_one, random_split
-    from model.data.training_set import DatasetError
+    from genrebeam.model.data.datasets import ONE_GENRE, load_music, load_training_set, recognise
+    from genrebeam.model.data.splits import all_in_one, random_split
+    from genrebeam.model.data.training_set import DatasetError
 
     try:
         dataset, form = recognise(library)
@@ -137,10 +137,10 @@ def gather(
 def _prepared(
     library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
 ) -> LabelledMusic:
-    from model.data.datasets import load_training_set
-    from pipeline.runs import interruption
-    from pipeline.training_data import prepare
-    from pipeline.views import progress
+    from genrebeam.model.data.datasets import load_training_set
+    from genrebeam.pipeline.runs import interruption
+    from genrebeam.pipeline.training_data import prepare
+    from genrebeam.pipeline.views import progress
 
     if not os.path.isdir(library):
         raise UsageError(f"{library}: no such folder")
@@ -171,7 +171,7 @@ def recipe_named(name: str) -> Recipe:
     UsageError
         If there is none.
     """
-    from model.recipes import RECIPES
+    from genrebeam.model.recipes import RECIPES
 
     if name not in RECIPES:
         raise UsageError(f"unknown recipe {name!r}; known are {', '.join(sorted(RECIPES))}")
@@ -194,7 +194,7 @@ def one_data_folder(positional: str | None, option: str | None) -> str:
 
 def load_keras() -> None:
     """Import Keras and hide what its backend prints."""
-    from model.loading import silenced
+    from genrebeam.model.loading import silenced
 
     with silenced():
         import keras  # noqa: F401

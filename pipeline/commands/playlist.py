@@ -9,14 +9,21 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others, own_output
-from pipeline.settings.options import DEFAULT_REPORT, UsageError, count
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.commands.command import (
+    OK,
+    SOME_FAILED,
+    add_command,
+    complain,
+    no_others,
+    own_output,
+)
+from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError, count
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from pipeline.by_ear.heard import Heard
-    from pipeline.by_ear.playlist import Entry
-    from pipeline.by_ear.similar import Seed
+    from genrebeam.pipeline.by_ear.heard import Heard
+    from genrebeam.pipeline.by_ear.playlist import Entry
+    from genrebeam.pipeline.by_ear.similar import Seed
 
 
 def add(commands: Any) -> None:
@@ -63,12 +70,12 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     out = None if arguments.out is None else own_output(arguments.out, "#EXTM3U")
-    from pipeline.by_ear.heard import heard_tracks
-    from pipeline.by_ear.playlist import m3u8
-    from pipeline.by_ear.similar import seed_of
-    from pipeline.views.by_ear import tell_left_out
-    from transforms.records import TrackError, reason_of
-    from transforms.storage import absolute, storage_of
+    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.by_ear.playlist import m3u8
+    from genrebeam.pipeline.by_ear.similar import seed_of
+    from genrebeam.pipeline.views.by_ear import tell_left_out
+    from genrebeam.transforms.records import TrackError, reason_of
+    from genrebeam.transforms.storage import absolute, storage_of
 
     heard = heard_tracks(absolute(arguments.report))
     try:
@@ -99,10 +106,10 @@ def _entries(heard: Heard, seed: Seed, length: int, missing: list[str]) -> list[
     """The tracks of the playlist; files that no longer exist go into `missing`."""
     import numpy as np
 
-    from pipeline.by_ear.heard import is_there
-    from pipeline.by_ear.playlist import POOL, Entry, choose
-    from pipeline.by_ear.similar import nearest, similarities
-    from transforms.records import printable
+    from genrebeam.pipeline.by_ear.heard import is_there
+    from genrebeam.pipeline.by_ear.playlist import POOL, Entry, choose
+    from genrebeam.pipeline.by_ear.similar import nearest, similarities
+    from genrebeam.transforms.records import printable
 
     similarity = similarities(heard, seed.embedding)
     near = nearest(similarity, heard.tracks["uri"], missing)
@@ -125,8 +132,8 @@ def _entries(heard: Heard, seed: Seed, length: int, missing: list[str]) -> list[
 
 def _entry_of(path: str) -> Entry:
     """A file that is in no report."""
-    from pipeline.by_ear.playlist import Entry
-    from transforms.tags.header import read_header_if_any
+    from genrebeam.pipeline.by_ear.playlist import Entry
+    from genrebeam.transforms.tags.header import read_header_if_any
 
     tags, audio, _ = read_header_if_any(path)
     return Entry(path, tags.artist, tags.title, audio.duration_s)

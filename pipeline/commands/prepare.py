@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.command import OK, add_command
-from pipeline.commands.music import WHERE_FROM, labels, note, recipe_named
-from pipeline.settings.job import check_runner_arguments
-from pipeline.settings.options import UsageError
+from genrebeam.pipeline.commands.command import OK, add_command
+from genrebeam.pipeline.commands.music import WHERE_FROM, labels, note, recipe_named
+from genrebeam.pipeline.settings.job import check_runner_arguments
+from genrebeam.pipeline.settings.options import UsageError
 
 
 def add(commands: Any) -> None:
@@ -46,10 +46,10 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     check_runner_arguments(runner_arguments)
     recipe = recipe_named(arguments.recipe)
-    from model.data.training_set import DatasetError
-    from pipeline.runs import interruption
-    from pipeline.training_data import prepare
-    from pipeline.views import progress
+    from genrebeam.model.data.training_set import DatasetError
+    from genrebeam.pipeline.runs import interruption
+    from genrebeam.pipeline.training_data import prepare
+    from genrebeam.pipeline.views import progress
 
     if "://" in arguments.out:
         raise UsageError(f"{arguments.out}: training sets can only be local so far")

@@ -6,12 +6,12 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, add_command, no_others
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from pipeline.runs.run import Run
+    from genrebeam.pipeline.runs.run import Run
 
 
 def add(commands: Any) -> None:
@@ -45,9 +45,9 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.runs.run import rows_of
-    from pipeline.views.report_page import write_report_page
-    from transforms.storage import absolute
+    from genrebeam.pipeline.runs.run import rows_of
+    from genrebeam.pipeline.views.report_page import write_report_page
+    from genrebeam.transforms.storage import absolute
 
     folders = [absolute(folder) for folder in arguments.reports]
     runs = _runs(folders, arguments.run)
@@ -69,7 +69,7 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
     UsageError
         If a folder cannot be read, or there is no such run.
     """
-    from pipeline.runs.run import runs_of
+    from genrebeam.pipeline.runs.run import runs_of
 
     try:
         runs = [run for folder in dict.fromkeys(folders) for run in runs_of(folder)]

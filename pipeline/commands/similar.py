@@ -8,8 +8,8 @@ import json
 import sys
 from typing import Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from pipeline.settings.options import DEFAULT_REPORT, count
+from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.settings.options import DEFAULT_REPORT, count
 
 _SHOWN = ["uri", "artist", "title", "album", "duration_s"]
 
@@ -51,11 +51,11 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.by_ear.heard import heard_tracks
-    from pipeline.by_ear.similar import nearest, seed_of, similarities
-    from pipeline.views.by_ear import print_similar, tell_left_out
-    from transforms.records import TrackError, printable, reason_of
-    from transforms.storage import absolute
+    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
+    from genrebeam.pipeline.views.by_ear import print_similar, tell_left_out
+    from genrebeam.transforms.records import TrackError, printable, reason_of
+    from genrebeam.transforms.storage import absolute
 
     heard = heard_tracks(absolute(arguments.report))
     try:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import (
+from genrebeam.pipeline.commands.command import (
     INTERRUPTED,
     OK,
     SOME_FAILED,
@@ -18,14 +18,14 @@ from pipeline.commands.command import (
     complain,
     leave_page,
 )
-from pipeline.settings.config import Setting, toml
-from pipeline.settings.job import TaggingJob, check_job, check_runner_arguments
-from pipeline.settings.options import UsageError, add_tagging_arguments
-from pipeline.views.terminal import is_terminal, safe, show_plan
-from transforms.records import STATUSES, printable
+from genrebeam.pipeline.settings.config import Setting, toml
+from genrebeam.pipeline.settings.job import TaggingJob, check_job, check_runner_arguments
+from genrebeam.pipeline.settings.options import UsageError, add_tagging_arguments
+from genrebeam.pipeline.views.terminal import is_terminal, safe, show_plan
+from genrebeam.transforms.records import STATUSES, printable
 
 if TYPE_CHECKING:
-    from pipeline.runs.run import Ended, Run
+    from genrebeam.pipeline.runs.run import Ended, Run
 
 
 def add(commands: Any) -> None:
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     job = check_job(arguments.library, arguments)
     check_runner_arguments(runner_arguments, job)
-    from pipeline.runs.lock import locked
-    from pipeline.runs.run import earlier_runs, start_run
+    from genrebeam.pipeline.runs.lock import locked
+    from genrebeam.pipeline.runs.run import earlier_runs, start_run
 
     with locked(job.report) as note:
         if job.retry_failed and not earlier_runs(job):
@@ -74,16 +74,16 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
 def _run(
     job: TaggingJob, run: Run, arguments: argparse.Namespace, runner_arguments: list[str]
 ) -> int:
-    from pipeline.runs import interruption
-    from pipeline.runs.run import record_run
-    from pipeline.views import progress
+    from genrebeam.pipeline.runs import interruption
+    from genrebeam.pipeline.runs.run import record_run
+    from genrebeam.pipeline.views import progress
 
     if not arguments.quiet and is_terminal(sys.stderr):
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
     def execute() -> bool:
-        from pipeline.settling import runs_here, settle_library
-        from transforms.audio import pool
+        from genrebeam.pipeline.settling import runs_here, settle_library
+        from genrebeam.transforms.audio import pool
 
         to_do = None
         if runs_here(runner_arguments):
@@ -92,7 +92,7 @@ def _run(
                 return False
             pool.start(job.processes)  # beside the import of Beam
         try:
-            from pipeline.tagging import run_tagging
+            from genrebeam.pipeline.tagging import run_tagging
 
             return run_tagging(job, run, runner_arguments, to_do=to_do)
         finally:
@@ -150,7 +150,7 @@ def _tell(
     as_json: bool,
 ) -> None:
     """Print the result of a run: tables on a terminal, two lines in a pipe, or JSON."""
-    from pipeline.views.summary import show_result, summarise
+    from genrebeam.pipeline.views.summary import show_result, summarise
 
     facts, found = ended.manifest, summarise(ended.rows)
     report = page or run.folder

@@ -8,18 +8,18 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, add_command, no_others
-from pipeline.commands.music import (
+from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.music import (
     add_music_arguments,
     gather,
     load_keras,
     one_data_folder,
     recipe_named,
 )
-from pipeline.settings.options import UsageError, count
+from genrebeam.pipeline.settings.options import UsageError, count
 
 if TYPE_CHECKING:
-    from model.feature_spec import FeatureSpec
+    from genrebeam.model.feature_spec import FeatureSpec
 
 # The networks of an ensemble use the seeds that follow; all must fit into 32 bits.
 _LARGEST_SEED = 2**32 - 100
@@ -99,17 +99,17 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     work = arguments.work or f"{arguments.out.rstrip('/')}-features"
 
     def heard_as(frames: FeatureSpec | None) -> FeatureSpec:
-        from model.recipes import default_recipe
+        from genrebeam.model.recipes import default_recipe
 
         recipe = asked or default_recipe(frames)
         return recipe.features_on(frames) if frames else recipe.features
 
     music = gather(library, arguments, heard_as, work)
     load_keras()
-    from model.data.training_set import DatasetError
-    from model.recipes import default_recipe
-    from model.training.train import train
-    from transforms.genre.vote import vote
+    from genrebeam.model.data.training_set import DatasetError
+    from genrebeam.model.recipes import default_recipe
+    from genrebeam.model.training.train import train
+    from genrebeam.transforms.genre.vote import vote
 
     recipe = asked or default_recipe(music[0].features)
     try:
@@ -136,8 +136,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 def _chosen_music(arguments: argparse.Namespace, data: str | None) -> str | None:
     """The folder of the music that corrections are about, if no other folder is named."""
-    from model.data.training_set import DatasetError
-    from transforms.library.label import folder_of_chosen, is_corrections
+    from genrebeam.model.data.training_set import DatasetError
+    from genrebeam.transforms.library.label import folder_of_chosen, is_corrections
 
     if data or not arguments.dataset or not is_corrections(arguments.dataset):
         return None
@@ -165,7 +165,7 @@ def _text_of(path: str) -> str:
 
 def _check_out(out: str, replace: bool) -> None:
     """Refuse, before any work, a place that the bundle cannot go to."""
-    from model.bundle import BUNDLE_FILES
+    from genrebeam.model.bundle import BUNDLE_FILES
 
     if os.path.lexists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: not a folder")

@@ -9,14 +9,20 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.command import OK, SOME_FAILED, add_command, add_output_arguments, no_others
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import safe, tracked
+from genrebeam.pipeline.commands.command import (
+    OK,
+    SOME_FAILED,
+    add_command,
+    add_output_arguments,
+    no_others,
+)
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import safe, tracked
 
 if TYPE_CHECKING:
-    from pipeline.runs.changes import Entry
-    from pipeline.runs.run import Run
-    from transforms.tags.undo import Undone
+    from genrebeam.pipeline.runs.changes import Entry
+    from genrebeam.pipeline.runs.run import Run
+    from genrebeam.transforms.tags.undo import Undone
 
 
 def add(commands: Any) -> None:
@@ -77,9 +83,9 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from pipeline.runs.changes import Selection, moment
-    from pipeline.runs.lock import locked
-    from transforms.storage import absolute
+    from genrebeam.pipeline.runs.changes import Selection, moment
+    from genrebeam.pipeline.runs.lock import locked
+    from genrebeam.transforms.storage import absolute
 
     report = absolute(arguments.report)
     if arguments.status:
@@ -118,8 +124,8 @@ def _undo(
     run: Run, entries: list[Entry], arguments: argparse.Namespace
 ) -> Iterator[tuple[Entry, Undone]]:
     """Undo the changes of a run, the last one first, and record what was restored."""
-    from transforms.storage import absolute
-    from transforms.tags.undo import Elsewhere, undo
+    from genrebeam.transforms.storage import absolute
+    from genrebeam.transforms.tags.undo import Elsewhere, undo
 
     library = arguments.library or (run.read_manifest() or {}).get("library") or ""
     library = absolute(library) if library else ""
@@ -167,8 +173,8 @@ def _tell(
 
 def _show_runs(report: str, arguments: argparse.Namespace) -> int:
     """List the runs that changed files, and what was undone."""
-    from pipeline.runs.changes import began, shown
-    from pipeline.runs.run import runs_of
+    from genrebeam.pipeline.runs.changes import began, shown
+    from genrebeam.pipeline.runs.run import runs_of
 
     found = []
     try:

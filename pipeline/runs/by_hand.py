@@ -9,18 +9,18 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.bundle import Bundle
-from model.feature_spec import FeatureSpec
-from pipeline.runs import interruption
-from pipeline.runs.run import Ended, Run, record, runs_of, start_run
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import tracked
-from transforms.records import BY_HAND, Outcome
-from transforms.reports.corrections import Choice, Corrections
-from transforms.reports.read import latest_rows
-from transforms.reports.write import ReportWriter
-from transforms.tags.by_hand import Shown, write_choice
-from transforms.tags.tag import TagPolicy
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, start_run
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import tracked
+from genrebeam.transforms.records import BY_HAND, Outcome
+from genrebeam.transforms.reports.corrections import Choice, Corrections
+from genrebeam.transforms.reports.read import latest_rows
+from genrebeam.transforms.reports.write import ReportWriter
+from genrebeam.transforms.tags.by_hand import Shown, write_choice
+from genrebeam.transforms.tags.tag import TagPolicy
 
 _COLUMNS = ("uri", "stage", "reason", "duration_s")
 # Stands where rows of other runs name their model.

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.runs.run import Run, find_run, runs_of
-from pipeline.settings.options import UsageError
-from transforms.records import printable
-from transforms.storage import storage_of
-from transforms.tags.patch import digest
-from transforms.tags.undo import read_journal
+from genrebeam.pipeline.runs.run import Run, find_run, runs_of
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.records import printable
+from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.patch import digest
+from genrebeam.transforms.tags.undo import read_journal
 
 Entry = dict[str, Any]
 
@@ -138,7 +138,7 @@ class Selection:
 
 def _rows(run: Run, paths: set[str]) -> dict[str, dict[str, Any]]:
     """Rows of a run's files by the real paths of these, as in the journal."""
-    from transforms.reports.read import Rows
+    from genrebeam.transforms.reports.read import Rows
 
     found: dict[str, dict[str, Any]] = {}
     for piece in Rows([(run.tracks, run.id)], ["uri", "album", "size_bytes"], run.workplace):

@@ -14,16 +14,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.runs.changes import began
-from pipeline.runs.run import Run, runs_of
-from transforms.library.fingerprint import fingerprint
-from transforms.records import TrackError, printable
-from transforms.reports.pieces import last_of_each
-from transforms.reports.read import read_parts
-from transforms.reports.schema import SCHEMA
-from transforms.storage import storage_of
-from transforms.tags.header import read_header
-from transforms.tags.undo import read_journal
+from genrebeam.pipeline.runs.changes import began
+from genrebeam.pipeline.runs.run import Run, runs_of
+from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.records import TrackError, printable
+from genrebeam.transforms.reports.pieces import last_of_each
+from genrebeam.transforms.reports.read import read_parts
+from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.undo import read_journal
 
 _COLUMNS = [
     *("uri", "status", "genres_before", "genres_after", "confidence"),

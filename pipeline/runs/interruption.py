@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import safe
 
 INTERRUPTED = 3
 
@@ -140,7 +140,7 @@ def handled(folder: str | None = None) -> Iterator[None]:
 
 def _on_signal(number: int, frame: object) -> None:
     if _requested.is_set():
-        from transforms.audio import pool
+        from genrebeam.transforms.audio import pool
 
         pool.stop()
         os._exit(INTERRUPTED)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from transforms.storage import storage_of
+from genrebeam.transforms.storage import storage_of
 
 
 class Journal:

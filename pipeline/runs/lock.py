@@ -18,9 +18,9 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.settings.options import UsageError
-from transforms.records import reason_of
-from transforms.storage import Held, storage_of
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.records import reason_of
+from genrebeam.transforms.storage import Held, storage_of
 
 _NAME = "lock"
 

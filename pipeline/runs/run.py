@@ -33,15 +33,15 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from pipeline import __version__
-from pipeline.runs.journal import Journal, now
-from pipeline.settings.job import TaggingJob
-from pipeline.settings.options import UsageError
-from transforms.records import printable
-from transforms.storage import storage_of
+from genrebeam import __version__
+from genrebeam.pipeline.runs.journal import Journal, now
+from genrebeam.pipeline.settings.job import TaggingJob
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.records import printable
+from genrebeam.transforms.storage import storage_of
 
 if TYPE_CHECKING:
-    from transforms.reports.read import Rows
+    from genrebeam.transforms.reports.read import Rows
 
 _TRACKS, _RUNS, _PREFIX = "tracks", "runs", "run="
 _MANIFEST = "run.json"
@@ -162,7 +162,7 @@ def rows_of(runs: Sequence[Run]) -> Rows:
     ------
     OSError
     """
-    from transforms.reports.read import Rows
+    from genrebeam.transforms.reports.read import Rows
 
     workplace = runs[0].workplace if runs else tempfile.gettempdir()
     return Rows([(run.tracks, run.id) for run in runs], SHOWN, workplace)
@@ -391,7 +391,7 @@ def record(
     -------
     Ended
     """
-    from transforms.reports.schema import SCHEMA_VERSION
+    from genrebeam.transforms.reports.schema import SCHEMA_VERSION
 
     started = time.monotonic()
     facts = {
@@ -432,7 +432,7 @@ def close_run(run: Run) -> Ended:
 
 
 def _end(run: Run, facts: dict[str, Any], state: str, seconds: float) -> Ended:
-    from transforms.reports.read import statuses_of
+    from genrebeam.transforms.reports.read import statuses_of
 
     rows = rows_of([run])
     ending = {

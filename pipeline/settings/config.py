@@ -19,8 +19,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pipeline.settings.options import UsageError
-from pipeline.views.terminal import safe
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.views.terminal import safe
 
 FILE_NAME = "genrebeam.toml"
 PREFIX = "GENREBEAM_"

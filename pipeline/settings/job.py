@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.settings.options import UsageError
-from transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
 if TYPE_CHECKING:
-    from model.bundle import Bundle
+    from genrebeam.model.bundle import Bundle
 
 # Plain `DirectRunner` would first try to download another runner.
 LOCAL_RUNNER = "FnApiRunner"
@@ -128,8 +128,8 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
     UsageError
         Its message is one line for the user.
     """
-    from transforms.audio.pool import default_processes
-    from transforms.library.formats import FORMATS
+    from genrebeam.transforms.audio.pool import default_processes
+    from genrebeam.transforms.library.formats import FORMATS
 
     formats = arguments.formats or tuple(sorted(FORMATS))
     library = _checked_library(library, formats)
@@ -190,7 +190,7 @@ def _absolute(path: str) -> str:
     ------
     UsageError
     """
-    from transforms.storage import SCHEMES, storage_of
+    from genrebeam.transforms.storage import SCHEMES, storage_of
 
     scheme, separator, place = path.partition("://")
     if separator and (scheme not in SCHEMES or not place.partition("/")[0]):
@@ -223,8 +223,8 @@ def bundle_named(name: str | None) -> Bundle:
     UsageError
         If there is none.
     """
-    from model.bundle import BUNDLES, DEFAULT_BUNDLE, BundleError, load_bundle
-    from transforms.storage import storage_of
+    from genrebeam.model.bundle import BUNDLES, DEFAULT_BUNDLE, BundleError, load_bundle
+    from genrebeam.transforms.storage import storage_of
 
     try:
         if name is None:
@@ -238,7 +238,7 @@ def bundle_named(name: str | None) -> Bundle:
 
 
 def _checked_library(library: str, formats: Sequence[str]) -> str:
-    from transforms.library.formats import format_of
+    from genrebeam.transforms.library.formats import format_of
 
     library = _absolute(library)
     if "://" in library:
@@ -255,7 +255,7 @@ def _checked_library(library: str, formats: Sequence[str]) -> str:
 
 
 def _check_bucket(library: str) -> None:
-    from transforms.library.walk import list_library
+    from genrebeam.transforms.library.walk import list_library
 
     try:
         found = next(list_library(library), None)

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import argparse
 
-from transforms.records import CATCH_ALL, CONSISTENT, EXISTING, ID3_VERSIONS, LEVELS, VOTE_RULES
+from genrebeam.transforms.records import (
+    CATCH_ALL,
+    CONSISTENT,
+    EXISTING,
+    ID3_VERSIONS,
+    LEVELS,
+    VOTE_RULES,
+)
 
 DEFAULT_REPORT = "genre-report"
 
@@ -54,7 +61,7 @@ def _separator(text: str) -> str:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from transforms.library.formats import FORMATS
+    from genrebeam.transforms.library.formats import FORMATS
 
     wanted = tuple(name.strip().lower().lstrip(".") for name in text.split(",") if name.strip())
     unknown = [name for name in wanted if name not in FORMATS]

@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
-from pipeline.by_ear.duplicates import Group
-from pipeline.by_ear.heard import Heard
-from pipeline.views.terminal import console_of, is_terminal, safe
+from genrebeam.pipeline.by_ear.duplicates import Group
+from genrebeam.pipeline.by_ear.heard import Heard
+from genrebeam.pipeline.views.terminal import console_of, is_terminal, safe
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from model.colours import COLOURS, GREY
-from pipeline.by_ear.map import NO_GENRE, LibraryMap
-from pipeline.by_ear.playlist import path_in_playlist
-from pipeline.views.web_page import write_web_page
+from genrebeam.model.colours import COLOURS, GREY
+from genrebeam.pipeline.by_ear.map import NO_GENRE, LibraryMap
+from genrebeam.pipeline.by_ear.playlist import path_in_playlist
+from genrebeam.pipeline.views.web_page import write_web_page
 
 _PALETTE = [colour for colour in COLOURS if colour != GREY]
 _FARTHEST = 65535

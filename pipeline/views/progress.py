@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from pipeline.views.terminal import WIDEST_BAR, bar, console_of, is_terminal, safe
-from pipeline.views.time_left import TimeLeft
-from transforms.records import Outcome, Track
+from genrebeam.pipeline.views.terminal import WIDEST_BAR, bar, console_of, is_terminal, safe
+from genrebeam.pipeline.views.time_left import TimeLeft
+from genrebeam.transforms.records import Outcome, Track
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.views.report_table import Tracks
-from transforms.reports.read import in_order, statuses_of
+from genrebeam.pipeline.views.report_table import Tracks
+from genrebeam.transforms.reports.read import in_order, statuses_of
 
 _MOST_GROUPS = 100
 _MOST_REASONS = 50
@@ -54,7 +54,7 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
     Parameters
     ----------
     rows : iterable of pyarrow.Table
-        See `pipeline.runs.run.rows_of`.
+        See `genrebeam.pipeline.runs.run.rows_of`.
     runs : sequence of str
         Identifiers of their runs, in order.
     """

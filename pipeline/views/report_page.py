@@ -17,10 +17,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.runs.run import Run
-from pipeline.views.report_figures import figures, headline
-from pipeline.views.web_page import percent, write_web_page
-from transforms.records import printable
+from genrebeam.pipeline.runs.run import Run
+from genrebeam.pipeline.views.report_figures import figures, headline
+from genrebeam.pipeline.views.web_page import percent, write_web_page
+from genrebeam.transforms.records import printable
 
 
 def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: str) -> None:
@@ -34,7 +34,7 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
     reports : sequence of Run
         In any order.
     rows : iterable of pyarrow.Table
-        Their rows (see `pipeline.runs.run.rows_of`).
+        Their rows (see `genrebeam.pipeline.runs.run.rows_of`).
     path : str
         The HTML file, whole or not at all; one that is there is replaced.
 

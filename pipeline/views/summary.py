@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.views.terminal import WIDEST_BAR, bar, console_of, grid, pairs, safe
+from genrebeam.pipeline.views.terminal import WIDEST_BAR, bar, console_of, grid, pairs, safe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def summarise(rows: Iterable[pa.Table], *, n_slowest: int = 3, n_failed: int = 1
     Parameters
     ----------
     rows : iterable of pyarrow.Table
-        See `pipeline.runs.run.rows_of`.
+        See `genrebeam.pipeline.runs.run.rows_of`.
     n_slowest, n_failed : int
         How many files to name.
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pipeline import __version__
-from transforms.storage import storage_of
+from genrebeam import __version__
+from genrebeam.transforms.storage import storage_of
 
-_TEMPLATES = PackageLoader("pipeline.views")
+_TEMPLATES = PackageLoader("genrebeam.pipeline.views")
 
 
 def write_web_page(path: str, template: str, scripts: Sequence[str], **facts: Any) -> None:

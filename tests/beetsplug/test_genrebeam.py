@@ -18,10 +18,10 @@ from beets.ui import UserError
 from confuse import ConfigError
 
 from beetsplug.genrebeam import GenreBeamPlugin
+from genrebeam.transforms.audio import pool
 from tests import REPOSITORY
 from tests.audio_bytes import audio_hash
 from tests.conftest import GENRES, tone, write_audio
-from transforms.audio import pool
 
 
 class Beets(PluginMixin, TestHelper):

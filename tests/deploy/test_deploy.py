@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from deploy.dataflow.main import command_line
-from pipeline.cli import build_parser
-from pipeline.runs.run import runs_of, start_run
-from pipeline.settings.config import commands_of, options_of
-from pipeline.settings.options import add_tagging_arguments
+from genrebeam.pipeline.cli import build_parser
+from genrebeam.pipeline.runs.run import runs_of, start_run
+from genrebeam.pipeline.settings.config import commands_of, options_of
+from genrebeam.pipeline.settings.options import add_tagging_arguments
+from genrebeam.transforms.library.formats import FORMATS
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from tests.storages import google
-from transforms.library.formats import FORMATS
 
 DATAFLOW = REPOSITORY / "deploy" / "dataflow"
 NIGHTLY = REPOSITORY / "deploy" / "nightly"
@@ -198,7 +198,8 @@ def test_image_for_gpus_has_what_tensorflow_asks_for():
 def test_image_copies_what_there_is():
     copied = re.findall(r"^COPY (?!--)(.+) \S+$", (DATAFLOW / "Dockerfile").read_text(), re.M)
     sources = [source for line in copied for source in line.split()]
-    packages = {"beetsplug", "model", "pipeline", "transforms"}  # or it cannot be installed
+    # Without them it cannot be installed.
+    packages = {"beetsplug", "genrebeam", "model", "pipeline", "transforms"}
     assert packages | {"deploy/dataflow/main.py"} <= set(sources)
     assert all((REPOSITORY / source).exists() for source in sources)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import mutagen
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
 from tests import REPOSITORY
 from tests.conftest import read_rows
 from tests.engines import Runs, assert_same, free_ports, make_library

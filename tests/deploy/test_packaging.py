@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
+import genrebeam
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
 
-PACKAGES = ("beetsplug", "model", "pipeline", "transforms")
+# What a wheel holds. The folders of the repository's top level are in genrebeam/ by links.
+PACKAGES = ("beetsplug", "genrebeam")
+FOLDERS = ("beetsplug", "genrebeam", "model", "pipeline", "transforms")
 
 
 def sources(folder: Path) -> set[str]:
@@ -28,8 +30,9 @@ def sources(folder: Path) -> set[str]:
     return {
         path.relative_to(folder).as_posix()
         for package in PACKAGES
-        for path in (folder / package).rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        for parent, _, names in os.walk(folder / package, followlinks=True)
+        for path in (Path(parent) / name for name in names)
+        if path.suffix != ".pyc"
     }
 
 
@@ -50,11 +53,14 @@ def run(*command: object, cwd: Path, **environment: str) -> subprocess.Completed
 def sdist(tmp_path_factory) -> Path:
     """The unpacked source distribution, made as Beam makes it for workers."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in (*PACKAGES, "requirements", "tests", "benchmarks"):
+    for name in (*FOLDERS, "requirements", "tests", "benchmarks"):
         shutil.copytree(
-            REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            REPOSITORY / name,
+            folder / name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
-    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md"):
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "NOTICE.md"):
         shutil.copy(REPOSITORY / name, folder)
     run(sys.executable, "setup.py", "--quiet", "sdist", cwd=folder)
     (archive,) = (folder / "dist").iterdir()
@@ -108,7 +114,7 @@ def test_wheel_has_the_packages_and_nothing_else(wheel):
 
 
 def test_metadata_is_complete(metadata):
-    assert (metadata["Name"], metadata["Version"]) == ("genrebeam", pipeline.__version__)
+    assert (metadata["Name"], metadata["Version"]) == ("genrebeam", genrebeam.__version__)
     assert metadata["Summary"]
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload().startswith("# GenreBeam")
@@ -150,7 +156,7 @@ def _normal(name: str) -> str:
 
 
 def test_modules_come_from_the_installation(installed, tmp_path):
-    modules = ("beetsplug.genrebeam", "model", "pipeline", "transforms")
+    modules = ("beetsplug.genrebeam", *(f"genrebeam.{name}" for name in FOLDERS[2:]))
     source = f"import {', '.join(modules)}; print({'.__file__, '.join(modules)}.__file__)"
     told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
     assert len(told) == 4
@@ -164,11 +170,11 @@ def test_plugins_of_beets_are_there_beside_ours(installed, tmp_path):
     assert not Path(told.strip()).is_relative_to(installed)
 
 
-@pytest.mark.parametrize("command", [["bin/genrebeam"], ["bin/python", "-m", "pipeline.cli"]])
+@pytest.mark.parametrize("command", [["bin/genrebeam"], ["bin/python", "-m", "genrebeam"]])
 def test_command_is_there(installed, tmp_path, command):
     program, *arguments = command
     told = run(installed / program, *arguments, "--version", cwd=tmp_path).stdout
-    assert told == f"genrebeam {pipeline.__version__}\n"
+    assert told == f"genrebeam {genrebeam.__version__}\n"
 
 
 def test_tags_and_shows_with_what_the_wheel_brings(installed, tmp_path):
@@ -204,9 +210,36 @@ def test_every_template_is_found(installed, tmp_path):
     source = (
         "from jinja2 import Environment, PackageLoader\n"
         "for package in ('model.evaluation', 'model.training', 'pipeline.views'):\n"
+        "    package = 'genrebeam.' + package\n"
         "    print(*Environment(loader=PackageLoader(package)).list_templates())\n"
     )
     told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
     assert set(told) == {
-        path.name for package in PACKAGES for path in (REPOSITORY / package).rglob("templates/*")
+        path.name for package in FOLDERS for path in (REPOSITORY / package).rglob("templates/*")
     }
+
+
+def test_only_our_names_are_at_the_top_of_an_installation(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert top == set(PACKAGES)
+    (licences,) = {name.partition("/licenses/")[0] for name in names if name.endswith("/LICENSE")}
+    assert f"{licences}/licenses/NOTICE.md" in names
+
+
+def test_a_users_own_modules_do_not_stand_in_for_ours(installed, tmp_path):
+    """A ``model.py`` beside the user, or on their path, is not imported."""
+    for folder in (tmp_path / "here", tmp_path / "path"):
+        folder.mkdir()
+        for name in FOLDERS[2:]:
+            (folder / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    write_audio(tmp_path / "here" / "tone.wav", tone(7), 22050)
+    for command in (["bin/genrebeam"], ["bin/python", "-m", "genrebeam"]):
+        program, *arguments = command
+        told = run(
+            *(installed / program, *arguments, "tag", ".", "--dry-run", "--bundle", "gtzan"),
+            *("--report", tmp_path / Path(program).name),
+            cwd=tmp_path / "here",
+            PYTHONPATH=str(tmp_path / "path"),
+        ).stdout
+        assert "1 file " in told

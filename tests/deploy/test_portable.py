@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
 from tests.conftest import read_rows, tone, write_audio
 from tests.engines import Runs, assert_same, make_library, worker_pool
 

@@ -8,10 +8,18 @@ import duckdb
 import numpy as np
 import pytest
 
-from pipeline.runs.run import Run
+from genrebeam.pipeline.runs.run import Run
+from genrebeam.transforms.records import (
+    AudioFacts,
+    Decision,
+    FileTags,
+    Outcome,
+    Track,
+    TrackError,
+    dropped,
+)
+from genrebeam.transforms.reports.write import row, write_part
 from tests import REPOSITORY
-from transforms.records import AudioFacts, Decision, FileTags, Outcome, Track, TrackError, dropped
-from transforms.reports.write import row, write_part
 
 PAGE = (REPOSITORY / "docs" / "queries.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)

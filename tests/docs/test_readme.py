@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from mutagen.flac import FLAC
 
-from model import bundle as bundles
-from model.bundle import BUNDLES, DEFAULT_BUNDLE, load_bundle
-from model.feature_spec import FeatureSpec
-from model.recipes import RECIPES, Recipe
-from pipeline.cli import build_parser, main
-from pipeline.settings.config import commands_of, parse
+from genrebeam.model import bundle as bundles
+from genrebeam.model.bundle import BUNDLES, DEFAULT_BUNDLE, load_bundle
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes import RECIPES, Recipe
+from genrebeam.pipeline.cli import build_parser, main
+from genrebeam.pipeline.settings.config import commands_of, parse
+from genrebeam.transforms.genre.taxonomy import load_taxonomy
+from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.records import CATCH_ALL
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
-from transforms.genre.taxonomy import load_taxonomy
-from transforms.library.formats import FORMATS
-from transforms.records import CATCH_ALL
 
 PAGES = {
     path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8")
@@ -179,7 +179,7 @@ def home(tmp_path, monkeypatch) -> Path:
     recipe = Recipe("tiny", spec, network, epochs=8, learning_rate=0.01)
     for name in RECIPES:
         monkeypatch.setitem(RECIPES, name, recipe)
-    monkeypatch.setattr("model.recipes.default_recipe", lambda frames: recipe)
+    monkeypatch.setattr("genrebeam.model.recipes.default_recipe", lambda frames: recipe)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     times = np.arange(22050) / 22050
@@ -297,7 +297,7 @@ def test_every_module_that_a_page_names_is_there(page):
     modules = {
         path.relative_to(REPOSITORY).as_posix()
         for folder in (
-            *("beetsplug", "benchmarks", "deploy"),
+            *("beetsplug", "benchmarks", "deploy", "genrebeam"),
             *("model", "pipeline", "tests", "transforms"),
         )
         for path in (REPOSITORY / folder).rglob("*.py")

@@ -4,16 +4,16 @@ import os
 import subprocess
 import sys
 
-from pipeline.reference import reference
+from genrebeam.pipeline.reference import reference
+from genrebeam.transforms.records import STATUSES
+from genrebeam.transforms.reports.schema import COLUMNS, SCHEMA
 from tests import REPOSITORY
-from transforms.records import STATUSES
-from transforms.reports.schema import COLUMNS, SCHEMA
 
 PAGE = REPOSITORY / "docs" / "reference.md"
 
 
 def test_reference_is_up_to_date():
-    message = "run: python -m pipeline.reference > docs/reference.md"
+    message = "run: python -m genrebeam.pipeline.reference > docs/reference.md"
     assert PAGE.read_text(encoding="utf-8") == reference(), f"docs/reference.md is stale; {message}"
 
 

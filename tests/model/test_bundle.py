@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from model.bundle import BUNDLES, BundleError, load_bundle
+from genrebeam.model.bundle import BUNDLES, BundleError, load_bundle
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_reading_the_facts_does_not_import_tensorflow(copied):
     import sys
 
     program = (
-        "import sys; from model.bundle import load_bundle; load_bundle(sys.argv[1]);"
+        "import sys; from genrebeam.model.bundle import load_bundle; load_bundle(sys.argv[1]);"
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
     )
     subprocess.run([sys.executable, "-c", program, str(copied)], check=True)
@@ -81,7 +81,7 @@ def test_refuses_a_bundle_without_its_network(copied):
 
 
 def test_refuses_a_network_that_is_none(copied):
-    from model.bundle import _version
+    from genrebeam.model.bundle import _version
 
     (copied / "model.keras").write_bytes(b"no network")
     facts = json.loads((copied / "bundle.json").read_text())

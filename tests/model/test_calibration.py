@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from model.calibration import expected_calibration_error, fit_temperature, reliability_curve
+from genrebeam.model.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    reliability_curve,
+)
 
 
 def test_temperature_finds_what_made_logits_too_sure():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.genres import spell
+from genrebeam.model.genres import spell
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from model.bundle import Bundle, BundleError, load_bundle, save_bundle
-from model.calibration import probabilities_of
-from model.head import Head, Sound, inputs_of, load_head, over_time, sound_of, words_of
-from model.pretrained.ears import outputs_of
-from model.recipes.ears import EARS_FEATURES
-from model.training.linear import fit_linear
-from model.training.world_head import GROUPS, fit_world_head
-from model.vocabulary import GENRES
+from genrebeam.model.bundle import Bundle, BundleError, load_bundle, save_bundle
+from genrebeam.model.calibration import probabilities_of
+from genrebeam.model.head import Head, Sound, inputs_of, load_head, over_time, sound_of, words_of
+from genrebeam.model.pretrained.ears import outputs_of
+from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.model.training.linear import fit_linear
+from genrebeam.model.training.world_head import GROUPS, fit_world_head
+from genrebeam.model.vocabulary import GENRES
 
 SPEC = EARS_FEATURES.outputs
 N = SPEC.n_rows

@@ -7,14 +7,14 @@ import librosa
 import numpy as np
 import pytest
 
-from model.data.fma import FMA_ARRAY
-from model.data.gtzan import GTZAN_ARRAY
-from model.data.training_set import DatasetError
-from model.feature_spec import DESCRIPTORS, FeatureSpec
-from model.recipes import RECIPES, chowdhry_feature_net, default_recipe
-from model.recipes.chowdhry_feature_net import descriptors
-from model.recipes.ears import EARS_FEATURES
-from model.recipes.parts import mfcc
+from genrebeam.model.data.fma import FMA_ARRAY
+from genrebeam.model.data.gtzan import GTZAN_ARRAY
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.feature_spec import DESCRIPTORS, FeatureSpec
+from genrebeam.model.recipes import RECIPES, chowdhry_feature_net, default_recipe
+from genrebeam.model.recipes.chowdhry_feature_net import descriptors
+from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.model.recipes.parts import mfcc
 
 CHEAP = ("homburg-mfcc-cnn", "vink-mlp", "vink-cnn", "lachmish-mfcc-cnn", "chowdhry-feature-net")
 # Those that train a network of their own; the ears have tests of theirs.

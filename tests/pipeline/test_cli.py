@@ -10,15 +10,15 @@ import time
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.settings import options
-from pipeline.views.progress import Progress, line
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.settings import options
+from genrebeam.pipeline.views.progress import Progress, line
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    command = [sys.executable, "-m", "genrebeam", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, **options)
 
 
@@ -88,7 +88,7 @@ def test_an_unreadable_library_is_wrong_usage(library, capsys):
 def test_a_library_that_aborts_at_the_very_end_does_not_change_the_exit_code(argument, code):
     """As C++ does with a thread that is still there when its owner goes."""
     program = (
-        "import ctypes, sys; from pipeline.cli import program\n"
+        "import ctypes, sys; from genrebeam.pipeline.cli import program\n"
         "c = ctypes.CDLL(None)\n"
         "c.__cxa_atexit(c.abort, None, None)\n"
         "program()"
@@ -108,7 +108,7 @@ def test_no_command_explains_itself():
 @pytest.mark.parametrize("arguments", [["--help"], ["tag", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments):
     program = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from genrebeam.pipeline.cli import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'apache_beam', 'numpy', 'librosa', 'pyarrow', 'rich', 'shtab'}\n"
@@ -120,7 +120,7 @@ def test_help_imports_nothing_heavy(arguments):
 
 def test_a_run_with_nothing_to_hear_does_not_import_tensorflow(library, tiny_bundle, tmp_path):
     program = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from genrebeam.pipeline.cli import main\n"
         "code = main(sys.argv[1:])\n"
         "sys.exit(code or 'tensorflow' in sys.modules)"
     )
@@ -136,7 +136,7 @@ def test_a_run_whose_files_tell_nothing_is_not_silent_about_it(tmp_path, tiny_bu
     write_audio(folder / "short.wav", tone(0.1), 22050)
     arguments = ["tag", str(folder), "--bundle", tiny_bundle.path, "--report", str(tmp_path / "r")]
     program = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from genrebeam.pipeline.cli import main\n"
         "assert main(sys.argv[1:]) == 0\n"
         "assert 'tensorflow' in sys.modules\n"
         "print('the last word', file=sys.stderr)"
@@ -168,7 +168,7 @@ def test_prints_counts_and_where_the_report_is(library, tiny_bundle, tmp_path):
 def test_every_option_is_declared_once_and_known_to_beam():
     import argparse
 
-    from pipeline.tagging import TaggingOptions
+    from genrebeam.pipeline.tagging import TaggingOptions
 
     declared = argparse.ArgumentParser()
     options.add_tagging_arguments(declared)
@@ -187,7 +187,7 @@ def test_interrupted_run_leaves_a_valid_report(library, tmp_path, number):
     for index in range(400):
         shutil.copy(library / "a.wav", library / f"copy {index}.wav")
     reports = tmp_path / "reports"
-    command = [sys.executable, "-m", "pipeline.cli", "tag", str(library)]
+    command = [sys.executable, "-m", "genrebeam", "tag", str(library)]
     process = subprocess.Popen(
         [*command, "--report", str(reports), "--processes", "1", "--bundle", "gtzan"],
         cwd=REPOSITORY,

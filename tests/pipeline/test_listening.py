@@ -5,13 +5,13 @@ import shutil
 import numpy as np
 import pytest
 
-from model.bundle import DEFAULT_BUNDLE, load_bundle
-from pipeline.cli import main
-from pipeline.listening import Listener
+from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.listening import Listener
+from genrebeam.transforms.audio import pool
+from genrebeam.transforms.genre.vote import VotePolicy
+from genrebeam.transforms.records import Decision, Outcome
 from tests.conftest import read_rows
-from transforms.audio import pool
-from transforms.genre.vote import VotePolicy
-from transforms.records import Decision, Outcome
 
 
 @pytest.fixture(autouse=True)

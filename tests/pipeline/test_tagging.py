@@ -8,14 +8,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
+from genrebeam.transforms.audio import pool
+from genrebeam.transforms.records import Track
+from genrebeam.transforms.storage import local
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
 from tests.audio_bytes import audio_hash
 from tests.conftest import GENRES, files_of, read_rows, tone, write_audio
-from transforms.audio import pool
-from transforms.records import Track
-from transforms.storage import local
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
 
 
 class Library:
@@ -366,10 +366,10 @@ def test_an_album_is_heard_and_votes_in_one_stage(tmp_path):
     from apache_beam import Pipeline
     from apache_beam.runners.portability.fn_api_runner import translations
 
-    from pipeline.cli import build_parser
-    from pipeline.runs.run import start_run
-    from pipeline.settings.job import check_job
-    from pipeline.tagging import build
+    from genrebeam.pipeline.cli import build_parser
+    from genrebeam.pipeline.runs.run import start_run
+    from genrebeam.pipeline.settings.job import check_job
+    from genrebeam.pipeline.tagging import build
 
     library, reports = str(tmp_path), str(tmp_path / "reports")
     arguments = build_parser().parse_args(

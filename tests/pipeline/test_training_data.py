@@ -12,19 +12,25 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from model.data.clips import SPLITS
-from model.data.datasets import load_training_set
-from model.data.gtzan import GTZAN_ARRAY, load_gtzan_array
-from model.data.training_set import DatasetError, LabelledClip, read_clips, read_facts, write_clips
-from model.feature_spec import FeatureSpec
-from pipeline import training_data
-from pipeline.runs import interruption
-from pipeline.training_data import clip_of, prepare
+from genrebeam.model.data.clips import SPLITS
+from genrebeam.model.data.datasets import load_training_set
+from genrebeam.model.data.gtzan import GTZAN_ARRAY, load_gtzan_array
+from genrebeam.model.data.training_set import (
+    DatasetError,
+    LabelledClip,
+    read_clips,
+    read_facts,
+    write_clips,
+)
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.pipeline import training_data
+from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.training_data import clip_of, prepare
+from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.audio.hear import hear_in_a_row
+from genrebeam.transforms.library.label import Label, labelling_of, with_header
+from genrebeam.transforms.records import Features, FileTags, Track
 from tests.conftest import tone
-from transforms.audio.features import hear
-from transforms.audio.hear import hear_in_a_row
-from transforms.library.label import Label, labelling_of, with_header
-from transforms.records import Features, FileTags, Track
 
 SPEC = FeatureSpec(sample_rate_hz=8000, n_fft=512, hop_length=256, n_mels=16, segment_frames=20)
 

@@ -7,7 +7,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms.in_flight import InFlight
+from genrebeam.transforms.in_flight import InFlight
 
 
 class ByHand(InFlight):

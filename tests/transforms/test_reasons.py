@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fuzz_tags import SPEC, make_originals, mutants
-from tests.conftest import tone, write_audio
-from transforms.audio.decode import DecodeError
-from transforms.audio.features import TooShort, hear
-from transforms.audio.hear import DecoderCrash, DecoderTimeout
-from transforms.reasons import explain
-from transforms.records import (
+from genrebeam.transforms.audio.decode import DecodeError
+from genrebeam.transforms.audio.features import TooShort, hear
+from genrebeam.transforms.audio.hear import DecoderCrash, DecoderTimeout
+from genrebeam.transforms.reasons import explain
+from genrebeam.transforms.records import (
     HardLinked,
     NoTagField,
     TagReadError,
@@ -24,8 +23,9 @@ from transforms.records import (
     TrackError,
     dropped,
 )
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
+from tests.conftest import tone, write_audio
 
 # What only who writes programs understands.
 JARGON = re.compile(

@@ -5,7 +5,7 @@ import shutil
 import mutagen
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
 from tests.conftest import read_rows
 from tests.engines import worker_pool
 

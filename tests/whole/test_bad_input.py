@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
+from genrebeam.transforms.audio import pool
+from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.records import Track
 from tests import REPOSITORY
 from tests.conftest import files_of, read_rows, tone, write_audio
-from transforms.audio import pool
-from transforms.audio.dofns import Hear
-from transforms.records import Track
 
 
 def put_bad_files(folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_nothing_failed_is_exit_code_0_though_some_were_refused(library, tiny_bu
 def _without_privileges(library: Path, bundle: str) -> tuple[int, dict[str, tuple]]:
     """Run as a user (or a root) whom permissions bind."""
     reports = library.parent / "reports"
-    command = [sys.executable, "-m", "pipeline.cli", "tag", str(library), "--bundle", bundle]
+    command = [sys.executable, "-m", "genrebeam", "tag", str(library), "--bundle", bundle]
     command += ["--report", str(reports)]
     if os.geteuid() == 0:
         if not shutil.which("setpriv"):

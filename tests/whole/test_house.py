@@ -9,7 +9,7 @@ import pytest
 
 from tests import REPOSITORY
 
-PACKAGES = ("model", "pipeline", "transforms")
+FOLDERS = ("model", "pipeline", "transforms")
 # What a package may import beside itself.
 BELOW = {"model": (), "transforms": ("model",), "pipeline": ("model", "transforms")}
 
@@ -17,7 +17,7 @@ BELOW = {"model": (), "transforms": ("model",), "pipeline": ("model", "transform
 def modules() -> dict[str, ast.Module]:
     """Every module by its name, a package by the name of its folder."""
     found = {}
-    for package in PACKAGES:
+    for package in FOLDERS:
         for path in sorted((REPOSITORY / package).rglob("*.py")):
             parts = path.relative_to(REPOSITORY).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -32,9 +32,10 @@ def imports(name: str) -> Iterator[str]:
     """Modules that a module imports, at its head or late, for its types or its work."""
     for node in ast.walk(MODULES[name]):
         if isinstance(node, ast.Import):
-            named = [alias.name for alias in node.names]
+            named = [alias.name.removeprefix("genrebeam.") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            named = [f"{node.module}.{alias.name}" for alias in node.names]
+            module = str(node.module).removeprefix("genrebeam.")
+            named = [f"{module}.{alias.name}" for alias in node.names]
         else:
             continue
         for full in named:
@@ -44,9 +45,9 @@ def imports(name: str) -> Iterator[str]:
                 yield full
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", FOLDERS)
 def test_a_package_imports_only_what_is_below_it(package):
-    above = set(PACKAGES) - {package, *BELOW[package]}
+    above = set(FOLDERS) - {package, *BELOW[package]}
     wrong = [
         f"{name} imports {other}"
         for name in MODULES
@@ -106,8 +107,28 @@ def test_what_storage_a_path_is_in_is_asked_in_one_place():
     words = ('"gs://', '"s3://', "'gs://", "'s3://", "Bucket(", "isinstance(storage", "is_remote")
     outside = [
         path.relative_to(REPOSITORY).as_posix()
-        for package in PACKAGES
+        for package in FOLDERS
         for path in (REPOSITORY / package).rglob("*.py")
         if "storage" not in path.parts and any(word in path.read_text() for word in words)
     ]
     assert outside == []
+
+
+def test_nothing_imports_the_folders_by_their_own_names():
+    """Their names are too common to be names at the top of an installation."""
+    wrong = [
+        f"{path.relative_to(REPOSITORY)}: {word}"
+        for folder in ("beetsplug", "benchmarks", "deploy", "genrebeam", "tests", *FOLDERS)
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for word in _imported(ast.parse(path.read_text(encoding="utf-8")))
+        if word.partition(".")[0] in FOLDERS
+    ]
+    assert wrong == []
+
+
+def _imported(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module

@@ -9,20 +9,20 @@ import pytest
 import soundfile
 import soxr
 
-from model.bundle import DEFAULT_BUNDLE, load_bundle
-from model.recipes.ears import EARS_FEATURES, N_SEGMENTS
-from model.recipes.genre_cnn import FEATURES
-from pipeline.cli import main
+from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
+from genrebeam.model.recipes.ears import EARS_FEATURES, N_SEGMENTS
+from genrebeam.model.recipes.genre_cnn import FEATURES
+from genrebeam.pipeline.cli import main
+from genrebeam.transforms.audio import features
+from genrebeam.transforms.audio.decode import open_audio
+from genrebeam.transforms.audio.features import Silence
+from genrebeam.transforms.audio.hear import hear_what_sounds
+from genrebeam.transforms.genre.classify import Classifier
+from genrebeam.transforms.records import TrackError
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
 from tests.conftest import read_rows, tone, write_audio
 from tests.music_files import listed
-from transforms.audio import features
-from transforms.audio.decode import open_audio
-from transforms.audio.features import Silence
-from transforms.audio.hear import hear_what_sounds
-from transforms.genre.classify import Classifier
-from transforms.records import TrackError
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
 
 RATE = 22050
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from transforms.records import TrackError
+from genrebeam.transforms.records import TrackError
 
 _SOUNDFILE_FORMATS = frozenset(
     ["mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff", "au", "w64", "rf64", "caf"]

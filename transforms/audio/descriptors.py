@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
+from genrebeam.model.feature_spec import FeatureSpec
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from concurrent.futures import Future
 
 import apache_beam as beam
 
-from model.feature_spec import FeatureSpec
-from transforms.audio import pool
-from transforms.audio.features import Heard
-from transforms.audio.hear import TIMEOUT_S, features_of, hear_what_sounds
-from transforms.in_flight import InFlight
-from transforms.records import Features, Outcome, Track
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio import pool
+from genrebeam.transforms.audio.features import Heard
+from genrebeam.transforms.audio.hear import TIMEOUT_S, features_of, hear_what_sounds
+from genrebeam.transforms.in_flight import InFlight
+from genrebeam.transforms.records import Features, Outcome, Track
 
 # Tracks in flight per process: enough that none is idle while the network is loaded, some
 # seconds; few where all of each is heard and kept in memory.

@@ -17,13 +17,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
-from transforms.audio.decode import AudioReader, DecodeError, open_audio, read_stretch
-from transforms.audio.descriptors import Described, describe
-from transforms.audio.mel import MelPower, mel_power, scale
-from transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
-from transforms.records import AudioFacts, Refusal, TrackError
-from transforms.storage import storage_of
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio.decode import AudioReader, DecodeError, open_audio, read_stretch
+from genrebeam.transforms.audio.descriptors import Described, describe
+from genrebeam.transforms.audio.mel import MelPower, mel_power, scale
+from genrebeam.transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
+from genrebeam.transforms.records import AudioFacts, Refusal, TrackError
+from genrebeam.transforms.storage import storage_of
 
 # Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
 # the dither of 16 bits has.

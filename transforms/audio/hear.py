@@ -12,11 +12,11 @@ import dataclasses
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from model.feature_spec import FeatureSpec
-from transforms.audio.decode import DecodeError, open_audio
-from transforms.audio.features import Heard, TooShort, hear
-from transforms.records import Features, Outcome, Track, TrackError, dropped
-from transforms.storage import storage_of
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio.decode import DecodeError, open_audio
+from genrebeam.transforms.audio.features import Heard, TooShort, hear
+from genrebeam.transforms.records import Features, Outcome, Track, TrackError, dropped
+from genrebeam.transforms.storage import storage_of
 
 # A decoder that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
+from genrebeam.model.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
-from transforms.audio.mel import log_mel, mel_bands
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio.mel import log_mel, mel_bands
 
 # From the mean square of a tone to its largest mel power, the scale of `Patches.peak`.
 _POWER_OF_FULL_SCALE = 2e4

@@ -112,7 +112,11 @@ def _start(processes: int) -> ProcessPool:
     context = multiprocessing.get_context("forkserver")
     # In this order: the first settles what must be settled before numpy is loaded.
     context.set_forkserver_preload(
-        ["transforms.audio.pool_process", "transforms.audio.features", *_LOADED_LATE]
+        [
+            "genrebeam.transforms.audio.pool_process",
+            "genrebeam.transforms.audio.features",
+            *_LOADED_LATE,
+        ]
     )
     # Ctrl-C reaches the whole process group, also a server that has just begun to start.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

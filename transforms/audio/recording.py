@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.audio.decode import open_audio, read_stretch
-from transforms.records import TrackError
-from transforms.storage import storage_of
+from genrebeam.transforms.audio.decode import open_audio, read_stretch
+from genrebeam.transforms.records import TrackError
+from genrebeam.transforms.storage import storage_of
 
 # Below it lies most of music's power, and what no encoder leaves out.
 SAMPLE_RATE_HZ = 4000

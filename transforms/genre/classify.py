@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.bundle import Bundle
-from model.calibration import probabilities_of
-from model.embedding import with_embedding
-from model.head import Head, embedding_of, inputs_of, sound_of
-from model.loading import import_tensorflow, silenced
-from transforms.audio.pool import default_processes
-from transforms.reasons import explain
-from transforms.records import Outcome, Prediction, Track
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.calibration import probabilities_of
+from genrebeam.model.embedding import with_embedding
+from genrebeam.model.head import Head, embedding_of, inputs_of, sound_of
+from genrebeam.model.loading import import_tensorflow, silenced
+from genrebeam.transforms.audio.pool import default_processes
+from genrebeam.transforms.reasons import explain
+from genrebeam.transforms.records import Outcome, Prediction, Track
 
 if TYPE_CHECKING:
     import keras
@@ -237,7 +237,7 @@ class Classifier:
 
     def _open(self) -> _Run:
         if not needs_tensorflow(self.bundle):
-            from model.pretrained.sessions import open_ears
+            from genrebeam.model.pretrained.sessions import open_ears
 
             hear = open_ears(self.bundle.features, self.threads or default_processes())
             return lambda batch: (hear(batch), None)

@@ -17,13 +17,13 @@ import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 from apache_beam.utils.windowed_value import WindowedValue
 
-from model.bundle import Bundle
-from model.feature_spec import FeatureSpec
-from transforms.audio.pool import default_processes
-from transforms.genre.classify import Classifier, failed, split_by_track
-from transforms.genre.together import vote_together
-from transforms.in_flight import in_global_window
-from transforms.records import Decision, Features, Prediction, reason_of
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio.pool import default_processes
+from genrebeam.transforms.genre.classify import Classifier, failed, split_by_track
+from genrebeam.transforms.genre.together import vote_together
+from genrebeam.transforms.in_flight import in_global_window
+from genrebeam.transforms.records import Decision, Features, Prediction, reason_of
 
 # Tracks whose segments are put together; eight of eight segments fill one batch.
 BATCH_TRACKS = 8

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from model.errors import PathError
-from model.genres import join_columns
+from genrebeam.model.errors import PathError
+from genrebeam.model.genres import join_columns
 
 if TYPE_CHECKING:
     import numpy as np

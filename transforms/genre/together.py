@@ -15,7 +15,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from transforms.records import Decision, Group, Prediction, Track, printable
+from genrebeam.transforms.records import Decision, Group, Prediction, Track, printable
 
 # Larger groups are no albums but heaps of files; each of their tracks votes alone.
 MOST_TOGETHER = 1000
@@ -171,7 +171,7 @@ def vote_together(
     predictions : sequence of Prediction
         With embeddings; of one group, or of one track.
     decide : callable
-        See `transforms.genre.vote.decide`.
+        See `genrebeam.transforms.genre.vote.decide`.
 
     Returns
     -------

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.genres import join_columns
-from transforms.genre.taxonomy import Taxonomy
-from transforms.records import VOTE_RULES, Decision, Prediction
+from genrebeam.model.genres import join_columns
+from genrebeam.transforms.genre.taxonomy import Taxonomy
+from genrebeam.transforms.records import VOTE_RULES, Decision, Prediction
 
 
 def count_votes(probabilities: np.ndarray) -> np.ndarray:

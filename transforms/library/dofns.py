@@ -9,8 +9,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
-from transforms.library.label import Labelling, with_header
-from transforms.library.skip import (
+from genrebeam.transforms.library.label import Labelling, with_header
+from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
     read_earlier,
@@ -19,9 +19,9 @@ from transforms.library.skip import (
     skip_unchanged,
     take_failed,
 )
-from transforms.library.walk import list_library
-from transforms.records import Outcome, Track, dropped
-from transforms.tags.families.family import TagForm
+from genrebeam.transforms.library.walk import list_library
+from genrebeam.transforms.records import Outcome, Track, dropped
+from genrebeam.transforms.tags.families.family import TagForm
 
 
 class Walk(beam.DoFn):

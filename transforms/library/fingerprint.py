@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from transforms.storage import storage_of
+from genrebeam.transforms.storage import storage_of
 
 _PLACES = 16
 _PLACE_BYTES = 4096

@@ -13,17 +13,17 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from model.data.datasets import ONE_GENRE
-from model.data.fma import fma_tracks_file
-from model.data.gtzan import GTZAN_GENRES, GTZAN_NAME, gtzan_list_files, read_gtzan_lists
-from model.data.homburg import HOMBURG_GENRES
-from model.data.training_set import DatasetError
-from model.genres import key_of, spell
-from transforms.library.formats import FORMATS
-from transforms.records import CATCH_ALL, NoTagField, Track, printable, with_tags
-from transforms.reports.corrections import CorrectionsError, read_corrections
-from transforms.storage import storage_of
-from transforms.tags.header import read_header
+from genrebeam.model.data.datasets import ONE_GENRE
+from genrebeam.model.data.fma import fma_tracks_file
+from genrebeam.model.data.gtzan import GTZAN_GENRES, GTZAN_NAME, gtzan_list_files, read_gtzan_lists
+from genrebeam.model.data.homburg import HOMBURG_GENRES
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.genres import key_of, spell
+from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.records import CATCH_ALL, NoTagField, Track, printable, with_tags
+from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
+from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.header import read_header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.
 _WITHOUT_TAGS = frozenset(["au"])

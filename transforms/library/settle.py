@@ -10,8 +10,8 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-from transforms.library.match import Match, unpickled
-from transforms.library.skip import (
+from genrebeam.transforms.library.match import Match, unpickled
+from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
     key_of,
@@ -20,8 +20,8 @@ from transforms.library.skip import (
     skip_unchanged,
     take_failed,
 )
-from transforms.records import Outcome, Track
-from transforms.tags.families.family import TagForm
+from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.tags.families.family import TagForm
 
 
 def settle(
@@ -38,9 +38,9 @@ def settle(
     Parameters
     ----------
     listed : iterable of Track or Outcome
-        See `transforms.library.walk.list_library`.
+        See `genrebeam.transforms.library.walk.list_library`.
     earlier : iterable of (str, Earlier)
-        See `transforms.library.skip.read_earlier`.
+        See `genrebeam.transforms.library.skip.read_earlier`.
     settings : str
         Fingerprint of what would decide now.
     form : TagForm

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from transforms.library.fingerprint import fingerprint
-from transforms.library.formats import format_of
-from transforms.records import (
+from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.library.formats import format_of
+from genrebeam.transforms.records import (
     BY_HAND,
     AudioFacts,
     FileTags,
@@ -28,12 +28,12 @@ from transforms.records import (
     printable,
     with_tags,
 )
-from transforms.reports.pieces import Pieces, last_of_each
-from transforms.reports.read import RUN, read_parts
-from transforms.reports.schema import SCHEMA
-from transforms.storage import storage_of
-from transforms.tags.families.family import TagForm
-from transforms.tags.header import read_header
+from genrebeam.transforms.reports.pieces import Pieces, last_of_each
+from genrebeam.transforms.reports.read import RUN, read_parts
+from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.header import read_header
 
 # After these the file is as it shall be. A dry run and a failure leave work to do.
 _SETTLED = ("tagged", "kept", "unchanged", "refused")

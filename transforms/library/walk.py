@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from transforms.library.formats import FORMATS, format_of
-from transforms.records import Outcome, Track, TrackError, dropped
-from transforms.storage import Found, storage_of
-from transforms.storage.local import clean_abandoned, is_temporary
+from genrebeam.transforms.library.formats import FORMATS, format_of
+from genrebeam.transforms.records import Outcome, Track, TrackError, dropped
+from genrebeam.transforms.storage import Found, storage_of
+from genrebeam.transforms.storage.local import clean_abandoned, is_temporary
 
 # Files looked up in one go, threads that do it on a slow drive, and what is slow: so many s for a
 # file, in a folder of a few files or more.

@@ -18,8 +18,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from model.errors import PathError
-from transforms.genre.taxonomy import unwritable
+from genrebeam.model.errors import PathError
+from genrebeam.transforms.genre.taxonomy import unwritable
 
 FORMAT = 1
 KINDS = ("corrected", "accepted")

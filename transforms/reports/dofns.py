@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from model.bundle import Bundle
-from transforms.records import STATUSES, Outcome
-from transforms.reports.write import ReportWriter
+from genrebeam.model.bundle import Bundle
+from genrebeam.transforms.records import STATUSES, Outcome
+from genrebeam.transforms.reports.write import ReportWriter
 
 
 class WriteReport(beam.DoFn):

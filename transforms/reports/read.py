@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.records import STATUSES, printable, reason_of
-from transforms.reports.pieces import Pieces, last_of_each
-from transforms.reports.schema import SCHEMA
-from transforms.storage import storage_of
+from genrebeam.transforms.records import STATUSES, printable, reason_of
+from genrebeam.transforms.reports.pieces import Pieces, last_of_each
+from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.storage import storage_of
 
 # Which run a row is from, where rows of many are together.
 RUN = pa.field("run", pa.string())
@@ -162,7 +162,7 @@ def statuses_of(rows: Iterable[pa.Table]) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        In the order of `transforms.records.STATUSES`; without those that no row has.
+        In the order of `genrebeam.transforms.records.STATUSES`; without those that no row has.
     """
     counted: Counter[str] = Counter()
     for piece in rows:

@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model.bundle import Bundle
-from transforms.library.fingerprint import fingerprint
-from transforms.records import Decision, Outcome, printable
-from transforms.reports.schema import SCHEMA
-from transforms.storage import storage_of
+from genrebeam.model.bundle import Bundle
+from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.records import Decision, Outcome, printable
+from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.storage import storage_of
 
 # A part is written after so many rows or seconds: what a run that dies can lose at most.
 _ROWS_PER_PART = 10_000

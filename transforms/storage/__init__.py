@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from transforms.storage.bucket import Bucket
-from transforms.storage.local import Local
-from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
+from genrebeam.transforms.storage.bucket import Bucket
+from genrebeam.transforms.storage.local import Local
+from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
 __all__ = [
     "SCHEMES",

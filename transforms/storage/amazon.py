@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from transforms.storage.storage import Found, moment_ns
+from genrebeam.transforms.storage.storage import Found, moment_ns
 
 # What S3 takes in one request, in bytes, and the parts of what is larger; a part is in memory.
 _LARGEST_PUT = 5 * 2**30

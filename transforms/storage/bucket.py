@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from transforms.storage import buckets
-from transforms.storage.ranges import Ranges
-from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
+from genrebeam.transforms.storage import buckets
+from genrebeam.transforms.storage.ranges import Ranges
+from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
 # Most that copies for later steps may take on the disk, in bytes, and of what is free there.
 _KEPT_BYTES = 1 << 30

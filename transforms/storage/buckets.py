@@ -26,7 +26,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol
 
-from transforms.storage.storage import ChangedMeanwhile, Found
+from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found
 
 
 def find(uri: str) -> Found:
@@ -232,7 +232,7 @@ def client_of(scheme: str) -> Client:
     ----------
     scheme : {"gs", "s3"}
     """
-    from transforms.storage import amazon, google
+    from genrebeam.transforms.storage import amazon, google
 
     open_client: dict[str, Callable[[Any], Client]] = {
         "gs": google.open_client,

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from transforms.storage.storage import Found, moment_ns
+from genrebeam.transforms.storage.storage import Found, moment_ns
 
 
 def open_client(options: Any) -> Google:

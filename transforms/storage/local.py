@@ -23,8 +23,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from transforms.records import HardLinked, TagWriteError
-from transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
+from genrebeam.transforms.records import HardLinked, TagWriteError
+from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
 # Hidden, so that no walk lists it; then the machine and the process that it belongs to.
 _TEMPORARY = ".genrebeam-"

@@ -8,8 +8,8 @@ import os
 from collections import deque
 from typing import Any
 
-from transforms.storage import buckets
-from transforms.storage.storage import Found
+from genrebeam.transforms.storage import buckets
+from genrebeam.transforms.storage.storage import Found
 
 # Where requests begin and what the first brings, and the most that one brings, in bytes.
 _STEP = 1 << 16

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from transforms.library.fingerprint import fingerprint
-from transforms.library.formats import format_of
-from transforms.records import (
+from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.library.formats import format_of
+from genrebeam.transforms.records import (
     BY_HAND,
     Outcome,
     Track,
@@ -19,11 +19,11 @@ from transforms.records import (
     printable,
     with_tags,
 )
-from transforms.reports.corrections import Choice
-from transforms.storage import path_of, storage_of
-from transforms.tags.header import read_header
-from transforms.tags.rewrite import Journal
-from transforms.tags.tag import TagPolicy, has_genres, obstacle, written
+from genrebeam.transforms.reports.corrections import Choice
+from genrebeam.transforms.storage import path_of, storage_of
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.rewrite import Journal
+from genrebeam.transforms.tags.tag import TagPolicy, has_genres, obstacle, written
 
 # Headers are estimates, and a tag may be part of the estimate.
 _SECONDS_APART = 2.0

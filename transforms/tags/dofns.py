@@ -7,17 +7,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
 
-from transforms.in_flight import InFlight, stops_now
-from transforms.records import (
+from genrebeam.transforms.in_flight import InFlight, stops_now
+from genrebeam.transforms.records import (
     Decision,
     Outcome,
     Track,
     dropped,
     with_tags,
 )
-from transforms.tags.header import read_header
-from transforms.tags.rewrite import Journal
-from transforms.tags.tag import TagPolicy, kept, obstacle, tag
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.rewrite import Journal
+from genrebeam.transforms.tags.tag import TagPolicy, kept, obstacle, tag
 
 # Files that are written at a time.
 _WRITERS = 4

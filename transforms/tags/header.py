@@ -10,7 +10,7 @@ from typing import Any
 
 import mutagen
 
-from transforms.records import (
+from genrebeam.transforms.records import (
     AudioFacts,
     FileTags,
     NoTagField,
@@ -19,11 +19,18 @@ from transforms.records import (
     TrackError,
     reason_of,
 )
-from transforms.storage import storage_of
-from transforms.tags.families import family_of
-from transforms.tags.families.family import CONFIDENCE, DAMAGE, MODEL, RIFF_JOINT, Family, TagForm
-from transforms.tags.families.mapping import values_of
-from transforms.tags.untaggable import why_untaggable
+from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.families import family_of
+from genrebeam.transforms.tags.families.family import (
+    CONFIDENCE,
+    DAMAGE,
+    MODEL,
+    RIFF_JOINT,
+    Family,
+    TagForm,
+)
+from genrebeam.transforms.tags.families.mapping import values_of
+from genrebeam.transforms.tags.untaggable import why_untaggable
 
 _ANY_FORM = TagForm()
 

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.records import TagWriteError, Track
-from transforms.storage import ChangedMeanwhile, Found, Storage, storage_of
-from transforms.tags.patch import make_patch
+from genrebeam.transforms.records import TagWriteError, Track
+from genrebeam.transforms.storage import ChangedMeanwhile, Found, Storage, storage_of
+from genrebeam.transforms.tags.patch import make_patch
 
 Journal = Callable[[dict[str, Any]], None]
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from transforms.records import (
+from genrebeam.transforms.records import (
     Decision,
     FileTags,
     Outcome,
@@ -21,10 +21,10 @@ from transforms.records import (
     dropped,
     explain_error,
 )
-from transforms.storage import storage_of
-from transforms.tags.families.family import CONFIDENCE, MODEL, TagForm
-from transforms.tags.header import agrees, read_header, write_fields
-from transforms.tags.rewrite import Journal, WritePolicy, rewrite
+from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.families.family import CONFIDENCE, MODEL, TagForm
+from genrebeam.transforms.tags.header import agrees, read_header, write_fields
+from genrebeam.transforms.tags.rewrite import Journal, WritePolicy, rewrite
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from transforms.records import Track, explain_error
-from transforms.storage import ChangedMeanwhile, Found, storage_of
-from transforms.tags.patch import Patch, digest
+from genrebeam.transforms.records import Track, explain_error
+from genrebeam.transforms.storage import ChangedMeanwhile, Found, storage_of
+from genrebeam.transforms.tags.patch import Patch, digest
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Elsewhere:
 
     def _listed(self) -> dict[int, list[str]]:
         if self._by_size is None:
-            from transforms.library.walk import walk
+            from genrebeam.transforms.library.walk import walk
 
             self._by_size = {}
             for found in walk(self.folder) if self.folder else ():

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.bundle import Bundle
-from model.feature_spec import FeatureSpec
-from model.genres import join_columns
-from pipeline.views.inspection.sound import Sound, drawn_for, listen
-from transforms.records import (
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.genres import join_columns
+from genrebeam.pipeline.views.inspection.sound import Sound, drawn_for, listen
+from genrebeam.transforms.records import (
     AudioFacts,
     Decision,
     FileTags,
@@ -30,7 +30,7 @@ from transforms.records import (
 )
 
 if TYPE_CHECKING:
-    from transforms.genre.classify import Classifier, Judgement
+    from genrebeam.transforms.genre.classify import Classifier, Judgement
 
 # Segments of six seconds on each side that smooth what is shown over time.
 _AROUND = 1
@@ -66,7 +66,7 @@ class Inspection:
     overall : np.ndarray or None
         ``(n_names,) float32``: of the whole track, where that is more than the mean.
     words : tuple of (str, str, float)
-        Ear, word and mean score of the likeliest, see `model.head.words_of`.
+        Ear, word and mean score of the likeliest, see `genrebeam.model.head.words_of`.
     not_music : str or None
         What it is instead, where it is no music.
     """
@@ -199,9 +199,9 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     OSError
         If the file cannot be read.
     """
-    from transforms.audio import pool
-    from transforms.library.formats import format_of
-    from transforms.tags.header import read_header_if_any
+    from genrebeam.transforms.audio import pool
+    from genrebeam.transforms.library.formats import format_of
+    from genrebeam.transforms.tags.header import read_header_if_any
 
     started = time.perf_counter()
     tags, header, tags_error = read_header_if_any(path)
@@ -212,8 +212,8 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         timeout_s=_TIMEOUT_S,
     )
     try:
-        from transforms.audio.hear import result_of
-        from transforms.genre.classify import Classifier
+        from genrebeam.transforms.audio.hear import result_of
+        from genrebeam.transforms.genre.classify import Classifier
 
         classifier = Classifier(bundle)
         classifier(np.zeros((1, *bundle.features.shape), np.float32))  # loads it meanwhile
@@ -260,7 +260,7 @@ def _votes(
     track: Track, bundle: Bundle, judged: Judgement, hear_s: float, classify_s: float
 ) -> Iterator[Decision]:
     """What each rule decides: the mean, then the majority."""
-    from transforms.genre.vote import VotePolicy, decide
+    from genrebeam.transforms.genre.vote import VotePolicy, decide
 
     prediction = Prediction(track, hear_seconds=hear_s, classify_seconds=classify_s, **vars(judged))
     for rule in ("mean", "majority"):
@@ -280,7 +280,7 @@ def _judge(
     if not classifier.has_ears:
         (judged,) = classifier.of_tracks([segments])
         return judged, judged.probabilities, ()
-    from model.head import over_time, words_of
+    from genrebeam.model.head import over_time, words_of
 
     outputs, _ = classifier.classify(segments)
     smoothed = classifier.genres_of(over_time(outputs, _AROUND)[:, None])

@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model.pretrained.subjects import by_subject
-from pipeline import __version__
-from pipeline.views.inspection.inspection import Inspection
+from genrebeam import __version__
+from genrebeam.model.pretrained.subjects import by_subject
+from genrebeam.pipeline.views.inspection.inspection import Inspection
 
 if TYPE_CHECKING:
     pass
-from pipeline.views.inspection.panels import Lines, Picture, envelope, panels, shades_of, to_bytes
-from pipeline.views.inspection.words import (
+from genrebeam.pipeline.views.inspection.panels import (
+    Lines,
+    Picture,
+    envelope,
+    panels,
+    shades_of,
+    to_bytes,
+)
+from genrebeam.pipeline.views.inspection.words import (
     GENERATOR,
     MOST_GENRES,
     chance,
@@ -53,7 +60,7 @@ def write_page(path: str, inspection: Inspection) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("pipeline.views"),
+        loader=PackageLoader("genrebeam.pipeline.views"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.views.inspection.inspection import Inspection
+from genrebeam.pipeline.views.inspection.inspection import Inspection
 
 # Columns of what changes with every frame: fewer than measured, so that its course shows.
 _PICTURE_COLUMNS, _LINE_POINTS = 800, 400

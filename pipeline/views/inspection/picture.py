@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import __version__
-from pipeline.views.inspection.inspection import Inspection
-from pipeline.views.terminal import safe
+from genrebeam import __version__
+from genrebeam.pipeline.views.inspection.inspection import Inspection
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-from pipeline.views.inspection.panels import Lines, Picture, envelope, panels, shades_of
-from pipeline.views.inspection.words import (
+from genrebeam.pipeline.views.inspection.panels import Lines, Picture, envelope, panels, shades_of
+from genrebeam.pipeline.views.inspection.words import (
     GENERATOR,
     MOST_GENRES,
     chance,

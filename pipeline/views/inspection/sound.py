@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.feature_spec import FeatureSpec
+from genrebeam.model.feature_spec import FeatureSpec
 
 if TYPE_CHECKING:
-    from transforms.audio.decode import AudioReader
+    from genrebeam.transforms.audio.decode import AudioReader
 
 # Most columns of what is drawn over time: more than a screen or a sheet of paper shows.
 MOST_COLUMNS = 2000
@@ -104,8 +104,8 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
     TooShort, Silence
         If there is nothing to judge.
     """
-    from transforms.audio.decode import open_audio
-    from transforms.audio.features import hear_audio
+    from genrebeam.transforms.audio.decode import open_audio
+    from genrebeam.transforms.audio.features import hear_audio
 
     started = time.perf_counter()
     drawn = drawn_for(spec)
@@ -165,7 +165,7 @@ class _Filled:
 
 def _decode(path: str, reader: AudioReader, rate: int) -> np.ndarray:
     """All of a track at `rate`, silent where it cannot be decoded: ``(n,) float32``."""
-    from transforms.audio.decode import DecodeError, read_stretch
+    from genrebeam.transforms.audio.decode import DecodeError, read_stretch
 
     piece, n_promised = _PIECE_S * rate, round(reader.n_samples * rate / reader.sample_rate_hz)
     pieces, n_empty, end = [], 0, 0

@@ -7,9 +7,9 @@ import os
 
 import numpy as np
 
-from model.colours import colour_of
-from pipeline.views.inspection.inspection import Inspection
-from transforms.records import printable
+from genrebeam.model.colours import colour_of
+from genrebeam.pipeline.views.inspection.inspection import Inspection
+from genrebeam.transforms.records import printable
 
 # Stands near the beginning of each file that is ours, and so may be written anew.
 GENERATOR = "genrebeam inspect"

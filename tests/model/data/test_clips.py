@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.data.clips import SPLITS, Clips, LabelledMusic, join
-from model.data.training_set import DatasetError
-from model.feature_spec import FeatureSpec
-from model.genres import spell
+from genrebeam.model.data.clips import SPLITS, Clips, LabelledMusic, join
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.genres import spell
 
 GENRES = ("Electronic", "Rock")
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from model.data.clips import Clips, LabelledMusic
-from model.evaluation.baselines import BASELINES, fit_baseline
-from model.evaluation.metrics import evaluate_logits
-from model.feature_spec import FeatureSpec
-from transforms.genre.vote import vote
+from genrebeam.model.data.clips import Clips, LabelledMusic
+from genrebeam.model.evaluation.baselines import BASELINES, fit_baseline
+from genrebeam.model.evaluation.metrics import evaluate_logits
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.genre.vote import vote
 
 FRAMES = FeatureSpec(n_mels=32, frame_step=4, segment_frames=100)
 

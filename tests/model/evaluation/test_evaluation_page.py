@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from model.bundle import Bundle
-from model.calibration import probabilities_of
-from model.evaluation.metrics import evaluate_logits
-from model.evaluation.page import most_confidently_wrong, write_page
-from model.evaluation.plots import map_of
-from model.evaluation.predict import TrackScores
-from model.feature_spec import FeatureSpec
-from transforms.genre.vote import vote
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.calibration import probabilities_of
+from genrebeam.model.evaluation.metrics import evaluate_logits
+from genrebeam.model.evaluation.page import most_confidently_wrong, write_page
+from genrebeam.model.evaluation.plots import map_of
+from genrebeam.model.evaluation.predict import TrackScores
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.genre.vote import vote
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(1)">'
 BUNDLE = Bundle(
@@ -189,7 +189,7 @@ def test_tracks_all_in_one_place_have_no_map():
 
 
 def test_a_large_set_is_thinned_evenly(monkeypatch):
-    monkeypatch.setattr("model.evaluation.plots._MOST_ON_MAP", 12)
+    monkeypatch.setattr("genrebeam.model.evaluation.plots._MOST_ON_MAP", 12)
     chosen, places = map_of(np.random.default_rng(0).normal(size=(36, 4)))
     assert chosen.tolist() == list(range(0, 36, 3))
     assert len(places) == 12

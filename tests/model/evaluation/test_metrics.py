@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.evaluation.metrics import evaluate_logits, model_cost, summary_lines
-from model.evaluation.predict import TrackScores
-from transforms.genre.vote import vote
+from genrebeam.model.evaluation.metrics import evaluate_logits, model_cost, summary_lines
+from genrebeam.model.evaluation.predict import TrackScores
+from genrebeam.transforms.genre.vote import vote
 
 STABLE_KEYS = {
     "track_accuracy",

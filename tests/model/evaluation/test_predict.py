@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from model.calibration import probabilities_of
-from model.data.clips import Clips
-from model.embedding import with_embedding
-from model.evaluation.metrics import accuracy_by_segments, evaluate_logits
-from model.evaluation.predict import TrackScores, predict
-from model.feature_spec import FeatureSpec
-from model.head import Head, embedding_of, inputs_of
-from model.recipes.ears import EARS_FEATURES
-from transforms.genre.vote import vote
+from genrebeam.model.calibration import probabilities_of
+from genrebeam.model.data.clips import Clips
+from genrebeam.model.embedding import with_embedding
+from genrebeam.model.evaluation.metrics import accuracy_by_segments, evaluate_logits
+from genrebeam.model.evaluation.predict import TrackScores, predict
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.head import Head, embedding_of, inputs_of
+from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=4, segment_frames=5)
 
@@ -72,7 +72,7 @@ def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
 def test_clips_are_predicted_the_same_in_any_number_at_once(clips, monkeypatch):
     net = network()
     at_once = predict(net, FEATURES, clips).logits.segments
-    monkeypatch.setattr("model.evaluation.predict._CLIPS_AT_ONCE", 4)
+    monkeypatch.setattr("genrebeam.model.evaluation.predict._CLIPS_AT_ONCE", 4)
     for one, other in zip(at_once, predict(net, FEATURES, clips).logits.segments, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 

@@ -10,16 +10,16 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.bundle import DEFAULT_BUNDLE, Bundle, BundleError, load_bundle
-from model.feature_spec import FeatureSpec
-from model.pretrained.convert import yamnet_weights
-from model.pretrained.ears import EARS, EarError, load_ears, outputs_of
-from model.pretrained.sessions import open_ears
-from model.recipes.ears import EARS_FEATURES, N_SEGMENTS
+from genrebeam.model.bundle import DEFAULT_BUNDLE, Bundle, BundleError, load_bundle
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.pretrained.convert import yamnet_weights
+from genrebeam.model.pretrained.ears import EARS, EarError, load_ears, outputs_of
+from genrebeam.model.pretrained.sessions import open_ears
+from genrebeam.model.recipes.ears import EARS_FEATURES, N_SEGMENTS
+from genrebeam.transforms.audio.features import TooShort, hear
+from genrebeam.transforms.audio.mel import log_mel, mel_bands
+from genrebeam.transforms.genre.classify import Classifier
 from tests.conftest import tone
-from transforms.audio.features import TooShort, hear
-from transforms.audio.mel import log_mel, mel_bands
-from transforms.genre.classify import Classifier
 
 # What expected.json calls them, the most patches it heard of a track, and how exactly they
 # agree: the published YAMNet file computes its spectrogram with weights of 8 bits.

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.data.clips import Clips, LabelledMusic
-from model.feature_spec import FeatureSpec
-from model.recipes import Recipe
-from model.training.train import train
-from transforms.genre.vote import vote
+from genrebeam.model.data.clips import Clips, LabelledMusic
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes import Recipe
+from genrebeam.model.training.train import train
+from genrebeam.transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=8, segment_frames=4)
 
@@ -44,7 +44,7 @@ def music() -> LabelledMusic:
 
 @pytest.fixture(autouse=True)
 def checkpoint_each_epoch(monkeypatch):
-    monkeypatch.setattr("model.training.checkpoint._EVERY_S", -1.0)
+    monkeypatch.setattr("genrebeam.model.training.checkpoint._EVERY_S", -1.0)
 
 
 def _train(music, folder, log=lambda line: None, **settings):

@@ -5,17 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.bundle import load_bundle
-from model.data.clips import Clips, LabelledMusic
-from model.data.gtzan import load_gtzan_array
-from model.data.training_set import DatasetError
-from model.evaluation.metrics import evaluate_logits
-from model.evaluation.predict import predict
-from model.feature_spec import FeatureSpec
-from model.recipes import Recipe
-from model.training.batches import RandomSegments, augment
-from model.training.train import train
-from transforms.genre.vote import vote
+from genrebeam.model.bundle import load_bundle
+from genrebeam.model.data.clips import Clips, LabelledMusic
+from genrebeam.model.data.gtzan import load_gtzan_array
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.evaluation.metrics import evaluate_logits
+from genrebeam.model.evaluation.predict import predict
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes import Recipe
+from genrebeam.model.training.batches import RandomSegments, augment
+from genrebeam.model.training.train import train
+from genrebeam.transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=16, segment_frames=8)
 

@@ -6,12 +6,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.by_ear import duplicates
-from pipeline.by_ear.duplicates import Pair, candidates, groups, listen, near_pairs, those_there
-from pipeline.by_ear.heard import heard_tracks
+from genrebeam.pipeline.by_ear import duplicates
+from genrebeam.pipeline.by_ear.duplicates import (
+    Pair,
+    candidates,
+    groups,
+    listen,
+    near_pairs,
+    those_there,
+)
+from genrebeam.pipeline.by_ear.heard import heard_tracks
+from genrebeam.transforms.audio.recording import Excerpts
 from tests.conftest import write_audio
 from tests.pipeline.by_ear import track, write_run
-from transforms.audio.recording import Excerpts
 
 
 def pairs_of(cosines_and_seconds: list[tuple[float, float]]) -> set[tuple[int, int]]:
@@ -116,7 +123,7 @@ def test_each_track_is_heard_once_and_soon_forgotten(tmp_path, monkeypatch):
         def result(self):
             return Excerpts(np.zeros((2, 10), np.float16), np.zeros(2, int))
 
-    monkeypatch.setattr("transforms.audio.pool.submit", lambda f, a, **_: Told(a[0]))
+    monkeypatch.setattr("genrebeam.transforms.audio.pool.submit", lambda f, a, **_: Told(a[0]))
     monkeypatch.setattr(duplicates, "likeness", lambda one, other: 1.0)
     assert all(listen(candidates(heard), heard, 2, {}))
     assert paths == heard.tracks["uri"].to_pylist()

@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from pipeline.by_ear.heard import heard_tracks, is_there
-from pipeline.settings.options import UsageError
+from genrebeam.pipeline.by_ear.heard import heard_tracks, is_there
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.storage import storage_of
 from tests.pipeline.by_ear import track, write_run
-from transforms.storage import storage_of
 
 
 def embeddings_of(home) -> dict[str, list[float]]:
@@ -91,7 +91,7 @@ def test_what_was_never_heard_is_counted_but_not_what_failed(tmp_path):
 
 
 def test_some_of_the_tracks_can_be_read_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.by_ear.heard._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("genrebeam.pipeline.by_ear.heard._ROWS_AT_ONCE", 3)
     for part in range(2):
         rows = [track(f"/m/{part}{i}.mp3", np.eye(20)[10 * part + i]) for i in range(10)]
         write_run(tmp_path, *rows, library=f"/{part}")
@@ -142,7 +142,7 @@ def test_a_run_that_noted_no_embeddings_is_not_searched_for_any(tmp_path):
 
 def test_a_track_is_found_by_its_name_or_by_what_is_in_it(tmp_path, write_tone):
     path = write_tone("m/a.flac", seconds=3)
-    from transforms.library.fingerprint import fingerprint
+    from genrebeam.transforms.library.fingerprint import fingerprint
 
     rows = [track(str(path), [1, 0], fingerprint=fingerprint(str(path))), track("/m/b", [0, 1])]
     write_run(tmp_path / "reports", *rows)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.by_ear.heard import heard_tracks
-from pipeline.by_ear.map import MORE_FACTS, NO_GENRE, family, map_of_library
+from genrebeam.pipeline.by_ear.heard import heard_tracks
+from genrebeam.pipeline.by_ear.map import MORE_FACTS, NO_GENRE, family, map_of_library
 from tests.pipeline.by_ear import track, write_run
 
 

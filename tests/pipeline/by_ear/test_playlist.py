@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.by_ear.playlist import Entry, choose, m3u8
+from genrebeam.pipeline.by_ear.playlist import Entry, choose, m3u8
 
 
 def entries(*artists: str | None) -> list[Entry]:

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.by_ear import similar
-from pipeline.by_ear.heard import heard_tracks
-from pipeline.by_ear.similar import nearest, seed_of, similarities
-from pipeline.settings.options import UsageError
+from genrebeam.pipeline.by_ear import similar
+from genrebeam.pipeline.by_ear.heard import heard_tracks
+from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.records import TrackError
 from tests.pipeline.by_ear import track, write_run
-from transforms.records import TrackError
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_bucket_is_not_asked_what_is_there():
 def test_a_track_that_is_in_no_report_is_heard_as_tagging_hears_it(
     tmp_path, write_tone, tiny_bundle, monkeypatch
 ):
-    from pipeline.cli import main
+    from genrebeam.pipeline.cli import main
 
     monkeypatch.setattr(similar, "bundle_named", lambda name: tiny_bundle)
     path = write_tone("library/a.flac", seconds=20)

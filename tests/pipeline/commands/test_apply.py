@@ -8,11 +8,11 @@ import pytest
 from mutagen import File
 from mutagen.flac import FLAC
 
-from pipeline.cli import main
-from pipeline.runs.lock import locked
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.runs.lock import locked
+from genrebeam.transforms.library.skip import Earlier, unchanged
+from genrebeam.transforms.records import BY_HAND, Track
 from tests.conftest import files_of, read_rows, tone, write_audio
-from transforms.library.skip import Earlier, unchanged
-from transforms.records import BY_HAND, Track
 
 
 def genres_of(path):
@@ -207,7 +207,7 @@ def test_no_later_run_replaces_what_a_person_chose(
     library, reports, tag, save, monkeypatch, before_the_graph
 ):
     if not before_the_graph:
-        monkeypatch.setattr("pipeline.settling.runs_here", lambda arguments: False)
+        monkeypatch.setattr("genrebeam.pipeline.settling.runs_here", lambda arguments: False)
     tag()
     path = save({"a.flac": ["Punk"]})
     assert main(["apply", path, "--quiet"]) == 0
@@ -238,7 +238,7 @@ def test_a_run_that_is_interrupted_keeps_what_it_did(library, reports, tag, save
     tag()
     path = save({"a.flac": ["Punk"], "b.flac": ["Punk"]})
     answers = iter([False, True, True])
-    monkeypatch.setattr("pipeline.runs.interruption.requested", lambda: next(answers))
+    monkeypatch.setattr("genrebeam.pipeline.runs.interruption.requested", lambda: next(answers))
     assert main(["apply", path, "--quiet"]) == 3
     assert list(latest(reports)) == ["a.flac"]
     run = max((reports / "runs").iterdir())

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
 from tests.conftest import files_of, write_audio
 
 RATE = 22050
@@ -98,7 +98,7 @@ def test_without_embeddings_one_line_says_how_to_get_them(library, tiny_bundle, 
 
 
 def test_a_track_that_cannot_be_heard_is_exit_code_1(heard, tiny_bundle, monkeypatch, capsys):
-    monkeypatch.setattr("pipeline.by_ear.similar.bundle_named", lambda name: tiny_bundle)
+    monkeypatch.setattr("genrebeam.pipeline.by_ear.similar.bundle_named", lambda name: tiny_bundle)
     (heard.parent / "broken.mp3").write_bytes(b"nothing")
     assert main(["similar", "broken.mp3"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -117,7 +117,7 @@ def test_a_playlist_begins_with_its_track_and_has_no_recording_twice(heard, caps
 def test_a_playlist_like_a_track_from_elsewhere_begins_with_it(
     heard, tiny_bundle, monkeypatch, capsysbinary
 ):
-    monkeypatch.setattr("pipeline.by_ear.similar.bundle_named", lambda name: tiny_bundle)
+    monkeypatch.setattr("genrebeam.pipeline.by_ear.similar.bundle_named", lambda name: tiny_bundle)
     write_audio(heard.parent / "stranger.wav", music(4), RATE)
     assert main(["playlist", "--like", "stranger.wav", "--length", "2"]) == 0
     text = capsysbinary.readouterr().out.decode().splitlines()

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from model.bundle import DEFAULT_BUNDLE, load_bundle
-from pipeline.cli import main
-from pipeline.commands.inspect import _print
-from pipeline.views.inspection.inspection import Inspection
+from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.commands.inspect import _print
+from genrebeam.pipeline.views.inspection.inspection import Inspection
+from genrebeam.transforms.records import FileTags
 from tests.conftest import GENRES, files_of, tone, write_audio
 from tests.inspections import EVIL, RATE, in_families, inspection_of
-from transforms.records import FileTags
 
 
 def printed(inspection: Inspection, encoding: str = "utf-8", width: int = 80) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from mutagen.flac import FLAC
 
-from model.bundle import BUNDLES, Bundle, load_bundle
-from model.data.datasets import DATASETS
-from model.feature_spec import FeatureSpec
-from model.recipes import RECIPES, Recipe
-from pipeline.cli import main
-from pipeline.commands.music import KINDS
+from genrebeam.model.bundle import BUNDLES, Bundle, load_bundle
+from genrebeam.model.data.datasets import DATASETS
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes import RECIPES, Recipe
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.commands.music import KINDS
 from tests.conftest import write_audio
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from tests.screens import STYLE, Screen
@@ -87,7 +87,7 @@ def test_a_page_that_cannot_be_written_is_told_and_no_more(tag, library, monkeyp
     def full(runs, rows, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.views.report_page.write_report_page", full)
+    monkeypatch.setattr("genrebeam.pipeline.views.report_page.write_report_page", full)
     assert tag("--json") == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["page"] is None
@@ -135,7 +135,7 @@ def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_pat
     arguments = ["--bundle", tiny_bundle.path, "--report", str(reports), "--top-k", "2"]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "tag", str(library), *arguments],
+        [sys.executable, "-m", "genrebeam", "tag", str(library), *arguments],
         cwd=REPOSITORY,
         stdin=theirs,
         stdout=theirs,

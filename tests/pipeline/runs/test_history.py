@@ -6,9 +6,9 @@ from pathlib import Path
 import mutagen
 import pytest
 
-from pipeline.cli import main
-from pipeline.runs.history import history_of
-from pipeline.runs.run import runs_of
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.runs.history import history_of
+from genrebeam.pipeline.runs.run import runs_of
 from tests.conftest import tone, write_audio
 
 

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
-from pipeline import tagging
-from pipeline.runs import interruption
-from pipeline.runs.interruption import Stopping, handled, leave_note, remove_note
-from pipeline.views import progress
-from transforms.records import Track
-from transforms.tags.dofns import ReadTags
-from transforms.tags.tag import TagPolicy
+from genrebeam.pipeline import tagging
+from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.runs.interruption import Stopping, handled, leave_note, remove_note
+from genrebeam.pipeline.views import progress
+from genrebeam.transforms.records import Track
+from genrebeam.transforms.tags.dofns import ReadTags
+from genrebeam.transforms.tags.tag import TagPolicy
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.runs.lock import locked
-from pipeline.settings.options import UsageError
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.runs.lock import locked
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
+from genrebeam.transforms.records import Track
 from tests.conftest import read_rows, tone, write_audio
-from transforms.library.fingerprint import fingerprint
-from transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
-from transforms.records import Track
 
 SETTLED = Earlier("tagged", "tag", 1, 1, "s", confidence=0.5, run="1")
 
@@ -32,7 +32,7 @@ def library(tmp_path):
 def both_ways(request, monkeypatch):
     """Files that need work are found before the graph on one machine, in it on an engine."""
     if request.param == "in the graph":
-        monkeypatch.setattr("pipeline.settling.runs_here", lambda arguments: False)
+        monkeypatch.setattr("genrebeam.pipeline.settling.runs_here", lambda arguments: False)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_retry_takes_what_failed_and_leaves_the_rest_to_the_next_run(library, ta
     write_audio(library / "worse.wav", tone(8), 22050)
     code, rows = tag("--retry-failed")
     assert (code, statuses(rows)) == (0, {"worse.wav": "tagged"})
-    monkeypatch.setattr("pipeline.tagging._FEW_RUNS", 2)
+    monkeypatch.setattr("genrebeam.pipeline.tagging._FEW_RUNS", 2)
     code, rows = tag()
     assert (code, statuses(rows)) == (
         0,
@@ -195,7 +195,7 @@ def test_the_lock_is_free_again_afterwards_and_tells_of_nobody(tmp_path):
 def test_a_run_that_was_killed_holds_no_lock(tmp_path):
     program = (
         "import subprocess, sys, time\n"
-        "from pipeline.runs.lock import locked\n"
+        "from genrebeam.pipeline.runs.lock import locked\n"
         "with locked(sys.argv[1]) as note:\n"
         "    note('killed')\n"
         # As the pool's fork server does, it outlives the run for a while.
@@ -240,7 +240,7 @@ def test_a_disk_that_is_unplugged_meanwhile_makes_no_failures_of_its_files(
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("transforms.tags.dofns.read_header", unplug)
+        patch.setattr("genrebeam.transforms.tags.dofns.read_header", unplug)
         code, rows = tag()
     assert (code, len(rows)) == (3, 0)
     assert "is no longer there; stopping" in capsys.readouterr().err

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from pipeline.runs.journal import Journal
-from pipeline.runs.run import (
+from genrebeam.pipeline.runs.journal import Journal
+from genrebeam.pipeline.runs.run import (
     Run,
     close_run,
     earlier_runs,
@@ -17,11 +17,11 @@ from pipeline.runs.run import (
     runs_of,
     start_run,
 )
-from pipeline.settings.job import TaggingJob
-from pipeline.settings.options import UsageError
-from transforms.records import Outcome, Track
-from transforms.reports.write import row, write_part
-from transforms.tags.undo import read_journal
+from genrebeam.pipeline.settings.job import TaggingJob
+from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.tags.undo import read_journal
 
 
 @pytest.fixture

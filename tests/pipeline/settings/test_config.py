@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli import build_parser, main
-from pipeline.settings import config
-from pipeline.settings.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
+from genrebeam.pipeline.cli import build_parser, main
+from genrebeam.pipeline.settings import config
+from genrebeam.pipeline.settings.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
 from tests.conftest import tone, write_audio
 
 TAG = options_of(commands_of(build_parser())["tag"])

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from pipeline.by_ear.duplicates import Group
-from pipeline.views.by_ear import print_duplicates, print_similar
+from genrebeam.pipeline.by_ear.duplicates import Group
+from genrebeam.pipeline.views.by_ear import print_duplicates, print_similar
 from tests.pipeline.views.test_terminal import EVIL, SHOWN, Screen
 
 

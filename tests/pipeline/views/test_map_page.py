@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from model.colours import COLOURS, GREY
-from pipeline.by_ear.map import NO_GENRE, LibraryMap
-from pipeline.by_ear.playlist import Entry, m3u8
-from pipeline.views.map_page import write_map_page
+from genrebeam.model.colours import COLOURS, GREY
+from genrebeam.pipeline.by_ear.map import NO_GENRE, LibraryMap
+from genrebeam.pipeline.by_ear.playlist import Entry, m3u8
+from genrebeam.pipeline.views.map_page import write_map_page
 from tests.pipeline.views.test_report_page import HOSTILE
 
 SCHEMA = pa.schema(

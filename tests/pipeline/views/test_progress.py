@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.views import progress, terminal
-from pipeline.views.progress import Progress
+from genrebeam.pipeline.views import progress, terminal
+from genrebeam.pipeline.views.progress import Progress
+from genrebeam.transforms.records import Decision, Outcome, Track
 from tests.screens import EVIL, Screen, cells
-from transforms.records import Decision, Outcome, Track
 
 pytestmark = pytest.mark.usefixtures("terminal_of_60_columns")
 

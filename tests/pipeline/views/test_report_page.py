@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli import main
-from pipeline.runs.run import Run, rows_of
-from pipeline.views import report_table
-from pipeline.views.report_page import write_report_page
-from transforms.reports import pieces
-from transforms.reports.read import parts_of
-from transforms.reports.write import write_part
-from transforms.storage import local
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.runs.run import Run, rows_of
+from genrebeam.pipeline.views import report_table
+from genrebeam.pipeline.views.report_page import write_report_page
+from genrebeam.transforms.reports import pieces
+from genrebeam.transforms.reports.read import parts_of
+from genrebeam.transforms.reports.write import write_part
+from genrebeam.transforms.storage import local
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'"
 OPTIONS = {

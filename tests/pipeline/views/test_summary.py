@@ -5,13 +5,13 @@ import re
 import pyarrow as pa
 import pytest
 
-from pipeline.runs import run
-from pipeline.views.summary import Summary, show_result, summarise
+from genrebeam.pipeline.runs import run
+from genrebeam.pipeline.views.summary import Summary, show_result, summarise
+from genrebeam.transforms.reports import pieces
+from genrebeam.transforms.reports.read import Rows, latest_rows
+from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.reports.write import write_part
 from tests.screens import EVIL, SHOWN, STYLE, Screen, cells
-from transforms.reports import pieces
-from transforms.reports.read import Rows, latest_rows
-from transforms.reports.schema import SCHEMA
-from transforms.reports.write import write_part
 
 pytestmark = pytest.mark.usefixtures("terminal_of_60_columns")
 

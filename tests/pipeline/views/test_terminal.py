@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pipeline.views import terminal
-from pipeline.views.terminal import safe, show_plan, tracked
+from genrebeam.pipeline.views import terminal
+from genrebeam.pipeline.views.terminal import safe, show_plan, tracked
 from tests.screens import EVIL, SHOWN, Screen, cells
 
 pytestmark = pytest.mark.usefixtures("terminal_of_60_columns")

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pipeline.views.time_left import TimeLeft
+from genrebeam.pipeline.views.time_left import TimeLeft
 
 MB = 1_000_000
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from genrebeam.transforms.audio.decode import DecodeError, open_audio, read_stretch
 from tests.conftest import tone, write_audio
-from transforms.audio.decode import DecodeError, open_audio, read_stretch
 
 LOSSLESS = ("wav", "flac", "aiff", "wv", "tta")
 LOSSY = ("mp3", "ogg", "opus", "m4a", "wma", "aac")

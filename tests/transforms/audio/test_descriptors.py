@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from model.bundle import Bundle, load_bundle, save_bundle
-from model.feature_spec import DESCRIPTORS
-from model.recipes.chowdhry_feature_net import FEATURES, build
+from genrebeam.model.bundle import Bundle, load_bundle, save_bundle
+from genrebeam.model.feature_spec import DESCRIPTORS
+from genrebeam.model.recipes.chowdhry_feature_net import FEATURES, build
+from genrebeam.transforms.audio.descriptors import describe
+from genrebeam.transforms.audio.features import Silence, TooShort, hear
+from genrebeam.transforms.genre.classify import Classifier
 from tests.conftest import tone
-from transforms.audio.descriptors import describe
-from transforms.audio.features import Silence, TooShort, hear
-from transforms.genre.classify import Classifier
 
 RATE = FEATURES.sample_rate_hz
 

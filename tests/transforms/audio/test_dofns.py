@@ -2,10 +2,10 @@
 
 import pytest
 
-from model.feature_spec import FeatureSpec
-from transforms.audio.dofns import Hear
-from transforms.in_flight import never
-from transforms.records import AudioFacts, Track
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.in_flight import never
+from genrebeam.transforms.records import AudioFacts, Track
 
 
 @pytest.mark.parametrize(

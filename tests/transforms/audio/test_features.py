@@ -9,10 +9,10 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.feature_spec import FeatureSpec
-from model.recipes.genre_cnn import FEATURES
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.recipes.genre_cnn import FEATURES
+from genrebeam.transforms.audio.features import Silence, TooShort, hear
 from tests.conftest import tone
-from transforms.audio.features import Silence, TooShort, hear
 
 PLAIN = FeatureSpec(segment_frames=100)
 

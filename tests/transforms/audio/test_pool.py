@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from transforms.audio import pool
+from genrebeam.transforms.audio import pool
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -57,7 +57,7 @@ def test_a_night_in_which_all_was_stopped_is_no_time_of_a_task(watched):
 
 _RUN = """
 import time
-from transforms.audio import pool
+from genrebeam.transforms.audio import pool
 nap = "import time\\nfor _ in range(20): time.sleep(0.05)"
 future = pool.submit(exec, (nap,), processes=1, timeout_s=2)
 while not future.running():

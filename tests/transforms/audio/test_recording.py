@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
+from genrebeam.transforms.audio.decode import DecodeError, open_audio
+from genrebeam.transforms.audio.recording import SAMPLE_RATE_HZ, NoSound, hear_excerpts, likeness
 from tests.conftest import write_audio
-from transforms.audio.decode import DecodeError, open_audio
-from transforms.audio.recording import SAMPLE_RATE_HZ, NoSound, hear_excerpts, likeness
 
 RATE = 22050
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from transforms.genre.classify import Classifier
-from transforms.genre.dofns import GenreModelHandler
-from transforms.records import Features, Track
+from genrebeam.transforms.genre.classify import Classifier
+from genrebeam.transforms.genre.dofns import GenreModelHandler
+from genrebeam.transforms.records import Features, Track
 
 
 def features(n_segments: int, seed: int, fill: float | None = None) -> Features:

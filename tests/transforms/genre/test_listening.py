@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from model.bundle import DEFAULT_BUNDLE, load_bundle
-from pipeline.cli import main
+from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
+from genrebeam.pipeline.cli import main
+from genrebeam.transforms.tags.header import read_header
 from tests.conftest import read_rows, write_audio
-from transforms.tags.header import read_header
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
+from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
+from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.records import Prediction, Track
 from tests.conftest import GENRES
-from transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
-from transforms.genre.vote import VotePolicy, decide
-from transforms.records import Prediction, Track
 
 
 def decided(taxonomy: Taxonomy, *rows, **policy):

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tests.conftest import GENRES
-from transforms.genre.dofns import _MOST_WAITING, VoteTogether
-from transforms.genre.together import (
+from genrebeam.transforms.genre.dofns import _MOST_WAITING, VoteTogether
+from genrebeam.transforms.genre.together import (
     MOST_TOGETHER,
     album_of,
     alike,
@@ -21,9 +20,10 @@ from transforms.genre.together import (
     vote_together,
     with_group,
 )
-from transforms.genre.vote import VotePolicy, decide
-from transforms.in_flight import never
-from transforms.records import FileTags, Group, Prediction, Track
+from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.in_flight import never
+from genrebeam.transforms.records import FileTags, Group, Prediction, Track
+from tests.conftest import GENRES
 
 VOTE = functools.partial(decide, genres=GENRES, policy=VotePolicy())
 

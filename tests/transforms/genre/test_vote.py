@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from genrebeam.transforms.genre.vote import VotePolicy, decide, vote
+from genrebeam.transforms.records import Prediction, Track
 from tests.conftest import GENRES
-from transforms.genre.vote import VotePolicy, decide, vote
-from transforms.records import Prediction, Track
 
 TRACK = Track("/a.mp3", "mp3")
 

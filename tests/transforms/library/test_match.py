@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transforms.library import match
-from transforms.library.match import Match
+from genrebeam.transforms.library import match
+from genrebeam.transforms.library.match import Match
 
 NAMES = st.text(st.characters(codec=None), max_size=3)
 VALUES = st.lists(st.tuples(st.sampled_from(["listed", "earlier"]), NAMES, st.integers()))

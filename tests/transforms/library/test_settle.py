@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
+from genrebeam.transforms.library import match
+from genrebeam.transforms.library.settle import read_tracks, settle, take_what_failed, write_track
+from genrebeam.transforms.library.skip import key_of
+from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.tags.families.family import TagForm
 from tests import REPOSITORY
 from tests.transforms.library.test_skip import EARLIER, TRACK
-from transforms.library import match
-from transforms.library.settle import read_tracks, settle, take_what_failed, write_track
-from transforms.library.skip import key_of
-from transforms.records import Outcome, Track
-from transforms.tags.families.family import TagForm
 
 NEW = Track("/music/new.mp3", "mp3", 5, 6)
 BROKEN = Outcome(Track("/music/link.mp3", "mp3"), "failed", "walk", "broken symbolic link")
@@ -75,7 +75,7 @@ def test_tracks_are_read_back_as_they_were_written(tmp_path):
 def test_a_run_with_nothing_to_do_imports_neither_beam_nor_tensorflow(tmp_path):
     (tmp_path / "library").mkdir()
     source = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from genrebeam.pipeline.cli import main\n"
         "code = main(sys.argv[1:])\n"
         "print(code, sorted({'apache_beam', 'tensorflow', 'librosa', 'scipy.signal'} "
         "& set(sys.modules)))"

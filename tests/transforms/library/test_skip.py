@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from transforms.library.fingerprint import fingerprint
-from transforms.library.skip import (
+from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
     compact,
@@ -19,9 +19,9 @@ from transforms.library.skip import (
     take_failed,
     unchanged,
 )
-from transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
-from transforms.reports import pieces
-from transforms.reports.write import row, write_part
+from genrebeam.transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
+from genrebeam.transforms.reports import pieces
+from genrebeam.transforms.reports.write import row, write_part
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
 EARLIER = Earlier(
@@ -179,7 +179,7 @@ NOISE = np.random.default_rng(0).bytes(300_000)
 
 def test_a_moved_file_is_told_with_all_that_was_known_of_it(file_of, tiny_bundle, monkeypatch):
     header = FileTags(genres=("Jazz",)), AudioFacts()
-    monkeypatch.setattr("transforms.library.skip.read_header", lambda path, form: header)
+    monkeypatch.setattr("genrebeam.transforms.library.skip.read_header", lambda path, form: header)
     track, earlier = file_of("new.mp3", NOISE)
     outcome = moved(track, [Gone("/music/old.mp3", earlier)])
     assert (outcome.status, outcome.stage) == ("unchanged", "skip")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.library.formats import FORMATS, format_of
-from transforms.library.walk import walk
-from transforms.records import Outcome, Track
+from genrebeam.transforms.library.formats import FORMATS, format_of
+from genrebeam.transforms.library.walk import walk
+from genrebeam.transforms.records import Outcome, Track
 
 
 @pytest.fixture
@@ -223,5 +223,5 @@ def test_a_slow_drive_gives_the_same_list(library, monkeypatch):
         put(library / f"album {number % 3}" / f"{number}.mp3", b"x" * number)
     (library / "album 0" / "link.mp3").symlink_to(library / "album 1" / "1.mp3")
     before = list(walk(str(library)))
-    monkeypatch.setattr("transforms.library.walk._SLOW_S", 0.0)
+    monkeypatch.setattr("genrebeam.transforms.library.walk._SLOW_S", 0.0)
     assert list(walk(str(library))) == before

@@ -5,8 +5,8 @@ import os
 import pyarrow as pa
 import pytest
 
-from transforms.reports import pieces
-from transforms.reports.pieces import Pieces, last_of_each
+from genrebeam.transforms.reports import pieces
+from genrebeam.transforms.reports.pieces import Pieces, last_of_each
 
 COLUMNS = pa.schema([("uri", pa.string()), ("genres", pa.list_(pa.string()))])
 

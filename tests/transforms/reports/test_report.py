@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from transforms.records import (
+from genrebeam.transforms.records import (
     AudioFacts,
     Decision,
     FileTags,
@@ -19,10 +19,10 @@ from transforms.records import (
     dropped,
     printable,
 )
-from transforms.reports.read import latest_rows, parts_of, statuses_of
-from transforms.reports.schema import SCHEMA
-from transforms.reports.write import row, write_part
-from transforms.storage import local
+from genrebeam.transforms.reports.read import latest_rows, parts_of, statuses_of
+from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.storage import local
 
 GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
 TRACK = Track(

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from transforms.storage import path_of
-from transforms.storage.local import Local
+from genrebeam.transforms.storage import path_of
+from genrebeam.transforms.storage.local import Local
 
 
 def test_folders_of_a_report_need_no_file_system_that_can_sync_them(tmp_path, monkeypatch):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from genrebeam.transforms.records import Track
+from genrebeam.transforms.tags.tag import write_genres
 from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, fill, listed
-from transforms.records import Track
-from transforms.tags.tag import write_genres
 
 
 @pytest.fixture(scope="session")

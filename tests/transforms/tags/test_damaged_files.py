@@ -9,13 +9,13 @@ from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3, TIT2
 
 from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
+from genrebeam.transforms.audio.decode import DecodeError
+from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.records import TagReadError, TagWriteError, TrackError
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
 from tests.conftest import tone, write_audio
 from tests.music_files import fill, listed
-from transforms.audio.decode import DecodeError
-from transforms.audio.features import hear
-from transforms.records import TagReadError, TagWriteError, TrackError
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
 
 
 def song(tmp_path: Path, format: str, seconds: float = 2) -> Path:

@@ -12,14 +12,14 @@ import pytest
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TCON, TIT2
 
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.id3_bytes import following_tags
+from genrebeam.transforms.tags.tag import TagPolicy, tag
+from genrebeam.transforms.tags.undo import read_journal, undo
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.music_files import GENRE, decision, id3_tag, listed
 from tests.readers import READERS
-from transforms.tags.header import read_header
-from transforms.tags.id3_bytes import following_tags
-from transforms.tags.tag import TagPolicy, tag
-from transforms.tags.undo import read_journal, undo
 
 ONE, SEVERAL = ("Jazz",), ("Hip-Hop", "Škola ☂", "R&B / Soul")
 # A genre of a tag before: what ID3v1 can say, and more where there is room.

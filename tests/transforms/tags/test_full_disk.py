@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.runs.journal import Journal
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.runs.journal import Journal
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
+from genrebeam.transforms.tags.undo import read_journal, undo_all
 from tests.conftest import files_of, read_rows, tone, write_audio
 from tests.music_files import listed
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
-from transforms.tags.undo import read_journal, undo_all
 
 FORMATS = ("mp3", "flac", "ogg", "m4a")
 PAGE = 4096

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutagen.id3 import ID3, TIT2, TXXX
 
+from genrebeam.transforms.records import NoTagField, TagReadError, TagWriteError
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
 from tests.audio_bytes import audio_hash
 from tests.music_files import FORMATS, listed, others
-from transforms.records import NoTagField, TagReadError, TagWriteError
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
 
 
 @pytest.mark.parametrize("genres", [("Jazz",), ("Hip-Hop", "Škola ☂", "R&B / Soul")])

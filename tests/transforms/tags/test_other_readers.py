@@ -9,13 +9,13 @@ import mutagen
 import pytest
 from mutagen.apev2 import APEv2
 
+from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, fill, listed
 from tests.readers import with_exiftool, with_ffprobe, with_taglib
-from transforms.tags.families.family import TagForm
-from transforms.tags.header import read_header
-from transforms.tags.tag import TagPolicy, write_genres
 
 ONE, SEVERAL = ("Škola ☂",), ("Hip-Hop", "Škola ☂", "R&B / Soul")
 # Formats as they come, and tags that are another choice within a format.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transforms.tags.patch import Patch, PatchError, digest, make_patch
+from genrebeam.transforms.tags.patch import Patch, PatchError, digest, make_patch
 
 SOUND = np.random.default_rng(0).bytes(300_000)
 

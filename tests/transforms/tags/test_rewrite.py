@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from genrebeam.transforms.records import HardLinked, TagWriteError
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.rewrite import WritePolicy
+from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.music_files import listed
-from transforms.records import HardLinked, TagWriteError
-from transforms.tags.header import read_header
-from transforms.tags.rewrite import WritePolicy
-from transforms.tags.tag import TagPolicy, write_genres
 
 
 def test_mode_stays_and_time_is_new(track_of):

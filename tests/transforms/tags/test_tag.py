@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from genrebeam.transforms.records import CATCH_ALL, Decision
+from genrebeam.transforms.tags import tag
+from genrebeam.transforms.tags.dofns import Tag
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import TagPolicy
 from tests.music_files import (
     FORMATS,
     decision,
     listed,
     others,
 )
-from transforms.records import CATCH_ALL, Decision
-from transforms.tags import tag
-from transforms.tags.dofns import Tag
-from transforms.tags.header import read_header
-from transforms.tags.tag import TagPolicy
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from pathlib import Path
 import mutagen
 import pytest
 
-from pipeline.cli import main
+from genrebeam.pipeline.cli import main
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.rewrite import WritePolicy
+from genrebeam.transforms.tags.tag import TagPolicy, tag, write_genres
+from genrebeam.transforms.tags.undo import Elsewhere, read_journal, undo, undo_all
 from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, decision, fill, listed
-from transforms.tags.header import read_header
-from transforms.tags.rewrite import WritePolicy
-from transforms.tags.tag import TagPolicy, tag, write_genres
-from transforms.tags.undo import Elsewhere, read_journal, undo, undo_all
 
 
 @pytest.fixture(scope="module")

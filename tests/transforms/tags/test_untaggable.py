@@ -7,15 +7,15 @@ import pytest
 import soundfile
 
 from benchmarks.fuzz_tags import SPEC
+from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.library.walk import walk
+from genrebeam.transforms.records import NoTagField, TagWriteError, Track
+from genrebeam.transforms.tags.families import chunks
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
+from genrebeam.transforms.tags.untaggable import why_untaggable
 from tests.conftest import tone, write_audio
 from tests.music_files import fill, listed
-from transforms.audio.features import hear
-from transforms.library.walk import walk
-from transforms.records import NoTagField, TagWriteError, Track
-from transforms.tags.families import chunks
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
-from transforms.tags.untaggable import why_untaggable
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from transforms.tags.families.aiff import Aiff
-from transforms.tags.families.apev2 import Ape
-from transforms.tags.families.asf import Asf
-from transforms.tags.families.dsd import Dsdiff, Dsf
-from transforms.tags.families.family import Family
-from transforms.tags.families.id3 import Id3
-from transforms.tags.families.mp4 import Mp4
-from transforms.tags.families.mpeg import Mpeg
-from transforms.tags.families.vorbis import Vorbis
-from transforms.tags.families.wave import Wave
+from genrebeam.transforms.tags.families.aiff import Aiff
+from genrebeam.transforms.tags.families.apev2 import Ape
+from genrebeam.transforms.tags.families.asf import Asf
+from genrebeam.transforms.tags.families.dsd import Dsdiff, Dsf
+from genrebeam.transforms.tags.families.family import Family
+from genrebeam.transforms.tags.families.id3 import Id3
+from genrebeam.transforms.tags.families.mp4 import Mp4
+from genrebeam.transforms.tags.families.mpeg import Mpeg
+from genrebeam.transforms.tags.families.vorbis import Vorbis
+from genrebeam.transforms.tags.families.wave import Wave
 
 # The first that knows a file counts: `Id3` knows all that have ID3 tags.
 FAMILIES = (Wave(), Aiff(), Dsf(), Dsdiff(), Mpeg(), Id3(), Vorbis(), Mp4(), Asf(), Ape())

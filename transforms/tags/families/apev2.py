@@ -10,9 +10,9 @@ from mutagen.apev2 import APEv2File
 from mutagen.id3 import ParseID3v1
 from mutagen.wavpack import WavPack
 
-from transforms.tags import id3_bytes
-from transforms.tags.families.family import TagForm
-from transforms.tags.families.mapping import Mapped
+from genrebeam.transforms.tags import id3_bytes
+from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.families.mapping import Mapped
 
 _ID3V1_TO_APE = {
     "TIT2": "Title",

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 from mutagen.id3 import ID3FileType, ID3Tags
 
-from transforms.tags import id3_bytes
-from transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
+from genrebeam.transforms.tags import id3_bytes
+from genrebeam.transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
 
 # Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
 _NEW_VERSION = 3

@@ -7,7 +7,7 @@ from typing import Any
 
 from mutagen.apev2 import APETextValue
 
-from transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
+from genrebeam.transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
 
 
 class Mapped(Family):

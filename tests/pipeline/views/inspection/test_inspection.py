@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from pebble import ProcessExpired
 
-from model.bundle import DEFAULT_BUNDLE, load_bundle
-from model.pretrained.ears import EARS
-from model.pretrained.subjects import SUBJECTS, by_subject, subject_of
-from pipeline.views.inspection.inspection import inspect
-from pipeline.views.inspection.words import levels, verdicts
+from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
+from genrebeam.model.pretrained.ears import EARS
+from genrebeam.model.pretrained.subjects import SUBJECTS, by_subject, subject_of
+from genrebeam.pipeline.views.inspection.inspection import inspect
+from genrebeam.pipeline.views.inspection.words import levels, verdicts
+from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.audio.hear import result_of
+from genrebeam.transforms.genre.classify import Classifier
+from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.records import FileTags, Prediction, Track, TrackError
 from tests.conftest import GENRES
 from tests.inspections import EVIL, in_families, inspection_of
 from tests.pipeline.commands.test_inspect import printed
-from transforms.audio.features import hear
-from transforms.audio.hear import result_of
-from transforms.genre.classify import Classifier
-from transforms.genre.vote import VotePolicy, decide
-from transforms.records import FileTags, Prediction, Track, TrackError
 
 
 @pytest.mark.parametrize(

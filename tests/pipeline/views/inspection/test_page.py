@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.colours import colour_of
-from model.recipes.ears import EARS_FEATURES
-from pipeline.views.inspection.page import write_page
-from pipeline.views.inspection.picture import write_png
-from pipeline.views.inspection.words import MOST_GENRES, colours, time_ticks
+from genrebeam.model.colours import colour_of
+from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.pipeline.views.inspection.page import write_page
+from genrebeam.pipeline.views.inspection.picture import write_png
+from genrebeam.pipeline.views.inspection.words import MOST_GENRES, colours, time_ticks
+from genrebeam.transforms.records import FileTags
 from tests.conftest import GENRES
 from tests.inspections import EVIL, SPEC, in_families, inspection_of
 from tests.pipeline.commands.test_inspect import printed
-from transforms.records import FileTags
 
 
 class Elements(html.parser.HTMLParser):

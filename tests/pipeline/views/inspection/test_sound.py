@@ -3,12 +3,19 @@
 import numpy as np
 import pytest
 
-from model.recipes.ears import EARS_FEATURES
-from pipeline.views.inspection.sound import DRAWN, MOST_COLUMNS, _decode, _Filled, _measure, listen
+from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.pipeline.views.inspection.sound import (
+    DRAWN,
+    MOST_COLUMNS,
+    _decode,
+    _Filled,
+    _measure,
+    listen,
+)
+from genrebeam.transforms.audio.decode import DecodeError
+from genrebeam.transforms.audio.features import hear
 from tests.conftest import tone
 from tests.inspections import RATE, SPEC
-from transforms.audio.decode import DecodeError
-from transforms.audio.features import hear
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.flac"])

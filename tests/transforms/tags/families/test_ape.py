@@ -5,9 +5,9 @@ from pathlib import Path
 import mutagen
 import pytest
 
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
 from tests.music_files import ID3V1, listed
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
 
 
 @pytest.mark.parametrize("with_ape", [True, False])

@@ -3,9 +3,9 @@
 import mutagen
 import pytest
 
+from genrebeam.transforms.tags.families import FAMILIES
+from genrebeam.transforms.tags.header import read_header
 from tests.music_files import FORMATS
-from transforms.tags.families import FAMILIES
-from transforms.tags.header import read_header
 
 KINDS = [kind for family in FAMILIES for kind in family.kinds]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import mutagen
 
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import write_genres
 from tests.audio_bytes import audio_hash
 from tests.music_files import assert_refused, listed
-from transforms.tags.header import read_header
-from transforms.tags.tag import write_genres
 
 
 def test_a_flac_without_any_comment_gets_its_genre(track_of):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from transforms.records import NoTagField
-from transforms.tags.header import read_header, write_fields
+from genrebeam.transforms.records import NoTagField
+from genrebeam.transforms.tags.header import read_header, write_fields
 
 
 def test_a_protected_song_is_refused(track_of):

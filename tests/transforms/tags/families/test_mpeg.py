@@ -7,11 +7,11 @@ import pytest
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3
 
+from genrebeam.transforms.tags import tag
+from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.music_files import ID3V1, REPLAYGAIN, assert_refused, decision, listed, put_ape
-from transforms.tags import tag
-from transforms.tags.families.family import TagForm
-from transforms.tags.header import read_header
-from transforms.tags.tag import TagPolicy, write_genres
 
 
 def test_an_mp3_that_mp3gain_has_touched_gets_id3(track_of):
@@ -126,5 +126,5 @@ def test_of_an_apev2_tag_all_other_bytes_stay(track_of, header, behind):
 def test_a_writer_that_leaves_the_second_tag_as_it_was_is_stopped(track_of, monkeypatch):
     track = track_of("mp3", genres=("Old",))
     put_ape(track.uri, Genre="Folk")
-    monkeypatch.setattr("transforms.tags.ape_bytes.exchange", lambda *arguments: None)
+    monkeypatch.setattr("genrebeam.transforms.tags.ape_bytes.exchange", lambda *arguments: None)
     assert_refused(listed(Path(track.uri)), "second tag would be read back as")

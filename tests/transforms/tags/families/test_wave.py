@@ -5,10 +5,10 @@ from pathlib import Path
 import mutagen
 import pytest
 
+from genrebeam.transforms.records import TagWriteError
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.music_files import assert_refused, listed
-from transforms.records import TagWriteError
-from transforms.tags.header import read_header
-from transforms.tags.tag import TagPolicy, write_genres
 
 
 def test_a_wave_file_that_does_not_know_its_end_is_left_alone(track_of):

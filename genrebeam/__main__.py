@@ -1,0 +1,5 @@
+"""``python -m genrebeam``: the command line."""
+
+from genrebeam.pipeline.cli import program
+
+program()
