@@ -32,6 +32,9 @@ find_python() {
     die "Python 3.11, 3.12 or 3.13 is needed, found $found; set PYTHON to one"
 }
 
+# requirements/base.lock is what tagging needs. train.lock and pages.lock hold that and an extra, and
+# test.lock holds everything.
+#
 # The stamp of a finished set-up holds the lock file's content and the path of the checkout. If
 # either changes, the virtual environment is no longer valid.
 stamp_of() {
@@ -41,6 +44,10 @@ stamp_of() {
 
 is_set_up() {
     [ -x "$venv/bin/genrebeam" ] && stamp_of "$1" | cmp -s - "$venv/.installed-$1"
+}
+
+is_ready() { # the test lock contains all others, with the same versions
+    is_set_up "$1" || is_set_up test
 }
 
 # set_up LOCK: install what the lock file says into .venv.
@@ -61,8 +68,10 @@ set_up() {
         --require-hashes -r "$here/requirements/$1.lock" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall \
         --no-deps --no-build-isolation --editable "$here" >&2
-    # librosa compiles code at its first use (15 s for each process) and keeps it.
-    "$venv/bin/python" -c 'import librosa; librosa.feature.melspectrogram' >&2
+    if [ "$1" != base ]; then
+        # librosa compiles code at its first use (15 s for each process) and keeps it.
+        "$venv/bin/python" -c 'import librosa; librosa.feature.melspectrogram' >&2
+    fi
     stamp_of "$1" >"$venv/.installed-$1"
 }
 
@@ -100,6 +109,16 @@ if [ "$1" = test ]; then
     exec "$venv/bin/python" -m pytest "$@"
 fi
 
-# The test lock contains the runtime lock, with the same versions.
-is_set_up runtime || is_set_up test || set_up_alone runtime
+is_ready base || set_up_alone base
+export GENREBEAM_RUN_LOCAL="$here/run_local.sh"
+if [ "$1" = with ]; then # genrebeam found that a command needs an extra, and handed it back
+    extra=$2
+    shift 2
+    printf 'This command needs more libraries: adding "%s".\n' "$extra" >&2
+    if is_ready "$extra"; then
+        unset GENREBEAM_RUN_LOCAL # it is there, yet not found: the message says what is missing
+    else
+        set_up_alone "$extra"
+    fi
+fi
 exec "$venv/bin/genrebeam" "$@"

@@ -19,6 +19,7 @@ from beets.plugins import BeetsPlugin
 from beets.util import displayable_path
 
 from genrebeam.model.errors import PathError
+from genrebeam.model.extras import MissingExtraError
 from genrebeam.pipeline.settings.job import bundle_named
 from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.records import EXISTING, LEVELS, Decision, Outcome
@@ -133,7 +134,7 @@ class GenreBeamPlugin(BeetsPlugin):
 
             try:
                 bundle = bundle_named(self._bundle())
-            except UsageError as error:
+            except (UsageError, MissingExtraError) as error:
                 raise ui.UserError(str(error)) from error
             level = self.config["level"].as_choice([None, *LEVELS])
             votes = VotePolicy(

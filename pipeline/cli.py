@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from genrebeam import __version__
+from genrebeam.model.extras import MissingExtraError
 from genrebeam.pipeline.commands import (
     apply,
     completion,
@@ -64,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _quieten(known.verbose)
     try:
         return known.command(known, others)
+    except MissingExtraError as error:
+        _install(error.extra)
+        return complain(str(error), USAGE)
     except UsageError as error:
         return complain(str(error), USAGE)
     except KeyboardInterrupt:
@@ -95,6 +99,17 @@ def program() -> NoReturn:
     except SystemExit as ended:
         code = ended.code
     sys.exit(code)
+
+
+def _install(extra: str) -> None:
+    """Hand the command line back to ``run_local.sh``, if that started us: it adds the extra.
+
+    If the extra is installed there and still not found, the script does not set the variable, so
+    this is never tried in a circle.
+    """
+    if script := os.environ.get("GENREBEAM_RUN_LOCAL"):
+        sys.stdout.flush()
+        os.execv(script, [script, "with", extra, *sys.argv[1:]])
 
 
 class _Parser(argparse.ArgumentParser):

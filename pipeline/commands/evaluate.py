@@ -8,6 +8,7 @@ import json
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
 from genrebeam.pipeline.settings.job import bundle_named
@@ -73,6 +74,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
+    require("train", "evaluation")
     from genrebeam.model.data.clips import join
     from genrebeam.model.data.gtzan import FILTERED
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
 from genrebeam.pipeline.settings.job import bundle_named
 from genrebeam.pipeline.settings.options import UsageError
@@ -66,6 +67,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
+    require("pages", "the page of inspect")
     track = _checked_track(arguments.track)
     kinds = {"page": "html", "picture": "png"} if arguments.png else {"page": "html"}
     outputs = {name: _checked_output(track, arguments.out, kind) for name, kind in kinds.items()}

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import (
     OK,
     SOME_FAILED,
@@ -52,6 +53,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
+    require("pages", "the map")
     from genrebeam.pipeline.by_ear.heard import heard_tracks
     from genrebeam.pipeline.by_ear.map import MORE_FACTS, map_of_library
     from genrebeam.pipeline.views.by_ear import tell_left_out

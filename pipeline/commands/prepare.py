@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import WHERE_FROM, labels, note, recipe_named
 from genrebeam.pipeline.settings.job import check_runner_arguments
@@ -45,6 +46,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     check_runner_arguments(runner_arguments)
+    require("train", "preparing music for training")
     recipe = recipe_named(arguments.recipe)
     from genrebeam.model.data.training_set import DatasetError
     from genrebeam.pipeline.runs import interruption

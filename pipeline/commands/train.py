@@ -8,6 +8,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.commands.music import (
     add_music_arguments,
@@ -89,6 +90,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
+    require("train", "training")
     asked = recipe_named(arguments.recipe) if arguments.recipe else None
     # The command line comes before the configuration.
     configured = arguments.library and "data" in arguments.settings

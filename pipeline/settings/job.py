@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from genrebeam.model.extras import require
 from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
 
@@ -222,6 +223,8 @@ def bundle_named(name: str | None) -> Bundle:
     ------
     UsageError
         If there is none.
+    MissingExtraError
+        If it needs one that is not installed.
     """
     from genrebeam.model.bundle import BUNDLES, DEFAULT_BUNDLE, BundleError, load_bundle
     from genrebeam.transforms.storage import storage_of
@@ -230,11 +233,16 @@ def bundle_named(name: str | None) -> Bundle:
         if name is None:
             return load_bundle(DEFAULT_BUNDLE)
         if reader := storage_of(name).reader:
-            return load_bundle(_absolute(name), reader)
-        is_shipped = os.sep not in name and (BUNDLES / name).is_dir()
-        return load_bundle(BUNDLES / name if is_shipped and not os.path.isdir(name) else name)
+            bundle = load_bundle(_absolute(name), reader)
+        else:
+            is_shipped = os.sep not in name and (BUNDLES / name).is_dir()
+            path = BUNDLES / name if is_shipped and not os.path.isdir(name) else name
+            bundle = load_bundle(path)
     except BundleError as error:
         raise UsageError(str(error)) from error
+    if not bundle.features.ears:
+        require("train", f"the bundle {name}")
+    return bundle
 
 
 def _checked_library(library: str, formats: Sequence[str]) -> str:

@@ -104,7 +104,7 @@ def installed(wheel, tmp_path_factory) -> Path:
 
 def test_source_distribution_has_all_that_the_packages_need(sdist):
     assert sources(sdist) == sources(REPOSITORY)
-    assert (sdist / "requirements" / "runtime.in").is_file()
+    assert (sdist / "requirements" / "base.in").is_file()
     assert not (sdist / "tests").exists()
 
 
@@ -121,7 +121,9 @@ def test_metadata_is_complete(metadata):
     low, high = sorted(int(minor) for minor in re.findall(r"3\.(\d+)", metadata["Requires-Python"]))
     minors = re.findall(r"Python :: 3\.(\d+)", " ".join(metadata.get_all("Classifier")))
     assert [int(minor) for minor in minors] == list(range(low, high))
-    assert metadata.get_all("Provides-Extra") == ["gcp", "aws", "dataflow", "beets"]
+    assert metadata.get_all("Provides-Extra") == [
+        *("train", "pages", "gcp", "aws", "dataflow", "beets", "all")
+    ]
 
 
 def test_every_import_is_a_declared_need(metadata):

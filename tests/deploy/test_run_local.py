@@ -17,7 +17,7 @@ def checkout(tmp_path) -> Path:
     folder = tmp_path / "müsic tools"
     (folder / "requirements").mkdir(parents=True)
     shutil.copy(REPOSITORY / "run_local.sh", folder)
-    for name in ("runtime", "test"):
+    for name in ("base", "pages", "test"):
         (folder / "requirements" / f"{name}.lock").write_text(f"# {name}\n")
     return folder
 
@@ -83,7 +83,7 @@ def installed(checkout: Path, *locks: str) -> Path:
     return binaries
 
 
-@pytest.mark.parametrize("lock", ["runtime", "test"])
+@pytest.mark.parametrize("lock", ["base", "test"])
 def test_passes_arguments_working_folder_and_exit_code_on(checkout, lock):
     installed(checkout, lock)
     result = run(checkout, "tag", "my music", "--top-k", "2", "ü *")
@@ -92,8 +92,8 @@ def test_passes_arguments_working_folder_and_exit_code_on(checkout, lock):
 
 
 def test_a_changed_lock_is_installed_again(checkout):
-    installed(checkout, "runtime")
-    (checkout / "requirements" / "runtime.lock").write_text("# newer\n")
+    installed(checkout, "base")
+    (checkout / "requirements" / "base.lock").write_text("# newer\n")
     result = run(checkout, "tag", "x")
     assert "Bringing" in result.stderr
     assert "pip install" in result.stderr
@@ -101,7 +101,7 @@ def test_a_changed_lock_is_installed_again(checkout):
 
 
 def test_a_checkout_that_was_moved_is_installed_again(checkout):
-    installed(checkout, "runtime")
+    installed(checkout, "base")
     moved = checkout.rename(checkout.with_name("moved"))
     assert "Bringing" in run(moved, "tag", "x").stderr
     assert run(moved, "tag", "x").stderr == ""
@@ -125,7 +125,7 @@ def test_a_guard_whose_owner_died_does_not_stop_anyone(checkout):
 
 
 def test_called_through_a_link_it_uses_its_own_checkout(checkout, tmp_path):
-    installed(checkout, "runtime")
+    installed(checkout, "base")
     (tmp_path / "link").symlink_to("müsic tools/run_local.sh")
     result = subprocess.run(
         [str(tmp_path / "link"), "x"], capture_output=True, text=True, cwd=tmp_path
@@ -134,7 +134,7 @@ def test_called_through_a_link_it_uses_its_own_checkout(checkout, tmp_path):
 
 
 def test_a_search_path_for_cd_does_not_confuse_it(checkout):
-    installed(checkout, "runtime")
+    installed(checkout, "base")
     assert run(checkout, "x", CDPATH=f".:{checkout.parent}").returncode == 3
 
 
@@ -150,3 +150,30 @@ def test_no_arguments_explain_without_setting_anything_up(checkout):
     assert "run_local.sh tag LIBRARY     tag a folder of music" in result.stderr
     assert result.stdout == ""
     assert not (checkout / ".venv").exists()
+
+
+def test_a_command_that_needs_an_extra_gets_it_and_runs(checkout):
+    """The command hands itself back, with the extra's name; afterwards it runs as it was."""
+    binaries = installed(checkout, "base")
+    script(
+        binaries / "genrebeam",
+        f'if [ -e "{checkout}/.venv/.installed-pages" ]; then printf "<%s>" "$@"; exit 3; fi\n'
+        'exec "$GENREBEAM_RUN_LOCAL" with pages "$@"',
+    )
+    result = run(checkout, "map", "--out", "a b.html")
+    assert 'This command needs more libraries: adding "pages".' in result.stderr
+    assert "pages.lock" in result.stderr
+    assert result.stdout == "<map><--out><a b.html>"
+    assert result.returncode == 3
+
+
+def test_an_extra_that_is_there_and_not_found_is_not_tried_in_a_circle(checkout):
+    binaries = installed(checkout, "base", "pages")
+    script(
+        binaries / "genrebeam",
+        'if [ -z "$GENREBEAM_RUN_LOCAL" ]; then echo missing >&2; exit 2; fi\n'
+        'exec "$GENREBEAM_RUN_LOCAL" with pages "$@"',
+    )
+    result = run(checkout, "map")
+    assert result.stderr.endswith("missing\n")
+    assert result.returncode == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import glob
+import importlib.util
 import logging
 import os
 import sys
@@ -52,7 +53,9 @@ def begin_loading(track: Track, bundle: Bundle) -> Track:
 
 def needs_tensorflow(bundle: Bundle) -> bool:
     """Whether a bundle's network runs in TensorFlow: on a GPU always, on a CPU without ears."""
-    return not bundle.features.ears or has_gpu()
+    if not bundle.features.ears:
+        return True
+    return has_gpu() and importlib.util.find_spec("tensorflow") is not None
 
 
 @functools.cache
