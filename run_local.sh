@@ -110,13 +110,13 @@ if [ "$1" = test ]; then
 fi
 
 is_ready base || set_up_alone base
-export GENREBEAM_RUN_LOCAL="$here/run_local.sh"
+export _GENREBEAM_SCRIPT="$here/run_local.sh"
 if [ "$1" = with ]; then # genrebeam found that a command needs an extra, and handed it back
     extra=$2
     shift 2
     printf 'This command needs more libraries: adding "%s".\n' "$extra" >&2
     if is_ready "$extra"; then
-        unset GENREBEAM_RUN_LOCAL # it is there, yet not found: the message says what is missing
+        unset _GENREBEAM_SCRIPT # it is there, yet not found: the message says what is missing
     else
         set_up_alone "$extra"
     fi

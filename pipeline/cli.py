@@ -107,7 +107,7 @@ def _install(extra: str) -> None:
     If the extra is installed there and still not found, the script does not set the variable, so
     this is never tried in a circle.
     """
-    if script := os.environ.get("GENREBEAM_RUN_LOCAL"):
+    if script := os.environ.get("_GENREBEAM_SCRIPT"):
         sys.stdout.flush()
         os.execv(script, [script, "with", extra, *sys.argv[1:]])
 

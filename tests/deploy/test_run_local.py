@@ -158,7 +158,7 @@ def test_a_command_that_needs_an_extra_gets_it_and_runs(checkout):
     script(
         binaries / "genrebeam",
         f'if [ -e "{checkout}/.venv/.installed-pages" ]; then printf "<%s>" "$@"; exit 3; fi\n'
-        'exec "$GENREBEAM_RUN_LOCAL" with pages "$@"',
+        'exec "$_GENREBEAM_SCRIPT" with pages "$@"',
     )
     result = run(checkout, "map", "--out", "a b.html")
     assert 'This command needs more libraries: adding "pages".' in result.stderr
@@ -171,8 +171,8 @@ def test_an_extra_that_is_there_and_not_found_is_not_tried_in_a_circle(checkout)
     binaries = installed(checkout, "base", "pages")
     script(
         binaries / "genrebeam",
-        'if [ -z "$GENREBEAM_RUN_LOCAL" ]; then echo missing >&2; exit 2; fi\n'
-        'exec "$GENREBEAM_RUN_LOCAL" with pages "$@"',
+        'if [ -z "$_GENREBEAM_SCRIPT" ]; then echo missing >&2; exit 2; fi\n'
+        'exec "$_GENREBEAM_SCRIPT" with pages "$@"',
     )
     result = run(checkout, "map")
     assert result.stderr.endswith("missing\n")

@@ -210,3 +210,19 @@ def test_interrupted_run_leaves_a_valid_report(library, tmp_path, number):
     assert len([row for row in rows if row["status"] == "tagged"]) == changed
     assert f"{len(rows):,} files in" in shown
     assert not list(library.glob(".genrebeam*"))
+
+
+def test_a_missing_extra_goes_back_to_the_script_that_started_the_command(tmp_path):
+    """`run_local.sh` adds the extra and runs the same command line again."""
+    script = tmp_path / "run_local.sh"
+    script.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
+    script.chmod(0o755)
+    hidden = "import importlib.util, sys; importlib.util.find_spec = lambda name: None\n"
+    program = f"{hidden}from genrebeam.pipeline.cli import program; program()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, "map", "--out", "a b.html"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "_GENREBEAM_SCRIPT": str(script)},
+    )
+    assert result.stdout == "<with><pages><map><--out><a b.html>"
