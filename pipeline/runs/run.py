@@ -22,6 +22,7 @@ read, skipped by and undone.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -56,9 +57,9 @@ SHOWN = (
 )
 _LIBRARIES = (
     "apache-beam",
+    "onnxruntime",
     "tensorflow",
     "keras",
-    "librosa",
     "mutagen",
     "pyarrow",
     "soundfile",
@@ -447,4 +448,9 @@ def _end(run: Run, facts: dict[str, Any], state: str, seconds: float) -> Ended:
 
 
 def _versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in _LIBRARIES}
+    """Versions of the libraries that are installed; extras may not be."""
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
