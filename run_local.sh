@@ -43,7 +43,7 @@ stamp_of() {
 }
 
 is_set_up() {
-    [ -x "$venv/bin/genrebeam" ] && stamp_of "$1" | cmp -s - "$venv/.installed-$1"
+    [ -x "$venv/bin/genrebeam" ] && stamp_of "$1" 2>/dev/null | cmp -s - "$venv/.installed-$1"
 }
 
 is_ready() { # the test lock contains all others, with the same versions
