@@ -2,19 +2,8 @@
 
 An object appears whole or not at all. Both storages write one on condition: only where it still
 is the version that was read (its generation, its ETag), or only where there is none. Beam makes
-the clients, so that its options and credentials count.
-
-Why not `obstore` 0.12 (the Rust crate `object_store`), which knows Azure too? It cannot keep what
-is promised (tried with moto; Google by its documentation, because it speaks an interface that
-Google's emulator has not):
-
-- It cannot remove an object on condition: a lock that another run holds by now would go.
-- It reads type, encoding, language, disposition, cache control and own metadata. What it cannot
-  read it cannot keep: uploads lost S3's tags, storage class, encryption and key, expiry and
-  website redirect; on Google, the custom time.
-- A conditional upload is one request, with all of the content in memory: at most 5 GB on S3.
-- It refuses names with an empty folder (``a//b.mp3``), and one of them ends the whole listing.
-- It takes credentials and endpoints of its own, not Beam's options.
+the clients, so that its options and credentials count. Why
+there are own clients: `docs/decisions/bucket-clients.md`.
 """
 
 from __future__ import annotations
