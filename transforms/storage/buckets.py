@@ -2,8 +2,8 @@
 
 An object appears whole or not at all. Both storages write one on condition: only where it still
 is the version that was read (its generation, its ETag), or only where there is none. Beam makes
-the clients, so that its options and credentials count. Why
-there are own clients: `docs/decisions/bucket-clients.md`.
+the clients, so that its options and credentials count. `docs/decisions/bucket-clients.md` says why
+the clients are our own.
 """
 
 from __future__ import annotations
