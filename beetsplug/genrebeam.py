@@ -22,7 +22,7 @@ from genrebeam.model.errors import PathError
 from genrebeam.model.extras import MissingExtraError
 from genrebeam.pipeline.settings.job import bundle_named
 from genrebeam.pipeline.settings.options import UsageError
-from genrebeam.transforms.records import EXISTING, LEVELS, Decision, Outcome
+from genrebeam.transforms.records import EXISTING, LEVELS, Decision, Outcome, Status
 
 if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
@@ -213,7 +213,7 @@ class GenreBeamPlugin(BeetsPlugin):
         """The genres that an item shall have; None where it was not told."""
         path = displayable_path(item.path)
         if isinstance(found, Outcome):
-            tell = self._log.warning if found.status == "failed" else self._log.info
+            tell = self._log.warning if found.status == Status.FAILED else self._log.info
             tell("{}: {}", path, found.reason)
             return None
         if not found.genres:

@@ -26,6 +26,7 @@ from genrebeam.transforms.records import (
     Features,
     Outcome,
     Prediction,
+    Stage,
     Track,
     dropped,
     with_tags,
@@ -86,7 +87,7 @@ class Listener:
         try:
             track = with_tags(track, *read_header(path))
         except Exception as error:  # whatever a file does to its reader is an outcome
-            return dropped(track, "read_tags", error)
+            return dropped(track, Stage.READ_TAGS, error)
         begin_loading(track, self.bundle)
         return track, self._hear.submit(track)
 

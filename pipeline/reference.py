@@ -29,7 +29,7 @@ from genrebeam.pipeline.settings.config import (
     options_of,
     variable_of,
 )
-from genrebeam.transforms.records import STATUSES
+from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.schema import COLUMNS
 
 # Every command has these; they are listed once.
@@ -191,7 +191,7 @@ def _tables() -> Iterator[str]:
         ("code", "meaning"), [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     )
     yield from ("## Statuses", "", "What can become of a file in a run:", "")
-    yield from _table(("status", "meaning"), [(f"`{s}`", text) for s, text in STATUSES.items()])
+    yield from _table(("status", "meaning"), [(f"`{s}`", s.meaning) for s in Status])
     yield from ("## Columns of the report", "")
     yield "A column marked with * has a value in every row."
     yield ""

@@ -38,7 +38,7 @@ from genrebeam.transforms.library.dofns import (
 )
 from genrebeam.transforms.library.settle import read_tracks
 from genrebeam.transforms.library.skip import compact, key_of, size_and_time
-from genrebeam.transforms.records import Track
+from genrebeam.transforms.records import Status, Track
 from genrebeam.transforms.reports.dofns import WriteReport
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.dofns import ReadTags, Tag
@@ -226,7 +226,7 @@ def _walk_and_skip(
             | "count" >> beam.Map(progress.count_listed)
         )
         # The others get no row, so what is known about them does not change.
-        failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == "failed")
+        failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == Status.FAILED)
         return new, {"walked": failed}
     changed = matched | "skip unchanged" >> beam.ParDo(
         SkipUnchanged(job.settings, stopping)

@@ -48,7 +48,7 @@ from genrebeam.transforms.genre.dofns import EarsModelHandler, SetFailuresApart
 from genrebeam.transforms.library.dofns import SelectLabelled, Walk
 from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
 from genrebeam.transforms.library.walk import list_library
-from genrebeam.transforms.records import Features, Outcome, Track, printable
+from genrebeam.transforms.records import Features, Outcome, Stage, Status, Track, printable
 from genrebeam.transforms.storage import storage_of
 
 # How much of each track is heard, from its middle.
@@ -150,7 +150,8 @@ class WriteClips(beam.DoFn):
 
     def process(self, features: Features) -> Iterator[None]:
         self._clips.append(clip_of(features, self.labelling))
-        progress.count_outcome(Outcome(features.track, "heard", "decode", ""))
+        # It has its genre: for the progress it is done.
+        progress.count_outcome(Outcome(features.track, Status.TAGGED, Stage.DECODE, ""))
         if sum(clip.features.nbytes for clip in self._clips) >= _BYTES_PER_PART:
             self._flush()
         return iter(())
@@ -205,7 +206,7 @@ class WriteLeftOut(beam.DoFn):
 
     def process(self, outcome: Outcome) -> Iterator[None]:
         # A link that is not followed is not missing music.
-        if (outcome.status, outcome.stage) != ("refused", "walk"):
+        if (outcome.status, outcome.stage) != (Status.REFUSED, Stage.WALK):
             path, reason = printable(outcome.track.uri), printable(outcome.reason)
             self._files.append(LeftOut(path, outcome.stage, reason, outcome.error_type))
             progress.count_outcome(outcome)

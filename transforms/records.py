@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from enum import Flag, StrEnum, auto
 from typing import TYPE_CHECKING
 
 from genrebeam.model.errors import PathError
@@ -24,8 +25,6 @@ CONSISTENT = ("off", "album", "artist")
 # How finely genres are told: a style such as Punk, or its family, Rock.
 LEVELS = ("style", "family")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
-# The stage of a row whose genre a person chose; no later run chooses another.
-BY_HAND = "by_hand"
 # Genres that say nothing; what ``--treat-as-missing default`` stands for.
 CATCH_ALL = (
     "Other",
@@ -37,15 +36,93 @@ CATCH_ALL = (
     "None",
     "12",
 )
-# What can become of a file, and what that means.
-STATUSES = {
-    "tagged": "the genre was written into the file",
-    "would_tag": "dry run: the genre would be written",
-    "kept": "the file has a genre already, and `--existing` is `keep`",
-    "unchanged": "the file has this genre already, or has not changed since an earlier run",
-    "refused": "nothing is wrong with the file, but it gets no genre; `reason` says why",
-    "failed": "the file could not be read, decoded or written; `reason` says why",
-}
+
+
+class Trait(Flag):
+    """What a status means for a file."""
+
+    NONE = 0
+    # The file is as it shall be: later runs skip it.
+    SETTLED = auto()
+    # It got a genre, or would get it.
+    GIVEN = auto()
+    # It got none, and its reason is worth telling.
+    LEFT_ALONE = auto()
+
+
+class Status(StrEnum):
+    """What became of a file: the value in a row, its meaning, and what follows from it."""
+
+    TAGGED = "tagged", "the genre was written into the file", Trait.SETTLED | Trait.GIVEN
+    WOULD_TAG = "would_tag", "dry run: the genre would be written", Trait.GIVEN
+    KEPT = "kept", "the file has a genre already, and `--existing` is `keep`", Trait.SETTLED
+    UNCHANGED = (
+        "unchanged",
+        "the file has this genre already, or has not changed since an earlier run",
+        Trait.SETTLED,
+    )
+    REFUSED = (
+        "refused",
+        "nothing is wrong with the file, but it gets no genre; `reason` says why",
+        Trait.SETTLED | Trait.LEFT_ALONE,
+    )
+    FAILED = (
+        "failed",
+        "the file could not be read, decoded or written; `reason` says why",
+        Trait.LEFT_ALONE,
+    )
+
+    meaning: str
+    traits: Trait
+
+    def __new__(cls, value: str, meaning: str, traits: Trait) -> Status:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning, member.traits = meaning, traits
+        return member
+
+    @classmethod
+    def having(cls, trait: Trait) -> tuple[str, ...]:
+        """Values of the statuses with a trait."""
+        return tuple(status.value for status in cls if trait in status.traits)
+
+    @classmethod
+    def lacking(cls, trait: Trait) -> tuple[str, ...]:
+        """Values of the statuses without a trait."""
+        return tuple(status.value for status in cls if trait not in status.traits)
+
+
+class Stage(StrEnum):
+    """The last step that a file reached, or that failed."""
+
+    WALK = "walk"
+    SKIP = "skip"
+    READ_TAGS = "read_tags"
+    DECODE = "decode"
+    CLASSIFY = "classify"
+    VOTE = "vote"
+    TAG = "tag"
+    # A person chose its genre; no later run chooses another.
+    BY_HAND = "by_hand"
+    UNDO = "undo"
+
+
+_SETTLED = Status.having(Trait.SETTLED)
+# Refused at these for what may change without the file: its permissions, its links.
+_PASSING_STAGES = (Stage.WALK, Stage.TAG)
+
+
+def is_settled(status: str, stage: str) -> bool:
+    """Whether a row says that its file is as it shall be, so that later runs skip it.
+
+    Parameters
+    ----------
+    status, stage : str
+        As a report has them; whatever this version does not know settles nothing.
+    """
+    if status == Status.REFUSED and stage in _PASSING_STAGES:
+        return False
+    return status in _SETTLED
 
 
 class TrackError(PathError):
@@ -273,10 +350,8 @@ class Outcome:
     Parameters
     ----------
     track : Track
-    status : str
-        One of `STATUSES`.
-    stage : str
-        The last step that the file reached, or that failed.
+    status : Status
+    stage : Stage
     reason : str
         Why it has this status, for a person to read.
     error_type : str or None
@@ -295,8 +370,8 @@ class Outcome:
     """
 
     track: Track
-    status: str
-    stage: str
+    status: Status
+    stage: Stage
     reason: str
     error_type: str | None = None
     genres_after: tuple[str, ...] = ()
@@ -306,14 +381,19 @@ class Outcome:
     write_seconds: float | None = None
     error_message: str | None = None
 
+    @property
+    def was_classified(self) -> bool:
+        """Whether the file was decoded and classified, or failed at that."""
+        return self.decision is not None or self.stage in (Stage.DECODE, Stage.CLASSIFY)
 
-def dropped(track: Track, stage: str, error: BaseException) -> Outcome:
+
+def dropped(track: Track, stage: Stage, error: BaseException) -> Outcome:
     """The row of a file that goes no further.
 
     Parameters
     ----------
     track : Track
-    stage : str
+    stage : Stage
         The step that failed.
     error : BaseException
 
@@ -325,7 +405,7 @@ def dropped(track: Track, stage: str, error: BaseException) -> Outcome:
     refused = isinstance(error, Refusal)
     return Outcome(
         track=track,
-        status="refused" if refused else "failed",
+        status=Status.REFUSED if refused else Status.FAILED,
         stage=stage,
         reason=explain_error(error, stage, track.format),
         error_type=None if refused else type(error).__name__,
@@ -334,7 +414,7 @@ def dropped(track: Track, stage: str, error: BaseException) -> Outcome:
     )
 
 
-def explain_error(error: BaseException, stage: str, format: str) -> str:
+def explain_error(error: BaseException, stage: Stage, format: str) -> str:
     """What is wrong with a file and what can be done (see ``reasons.py``)."""
     kinds = tuple(kind.__name__ for kind in type(error).__mro__)
     return explain(kinds, reason_of(error), stage=stage, format=format)

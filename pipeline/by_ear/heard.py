@@ -21,7 +21,7 @@ from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
 from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError
 from genrebeam.transforms.library.fingerprint import fingerprint
 from genrebeam.transforms.library.formats import FORMATS
-from genrebeam.transforms.records import printable
+from genrebeam.transforms.records import Status, Trait, printable
 from genrebeam.transforms.reports.read import latest_rows, parts_of
 from genrebeam.transforms.storage import path_of, storage_of
 
@@ -31,7 +31,7 @@ _FACTS = (
 )
 _KEYS = ("uri", "fingerprint", "model_name", "model_version", "hear_s")
 # Rows of files that there is something to hear in.
-_MUSIC = ("tagged", "would_tag", "kept", "unchanged")
+_MUSIC = Status.lacking(Trait.LEFT_ALONE)
 # 50 MB of the default model's embeddings.
 _ROWS_AT_ONCE = 10_000
 

@@ -20,7 +20,7 @@ from genrebeam.pipeline.commands.command import (
 )
 from genrebeam.pipeline.settings.options import UsageError, add_writing_arguments
 from genrebeam.pipeline.views.terminal import safe
-from genrebeam.transforms.records import STATUSES, printable
+from genrebeam.transforms.records import Status, Trait, printable
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.by_hand import Known
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genrebeam.transforms.records import Outcome
     from genrebeam.transforms.tags.tag import TagPolicy
 
-_LEFT_ALONE = ("refused", "failed")
+_LEFT_ALONE = Status.having(Trait.LEFT_ALONE)
 _MOST_SHOWN = 20
 
 
@@ -155,7 +155,7 @@ def _tell_plan(outcomes: list[Outcome], n_unknown: int, arguments: argparse.Name
         path, tags = printable(outcome.track.uri), outcome.track.tags
         if outcome.status in _LEFT_ALONE:
             print(f"{safe(path)}: {safe(outcome.reason)}", file=sys.stderr)
-        elif outcome.status == "would_tag":
+        elif outcome.status == Status.WOULD_TAG:
             before = list(map(printable, tags.genres or tags.shadow))
             after = list(outcome.genres_after)
             files.append({"path": path, "genres": before, "becomes": after})
@@ -179,7 +179,7 @@ def _count_unknown(counts: dict[str, int], n_unknown: int) -> None:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    names = [*STATUSES, "unknown"]
+    names = [*Status, "unknown"]
     parts = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in names if counts.get(name)]
     total = sum(counts.values())
     return f"{total:,} choice{'' if total == 1 else 's'}: {', '.join(parts) or 'nothing to do'}"

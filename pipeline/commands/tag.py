@@ -22,7 +22,7 @@ from genrebeam.pipeline.settings.config import Setting, toml
 from genrebeam.pipeline.settings.job import TaggingJob, check_job, check_runner_arguments
 from genrebeam.pipeline.settings.options import UsageError, add_tagging_arguments
 from genrebeam.pipeline.views.terminal import is_terminal, safe, show_plan
-from genrebeam.transforms.records import STATUSES, printable
+from genrebeam.transforms.records import Status, printable
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.run import Ended, Run
@@ -105,7 +105,7 @@ def _run(
     _tell(job, run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
         return complain("interrupted; the report has every file that was done", INTERRUPTED)
-    return SOME_FAILED if facts["counts"].get("failed") else OK
+    return SOME_FAILED if facts["counts"].get(Status.FAILED) else OK
 
 
 def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[tuple[str, str]]:
@@ -162,7 +162,7 @@ def _tell(
         print(json.dumps({**told, "counts": facts["counts"], "genres": found.genres}))
     elif not quiet and is_terminal(sys.stdout):
         notes = [("report", report), ("tracks", run.tracks)]
-        if facts["counts"].get("tagged"):
+        if facts["counts"].get(Status.TAGGED):
             notes.append(("undo", f"genrebeam undo {shlex.quote(job.report)} --run {run.id}"))
         show_result(sys.stdout, _headline(facts), found, facts["library"], notes)
         return
@@ -179,7 +179,7 @@ def _headline(facts: dict[str, Any]) -> str:
     if facts["state"] == "launched":
         return "launched; the job does the rest"
     counts = facts["counts"]
-    parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in STATUSES if counts.get(s)]
+    parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in Status if counts.get(s)]
     total = sum(counts.values())
     files = f"{total:,} file{'' if total == 1 else 's'}"
     return f"{files} in {facts['seconds']:.1f} s: {', '.join(parts) or 'no music found'}"

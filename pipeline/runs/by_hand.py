@@ -15,7 +15,7 @@ from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, start_run
 from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.pipeline.views.terminal import tracked
-from genrebeam.transforms.records import BY_HAND, Outcome
+from genrebeam.transforms.records import Outcome, Stage
 from genrebeam.transforms.reports.corrections import Choice, Corrections
 from genrebeam.transforms.reports.read import latest_rows
 from genrebeam.transforms.reports.write import ReportWriter
@@ -137,11 +137,11 @@ def write_choices(
         "command": "apply",
         # No format at all: the run has not seen the whole library.
         "options": {"dry_run": False, "formats": []},
-        "settings": BY_HAND,
+        "settings": Stage.BY_HAND.value,
     }
 
     def execute() -> None:
-        rows = ReportWriter(run.tracks, run.folder, _PERSON, BY_HAND)
+        rows = ReportWriter(run.tracks, run.folder, _PERSON, Stage.BY_HAND.value)
         try:
             for one in tracked(shown, len(shown), watched):
                 if interruption.requested():

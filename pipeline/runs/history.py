@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from genrebeam.pipeline.runs.changes import began
 from genrebeam.pipeline.runs.run import Run, runs_of
 from genrebeam.transforms.library.fingerprint import fingerprint
-from genrebeam.transforms.records import TrackError, printable
+from genrebeam.transforms.records import Status, TrackError, Trait, printable
 from genrebeam.transforms.reports.pieces import last_of_each
 from genrebeam.transforms.reports.read import read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
@@ -91,14 +91,14 @@ def history_of(path: str, report: str) -> list[Event]:
         for row in last_of_each(rows, ["uri"], "finished_at").to_pylist():
             before, after = tuple(row["genres_before"]), tuple(row["genres_after"])
             common = {"time": row["finished_at"].isoformat(), "path": row["uri"], "run": run.id}
-            if before != known and row["status"] != "unchanged":
+            if before != known and row["status"] != Status.UNCHANGED:
                 events.append(Event(what="found", genres=before, **common))
                 known = before
-            if row["status"] in ("tagged", "would_tag"):
+            if row["status"] in Status.having(Trait.GIVEN):
                 model = f"{row['model_name']} {row['model_version']}".rstrip()
                 made = {"model": model, "confidence": row["confidence"]}
                 events.append(Event(what=row["status"], genres=after, **common, **made))
-                known = after if row["status"] == "tagged" else known
+                known = after if row["status"] == Status.TAGGED else known
         for entry in _unreported(run, names, events):
             genres = tuple(entry["genres_after"])
             events.append(Event(entry["time"], "tagged", genres, entry["path"], run.id))

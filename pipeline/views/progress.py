@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from genrebeam.pipeline.views.terminal import WIDEST_BAR, bar, console_of, is_terminal, safe
 from genrebeam.pipeline.views.time_left import TimeLeft
-from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.records import Outcome, Stage, Status, Track, Trait
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +27,7 @@ _STANDSTILL = 5.0
 _SECONDS_PER_LOOK = 1.0
 _MOST_GENRES = 4
 # From so many columns on there is room for the rate.
+_GIVEN = Status.having(Trait.GIVEN)
 _WIDE = 60
 
 
@@ -97,7 +98,7 @@ class _Counts:
                 self._seconds = 0.0
 
     def add_outcome(self, outcome: Outcome) -> None:
-        heard = outcome.decision is not None or outcome.stage in ("decode", "classify")
+        heard = outcome.was_classified
         size_bytes = outcome.track.size_bytes
         with self._lock:
             self._tick()
@@ -109,11 +110,11 @@ class _Counts:
                 self._unheard += 1
                 if not self._heard:
                     self._seconds = 0.0
-            if outcome.stage == "walk":  # never passed on as a track
+            if outcome.stage == Stage.WALK:  # never passed on as a track
                 self._listed += 1
             else:
                 self._bytes_left -= size_bytes
-            if outcome.decision is not None and outcome.status in ("tagged", "would_tag"):
+            if outcome.decision is not None and outcome.status in _GIVEN:
                 self._genres.update(outcome.decision.genres)
 
     def look(self) -> Progress:
@@ -222,12 +223,15 @@ def _frame(progress: Progress, waiting: RenderableType, width: int) -> Renderabl
         first, cells = waiting, [found if progress.listed else "starting"]
     above = Table.grid(padding=(0, 2, 0, 0))
     above.add_row(first, *(Text(cell, no_wrap=True) for cell in cells))
-    settled = {s: n for s, n in progress.statuses.items() if s in ("kept", "unchanged", "refused")}
-    parts = [f"{n:,} {status}" for status, n in settled.items()]
+    parts = [
+        f"{n:,} {status}"
+        for status, n in progress.statuses.items()
+        if status in set(Status) - {*_GIVEN, Status.FAILED}
+    ]
     most = sorted(progress.genres.items(), key=lambda pair: (-pair[1], pair[0]))
     parts += [f"{safe(genre)} {n:,}" for genre, n in most[:_MOST_GENRES]]
     below = Text(no_wrap=True, overflow="ellipsis")
-    if failed := progress.statuses.get("failed"):
+    if failed := progress.statuses.get(Status.FAILED):
         below.append(f"{failed:,} failed" + (", " if parts else ""), "red")
     below.append(", ".join(parts))
     return Group(above, below)

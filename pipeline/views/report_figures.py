@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genrebeam.pipeline.views.report_table import Tracks
+from genrebeam.transforms.records import Stage, Status
 from genrebeam.transforms.reports.read import in_order, statuses_of
 
 _MOST_GROUPS = 100
@@ -91,7 +92,7 @@ def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
     run = pc.index_in(rows["run"], pa.array(runs, pa.string())).cast(pa.int64())
     rows = _replaced(rows, "run", run)
     if len(runs) > 1:
-        is_news = pc.not_equal(rows["stage"], "skip").to_numpy()
+        is_news = pc.not_equal(rows["stage"], Stage.SKIP.value).to_numpy()
         order = np.lexsort((run.to_numpy(), is_news))
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
@@ -115,10 +116,10 @@ def headline(counts: dict[str, int]) -> str:
     if not total:
         return "No file was seen"
     files = f"{total:,} file{'' if total == 1 else 's'}"
-    would = counts.get("would_tag", 0)
-    if would and not counts.get("tagged"):
+    would = counts.get(Status.WOULD_TAG, 0)
+    if would and not counts.get(Status.TAGGED):
         return f"{would:,} of {files} would be tagged"
-    return f"{counts.get('tagged', 0):,} of {files} tagged"
+    return f"{counts.get(Status.TAGGED, 0):,} of {files} tagged"
 
 
 class Genres:
@@ -167,7 +168,7 @@ class Confidence:
         """Add rows."""
         heard = rows.select(["confidence", "status"]).filter(pc.is_valid(rows["confidence"]))
         values = heard["confidence"].to_numpy().clip(0, 1)
-        refused = pc.equal(heard["status"], "refused").to_numpy()
+        refused = pc.equal(heard["status"], Status.REFUSED.value).to_numpy()
         self._all += np.histogram(values, self._edges)[0]
         self._refused += np.histogram(values[refused], self._edges)[0]
         self._sum_given += float(values[~refused].sum(dtype=float))
@@ -342,9 +343,12 @@ class Problems:
 
     def add(self, rows: pa.Table) -> None:
         """Add rows."""
-        refused = pc.and_(pc.equal(rows["status"], "refused"), pc.not_equal(rows["stage"], "vote"))
+        refused = pc.and_(
+            pc.equal(rows["status"], Status.REFUSED.value),
+            pc.not_equal(rows["stage"], Stage.VOTE.value),
+        )
         bad = rows.select([*self._KEYS, "uri"])
-        bad = bad.filter(pc.or_(pc.equal(rows["status"], "failed"), refused))
+        bad = bad.filter(pc.or_(pc.equal(rows["status"], Status.FAILED.value), refused))
         groups = bad.group_by(list(self._KEYS)).aggregate([("uri", "list")])
         for *names, uris in _tuples(groups, (*self._KEYS, "uri_list")):
             key = tuple(names)

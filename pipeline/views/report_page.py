@@ -20,7 +20,7 @@ import pyarrow as pa
 from genrebeam.pipeline.runs.run import Run
 from genrebeam.pipeline.views.report_figures import figures, headline
 from genrebeam.pipeline.views.web_page import percent, write_web_page
-from genrebeam.transforms.records import printable
+from genrebeam.transforms.records import Status, printable
 
 
 def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: str) -> None:
@@ -81,7 +81,7 @@ class _RunFacts:
     @property
     def undo(self) -> str | None:
         """The command that takes its changes back."""
-        if self.undone or not self.counts.get("tagged"):
+        if self.undone or not self.counts.get(Status.TAGGED):
             return None
         return f"genrebeam undo {shlex.quote(self.home)} --run {self.id}"
 

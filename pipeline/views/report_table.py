@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genrebeam.transforms.records import Status
+
 # More rows make the page slow to open; the Parquet has them all.
 _MOST_ROWS = 50_000
 _N_BEST = 3
 _MOST_OFFERED = 500
 # Where not all have room, these have it first. What a run left as it was comes after them.
-_FIRST = ("failed", "refused", "tagged", "would_tag")
+_FIRST = [s.value for s in (Status.FAILED, Status.REFUSED, Status.TAGGED, Status.WOULD_TAG)]
 
 
 class Tracks:
@@ -73,7 +75,7 @@ class Tracks:
 def _places(rows: pa.Table) -> np.ndarray:
     """What decides which rows have room: the lower, the rather; ``(n,) float64``."""
     kind = pc.fill_null(pc.index_in(rows["status"], pa.array(_FIRST)), len(_FIRST)).to_numpy()
-    kind = np.where(kind == _FIRST.index("would_tag"), _FIRST.index("tagged"), kind)
+    kind = np.where(kind == _FIRST.index(Status.WOULD_TAG), _FIRST.index(Status.TAGGED), kind)
     confidence = pc.fill_null(rows["confidence"].cast(pa.float64()), 1.5).to_numpy()
     return 2 * kind + confidence.clip(0, 1.5)
 
@@ -81,7 +83,7 @@ def _places(rows: pa.Table) -> np.ndarray:
 def _table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
     confidence = rows["confidence"].to_numpy()
     unheard = np.isnan(confidence)
-    failed = pc.equal(rows["status"], "failed").to_numpy()
+    failed = pc.equal(rows["status"], Status.FAILED.value).to_numpy()
     rows = rows.take(np.lexsort((confidence, unheard & ~failed, unheard)))
     columns = {name: rows[name].to_pylist() for name in rows.column_names}
     names = [uri.rpartition("/")[2] for uri in columns["uri"]]

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genrebeam.pipeline.views.terminal import WIDEST_BAR, bar, console_of, grid, pairs, safe
+from genrebeam.transforms.records import Status, Trait
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 _MOST_GENRES = 12
-_GIVEN = ("tagged", "would_tag")
+_GIVEN = Status.having(Trait.GIVEN)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def summarise(rows: Iterable[pa.Table], *, n_slowest: int = 3, n_failed: int = 1
         counted = pc.list_flatten(given["genres_after"]).value_counts().to_pylist()
         genres.update({entry["values"]: entry["counts"] for entry in counted})
         slowest = heapq.nlargest(n_slowest, [*slowest, *_took(piece)], key=lambda pair: pair[1])
-        broken = piece.filter(pc.equal(piece["status"], "failed"))
+        broken = piece.filter(pc.equal(piece["status"], Status.FAILED.value))
         all_failed += len(broken)
         why = zip(broken["uri"].to_pylist(), broken["reason"].to_pylist(), strict=True)
         failed = heapq.nsmallest(n_failed, [*failed, *why])

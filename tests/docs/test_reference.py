@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from genrebeam.pipeline.reference import reference
-from genrebeam.transforms.records import STATUSES
+from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.schema import COLUMNS, SCHEMA
 from tests import REPOSITORY
 
@@ -40,7 +40,7 @@ def test_reference_needs_neither_beam_nor_tensorflow():
 def test_every_column_and_status_is_explained():
     assert [column.name for column in COLUMNS] == SCHEMA.names
     assert all(column.meaning for column in COLUMNS)
-    assert all(STATUSES.values())
+    assert all(status.meaning for status in Status)
 
 
 def test_no_option_is_without_an_explanation():

@@ -15,7 +15,7 @@ from typing import Any
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio.decode import DecodeError, open_audio
 from genrebeam.transforms.audio.features import Heard, TooShort, hear
-from genrebeam.transforms.records import Features, Outcome, Track, TrackError, dropped
+from genrebeam.transforms.records import Features, Outcome, Stage, Track, TrackError, dropped
 from genrebeam.transforms.storage import storage_of
 
 # A decoder that takes longer than this hangs: hours of audio are decoded in less.
@@ -135,7 +135,7 @@ def features_of(track: Track, future: Future, timeout_s: float) -> Features | Ou
     try:
         heard: Heard = result_of(future, track.uri, timeout_s)
     except Exception as error:  # whatever a file does to its decoder is a row
-        return dropped(track, "decode", error)
+        return dropped(track, Stage.DECODE, error)
     known = {k: v for k, v in dataclasses.asdict(track.audio).items() if v is not None}
     decoded = {k: v for k, v in dataclasses.asdict(heard.audio).items() if v is not None}
     audio = dataclasses.replace(track.audio, **{**known, **decoded})

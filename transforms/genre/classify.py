@@ -23,7 +23,7 @@ from genrebeam.model.head import Head, embedding_of, inputs_of, sound_of
 from genrebeam.model.loading import import_tensorflow, silenced
 from genrebeam.transforms.audio.pool import default_processes
 from genrebeam.transforms.reasons import explain
-from genrebeam.transforms.records import Outcome, Prediction, Track
+from genrebeam.transforms.records import Outcome, Prediction, Stage, Status, Track
 
 if TYPE_CHECKING:
     import keras
@@ -330,9 +330,9 @@ def failed(prediction: Prediction) -> Outcome:
     track = prediction.track
     return Outcome(
         track=track,
-        status="failed",
-        stage="classify",
-        reason=explain((error_type,), reason, stage="classify", format=track.format),
+        status=Status.FAILED,
+        stage=Stage.CLASSIFY,
+        reason=explain((error_type,), reason, stage=Stage.CLASSIFY, format=track.format),
         error_type=error_type,
         error_message=reason,
         genres_after=track.tags.genres,

@@ -20,7 +20,7 @@ from genrebeam.transforms.library.skip import (
     take_failed,
 )
 from genrebeam.transforms.library.walk import list_library
-from genrebeam.transforms.records import Outcome, Track, dropped
+from genrebeam.transforms.records import Outcome, Stage, Track, dropped
 from genrebeam.transforms.tags.families.family import TagForm
 
 
@@ -143,7 +143,7 @@ class SelectLabelled(beam.DoFn):
         try:
             track = with_header(track)
         except Exception as error:  # whatever a file does to its reader is a row
-            yield TaggedOutput("outcomes", dropped(track, "read_tags", error))
+            yield TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
             return
         if self.labelling(track) is None:
             Metrics.counter("genrebeam", "unlabelled").inc()

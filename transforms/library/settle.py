@@ -20,7 +20,7 @@ from genrebeam.transforms.library.skip import (
     skip_unchanged,
     take_failed,
 )
-from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.records import Outcome, Status, Track
 from genrebeam.transforms.tags.families.family import TagForm
 
 
@@ -94,7 +94,7 @@ def take_what_failed(
     """
     with Match(("listed", "earlier"), workplace) as names:
         for outcome in _add_all(names, listed, earlier, stopping):
-            if outcome.status == "failed":
+            if outcome.status == Status.FAILED:
                 yield outcome
         for _, found in names.groups():
             if stopping():

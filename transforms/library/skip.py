@@ -20,11 +20,13 @@ import pyarrow.parquet as pq
 from genrebeam.transforms.library.fingerprint import fingerprint
 from genrebeam.transforms.library.formats import format_of
 from genrebeam.transforms.records import (
-    BY_HAND,
     AudioFacts,
     FileTags,
     Outcome,
+    Stage,
+    Status,
     Track,
+    is_settled,
     printable,
     with_tags,
 )
@@ -35,10 +37,6 @@ from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.families.family import TagForm
 from genrebeam.transforms.tags.header import read_header
 
-# After these the file is as it shall be. A dry run and a failure leave work to do.
-_SETTLED = ("tagged", "kept", "unchanged", "refused")
-# Refused for what may change without the file: its permissions, its links.
-_PASSING_STAGES = ("walk", "tag")
 _ANY_FORM = TagForm()
 # How exactly file systems keep times, in ns: SMB, exFAT, many servers, FAT.
 _GRAINS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
@@ -100,14 +98,12 @@ class Earlier:
     @property
     def is_settled(self) -> bool:
         """Whether the file was as it shall be."""
-        if self.status == "refused":
-            return self.stage not in _PASSING_STAGES
-        return self.status in _SETTLED
+        return is_settled(self.status, self.stage)
 
     @property
     def is_by_hand(self) -> bool:
         """Whether a person chose its genre, so that no model and no option changes it."""
-        return self.stage == BY_HAND and self.is_settled
+        return self.stage == Stage.BY_HAND and self.is_settled
 
     def settles(self, settings: str) -> bool:
         """Whether a run with these settings has nothing to decide."""
@@ -240,8 +236,8 @@ def _latest(earlier: Iterable[Earlier]) -> Earlier | None:
 def _as_before(track: Track, earlier: Earlier, reason: str) -> Outcome:
     return Outcome(
         track=with_tags(track, earlier.tags, earlier.audio),
-        status="unchanged",
-        stage=BY_HAND if earlier.is_by_hand else "skip",
+        status=Status.UNCHANGED,
+        stage=Stage.BY_HAND if earlier.is_by_hand else Stage.SKIP,
         reason="a person chose its genre" if earlier.is_by_hand else reason,
         genres_after=tuple(earlier.genres_after),
         confidence=earlier.confidence,
@@ -364,5 +360,5 @@ def skip_moved(
 def take_failed(listed: Iterable[Track], earlier: Iterable[Earlier]) -> Iterator[Track]:
     """Take a file whose latest row says ``failed``."""
     latest = _latest(earlier)
-    if latest is not None and latest.status == "failed":
+    if latest is not None and latest.status == Status.FAILED:
         yield from listed

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from genrebeam.transforms.library.formats import FORMATS, format_of
-from genrebeam.transforms.records import Outcome, Track, TrackError, dropped
+from genrebeam.transforms.records import Outcome, Stage, Status, Track, TrackError, dropped
 from genrebeam.transforms.storage import Found, storage_of
 from genrebeam.transforms.storage.local import clean_abandoned, is_temporary
 
@@ -81,7 +81,7 @@ def _walk_folders(
         except OSError as error:
             if folder == root:
                 raise
-            yield dropped(Track(folder, ""), "walk", error)
+            yield dropped(Track(folder, ""), Stage.WALK, error)
             continue
         subfolders = []
         for entry in look_up(entries):
@@ -92,7 +92,7 @@ def _walk_folders(
             try:
                 is_link, is_folder = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
             except OSError as error:  # some network drives look it up, and fail
-                yield dropped(Track(entry.path, format_of(entry.name)), "walk", error)
+                yield dropped(Track(entry.path, format_of(entry.name)), Stage.WALK, error)
                 continue
             if is_link:
                 yield from _follow(entry.path, real_root, formats)
@@ -100,7 +100,7 @@ def _walk_folders(
                 subfolders.append(entry.path)
                 if format_of(entry.name) in formats:
                     why = ListingError(entry.path, "a folder with the name of an audio file")
-                    yield dropped(Track(entry.path, format_of(entry.name)), "walk", why)
+                    yield dropped(Track(entry.path, format_of(entry.name)), Stage.WALK, why)
             elif format_of(entry.name) in formats:
                 yield _track(entry.path, entry.stat)
         folders.extend(reversed(subfolders))
@@ -143,7 +143,7 @@ def _track(path: str, look: Callable[[], os.stat_result]) -> Track | Outcome:
         if not stat.S_ISREG(facts.st_mode):
             raise ListingError(path, "not a regular file")
     except (OSError, ListingError) as error:
-        return dropped(track, "walk", error)
+        return dropped(track, Stage.WALK, error)
     return Track(path, track.format, facts.st_size, facts.st_mtime_ns)
 
 
@@ -160,10 +160,10 @@ def _follow(path: str, real_root: str, formats: Collection[str]) -> Iterator[Tra
         is_folder = os.path.isdir(target)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            yield dropped(link, "walk", SymlinkError(path, "symbolic link in a circle"))
+            yield dropped(link, Stage.WALK, SymlinkError(path, "symbolic link in a circle"))
         elif kind:
             reason = "broken symbolic link" if error.errno == errno.ENOENT else str(error.strerror)
-            yield dropped(link, "walk", SymlinkError(path, reason))
+            yield dropped(link, Stage.WALK, SymlinkError(path, reason))
         return
     if not is_folder and not kind:
         return
@@ -186,7 +186,7 @@ def _follow(path: str, real_root: str, formats: Collection[str]) -> Iterator[Tra
 
 
 def _refused(track: Track, reason: str) -> Outcome:
-    return Outcome(track, status="refused", stage="walk", reason=reason)
+    return Outcome(track, status=Status.REFUSED, stage=Stage.WALK, reason=reason)
 
 
 def list_library(

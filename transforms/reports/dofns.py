@@ -8,7 +8,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from genrebeam.model.bundle import Bundle
-from genrebeam.transforms.records import STATUSES, Outcome
+from genrebeam.transforms.records import Outcome, Status
 from genrebeam.transforms.reports.write import ReportWriter
 
 
@@ -35,7 +35,7 @@ class WriteReport(beam.DoFn):
         self.observe = observe
 
     def setup(self) -> None:
-        self._counters = {status: Metrics.counter("genrebeam", status) for status in STATUSES}
+        self._counters = {status: Metrics.counter("genrebeam", status) for status in Status}
 
     def start_bundle(self) -> None:
         self._writer = ReportWriter(*self.report)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genrebeam.transforms.records import STATUSES, printable, reason_of
+from genrebeam.transforms.records import Status, printable, reason_of
 from genrebeam.transforms.reports.pieces import Pieces, last_of_each
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import storage_of
@@ -162,7 +162,7 @@ def statuses_of(rows: Iterable[pa.Table]) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        In the order of `genrebeam.transforms.records.STATUSES`; without those that no row has.
+        In the order of `genrebeam.transforms.records.Status`; without those that no row has.
     """
     counted: Counter[str] = Counter()
     for piece in rows:
@@ -173,5 +173,5 @@ def statuses_of(rows: Iterable[pa.Table]) -> dict[str, int]:
 
 
 def in_order(counted: Counter[str]) -> dict[str, int]:
-    """Counts of statuses in the order of `STATUSES`; without those that are 0."""
-    return {status: counted[status] for status in STATUSES if counted[status]}
+    """Counts of statuses in the order of `Status`; without those that are 0."""
+    return {status.value: counted[status] for status in Status if counted[status]}

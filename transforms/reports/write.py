@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.transforms.library.fingerprint import fingerprint
-from genrebeam.transforms.records import Decision, Outcome, printable
+from genrebeam.transforms.records import Decision, Outcome, Status, Trait, printable
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import storage_of
 
 # A part is written after so many rows or seconds: what a run that dies can lose at most.
 _ROWS_PER_PART = 10_000
 _SECONDS_PER_PART = 60.0
+_SETTLED = Status.having(Trait.SETTLED)
 
 
 def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
@@ -95,9 +96,8 @@ def _genres_alone(decision: Decision | None) -> list[str] | None:
 
 def _fingerprint(outcome: Outcome) -> str | None:
     """Of a file that was listened to; what a header tells is read as fast anywhere."""
-    heard = outcome.decision is not None or outcome.stage == "decode"
-    settled = outcome.status in ("tagged", "unchanged", "refused")
-    return fingerprint(outcome.track.uri) if heard and settled else outcome.fingerprint
+    known = outcome.was_classified and outcome.status in _SETTLED
+    return fingerprint(outcome.track.uri) if known else outcome.fingerprint
 
 
 def _text(value: str | None) -> str | None:

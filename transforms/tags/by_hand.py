@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from genrebeam.transforms.library.fingerprint import fingerprint
 from genrebeam.transforms.library.formats import format_of
 from genrebeam.transforms.records import (
-    BY_HAND,
     Outcome,
+    Stage,
+    Status,
     Track,
     dropped,
     printable,
@@ -68,32 +69,34 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
     """
     choice = shown.choice
     track = Track(path_of(choice.uri), format_of(choice.uri))
-    if shown.stage == "walk":  # such as a link that leads out of the library
-        return Outcome(track, "refused", "walk", shown.reason)
+    if shown.stage == Stage.WALK:  # such as a link that leads out of the library
+        return Outcome(track, Status.REFUSED, Stage.WALK, shown.reason)
     try:
         if not _is_inside(track.uri, path_of(shown.library)):
-            return Outcome(track, "refused", "walk", "leads out of the run's library")
+            return Outcome(track, Status.REFUSED, Stage.WALK, "leads out of the run's library")
         found = storage_of(track.uri).find(track.uri)
         track = track.as_written(found.size, found.mtime_ns)
         track = with_tags(track, *read_header(track.uri, policy.form))
     except Exception as error:  # whatever a file does to its reader is a row
-        return dropped(track, "read_tags", error)
-    outcome = Outcome(track, "refused", "tag", "", genres_after=track.tags.genres)
+        return dropped(track, Stage.READ_TAGS, error)
+    outcome = Outcome(track, Status.REFUSED, Stage.TAG, "", genres_after=track.tags.genres)
     if why := _what_changed(track, shown):
         return dataclasses.replace(outcome, reason=why)
     by_hand = dataclasses.replace(
-        outcome, stage=BY_HAND, reason=f"{choice.kind} by hand", genres_after=choice.genres
+        outcome, stage=Stage.BY_HAND, reason=f"{choice.kind} by hand", genres_after=choice.genres
     )
     if has_genres(track.tags, choice.genres):
-        kept = dataclasses.replace(by_hand, status="unchanged", fingerprint=fingerprint(track.uri))
+        kept = dataclasses.replace(
+            by_hand, status=Status.UNCHANGED, fingerprint=fingerprint(track.uri)
+        )
         return dataclasses.replace(kept, reason=f"has this genre already; {kept.reason}")
     if policy.dry_run:
         in_the_way = obstacle(track, policy.write)
         if in_the_way:
-            return dropped(track, "tag", in_the_way)
-        return dataclasses.replace(by_hand, status="would_tag")
+            return dropped(track, Stage.TAG, in_the_way)
+        return dataclasses.replace(by_hand, status=Status.WOULD_TAG)
     done = written(by_hand, journal, policy)
-    if done.status != "tagged":
+    if done.status != Status.TAGGED:
         return done
     return dataclasses.replace(done, fingerprint=fingerprint(track.uri))
 

@@ -11,6 +11,7 @@ from genrebeam.transforms.in_flight import InFlight, stops_now
 from genrebeam.transforms.records import (
     Decision,
     Outcome,
+    Stage,
     Track,
     dropped,
     with_tags,
@@ -47,12 +48,12 @@ class ReadTags(beam.DoFn):
                 return
             error = None if self.policy.dry_run else obstacle(track, self.policy.write)
             if error:
-                yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "tag", error))
+                yield beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.TAG, error))
                 return
         except Exception as error:  # whatever a file does to its reader is a row
             if stops_now(self.stopping):
                 return
-            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, "read_tags", error))
+            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
             return
         yield track
 

@@ -15,6 +15,8 @@ from genrebeam.transforms.records import (
     Decision,
     FileTags,
     Outcome,
+    Stage,
+    Status,
     TagWriteError,
     Track,
     TrackError,
@@ -162,8 +164,8 @@ def kept(track: Track) -> Outcome:
     """The row of a file whose genre stays as it is."""
     return Outcome(
         track=track,
-        status="kept",
-        stage="read_tags",
+        status=Status.KEPT,
+        stage=Stage.READ_TAGS,
         reason="has a genre already" + _shadow_note(track.tags),
         genres_after=track.tags.genres or track.tags.shadow,
     )
@@ -198,8 +200,8 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     track = decision.track
     outcome = Outcome(
         track=track,
-        status="refused",
-        stage="vote",
+        status=Status.REFUSED,
+        stage=Stage.VOTE,
         reason=decision.reason,
         genres_after=track.tags.genres,
         decision=decision,
@@ -208,19 +210,19 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
         return outcome
     planned = policy.plan(policy.existing_genres(track), decision.genres)
     custom = policy.custom(decision)
-    outcome = dataclasses.replace(outcome, stage="tag", genres_after=planned)
+    outcome = dataclasses.replace(outcome, stage=Stage.TAG, genres_after=planned)
     if has_genres(track.tags, planned) and custom.items() <= dict(track.tags.custom).items():
         reason = f"has this genre already ({outcome.reason})"
-        return dataclasses.replace(outcome, status="unchanged", reason=reason)
+        return dataclasses.replace(outcome, status=Status.UNCHANGED, reason=reason)
     reason = outcome.reason + _shadow_note(track.tags, written=True)
     outcome = dataclasses.replace(outcome, reason=reason)
     if policy.dry_run:
         error = obstacle(track, policy.write)
         note = ""
         if error:
-            why = explain_error(error, "tag", track.format)
+            why = explain_error(error, Stage.TAG, track.format)
             note = f"; but it could not be written: {why}"
-        return dataclasses.replace(outcome, status="would_tag", reason=outcome.reason + note)
+        return dataclasses.replace(outcome, status=Status.WOULD_TAG, reason=outcome.reason + note)
     return written(outcome, journal, policy, custom)
 
 
@@ -249,7 +251,7 @@ def written(
     try:
         track = write_genres(track, outcome.genres_after, journal, policy, custom)
     except Exception as error:  # whatever a file does to its writer is a row
-        return dataclasses.replace(dropped(track, "tag", error), decision=outcome.decision)
+        return dataclasses.replace(dropped(track, Stage.TAG, error), decision=outcome.decision)
     return dataclasses.replace(
-        outcome, track=track, status="tagged", write_seconds=time.perf_counter() - started
+        outcome, track=track, status=Status.TAGGED, write_seconds=time.perf_counter() - started
     )

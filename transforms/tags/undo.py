@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from genrebeam.transforms.records import Track, explain_error
+from genrebeam.transforms.records import Stage, Track, explain_error
 from genrebeam.transforms.storage import ChangedMeanwhile, Found, storage_of
 from genrebeam.transforms.tags.patch import Patch, digest
 
@@ -164,7 +164,7 @@ def undo(
     try:
         return _undo_file(path, Patch.from_json(entry["undo"]), entry, dry_run, elsewhere)
     except Exception as error:  # whatever a file does is told, and the next one is undone
-        return Undone(path, "failed", explain_error(error, "undo", entry.get("format", "")))
+        return Undone(path, "failed", explain_error(error, Stage.UNDO, entry.get("format", "")))
 
 
 def _undo_file(

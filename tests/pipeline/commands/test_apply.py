@@ -11,7 +11,7 @@ from mutagen.flac import FLAC
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.transforms.library.skip import Earlier, unchanged
-from genrebeam.transforms.records import BY_HAND, Track
+from genrebeam.transforms.records import Stage, Track
 from tests.conftest import files_of, read_rows, tone, write_audio
 
 
@@ -263,5 +263,5 @@ def test_a_file_that_is_named_is_tagged_anew(library, tag, save):
 
 
 def test_a_choice_that_could_not_be_written_protects_nothing():
-    refused = Earlier("refused", "tag", 1, 1, BY_HAND, run="1")
+    refused = Earlier("refused", "tag", 1, 1, Stage.BY_HAND, run="1")
     assert unchanged(Track("/a.flac", "flac", 1, 1), [refused], "other") is None

@@ -1,0 +1,44 @@
+"""What a status and a stage mean."""
+
+import pickle
+
+import pyarrow as pa
+import pytest
+
+from genrebeam.transforms.records import Outcome, Stage, Status, Track, Trait, is_settled
+
+
+def test_a_status_is_its_text_with_a_meaning():
+    assert Status("would_tag") is Status.WOULD_TAG
+    assert Status.WOULD_TAG == "would_tag" == f"{Status.WOULD_TAG}"
+    assert pickle.loads(pickle.dumps(Status.KEPT)) is Status.KEPT
+    assert pa.array([Status.KEPT]).to_pylist() == ["kept"]
+    assert all(status.meaning for status in Status)
+
+
+def test_what_follows_from_a_status_is_said_with_it():
+    assert Status.having(Trait.SETTLED) == ("tagged", "kept", "unchanged", "refused")
+    assert Status.having(Trait.GIVEN) == ("tagged", "would_tag")
+    assert Status.lacking(Trait.LEFT_ALONE) == ("tagged", "would_tag", "kept", "unchanged")
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "settled"),
+    [
+        ("tagged", "tag", True),
+        ("refused", "vote", True),
+        ("refused", "tag", False),
+        ("refused", "walk", False),
+        ("failed", "decode", False),
+        ("would_tag", "tag", False),
+        ("of a later version", "tag", False),
+    ],
+)
+def test_rows_that_later_runs_skip(status, stage, settled):
+    assert is_settled(status, stage) is settled
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_file_that_no_decoder_could_read_counts_as_classified(stage):
+    outcome = Outcome(Track("a.mp3", "mp3"), Status.FAILED, stage, "damaged")
+    assert outcome.was_classified == (stage in ("decode", "classify"))
