@@ -20,7 +20,7 @@ from genrebeam.transforms.library.skip import Earlier, read_earlier
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Outcome, Track
 from genrebeam.transforms.reports.write import ReportWriter
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:

@@ -42,7 +42,7 @@ from genrebeam.transforms.records import Status, Track
 from genrebeam.transforms.reports.dofns import WriteReport
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.dofns import ReadTags, Tag
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.rewrite import WritePolicy
 from genrebeam.transforms.tags.tag import TagPolicy
 

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.runs.by_hand import look_up, rehearse
     from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
     from genrebeam.transforms.storage import absolute, path_of
-    from genrebeam.transforms.tags.families.family import TagForm
+    from genrebeam.transforms.tags.formats.format import TagForm
     from genrebeam.transforms.tags.rewrite import WritePolicy
     from genrebeam.transforms.tags.tag import TagPolicy
 

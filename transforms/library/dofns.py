@@ -21,7 +21,7 @@ from genrebeam.transforms.library.skip import (
 )
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Outcome, Stage, Track, dropped
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 
 
 class Walk(beam.DoFn):

@@ -21,7 +21,7 @@ from genrebeam.transforms.library.skip import (
     take_failed,
 )
 from genrebeam.transforms.records import Outcome, Status, Track
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 
 
 def settle(

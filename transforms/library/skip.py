@@ -34,7 +34,7 @@ from genrebeam.transforms.reports.pieces import Pieces, last_of_each
 from genrebeam.transforms.reports.read import RUN, read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_header
 
 _ANY_FORM = TagForm()

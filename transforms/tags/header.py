@@ -1,6 +1,6 @@
 """The header of a file: its tags and audio facts are read, its genre is written.
 
-mutagen opens the file; its family knows where the genre is (see ``families/``).
+mutagen opens the file; its format knows where the genre is (see ``formats/``).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from genrebeam.transforms.records import (
     reason_of,
 )
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.families import family_of
-from genrebeam.transforms.tags.families.family import (
+from genrebeam.transforms.tags.formats import format_of
+from genrebeam.transforms.tags.formats.format import (
     CONFIDENCE,
     DAMAGE,
     MODEL,
     RIFF_JOINT,
-    Family,
+    Format,
     TagForm,
 )
-from genrebeam.transforms.tags.families.mapping import values_of
+from genrebeam.transforms.tags.formats.mapping import values_of
 from genrebeam.transforms.tags.untaggable import why_untaggable
 
 _ANY_FORM = TagForm()
@@ -58,7 +58,7 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
     OSError
         If it cannot be opened.
     """
-    file, family, second = _open(path)
+    file, format, second = _open(path)
     info = file.info
     audio = AudioFacts(
         duration_s=_positive(getattr(info, "length", None)),
@@ -68,13 +68,13 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
     )
     if file.tags is None:
         return FileTags(shadow=second), audio
-    title, artist, album, album_artist = (_first_text(file.tags, key) for key in family.text)
-    custom = {name: family.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
+    title, artist, album, album_artist = (_first_text(file.tags, key) for key in format.text)
+    custom = {name: format.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
     tags = FileTags(
         title=title,
         artist=artist,
         album=album,
-        genres=tuple(filter(None, (genre.strip() for genre in family.read(file.tags, form)))),
+        genres=tuple(filter(None, (genre.strip() for genre in format.read(file.tags, form)))),
         custom=tuple((name, text) for name, text in custom.items() if text is not None),
         shadow=second,
         album_artist=album_artist,
@@ -109,8 +109,8 @@ def read_header_if_any(path: str) -> tuple[FileTags, AudioFacts, str | None]:
         return FileTags(), AudioFacts(), reason_of(error)
 
 
-def _open(path: str) -> tuple[Any, Family, tuple[str, ...]]:
-    """What mutagen makes of a file, its family, and the genres of its second tag."""
+def _open(path: str) -> tuple[Any, Format, tuple[str, ...]]:
+    """What mutagen makes of a file, its format, and the genres of its second tag."""
     with storage_of(path).open_header(path) as stream:
         if not stream.read(1):
             raise TagReadError(path, "empty file")
@@ -121,21 +121,21 @@ def _open(path: str) -> tuple[Any, Family, tuple[str, ...]]:
         stream.seek(0)
         try:
             file = mutagen.File(filename=path, fileobj=stream)
-            family = family_of(file)
-            if family is not None:
-                family.complete(file, stream)
-                second = family.second_genres(stream)
+            format = format_of(file)
+            if format is not None:
+                format.complete(file, stream)
+                second = format.second_genres(stream)
         except mutagen.MutagenError as error:
             raise TagReadError(path, _reason(error, path)) from error
         except DAMAGE as error:
             raise TagReadError(path, f"damaged ({type(error).__name__}: {error})") from error
     if file is None:
         raise TagReadError(path, "not an audio file of a known format")
-    if family is None:
+    if format is None:
         raise NoTagField(path, f"{type(file).__name__} files have no place for a genre")
     if getattr(file.info, "codec", "").startswith("drms"):
         raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
-    return file, family, second
+    return file, format, second
 
 
 def _reason(error: Exception, path: str) -> str:
@@ -189,10 +189,10 @@ def write_fields(
     """
     custom = custom or {}
     try:
-        file, family, _ = _open(copy)
-        others = family.others(file)
-        family.check(file)
-        family.write(file, genres, custom, form)
+        file, format, _ = _open(copy)
+        others = format.others(file)
+        format.check(file)
+        format.write(file, genres, custom, form)
         written, _, second = _open(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
@@ -201,12 +201,12 @@ def write_fields(
         raise TagWriteError(path, reason) from error
     if written.tags is None:
         raise TagWriteError(path, "too damaged to be tagged: the tag would not be found again")
-    found = family.read(written.tags, form)
+    found = format.read(written.tags, form)
     if tuple(found) != tuple(genres):
         raise TagWriteError(path, f"its genre would be read back as {found}")
     if not agrees(second, genres):
         raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
-    if any(family.read_custom(written.tags, name) != text for name, text in custom.items()):
+    if any(format.read_custom(written.tags, name) != text for name, text in custom.items()):
         raise TagWriteError(path, "its confidence and model would not be read back")
-    if family.others(written) != others:
+    if format.others(written) != others:
         raise TagWriteError(path, "writing would change other tags")

@@ -1,6 +1,6 @@
 """Tag: decide what a file's genre becomes, and write it.
 
-``families/`` knows each format, ``rewrite.py`` how a file is changed safely; this step has
+``formats/`` knows each format, ``rewrite.py`` how a file is changed safely; this step has
 the rules.
 """
 
@@ -24,7 +24,7 @@ from genrebeam.transforms.records import (
     explain_error,
 )
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.families.family import CONFIDENCE, MODEL, TagForm
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, TagForm
 from genrebeam.transforms.tags.header import agrees, read_header, write_fields
 from genrebeam.transforms.tags.rewrite import Journal, WritePolicy, rewrite
 

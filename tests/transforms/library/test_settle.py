@@ -12,7 +12,7 @@ from genrebeam.transforms.library import match
 from genrebeam.transforms.library.settle import read_tracks, settle, take_what_failed, write_track
 from genrebeam.transforms.library.skip import key_of
 from genrebeam.transforms.records import Outcome, Track
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 from tests import REPOSITORY
 from tests.transforms.library.test_skip import EARLIER, TRACK
 

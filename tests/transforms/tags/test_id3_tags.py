@@ -7,7 +7,7 @@ from mutagen.id3 import ID3, TCON, TDRC, TIT2, TPE1, TXXX, TYER
 
 from genrebeam.transforms.records import TagWriteError
 from genrebeam.transforms.tags import tag
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.music_files import GENRE, ID3V1, assert_refused, decision, id3_tag, listed, others

@@ -9,7 +9,7 @@ import mutagen
 import pytest
 from mutagen.apev2 import APEv2
 
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.audio_bytes import audio_hash

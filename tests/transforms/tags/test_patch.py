@@ -1,8 +1,11 @@
 """Patches: the old file comes back byte for byte, from a small record."""
 
+import base64
 import dataclasses
 import io
 import json
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +110,58 @@ def test_an_old_file_that_does_not_come_out_is_an_error(tmp_path, old_digest):
     patch = dataclasses.replace(roundtrip(tmp_path, SOUND, b"tag" + SOUND), old_digest=old_digest)
     with pytest.raises(PatchError, match="could not be put together"):
         patch.apply(io.BytesIO(b"tag" + SOUND), io.BytesIO())
+
+
+@pytest.mark.parametrize("tag", ["behind", "in front", "both"])
+def test_memory_does_not_grow_with_the_file(tmp_path, tag):
+    sound = np.random.default_rng(2).bytes(24_000_000)
+    new = {"behind": b"RIFF2" + sound, "in front": b"RIFF1", "both": b"ID3" + sound + b"new"}[tag]
+    old = b"RIFF1" + sound
+    if tag == "in front":
+        new = b"ID3 and more" + old
+    elif tag == "behind":
+        new += b"a tag" * 1000
+    (tmp_path / "old").write_bytes(old)
+    (tmp_path / "new").write_bytes(new)
+    tracemalloc.start()
+    try:
+        patch = make_patch(str(tmp_path / "old"), str(tmp_path / "new"))
+        with open(tmp_path / "new", "rb") as now, open(tmp_path / "restored", "w+b") as then:
+            patch.apply(now, then)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
+    assert kept(patch) < 20_000
+    assert (tmp_path / "restored").read_bytes() == old
+
+
+def test_a_change_of_all_bytes_is_none_of_tags(tmp_path, monkeypatch):
+    monkeypatch.setattr("genrebeam.transforms.tags.patch._LARGEST_PACKED", 100_000)
+    (tmp_path / "old").write_bytes(SOUND)
+    (tmp_path / "new").write_bytes(SOUND[::-1])
+    with pytest.raises(PatchError, match="more than tags"):
+        make_patch(str(tmp_path / "old"), str(tmp_path / "new"))
+
+
+def test_the_journal_of_an_earlier_version_is_read(tmp_path):
+    # One insertion of any length, spaces as JSON may have them.
+    pieces = [base64.b64encode(SOUND).decode("ascii"), [3, len(SOUND)], [0, 3]]
+    new = b"tag" + SOUND
+    facts = {
+        "pieces": base64.b64encode(zlib.compress(json.dumps(pieces).encode("ascii"))).decode(),
+        "old_digest": digest(io.BytesIO(SOUND + SOUND + b"tag")),
+        "new_digest": digest(io.BytesIO(new)),
+    }
+    restored = io.BytesIO()
+    Patch.from_json(facts).apply(io.BytesIO(new), restored)
+    assert restored.getvalue() == SOUND + SOUND + b"tag"
+
+
+@pytest.mark.parametrize(
+    "plain", [b"", b"[", b'["AAAA"', b"[[1,2],", b"{}", b"[" * 100_000, b"[[1,2]]x", b"[[-1,2]]"]
+)
+def test_a_damaged_record_is_an_error(plain):
+    patch = Patch(zlib.compress(plain), "crc32:00000000-0", digest(io.BytesIO(b"new")))
+    with pytest.raises(PatchError):
+        patch.apply(io.BytesIO(b"new"), io.BytesIO())

@@ -10,7 +10,7 @@ from benchmarks.fuzz_tags import SPEC
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.library.walk import walk
 from genrebeam.transforms.records import NoTagField, TagWriteError, Track
-from genrebeam.transforms.tags.families import chunks
+from genrebeam.transforms.tags.formats import chunks
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import write_genres
 from genrebeam.transforms.tags.untaggable import why_untaggable

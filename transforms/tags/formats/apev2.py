@@ -11,8 +11,8 @@ from mutagen.id3 import ParseID3v1
 from mutagen.wavpack import WavPack
 
 from genrebeam.transforms.tags import id3_bytes
-from genrebeam.transforms.tags.families.family import TagForm
-from genrebeam.transforms.tags.families.mapping import Mapped
+from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.formats.mapping import Mapped
 
 _ID3V1_TO_APE = {
     "TIT2": "Title",

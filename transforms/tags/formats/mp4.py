@@ -7,7 +7,7 @@ from typing import Any
 from mutagen.mp4 import MP4, MP4FreeForm
 from mutagen.mp4._atom import Atoms
 
-from genrebeam.transforms.tags.families.mapping import Mapped
+from genrebeam.transforms.tags.formats.mapping import Mapped
 
 
 class Mp4(Mapped):

@@ -11,14 +11,14 @@ from typing import Any, BinaryIO
 from mutagen.id3 import ID3FileType, ID3Tags
 
 from genrebeam.transforms.tags import id3_bytes
-from genrebeam.transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, Format, TagForm
 
 # Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
 _NEW_VERSION = 3
 _CUSTOM_FRAMES = (f"txxx:{CONFIDENCE}".casefold(), f"txxx:{MODEL}".casefold())
 
 
-class Id3(Family):
+class Id3(Format):
     """Files whose tags are ID3."""
 
     kinds: tuple[type, ...] = (ID3FileType,)

@@ -8,7 +8,7 @@ from mutagen.dsdiff import DSDIFF, DSDIFFFile
 from mutagen.dsf import DSF, DSFFile
 from mutagen.id3 import BitPaddedInt
 
-from genrebeam.transforms.tags.families.id3 import Id3
+from genrebeam.transforms.tags.formats.id3 import Id3
 
 
 class Dsf(Id3):

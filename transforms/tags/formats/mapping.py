@@ -7,10 +7,10 @@ from typing import Any
 
 from mutagen.apev2 import APETextValue
 
-from genrebeam.transforms.tags.families.family import CONFIDENCE, MODEL, Family, TagForm
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, Format, TagForm
 
 
-class Mapped(Family):
+class Mapped(Format):
     """Files whose tags map a key to a list of values."""
 
     genre: str

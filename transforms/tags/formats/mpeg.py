@@ -15,8 +15,8 @@ from mutagen.mp3 import MP3
 from mutagen.trueaudio import TrueAudio
 
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
-from genrebeam.transforms.tags.families.family import CONFIDENCE, DAMAGE, MODEL, TagForm
-from genrebeam.transforms.tags.families.id3 import Id3, frames_of
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, DAMAGE, MODEL, TagForm
+from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
 
 _APE_TO_ID3 = {
     "title": "TIT2",

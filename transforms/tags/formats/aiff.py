@@ -6,8 +6,8 @@ from typing import Any
 
 from mutagen.aiff import AIFF
 
-from genrebeam.transforms.tags.families.chunks import check_chunks
-from genrebeam.transforms.tags.families.id3 import Id3
+from genrebeam.transforms.tags.formats.chunks import check_chunks
+from genrebeam.transforms.tags.formats.id3 import Id3
 
 
 class Aiff(Id3):

@@ -10,7 +10,7 @@ from mutagen.flac import Padding as FLACPadding
 from mutagen.id3 import BitPaddedInt
 from mutagen.ogg import OggFileType, OggPage
 
-from genrebeam.transforms.tags.families.mapping import Mapped
+from genrebeam.transforms.tags.formats.mapping import Mapped
 
 
 class Vorbis(Mapped):

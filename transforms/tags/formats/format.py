@@ -1,4 +1,4 @@
-"""A family of formats: those whose tags are read and written alike."""
+"""A format: files whose tags are read and written alike."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class TagForm:
     separator: str = "\0"
 
 
-class Family(ABC):
-    """How a family of formats holds its tags.
+class Format(ABC):
+    """How files of a format hold their tags.
 
     Methods take files that mutagen has opened, and tags that are theirs.
     """
@@ -76,7 +76,7 @@ class Family(ABC):
     def others(self, file: Any) -> Any:
         """Everything in the tags but these fields, to be compared."""
 
-    def check(self, file: Any) -> None:  # noqa: B027  most families have nothing to check
+    def check(self, file: Any) -> None:  # noqa: B027  most formats have nothing to check
         """Raise ValueError where writing would do harm."""
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:

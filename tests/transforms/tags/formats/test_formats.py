@@ -1,16 +1,16 @@
-"""Families: each format is found by the family that knows it."""
+"""Formats: each file is found by the module that knows it."""
 
 import mutagen
 import pytest
 
-from genrebeam.transforms.tags.families import FAMILIES
+from genrebeam.transforms.tags import formats
 from genrebeam.transforms.tags.header import read_header
 from tests.music_files import FORMATS
 
-KINDS = [kind for family in FAMILIES for kind in family.kinds]
+KINDS = [kind for format in formats.FORMATS for kind in format.kinds]
 
 
-def test_no_family_hides_one_behind_it():
+def test_no_format_hides_one_behind_it():
     hidden = [
         (general.__name__, special.__name__)
         for place, general in enumerate(KINDS)
@@ -21,6 +21,6 @@ def test_no_family_hides_one_behind_it():
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_has_a_family(originals, format):
+def test_every_format_has_a_module(originals, format):
     assert isinstance(mutagen.File(originals[format]), tuple(KINDS))
     read_header(str(originals[format]))

@@ -9,9 +9,9 @@ import mutagen
 from mutagen._riff import RiffFile
 from mutagen.wave import WAVE
 
-from genrebeam.transforms.tags.families.chunks import check_chunks
-from genrebeam.transforms.tags.families.family import RIFF_JOINT, TagForm
-from genrebeam.transforms.tags.families.id3 import Id3
+from genrebeam.transforms.tags.formats.chunks import check_chunks
+from genrebeam.transforms.tags.formats.format import RIFF_JOINT, TagForm
+from genrebeam.transforms.tags.formats.id3 import Id3
 
 
 class Wave(Id3):

@@ -8,7 +8,7 @@ from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3
 
 from genrebeam.transforms.tags import tag
-from genrebeam.transforms.tags.families.family import TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.music_files import ID3V1, REPLAYGAIN, assert_refused, decision, listed, put_ape

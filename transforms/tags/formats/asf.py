@@ -6,7 +6,7 @@ from typing import Any
 
 from mutagen.asf import ASF
 
-from genrebeam.transforms.tags.families.mapping import Mapped
+from genrebeam.transforms.tags.formats.mapping import Mapped
 
 
 class Asf(Mapped):
