@@ -24,7 +24,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -46,6 +45,8 @@ from mutagen.apev2 import APEv2  # noqa: E402
 from mutagen.id3 import COMM, ID3, TCON, TIT2  # noqa: E402
 
 from genrebeam.model.feature_spec import FeatureSpec  # noqa: E402
+from genrebeam.transforms.audio import pool  # noqa: E402
+from genrebeam.transforms.audio.pool_worker import OverLimit  # noqa: E402
 from genrebeam.transforms.library.formats import FORMATS, format_of  # noqa: E402
 
 # A file that is worked on for longer hangs, in s.
@@ -330,35 +331,27 @@ class Steps:
     """
 
     def __init__(self, processes: int = 2) -> None:
-        from pebble import ProcessPool
-
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(
-            ["genrebeam.transforms.audio.pool_process", "benchmarks.fuzz_tags"]
-        )
-        self._pool = ProcessPool(max_workers=processes, context=context)
+        self._processes = processes
 
     def __enter__(self) -> Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.stop()
-        self._pool.join()
+        pool.stop()
 
     def each(self, function: Callable[..., Any], arguments: Iterable[tuple]) -> list[Any]:
         """Results in order; `CRASH` or `HANG` where there is none."""
-        from pebble import ProcessExpired
-
         futures = [
-            self._pool.schedule(function, args=list(values), timeout=HANG_S) for values in arguments
+            pool.submit(function, values, processes=self._processes, timeout_s=HANG_S)
+            for values in arguments
         ]
         results = []
         for future in futures:
             try:
                 results.append(future.result())
-            except TimeoutError:
+            except (pool.TimeIsOver, OverLimit):
                 results.append(HANG)
-            except ProcessExpired:
+            except pool.ProcessDied:
                 results.append(CRASH)
         return results
 

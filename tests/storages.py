@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from genrebeam.transforms.audio import pool
 from genrebeam.transforms.storage import buckets
 
 
@@ -200,6 +201,7 @@ def _new_clients() -> Iterator[None]:
 
     def forget() -> None:
         buckets.client_of.cache_clear()
+        pool.stop()
         forkserver._forkserver._stop()
 
     forget()

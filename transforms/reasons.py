@@ -79,6 +79,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (_READ, r"", f"its header is damaged; {_AGAIN}, or convert it"),
     # --- decoding ---
     ("DecoderTimeout", r"(\d+ s)$", rf"not decoded within \1, so it was left; damaged? {_AGAIN}"),
+    (
+        "DecoderTooLarge",
+        r"(needs .*)",
+        r"its decoder \1, so it was left; have it converted to fewer channels or a lower rate",
+    ),
     ("DecoderCrash", r"", f"its decoder crashed on it: damaged; {_AGAIN}"),
     (_DECODE, r"^nothing of its", f"none of the sound that its header promises is there; {_AGAIN}"),
     (_DECODE, r"no audio in it", f"no sound in it; {_AGAIN}"),

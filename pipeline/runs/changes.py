@@ -6,8 +6,8 @@ it was, its album, and its size after the change.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from genrebeam.pipeline.runs.run import Run, find_run, runs_of
 from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.records import printable
 from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.tags.patch import digest
 from genrebeam.transforms.tags.undo import read_journal
 
@@ -117,9 +118,8 @@ class Selection:
         """Digest of a file, which may have been moved; empty if there is no such file."""
         if path not in self._digests:
             self._digests[path] = ""
-            if os.path.isfile(path):
-                with open(path, "rb") as stream:
-                    self._digests[path] = digest(stream)
+            with contextlib.suppress(OSError), open_regular(path) as stream:
+                self._digests[path] = digest(stream)
         return self._digests[path]
 
     def _is_album(self, row: dict[str, Any]) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 
 from genrebeam.transforms.records import TrackError
+from genrebeam.transforms.storage.local import open_regular
 
 _SOUNDFILE_FORMATS = frozenset(
     ["mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff", "au", "w64", "rf64", "caf"]
@@ -78,7 +78,7 @@ def open_audio(path: str, format: str, header_s: float | None = None) -> Iterato
     OSError
         If the file itself cannot be read.
     """
-    with open(path, "rb"):  # a missing file or permission gets its own, clearer error
+    with open_regular(path):  # a missing file or permission gets its own, clearer error
         pass
     openers = [_open_soundfile, _open_av]
     if format not in _SOUNDFILE_FORMATS:
@@ -195,14 +195,14 @@ def _finite(samples: np.ndarray) -> np.ndarray:
 def _open_soundfile(path: str) -> Iterator[AudioReader]:
     import soundfile
 
-    try:
-        # As bytes, because a name need not be text.
-        file = soundfile.SoundFile(os.fsencode(path))
-    except (soundfile.SoundFileError, TypeError, ValueError) as error:
-        reason = getattr(error, "error_string", None) or str(error)
-        raise DecodeError(path, f"libsndfile: {reason.rstrip('.')}") from error
-    with file:
-        yield _SoundFileReader(file)
+    with open_regular(path, buffering=0) as stream:
+        try:
+            file = soundfile.SoundFile(stream.fileno(), closefd=False)
+        except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            reason = getattr(error, "error_string", None) or str(error)
+            raise DecodeError(path, f"libsndfile: {reason.rstrip('.')}") from error
+        with file:
+            yield _SoundFileReader(file)
 
 
 class _AvReader:
@@ -325,7 +325,7 @@ def _interleaved_float(frame: Any) -> np.ndarray:
 def _open_av(path: str) -> Iterator[AudioReader]:
     import av
 
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
             container = av.open(file, metadata_errors="ignore")
         except (av.FFmpegError, OSError, ValueError) as error:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from typing import Any
 
 from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.decode import DecodeError, open_audio
 from genrebeam.transforms.audio.features import Heard, TooShort, hear
+from genrebeam.transforms.audio.pool_worker import OverLimit
 from genrebeam.transforms.records import Features, Outcome, Stage, Track, TrackError, dropped
 from genrebeam.transforms.storage import storage_of
 
@@ -30,6 +32,10 @@ class DecoderTimeout(TrackError):
 
 class DecoderCrash(TrackError):
     """A file that took its decoder's process down."""
+
+
+class DecoderTooLarge(TrackError):
+    """A file whose decoding takes too much memory."""
 
 
 def hear_in_a_row(
@@ -100,20 +106,20 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
 
     Raises
     ------
-    DecoderTimeout, DecoderCrash
+    DecoderTimeout, DecoderCrash, DecoderTooLarge
         If the process was stopped or died.
     Exception
         What its function raised.
     """
-    from pebble import ProcessExpired
-
     try:
         return future.result()
-    except CancelledError as error:
+    except pool.TimeIsOver as error:
         raise DecoderTimeout(path, f"not decoded within {timeout_s:.0f} s") from error
-    except ProcessExpired as error:
-        reason = f"the decoder crashed (exit code {error.exitcode})"
+    except pool.ProcessDied as error:
+        reason = f"the decoder crashed (exit code {error.exit_code})"
         raise DecoderCrash(path, reason) from error
+    except OverLimit as error:
+        raise DecoderTooLarge(path, f"its decoder {error}") from error
 
 
 def features_of(track: Track, future: Future, timeout_s: float) -> Features | Outcome:

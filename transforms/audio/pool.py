@@ -1,49 +1,298 @@
-"""A pool of processes for decoding and features, beside the process that owns the model.
+"""A pool of processes for decoding, features and tags, beside the process that owns the model.
 
-A file that hangs or crashes its decoder costs one track: pebble ends its process and starts
-another. The processes start from a fork server that has the libraries loaded once. This module
-imports nothing heavy.
+A file that hangs or crashes its process costs one track: the process is replaced. A process that
+somebody else has killed costs none, because its task is done again. Each process has a pipe of its
+own and shares nothing with the others, no lock either: whenever one dies, no other is concerned.
+The processes start from a fork server that has the libraries loaded once; if that dies, there is a
+new one. This module imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import tempfile
 import threading
 import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pebble import ProcessPool
+from genrebeam.transforms.audio import pool_worker
+from genrebeam.transforms.audio.pool_worker import READY, Answer, Limits, OverLimit, work
 
-# What decoding and features import when they are called: loaded once, not by each process.
-_LOADED_LATE = ("scipy.fft", "scipy.sparse", "soundfile", "soxr")
+# What decoding, features and tags import when they are called: loaded once, not by each process.
+_LOADED_LATE = ("scipy.fft", "scipy.sparse", "soundfile", "soxr", "av")
 
+# What decoding a track may take: far more than any needs.
+_DECODING = Limits(memory_bytes=2 << 30)
 # How often time limits are looked at, in s.
 _SECONDS_PER_LOOK = 0.5
+# How often a task is begun if its process died by itself: perhaps of what the task before had left.
+_TRIES_IF_DIED = 2
+# If it was killed from outside: at least so often, and for so many s. The system kills what takes
+# too much memory, so that it may be the task's fault after all.
+_TRIES_IF_KILLED, _TRIED_S = 10, 20.0
+_KILLS = {-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+# How long a process is tried to be started, how long to wait in between, and for its exit code.
+_START_S, _START_PAUSE_S, _EXIT_S = 60.0, 0.05, 1.0
+
+
+class ProcessDied(Exception):
+    """A process that died over its task.
+
+    Parameters
+    ----------
+    exit_code : int or None
+        Negative for a signal.
+    """
+
+    def __init__(self, exit_code: int | None) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+class TimeIsOver(Exception):
+    """A task that was ended at its time limit."""
+
+
+class PoolStopped(Exception):
+    """A task that was ended with its pool."""
 
 
 @dataclass(eq=False)
-class _Limited:
-    """A task, the time that it may take and the time that it has taken, in s."""
+class _Task:
+    """Calls of a function; its future gets one result, or with `each` a list of answers."""
 
-    future: Future
+    function: Callable[..., Any]
+    calls: Sequence[tuple]
+    limits: Limits
     timeout_s: float
+    each: bool
+    future: Future = field(default_factory=Future)
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A process at work.
+
+    `seconds` is how long it has been at its task, `timeout_s` how long it may be.
+    """
+
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+    timeout_s: float | None = None
     seconds: float = 0.0
+    is_over: bool = False
+
+    def ask(self, message: bytes, timeout_s: float) -> list[Answer]:
+        """Have a task done.
+
+        Raises
+        ------
+        EOFError, OSError
+            If the process has died.
+        """
+        self.seconds, self.timeout_s = 0.0, timeout_s
+        try:
+            self.connection.send_bytes(message)
+            answers: list[Answer] = pickle.loads(self.connection.recv_bytes())
+        finally:
+            self.timeout_s = None
+        return answers
+
+    def is_ready(self) -> bool:
+        """Wait until it waits for a task; false if it died before."""
+        with contextlib.suppress(EOFError, OSError):
+            return self.connection.recv_bytes() == READY
+        return False
+
+    def kill(self) -> None:
+        # Not the process's own `kill`: that does nothing once the fork server has died.
+        if self.process.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
+
+    def end(self) -> int | None:
+        """End it, and tell its exit code; None if nobody knows."""
+        self.kill()
+        self.connection.close()
+        with _processes:
+            self.process.join(_EXIT_S)
+            code = self.process.exitcode
+        return None if code == 255 else code  # what it is for whoever has lost the fork server
+
+
+# multiprocessing's list of processes is not made for several threads.
+_processes = threading.Lock()
+
+
+class _Pool:
+    """Threads that each own a process; they are started when there is work for them."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._changed = threading.Condition(threading.RLock())
+        self._tasks: deque[_Task] = deque()
+        self._threads: list[threading.Thread] = []
+        self._workers: set[_Worker] = set()
+        self._idle = 0
+        self._is_stopped = False
+
+    def add(self, task: _Task, *, first: bool = False) -> None:
+        with self._changed:
+            (self._tasks.appendleft if first else self._tasks.append)(task)
+            if len(self._tasks) > self._idle and len(self._threads) < self.most:
+                thread = threading.Thread(target=self._serve, name="pool", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            self._changed.notify()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._is_stopped = True
+            for task in self._tasks:
+                task.future.cancel()
+            self._tasks.clear()
+            for worker in self._workers:
+                worker.kill()
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(2 * _EXIT_S)
+
+    def look(self, passed_s: float) -> bool:
+        """End tasks at their time limit, after so many s more; whether the pool goes on."""
+        with self._changed:
+            for worker in self._workers:
+                worker.seconds += passed_s
+                if worker.timeout_s is not None and worker.seconds > worker.timeout_s:
+                    worker.is_over = True
+                    worker.kill()
+            return not self._is_stopped
+
+    def _serve(self) -> None:
+        worker = None
+        while task := self._next():
+            if not task.future.set_running_or_notify_cancel():
+                continue
+            try:
+                worker, answers = self._answers(worker, task, task.calls)
+            except BaseException as error:  # none that was foreseen, but nobody shall wait for ever
+                task.future.set_exception(error)
+                worker = None
+                continue
+            if task.each:
+                task.future.set_result(answers)
+            elif answers[0][0]:
+                task.future.set_result(answers[0][1])
+            else:
+                task.future.set_exception(answers[0][1])
+        if worker is not None:
+            self._end(worker)
+
+    def _next(self) -> _Task | None:
+        with self._changed:
+            self._idle += 1
+            try:
+                while not self._tasks and not self._is_stopped:
+                    self._changed.wait()
+                return self._tasks.popleft() if self._tasks else None
+            finally:
+                self._idle -= 1
+
+    def _answers(
+        self, worker: _Worker | None, task: _Task, calls: Sequence[tuple]
+    ) -> tuple[_Worker | None, list[Answer]]:
+        """Have calls done; the process that is there for the next ones, and what came of these."""
+        message = pickle.dumps((task.function, calls, task.limits), pickle.HIGHEST_PROTOCOL)
+        killed = died = 0
+        began = time.monotonic()
+        while True:
+            if worker is None:
+                worker = self._begin()
+            try:
+                answers = worker.ask(message, task.timeout_s)
+                if len(answers) < len(calls):  # it could not read what it was sent
+                    answers *= len(calls)
+            except (EOFError, OSError):
+                code = self._end(worker)
+            else:
+                # Whatever it was stopped at, it may have left half done.
+                if any(isinstance(found, OverLimit) for good, found in answers if not good):
+                    self._end(worker)
+                    worker = None
+                return worker, answers
+            is_over, worker = worker.is_over, None
+            if self._is_stopped:
+                return None, [(False, PoolStopped())] * len(calls)
+            if code is None or code in _KILLS:
+                killed += 1
+            else:
+                died += 1
+            is_hopeless = killed >= _TRIES_IF_KILLED and time.monotonic() - began > _TRIED_S
+            if is_over or is_hopeless or died == _TRIES_IF_DIED:
+                break
+        if len(calls) == 1:
+            return None, [(False, TimeIsOver() if is_over else ProcessDied(code))]
+        answers = []
+        for call in calls:  # which of them was it?
+            worker, answer = self._answers(worker, task, [call])
+            answers += answer
+        return worker, answers
+
+    def _begin(self) -> _Worker:
+        until = time.monotonic() + _START_S
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError, EOFError):  # the fork server has just died
+                worker = _start_process()
+                with self._changed:
+                    self._workers.add(worker)
+                    if self._is_stopped:
+                        worker.kill()
+                if worker.is_ready():
+                    return worker
+                self._end(worker)
+            if self._is_stopped:
+                raise PoolStopped
+            time.sleep(_START_PAUSE_S)
+        raise ProcessDied(None)
+
+    def _end(self, worker: _Worker) -> int | None:
+        with self._changed:
+            self._workers.discard(worker)
+        return worker.end()
+
+
+def _start_process() -> _Worker:
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    try:
+        process = context.Process(target=work, args=(theirs,), daemon=True)
+        with _processes, _without_interrupts():
+            process.start()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return _Worker(process, ours)
 
 
 _lock = threading.RLock()
-_pool: ProcessPool | None = None
-_limited: list[_Limited] = []
+_pool: _Pool | None = None
+_is_forked = False
 
 
 def default_processes() -> int:
@@ -53,8 +302,17 @@ def default_processes() -> int:
     return os.cpu_count() or 1
 
 
-def submit(function: Any, arguments: tuple, *, processes: int, timeout_s: float) -> Future:
+def submit(
+    function: Callable[..., Any],
+    arguments: tuple,
+    *,
+    processes: int,
+    timeout_s: float,
+    limits: Limits = _DECODING,
+) -> Future:
     """Run a function in the pool of this process, which is started where there is none.
+
+    If the process is killed from outside, the function is run again: it must be one that can be.
 
     Parameters
     ----------
@@ -66,19 +324,90 @@ def submit(function: Any, arguments: tuple, *, processes: int, timeout_s: float)
     timeout_s : float
         Of the running time, in s. The time that the machine sleeps, or that all of this is stopped
         (Ctrl-Z), does not count.
+    limits : Limits
 
     Returns
     -------
     Future
-        Cancelled at the time limit; fails with `pebble.ProcessExpired` where the process died.
+        Fails with `TimeIsOver`, `OverLimit` or `ProcessDied`, or with what the function raised.
     """
+    return _submit(_Task(function, [arguments], limits, timeout_s, each=False), processes)
+
+
+def submit_each(
+    function: Callable[..., Any],
+    calls: Sequence[tuple],
+    *,
+    processes: int,
+    timeout_s: float,
+    limits: Limits,
+) -> Future:
+    """Run a function several times in one process, for calls that take less than sending them.
+
+    They go before all that was submitted and has not begun.
+
+    Parameters
+    ----------
+    function : callable
+    calls : sequence of tuple
+        Arguments of each.
+    processes, timeout_s : int, float
+        See `submit`; the time of all together. If it is over, each is tried alone.
+    limits : Limits
+        Of each.
+
+    Returns
+    -------
+    Future
+        A list of (bool, Any): whether a call was successful, and its result or its error.
+    """
+    task = _Task(function, list(calls), limits, timeout_s, each=True)
+    return _submit(task, processes, first=True)
+
+
+def call(function: Callable[..., Any], *arguments: Any, timeout_s: float, limits: Limits) -> Any:
+    """Run a function in the pool and wait for it; for whatever parses bytes of unknown origin.
+
+    It goes before all that was submitted and has not begun.
+
+    Parameters
+    ----------
+    function : callable
+    *arguments
+    timeout_s, limits
+        See `submit`.
+
+    Raises
+    ------
+    OverLimit, TimeIsOver, ProcessDied
+        If it took more than it may, or took its process down.
+    Exception
+        What the function raised.
+    """
+    if is_here():
+        return function(*arguments)
+    ((good, found),) = submit_each(
+        function, [arguments], processes=default_processes(), timeout_s=timeout_s, limits=limits
+    ).result()
+    if good:
+        return found
+    raise found
+
+
+def is_here() -> bool:
+    """Whether there is no other process to run a function in: this is one of the pool, or a fork.
+
+    A fork has none of the threads that would serve a pool.
+    """
+    return pool_worker.is_worker or _is_forked
+
+
+def _submit(task: _Task, processes: int, *, first: bool = False) -> Future:
     with _lock:
         start(processes)
         assert _pool is not None
-        # Not with pebble's own limit: it is one by the wall clock, which goes on in sleep.
-        future = _pool.schedule(function, args=list(arguments))
-        _limited.append(_Limited(future, timeout_s))
-        return future
+        _pool.add(task, first=first)
+    return task.future
 
 
 def start(processes: int) -> None:
@@ -90,8 +419,9 @@ def start(processes: int) -> None:
     """
     global _pool
     with _lock:
-        if _pool is None or not _pool.active:
+        if _pool is None:
             _pool = _start(processes)
+        _pool.most = max(_pool.most, processes)
 
 
 def stop() -> None:
@@ -99,53 +429,58 @@ def stop() -> None:
     global _pool
     with _lock:
         pool, _pool = _pool, None
-        _limited.clear()
     if pool is not None:
         pool.stop()
-        pool.join()
 
 
-def _start(processes: int) -> ProcessPool:
-    from pebble import ProcessPool
-
+def _start(processes: int) -> _Pool:
     _let_numba_cache()
-    context = multiprocessing.get_context("forkserver")
     # In this order: the first settles what must be settled before numpy is loaded.
-    context.set_forkserver_preload(
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
         [
             "genrebeam.transforms.audio.pool_process",
             "genrebeam.transforms.audio.features",
+            "genrebeam.transforms.tags.header",
             *_LOADED_LATE,
         ]
     )
-    # Ctrl-C reaches the whole process group, also a server that has just begun to start.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with _without_interrupts():
         forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    pool = ProcessPool(max_workers=processes, context=context)
-    atexit.register(stop)
+    pool = _Pool(processes)
+    atexit.register(pool.stop)
     threading.Thread(target=_watch, args=(pool,), name="time limits", daemon=True).start()
     return pool
 
 
-def _watch(pool: ProcessPool) -> None:
-    """End tasks at their time limit, for as long as this is the pool."""
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C reaches the whole process group, also a server that has just begun to start."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _watch(pool: _Pool) -> None:
+    """End tasks at their time limit, for as long as this pool goes on."""
     looked_at = time.monotonic()
-    while True:
+    goes_on = True
+    while goes_on:
         time.sleep(_SECONDS_PER_LOOK)
         now = time.monotonic()
-        # Where more has passed between two looks, all of this was stopped, decoders too.
+        # Where more has passed between two looks, all of this was stopped, the processes too.
         passed, looked_at = min(now - looked_at, 2 * _SECONDS_PER_LOOK), now
-        with _lock:
-            if _pool is not pool:
-                return
-            _limited[:] = [limited for limited in _limited if not limited.future.done()]
-            for limited in _limited:
-                limited.seconds += passed if limited.future.running() else 0.0
-                if limited.seconds > limited.timeout_s:
-                    limited.future.cancel()
+        goes_on = pool.look(passed)
+
+
+def _forget() -> None:
+    """In a fork: what is known of the pool is not true here."""
+    global _lock, _pool, _is_forked
+    _lock, _pool, _is_forked = threading.RLock(), None, True
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _let_numba_cache() -> None:

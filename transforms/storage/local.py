@@ -26,10 +26,14 @@ import numpy as np
 from genrebeam.transforms.records import HardLinked, TagWriteError
 from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
-# Hidden, so that no walk lists it; then the machine and the process that it belongs to.
+# Hidden, so that no walk lists it; then the machine that it belongs to.
 _TEMPORARY = ".genrebeam-"
 # After so long a temporary file of another machine belongs to a run that died, in s.
 _ABANDONED_S = 24 * 3600.0
+# How often, and after how many s, a file is tried again that a file server has lent to another.
+_LEASE_TRIES, _LEASE_LOOK_S = 200, 0.05
+# What is read and written in one go where a file is copied, in bytes.
+_COPIED_AT_ONCE = 1 << 20
 # More than one block of a disk, in bytes, is not written in one step.
 _BLOCK = 4096
 # What file systems without locks answer; some network mounts are.
@@ -40,6 +44,42 @@ _NOT_HERE = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EI
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 
 _log = logging.getLogger("genrebeam")
+
+
+class NotRegular(OSError):
+    """A name that is no regular file: a pipe, a device, a folder."""
+
+
+def open_regular(path: str, *, buffering: int = -1) -> BinaryIO:
+    """Open a file of a library for reading, and never wait for it.
+
+    A pipe in its place would wait for a writer that never comes, a device might do anything.
+
+    Parameters
+    ----------
+    path : str
+    buffering : int
+        See `open`.
+
+    Raises
+    ------
+    NotRegular, OSError
+    """
+    for _ in range(_LEASE_TRIES):
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            break
+        except BlockingIOError:  # a file server is just taking back what it lent to another
+            time.sleep(_LEASE_LOOK_S)
+    else:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise NotRegular(errno.EINVAL, "not a regular file", path)
+        return open(handle, "rb", buffering=buffering)
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 class Local(Storage):
@@ -68,7 +108,7 @@ class Local(Storage):
             return [entry.name for entry in entries if entry.is_dir()]
 
     def read(self, path: str) -> bytes:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return stream.read()
 
     @property
@@ -77,10 +117,7 @@ class Local(Storage):
 
     def opened(self, paths: Iterable[str]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
         for path in paths:
-            yield path, functools.partial(self._open, path)
-
-    def _open(self, path: str) -> BinaryIO:
-        return open(path, "rb")
+            yield path, functools.partial(open_regular, path)
 
     @contextlib.contextmanager
     def writing(self, path: str, workplace: str | None = None) -> Iterator[BinaryIO]:
@@ -167,10 +204,10 @@ class Local(Storage):
         return _found(real, os.stat(real))
 
     def open_in_place(self, path: str) -> BinaryIO:
-        return open(path, "rb", buffering=0)
+        return open_regular(path, buffering=0)
 
     def open_header(self, path: str) -> BinaryIO:
-        return open(path, "rb")
+        return open_regular(path)
 
     @contextlib.contextmanager
     def localised(self, path: str, found: Found | None = None) -> Iterator[str]:
@@ -191,18 +228,15 @@ class Local(Storage):
 
     @contextlib.contextmanager
     def changing(self, found: Found, format: str) -> Iterator[tuple[str, str]]:
-        handle, copy = tempfile.mkstemp(
-            prefix=f"{_TEMPORARY}{_node()}-{os.getpid()}-",
-            suffix=f".{format}",
-            dir=os.path.dirname(found.uri),
-        )
-        os.close(handle)
+        handle, copy = _temporary_file(os.path.dirname(found.uri), format)
         try:
-            shutil.copyfile(found.uri, copy)
+            with open_regular(found.uri) as source, open(handle, "wb", closefd=False) as target:
+                shutil.copyfileobj(source, target, _COPIED_AT_ONCE)
             yield found.uri, copy
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(copy)
+            os.close(handle)  # and with it the lock
 
     def put(
         self,
@@ -360,33 +394,55 @@ def is_temporary(name: str) -> bool:
     return name.startswith(_TEMPORARY)
 
 
+def _temporary_file(folder: str, format: str) -> tuple[int, str]:
+    """Make a temporary file that is locked for as long as it is open."""
+    while True:
+        handle, path = tempfile.mkstemp(f".{format}", f"{_TEMPORARY}{_node()}-", folder)
+        with contextlib.suppress(OSError):  # no locks here: who cleans up goes by its age
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, path
+        os.close(handle)  # another run took it for abandoned before it was locked
+
+
 def clean_abandoned(path: str) -> None:
     """Remove a temporary file if the run that made it has died.
+
+    A run that lives holds a lock on it. The number of its process would not tell: containers of
+    one machine count their processes each for itself. Another machine's lock may not be seen.
 
     Parameters
     ----------
     path : str
     """
-    node, _, rest = os.path.basename(path).removeprefix(_TEMPORARY).partition("-")
-    process = rest.partition("-")[0]
+    node = os.path.basename(path).removeprefix(_TEMPORARY).partition("-")[0]
     with contextlib.suppress(OSError):
-        facts = os.lstat(path)
-        old = time.time() - facts.st_ctime > _ABANDONED_S
-        dead = node == _node() and process.isdigit() and not _lives(int(process))
-        if stat.S_ISREG(facts.st_mode) and (dead or old):
+        # For writing: some network drives lock nothing else.
+        handle = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            facts = os.fstat(handle)
+            old = time.time() - facts.st_ctime > _ABANDONED_S
+            if not stat.S_ISREG(facts.st_mode) or not (old or node == _node()):
+                return
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS or not old:
+                    return
             os.unlink(path)
+        finally:
+            os.close(handle)
 
 
+@functools.cache
 def _node() -> str:
-    """This machine, as far as names of files are concerned: libraries may be shared."""
-    return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+    """This machine since it was started, as far as names of files are concerned.
 
-
-def _lives(process: int) -> bool:
+    Libraries may be shared, and machines may have the same name.
+    """
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        with open("/proc/sys/kernel/random/boot_id", "rb") as stream:
+            machine = stream.read()
+    except OSError:
+        machine = socket.gethostname().encode()
+    return hashlib.blake2b(machine, digest_size=4).hexdigest()

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from genrebeam.transforms.records import Stage, Track, explain_error
 from genrebeam.transforms.storage import ChangedMeanwhile, Found, storage_of
+from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.tags.patch import Patch, digest
 
 
@@ -111,7 +112,7 @@ class Elsewhere:
 def _state_of(path: str, patch: Patch) -> str:
     """Whether a file is what a change made, or what it was before, or neither."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             found = _compared(stream, patch)
     except OSError:
         return "failed"
@@ -192,7 +193,7 @@ def _undo_file(
 def _undo(path: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
     storage = storage_of(path)
     before = storage.find(path)
-    with storage.localised(path, before) as now, open(now, "rb") as stream:
+    with storage.localised(path, before) as now, open_regular(now) as stream:
         found = _compared(stream, patch)
         if found is not None:
             return Undone(path, *found)

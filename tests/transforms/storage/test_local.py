@@ -1,14 +1,22 @@
 """A disk: what it promises, and what shares and sticks cannot do and need not."""
 
 import errno
+import fcntl
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
 from genrebeam.transforms.storage import path_of
-from genrebeam.transforms.storage.local import Local
+from genrebeam.transforms.storage.local import (
+    Local,
+    NotRegular,
+    _temporary_file,
+    clean_abandoned,
+    open_regular,
+)
 
 
 def test_folders_of_a_report_need_no_file_system_that_can_sync_them(tmp_path, monkeypatch):
@@ -64,3 +72,60 @@ def test_a_path_that_is_no_text_is_found_by_what_the_report_shows(tmp_path):
 def test_other_paths_are_themselves():
     for path in ("/music/a.mp3", "/music/\\u00e9.mp3", "gs://bucket/a.mp3"):
         assert path_of(path) == path
+
+
+def test_a_pipe_in_place_of_a_song_is_no_song_and_nobody_waits_for_it(tmp_path):
+    path = tmp_path / "a.mp3"
+    os.mkfifo(path)
+    with pytest.raises(NotRegular, match="not a regular file"):
+        open_regular(str(path))
+    for open_it in (Local().read, Local().open_header, Local().open_in_place):
+        with pytest.raises(NotRegular):
+            open_it(str(path))
+    with pytest.raises(NotRegular), Local().changing(Local().find(str(path)), "mp3"):
+        pass
+    assert os.listdir(tmp_path) == ["a.mp3"]
+
+
+def test_a_copy_of_a_run_that_lives_is_left_alone(tmp_path):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(b"music")
+    with Local().changing(Local().find(str(path)), "mp3") as (_, copy):
+        clean_abandoned(copy)
+        assert Path(copy).read_bytes() == b"music"
+        cut_off = f"{copy}.mp3"  # as if its run had been killed
+        Path(cut_off).touch()
+        clean_abandoned(cut_off)
+        assert not os.path.exists(cut_off)
+
+
+def test_a_copy_that_was_cleaned_up_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
+    lock, cleaned = fcntl.flock, []
+
+    def clean_first(handle, how):
+        if not cleaned:
+            cleaned.append(True)
+            (copy,) = tmp_path.iterdir()
+            copy.unlink()
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", clean_first)
+    handle, path = _temporary_file(str(tmp_path), "mp3")
+    os.close(handle)
+    assert cleaned
+    assert os.path.exists(path)
+
+
+def test_where_there_are_no_locks_only_age_tells(tmp_path, monkeypatch):
+    def no_locks(handle, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    handle, path = _temporary_file(str(tmp_path), "mp3")
+    os.close(handle)
+    clean_abandoned(path)
+    assert os.path.exists(path)
+    tomorrow = os.stat(path).st_ctime + 25 * 3600
+    monkeypatch.setattr("time.time", lambda: tomorrow)
+    clean_abandoned(path)
+    assert not os.path.exists(path)

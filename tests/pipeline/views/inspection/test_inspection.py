@@ -3,17 +3,17 @@
 import dataclasses
 import itertools
 import json
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from pebble import ProcessExpired
 
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
 from genrebeam.model.pretrained.ears import EARS
 from genrebeam.model.pretrained.subjects import SUBJECTS, by_subject, subject_of
 from genrebeam.pipeline.views.inspection.inspection import inspect
 from genrebeam.pipeline.views.inspection.words import levels, verdicts
+from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.audio.hear import result_of
 from genrebeam.transforms.genre.classify import Classifier
@@ -27,8 +27,8 @@ from tests.pipeline.commands.test_inspect import printed
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (CancelledError(), "a.mp3: not decoded within"),
-        (ProcessExpired("died", -11), "a.mp3: the decoder crashed (exit code -11)"),
+        (pool.TimeIsOver(), "a.mp3: not decoded within"),
+        (pool.ProcessDied(-11), "a.mp3: the decoder crashed (exit code -11)"),
     ],
 )
 def test_a_decoder_that_dies_is_told_in_one_line(error, told):
