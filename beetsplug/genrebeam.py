@@ -19,8 +19,8 @@ from beets.plugins import BeetsPlugin
 from beets.util import displayable_path
 
 from genrebeam.model.errors import PathError
-from genrebeam.pipeline.settings.job import bundle_named
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.transforms.records import EXISTING, LEVELS, Decision, Outcome
 
 if TYPE_CHECKING:

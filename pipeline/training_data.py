@@ -38,8 +38,8 @@ from genrebeam.model.data.training_set import (
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.genres import spell
 from genrebeam.pipeline.endings import ends_or_goes_on
+from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.settings.job import LOCAL_RUNNER
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.dofns import Hear

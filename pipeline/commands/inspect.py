@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from genrebeam.pipeline.settings.job import bundle_named
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:

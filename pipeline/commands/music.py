@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import WHERE_FROM, labels, note, recipe_named
-from genrebeam.pipeline.settings.job import check_runner_arguments
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import check_runner_arguments
 
 
 def add(commands: Any) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from genrebeam.model.bundle import BundleError, load_bundle
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.journal import Journal
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.pipeline.runs.run import find_run, runs_of
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.storage import buckets, storage_of
 from genrebeam.transforms.tags.undo import read_journal
 from tests.conftest import tone, write_audio

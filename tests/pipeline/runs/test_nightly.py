@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.lock import locked
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.library.fingerprint import fingerprint
 from genrebeam.transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
 from genrebeam.transforms.records import Track
