@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     check_runner_arguments(runner_arguments)
     recipe = recipe_named(arguments.recipe)
     from genrebeam.model.data.training_set import DatasetError
+    from genrebeam.pipeline.graphs.prepare import prepare
     from genrebeam.pipeline.runs import interruption
-    from genrebeam.pipeline.training_data import prepare
     from genrebeam.pipeline.views import progress
 
     if "://" in arguments.out:

@@ -84,7 +84,7 @@ def _run(
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
     def execute() -> bool:
-        from genrebeam.pipeline.settling import runs_here, settle_library
+        from genrebeam.pipeline.graphs.local import runs_here, settle_library
         from genrebeam.transforms.audio import pool
 
         to_do = None
@@ -94,7 +94,7 @@ def _run(
                 return False
             pool.start(job.options.processes)  # beside the import of Beam
         try:
-            from genrebeam.pipeline.tagging import run_tagging
+            from genrebeam.pipeline.graphs.tag import run_tagging
 
             return run_tagging(job, run, runner_arguments, to_do=to_do)
         finally:

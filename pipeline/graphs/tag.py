@@ -17,17 +17,17 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineResult
 
-from genrebeam.pipeline.endings import ends_or_goes_on
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.run import Run, close_run, earlier_runs
 from genrebeam.pipeline.views import progress
-from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import begin_loading, end_loading
-from genrebeam.transforms.genre.dofns import GenreModelHandler, SetFailuresApart, VoteTogether
+from genrebeam.transforms.genre.ptransforms import GenreModelHandler, SetFailuresApart, VoteTogether
 from genrebeam.transforms.genre.together import group_key, with_group
 from genrebeam.transforms.genre.vote import decide
-from genrebeam.transforms.library.dofns import (
+from genrebeam.transforms.library.ptransforms import (
     ReadEarlier,
     SkipMoved,
     SkipUnchanged,
@@ -37,9 +37,9 @@ from genrebeam.transforms.library.dofns import (
 from genrebeam.transforms.library.settle import read_tracks
 from genrebeam.transforms.library.skip import compact, key_of, size_and_time
 from genrebeam.transforms.records import Track
-from genrebeam.transforms.reports.dofns import WriteReport
+from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.dofns import ReadTags, Tag
+from genrebeam.transforms.tags.ptransforms import ReadTags, Tag
 from genrebeam.transforms.tags.tag import TagPolicy
 
 # On most nights these are enough: the last full run, and retries and interrupted runs since.
@@ -63,7 +63,7 @@ def build(
     run : Run
         Where its report goes.
     to_do : str, optional
-        File of the tracks that need work, if they are known (see ``settling.py``).
+        File of the tracks that need work, if they are known (see ``local.py``).
     closes_itself : bool
         Whether the last step finishes the run: its manifest and its page.
     """

@@ -434,10 +434,10 @@ def test_an_album_is_heard_and_votes_in_one_stage(tmp_path):
     from apache_beam.runners.portability.fn_api_runner import translations
 
     from genrebeam.pipeline.cli import build_parser
+    from genrebeam.pipeline.graphs.tag import build
     from genrebeam.pipeline.options.job import check_job
     from genrebeam.pipeline.options.option import options_from
     from genrebeam.pipeline.runs.run import start_run
-    from genrebeam.pipeline.tagging import build
 
     library, reports = str(tmp_path), str(tmp_path / "reports")
     arguments = build_parser().parse_args(
