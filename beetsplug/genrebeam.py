@@ -20,8 +20,8 @@ from beets.util import displayable_path
 
 from genrebeam.model.errors import PathError
 from genrebeam.model.extras import MissingExtraError
-from genrebeam.pipeline.settings.job import bundle_named
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.transforms.records import EXISTING, LEVELS, Decision, Outcome, Status
 
 if TYPE_CHECKING:

@@ -473,8 +473,8 @@ def write_one(path: str, genres: tuple[str, ...]) -> Written:
     """Read a file's header and give it a genre."""
     from genrebeam.transforms.library.walk import walk
     from genrebeam.transforms.records import Decision, Outcome
-    from genrebeam.transforms.tags.dofns import ReadTags
     from genrebeam.transforms.tags.header import read_header
+    from genrebeam.transforms.tags.ptransforms import ReadTags
     from genrebeam.transforms.tags.tag import TagPolicy, tag
 
     before, facts = Path(path).read_bytes(), os.stat(path)

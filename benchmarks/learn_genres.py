@@ -29,7 +29,7 @@ import numpy as np  # noqa: E402
 from genrebeam.model.data.clips import Clips, LabelledMusic  # noqa: E402
 from genrebeam.model.recipes import RECIPES  # noqa: E402
 from genrebeam.model.training.train import folds_by_artist, train  # noqa: E402
-from genrebeam.pipeline.training_data import prepare  # noqa: E402
+from genrebeam.pipeline.graphs.prepare import prepare  # noqa: E402
 from genrebeam.transforms.genre.vote import vote  # noqa: E402
 
 

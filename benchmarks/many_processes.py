@@ -36,7 +36,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks.process_tree import cost_of  # noqa: E402
 from benchmarks.slept_hearing import slept_hearing  # noqa: E402
-from genrebeam.transforms.audio.dofns import Hear  # noqa: E402
+from genrebeam.transforms.audio.ptransforms import Hear  # noqa: E402
 from genrebeam.transforms.genre.classify import BATCH_SEGMENTS_OF_EARS, Classifier  # noqa: E402
 
 _TRACK_S = 2.0
@@ -91,7 +91,7 @@ class SleepingEars(Classifier):
 def run(library: str, reports: str, processes: int, hear_s: float, ears: dict[str, float]) -> None:
     """One run of the command; prints what was seen."""
     from genrebeam.pipeline.cli import main
-    from genrebeam.transforms.genre.dofns import GenreModelHandler
+    from genrebeam.transforms.genre.ptransforms import GenreModelHandler
 
     def seconds_of(n_segments: int) -> float:
         return ears["per_segment"] * n_segments + ears["per_batch"] * math.ceil(
@@ -105,7 +105,7 @@ def run(library: str, reports: str, processes: int, hear_s: float, ears: dict[st
     options = ["--processes", str(processes), "--min-confidence", "0", "--no-incremental"]
     with (
         mock.patch(
-            "genrebeam.pipeline.tagging.Hear", functools.partial(WatchedHear, listen=listen)
+            "genrebeam.pipeline.graphs.tag.Hear", functools.partial(WatchedHear, listen=listen)
         ),
         mock.patch.object(GenreModelHandler, "load_model", load_model),
     ):

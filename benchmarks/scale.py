@@ -57,7 +57,7 @@ def run(library: str, count: int, reports: str) -> int:
         mock.patch(
             "genrebeam.transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)
         ),
-        mock.patch("genrebeam.transforms.tags.dofns.read_header", same_header),
+        mock.patch("genrebeam.transforms.tags.ptransforms.read_header", same_header),
     ):
         return main(["tag", library, "--report", reports, "--quiet"])
 

@@ -36,8 +36,8 @@ from genrebeam.pipeline.commands import (
 )
 from genrebeam.pipeline.commands import map as library_map
 from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
-from genrebeam.pipeline.settings.config import parse
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.config import parse
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 

@@ -1,6 +1,6 @@
 """Listening: paths in, decisions out, for programs that have a library of their own.
 
-The steps of ``tagging.py`` from the header to the vote, one after the other and without a graph.
+The steps of ``graphs/tag.py`` from the header to the vote, one after the other and without a graph.
 Who calls decides which files are heard, and writes.
 """
 
@@ -13,11 +13,11 @@ from concurrent.futures import Future
 import numpy as np
 
 from genrebeam.model.bundle import Bundle
-from genrebeam.transforms.audio.dofns import Hear
 from genrebeam.transforms.audio.hear import features_of
 from genrebeam.transforms.audio.pool import default_processes
+from genrebeam.transforms.audio.ptransforms import Hear
 from genrebeam.transforms.genre.classify import begin_loading, end_loading, failed
-from genrebeam.transforms.genre.dofns import BATCH_TRACKS, GenreModelHandler
+from genrebeam.transforms.genre.ptransforms import BATCH_TRACKS, GenreModelHandler
 from genrebeam.transforms.genre.vote import VotePolicy, decide
 from genrebeam.transforms.in_flight import never
 from genrebeam.transforms.library.formats import format_of

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from genrebeam.pipeline.cli import build_parser
 from genrebeam.pipeline.commands.command import EXIT_CODES
-from genrebeam.pipeline.settings.config import (
+from genrebeam.pipeline.options.config import (
     FILE_NAME,
     LIBRARY_KEYS,
     PREFIX,

@@ -6,13 +6,12 @@ A template's parameters all come as ``--name=value``, with underscores, and with
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.settings.config import options_of
-from genrebeam.pipeline.settings.options import add_tagging_arguments
+from genrebeam.pipeline.options.option import declared_in
+from genrebeam.pipeline.options.tagging import TaggingOptions
 
 
 def command_line(parameters: Sequence[str]) -> list[str]:
@@ -32,9 +31,7 @@ def command_line(parameters: Sequence[str]) -> list[str]:
     >>> command_line(["--top_k=2", "--library=gs://b/Music", "--dry_run=true", "--region=eu"])
     ['tag', '--top-k=2', 'gs://b/Music', '--dry-run', '--region=eu']
     """
-    parser = argparse.ArgumentParser()
-    add_tagging_arguments(parser)
-    options = options_of(parser)
+    options = {option.key: option for option in declared_in(TaggingOptions)}
     arguments = ["tag"]
     for parameter in parameters:
         name, _, value = parameter.partition("=")
@@ -43,7 +40,7 @@ def command_line(parameters: Sequence[str]) -> list[str]:
             arguments.append(value)
         elif key not in options:
             arguments.append(parameter)
-        elif options[key].nargs == 0:
+        elif options[key].is_flag:
             arguments.append(f"--{key}" if value == "true" else f"--no-{key}")
         else:
             arguments.append(f"--{key}={value}")

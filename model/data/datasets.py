@@ -2,7 +2,7 @@
 
 A data set is a list of clips: the scaled log-mel of each (see ``transforms.audio.features``), its
 label, and the list that it is in (train, valid, test). It is read from an array of pictures
-(``arrays.py``), or from a training set, which ``genrebeam.pipeline.training_data`` makes of audio.
+(``arrays.py``), or from a training set, which ``genrebeam.pipeline.graphs.prepare`` makes of audio.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def load_music(folder: str | Path) -> LabelledMusic:
 
 
 def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMusic:
-    """A set that ``genrebeam.pipeline.training_data.prepare`` made of audio.
+    """A set that ``genrebeam.pipeline.graphs.prepare.prepare`` made of audio.
 
     Where the data set has lists, they are its splits; otherwise it is split by artist (see
     `split_by_artist`), and labels with too little music are left out.

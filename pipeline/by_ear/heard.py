@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
-from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError
 from genrebeam.transforms.library.fingerprint import fingerprint
 from genrebeam.transforms.library.formats import FORMATS
 from genrebeam.transforms.records import Status, Trait, printable

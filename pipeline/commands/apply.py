@@ -18,7 +18,9 @@ from genrebeam.pipeline.commands.command import (
     leave_page,
     no_others,
 )
-from genrebeam.pipeline.settings.options import UsageError, add_writing_arguments
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.option import add_options, options_from
+from genrebeam.pipeline.options.tagging import WritingOptions
 from genrebeam.pipeline.views.terminal import safe
 from genrebeam.transforms.records import Status, Trait, printable
 
@@ -58,7 +60,7 @@ def add(commands: Any) -> None:
         help="the report folder (default: where it was when the page was made)",
     )
     apply.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
-    add_writing_arguments(apply)
+    add_options(apply, WritingOptions)
     add_output_arguments(apply)
 
 
@@ -68,8 +70,6 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.runs.by_hand import look_up, rehearse
     from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
     from genrebeam.transforms.storage import absolute, path_of
-    from genrebeam.transforms.tags.formats.format import TagForm
-    from genrebeam.transforms.tags.rewrite import WritePolicy
     from genrebeam.transforms.tags.tag import TagPolicy
 
     try:
@@ -80,11 +80,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     known = look_up(corrections, report)
     for choice, reason in known.unknown[:_MOST_SHOWN]:
         print(f"{safe(choice.uri)}: {safe(reason)}", file=sys.stderr)
-    policy = TagPolicy(
-        dry_run=arguments.dry_run,
-        form=TagForm(arguments.id3_version, arguments.separator),
-        write=WritePolicy(arguments.keep_mtime, arguments.in_place_links),
-    )
+    options = options_from(arguments, WritingOptions)
+    policy = TagPolicy(dry_run=arguments.dry_run, form=options.form, write=options.write)
     if arguments.dry_run:
         shown = [one for some in known.by_library.values() for one in some]
         return _tell_plan(rehearse(shown, policy), len(known.unknown), arguments)

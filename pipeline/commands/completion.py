@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
-from genrebeam.pipeline.settings.config import commands_of
+from genrebeam.pipeline.options.config import commands_of
 
 _SHELLS = ("bash", "zsh", "fish")
 

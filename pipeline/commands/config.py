@@ -9,7 +9,7 @@ import textwrap
 from typing import Any
 
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
-from genrebeam.pipeline.settings.config import (
+from genrebeam.pipeline.options.config import (
     LIBRARY_KEYS,
     commands_of,
     in_force,

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from genrebeam.pipeline.settings.options import DEFAULT_REPORT
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import tracked
 
 

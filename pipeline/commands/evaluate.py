@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
-from genrebeam.pipeline.settings.job import bundle_named
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import bundle_named
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from genrebeam.pipeline.settings.job import bundle_named
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from genrebeam.pipeline.commands.command import (
     no_others,
     own_output,
 )
-from genrebeam.pipeline.settings.options import DEFAULT_REPORT, UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import busy, safe
 
 

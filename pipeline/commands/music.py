@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def _prepared(
     library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
 ) -> LabelledMusic:
     from genrebeam.model.data.datasets import load_training_set
+    from genrebeam.pipeline.graphs.prepare import prepare
     from genrebeam.pipeline.runs import interruption
-    from genrebeam.pipeline.training_data import prepare
     from genrebeam.pipeline.views import progress
 
     if not os.path.isdir(library):

@@ -8,8 +8,8 @@ from typing import Any
 from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import WHERE_FROM, labels, note, recipe_named
-from genrebeam.pipeline.settings.job import check_runner_arguments
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import check_runner_arguments
 
 
 def add(commands: Any) -> None:
@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     require("train", "preparing music for training")
     recipe = recipe_named(arguments.recipe)
     from genrebeam.model.data.training_set import DatasetError
+    from genrebeam.pipeline.graphs.prepare import prepare
     from genrebeam.pipeline.runs import interruption
-    from genrebeam.pipeline.training_data import prepare
     from genrebeam.pipeline.views import progress
 
     if "://" in arguments.out:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import sys
 from typing import Any
 
 from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
-from genrebeam.pipeline.settings.options import DEFAULT_REPORT, count
+from genrebeam.pipeline.options.option import count
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 
 _SHOWN = ["uri", "artist", "title", "album", "duration_s"]
 

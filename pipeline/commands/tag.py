@@ -18,9 +18,11 @@ from genrebeam.pipeline.commands.command import (
     complain,
     leave_page,
 )
-from genrebeam.pipeline.settings.config import Setting, toml
-from genrebeam.pipeline.settings.job import TaggingJob, check_job, check_runner_arguments
-from genrebeam.pipeline.settings.options import UsageError, add_tagging_arguments
+from genrebeam.pipeline.options.config import Setting, toml
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import TaggingJob, check_job, check_runner_arguments
+from genrebeam.pipeline.options.option import add_options, declared_in, options_from
+from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.views.terminal import is_terminal, safe, show_plan
 from genrebeam.transforms.records import Status, printable
 
@@ -53,18 +55,18 @@ def add(commands: Any) -> None:
     )
     tag.add_argument("library", metavar="LIBRARY", help="folder of music, or one file")
     add_output_arguments(tag)
-    add_tagging_arguments(tag)
+    add_options(tag, TaggingOptions)
 
 
 def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
-    job = check_job(arguments.library, arguments)
+    job = check_job(arguments.library, options_from(arguments, TaggingOptions))
     check_runner_arguments(runner_arguments, job)
     from genrebeam.pipeline.runs.lock import locked
     from genrebeam.pipeline.runs.run import earlier_runs, start_run
 
     with locked(job.report) as note:
-        if job.retry_failed and not earlier_runs(job):
+        if job.options.retry_failed and not earlier_runs(job):
             raise UsageError(f"{job.report}: no earlier run over {job.library} to retry")
         run = start_run(job.report)
         note(run.id)
@@ -82,7 +84,7 @@ def _run(
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
     def execute() -> bool:
-        from genrebeam.pipeline.settling import runs_here, settle_library
+        from genrebeam.pipeline.graphs.local import runs_here, settle_library
         from genrebeam.transforms.audio import pool
 
         to_do = None
@@ -90,9 +92,9 @@ def _run(
             to_do = settle_library(job, run)
             if to_do is None:
                 return False
-            pool.start(job.processes)  # beside the import of Beam
+            pool.start(job.options.processes)  # beside the import of Beam
         try:
-            from genrebeam.pipeline.tagging import run_tagging
+            from genrebeam.pipeline.graphs.tag import run_tagging
 
             return run_tagging(job, run, runner_arguments, to_do=to_do)
         finally:
@@ -114,27 +116,16 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
         "model",
         f"{job.bundle.name} {job.bundle.version}, knows {len(job.bundle.genres)} genres",
     )
-    existing = {
-        "keep": "existing genres stay",
-        "merge": "new genres are added to existing ones",
-        "replace": "new genres replace existing ones",
-    }
-    policy = [existing[job.existing]]
-    if job.top_k > 1:
-        policy.append(f"up to {job.top_k} genres for each file")
-    if job.min_confidence:
-        policy.append(f"none below a confidence of {job.min_confidence:.2f}")
-    if job.dry_run:
-        policy.append("dry run: nothing is written into the library")
-    if job.retry_failed:
-        policy.append("only files that failed")
-    elif not job.incremental:
-        policy.append("earlier runs are ignored")
-    yield "policy", "; ".join(policy)
-    segments = "all" if job.n_segments is None else f"{job.n_segments}"
-    seconds = job.bundle.features.segment_seconds
-    yield "hears", f"{segments} segments of {seconds:.1f} s of each file, {job.vote} decides"
+    values = vars(job.options)
+    declared = declared_in(TaggingOptions)
+    told = [one.plan(values[one.name]) for one in declared if one.plan]
+    yield "policy", "; ".join(words for words in told if words)
+    segments = f"{job.options.segments} segments of {job.bundle.features.segment_seconds:.1f} s"
+    yield "hears", f"{segments} of each file, {job.options.vote} decides"
     yield "report", run.page
+    for one in declared:
+        if one.key not in settings and not one.plan:
+            yield "option", f"{one.key} = {toml(values[one.name])}"
     for key, setting in settings.items():
         if setting.source != "default":
             yield "configured", f"{key} = {toml(setting.value)} ({setting.source}: {setting.where})"
@@ -158,7 +149,7 @@ def _tell(
         told = {name: facts[name] for name in ("run", "state", "library", "model", "seconds")}
         told |= {"report": printable(run.folder), "tracks": printable(run.tracks)}
         told["page"] = page and printable(page)
-        told["dry_run"] = job.dry_run
+        told["dry_run"] = job.options.dry_run
         print(json.dumps({**told, "counts": facts["counts"], "genres": found.genres}))
     elif not quiet and is_terminal(sys.stdout):
         notes = [("report", report), ("tracks", run.tracks)]

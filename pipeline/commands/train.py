@@ -17,7 +17,8 @@ from genrebeam.pipeline.commands.music import (
     one_data_folder,
     recipe_named,
 )
-from genrebeam.pipeline.settings.options import UsageError, count
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.option import count
 
 if TYPE_CHECKING:
     from genrebeam.model.feature_spec import FeatureSpec

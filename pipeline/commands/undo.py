@@ -16,7 +16,7 @@ from genrebeam.pipeline.commands.command import (
     add_output_arguments,
     no_others,
 )
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe, tracked
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, start_run
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.records import Outcome, Stage
 from genrebeam.transforms.reports.corrections import Choice, Corrections
@@ -137,7 +137,7 @@ def write_choices(
         "command": "apply",
         # No format at all: the run has not seen the whole library.
         "options": {"dry_run": False, "formats": []},
-        "settings": Stage.BY_HAND.value,
+        "decision_digest": Stage.BY_HAND.value,
     }
 
     def execute() -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.run import Run, find_run, runs_of
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.records import printable
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.storage.local import open_regular

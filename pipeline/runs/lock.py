@@ -18,7 +18,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.transforms.records import reason_of
 from genrebeam.transforms.storage import Held, storage_of
 

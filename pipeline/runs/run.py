@@ -35,9 +35,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from genrebeam import __version__
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.journal import Journal, now
-from genrebeam.pipeline.settings.job import TaggingJob
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.records import printable
 from genrebeam.transforms.storage import storage_of
 
@@ -276,10 +276,10 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
             continue
         if facts["started_at"] <= last_undo:
             break
-        if job.retry_failed and facts["options"]["dry_run"]:
+        if job.options.retry_failed and facts["options"]["dry_run"]:
             continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
-        if saw_all(facts, job.formats):
+        if saw_all(facts, job.options.formats):
             break
     return found
 
@@ -352,20 +352,8 @@ def record_run(
     """
     facts: dict[str, Any] = {
         "library": printable(job.library),
-        "options": {
-            "existing": job.existing,
-            "dry_run": job.dry_run,
-            "top_k": job.top_k,
-            "min_confidence": job.min_confidence,
-            "vote": job.vote,
-            "segments": job.n_segments or "all",
-            "formats": list(job.formats),
-            "processes": job.processes,
-            "embeddings": job.embeddings,
-            "incremental": job.incremental,
-            "retry_failed": job.retry_failed,
-        },
-        "settings": job.settings,
+        "options": job.options.recorded(),
+        "decision_digest": job.decision_digest,
         "model": {"name": job.bundle.name, "version": job.bundle.version},
         "versions": _versions(),
     }

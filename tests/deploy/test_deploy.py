@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from deploy.dataflow.main import command_line
+from deploy.dataflow.metadata import metadata
 from genrebeam.pipeline.cli import build_parser
+from genrebeam.pipeline.options.config import commands_of, options_of
+from genrebeam.pipeline.options.option import add_options
+from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.runs.run import runs_of, start_run
-from genrebeam.pipeline.settings.config import commands_of, options_of
-from genrebeam.pipeline.settings.options import add_tagging_arguments
 from genrebeam.transforms.library.formats import FORMATS
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
@@ -52,7 +54,7 @@ def accepts(name: str, value: str) -> bool:
 
 def tagging_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    add_tagging_arguments(parser)
+    add_options(parser, TaggingOptions)
     return parser
 
 
@@ -71,6 +73,13 @@ def test_template_has_every_option_of_the_job_and_no_other():
     ours = {"library", *(key.replace("-", "_") for key in OPTIONS)}
     assert set(PARAMETERS) == ours | BEAMS_OWN
     assert len(METADATA["parameters"]) == len(PARAMETERS)
+
+
+def test_metadata_is_up_to_date():
+    text = (DATAFLOW / "metadata.json").read_text(encoding="utf-8")
+    assert text == metadata(), (
+        "run: python -m deploy.dataflow.metadata > deploy/dataflow/metadata.json"
+    )
 
 
 def test_parameters_that_beam_takes_are_options_of_beam():

@@ -17,7 +17,7 @@ from genrebeam.model.bundle import BUNDLES, DEFAULT_BUNDLE, load_bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.recipes import RECIPES, Recipe
 from genrebeam.pipeline.cli import build_parser, main
-from genrebeam.pipeline.settings.config import commands_of, parse
+from genrebeam.pipeline.options.config import commands_of, parse
 from genrebeam.transforms.genre.taxonomy import load_taxonomy
 from genrebeam.transforms.library.formats import FORMATS
 from genrebeam.transforms.records import CATCH_ALL

@@ -11,7 +11,6 @@ import time
 import pytest
 
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.settings import options
 from genrebeam.pipeline.views.progress import Progress, line
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
@@ -163,18 +162,6 @@ def test_prints_counts_and_where_the_report_is(library, tiny_bundle, tmp_path):
     assert summary.startswith("1 file in ")
     assert summary.endswith("1 would tag")
     assert where == f"report: {next(reports.glob('runs/*/report.html'))}"
-
-
-def test_every_option_is_declared_once_and_known_to_beam():
-    import argparse
-
-    from genrebeam.pipeline.tagging import TaggingOptions
-
-    declared = argparse.ArgumentParser()
-    options.add_tagging_arguments(declared)
-    known = TaggingOptions(["--top-k=2", "--segments=all", "--existing=merge"])
-    assert {action.dest for action in declared._actions} - {"help"} <= set(known.get_all_options())
-    assert (known.top_k, known.segments, known.existing) == (2, None, "merge")
 
 
 def test_line_of_progress_without_any_rate_yet():

@@ -13,7 +13,7 @@ import soundfile
 
 from genrebeam.pipeline.cli import main
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.audio.ptransforms import Hear
 from genrebeam.transforms.records import Track
 from tests import REPOSITORY
 from tests.conftest import files_of, read_rows, tone, write_audio

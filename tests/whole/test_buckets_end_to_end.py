@@ -11,10 +11,10 @@ import pytest
 
 from genrebeam.model.bundle import BundleError, load_bundle
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.journal import Journal
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.pipeline.runs.run import find_run, runs_of
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.storage import buckets, storage_of
 from genrebeam.transforms.tags.undo import read_journal
 from tests.conftest import tone, write_audio
@@ -73,7 +73,7 @@ def test_nights_on_a_bucket_and_back(empty, tiny_bundle, tmp_path, capsys, monke
     retry = runs_of(home)[-1]
     assert statuses(storage, retry) == {"d.mp3": "tagged"}
 
-    monkeypatch.setattr("genrebeam.pipeline.tagging._FEW_RUNS", 1)
+    monkeypatch.setattr("genrebeam.pipeline.graphs.tag._FEW_RUNS", 1)
     # As the launcher of a template does, which leaves the page to the job.
     assert main([*command, "--template_location=unused"]) == 0
     assert "launched;" in capsys.readouterr().out

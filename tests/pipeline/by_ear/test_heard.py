@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrebeam.pipeline.by_ear.heard import heard_tracks, is_there
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.transforms.storage import storage_of
 from tests.pipeline.by_ear import track, write_run
 

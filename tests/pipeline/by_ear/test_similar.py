@@ -8,7 +8,7 @@ import pytest
 from genrebeam.pipeline.by_ear import similar
 from genrebeam.pipeline.by_ear.heard import heard_tracks
 from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.transforms.records import TrackError
 from tests.pipeline.by_ear import track, write_run
 

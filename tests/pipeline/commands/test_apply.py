@@ -207,7 +207,7 @@ def test_no_later_run_replaces_what_a_person_chose(
     library, reports, tag, save, monkeypatch, before_the_graph
 ):
     if not before_the_graph:
-        monkeypatch.setattr("genrebeam.pipeline.settling.runs_here", lambda arguments: False)
+        monkeypatch.setattr("genrebeam.pipeline.graphs.local.runs_here", lambda arguments: False)
     tag()
     path = save({"a.flac": ["Punk"]})
     assert main(["apply", path, "--quiet"]) == 0

@@ -16,7 +16,7 @@ from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.interruption import Stopping, handled, leave_note, remove_note
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.records import Track
-from genrebeam.transforms.tags.dofns import ReadTags
+from genrebeam.transforms.tags.ptransforms import ReadTags
 from genrebeam.transforms.tags.tag import TagPolicy
 
 

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.lock import locked
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.library.fingerprint import fingerprint
 from genrebeam.transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
 from genrebeam.transforms.records import Track
@@ -32,7 +32,7 @@ def library(tmp_path):
 def both_ways(request, monkeypatch):
     """Files that need work are found before the graph on one machine, in it on an engine."""
     if request.param == "in the graph":
-        monkeypatch.setattr("genrebeam.pipeline.settling.runs_here", lambda arguments: False)
+        monkeypatch.setattr("genrebeam.pipeline.graphs.local.runs_here", lambda arguments: False)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_retry_takes_what_failed_and_leaves_the_rest_to_the_next_run(library, ta
     write_audio(library / "worse.wav", tone(8), 22050)
     code, rows = tag("--retry-failed")
     assert (code, statuses(rows)) == (0, {"worse.wav": "tagged"})
-    monkeypatch.setattr("genrebeam.pipeline.tagging._FEW_RUNS", 2)
+    monkeypatch.setattr("genrebeam.pipeline.graphs.tag._FEW_RUNS", 2)
     code, rows = tag()
     assert (code, statuses(rows)) == (
         0,
@@ -240,7 +240,7 @@ def test_a_disk_that_is_unplugged_meanwhile_makes_no_failures_of_its_files(
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("genrebeam.transforms.tags.dofns.read_header", unplug)
+        patch.setattr("genrebeam.transforms.tags.ptransforms.read_header", unplug)
         code, rows = tag()
     assert (code, len(rows)) == (3, 0)
     assert "is no longer there; stopping" in capsys.readouterr().err

@@ -7,6 +7,10 @@ import time
 
 import pytest
 
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.job import TaggingJob
+from genrebeam.pipeline.options.option import declared_in
+from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.runs.journal import Journal
 from genrebeam.pipeline.runs.run import (
     Run,
@@ -17,8 +21,6 @@ from genrebeam.pipeline.runs.run import (
     runs_of,
     start_run,
 )
-from genrebeam.pipeline.settings.job import TaggingJob
-from genrebeam.pipeline.settings.options import UsageError
 from genrebeam.transforms.records import Outcome, Track
 from genrebeam.transforms.reports.write import row, write_part
 from genrebeam.transforms.tags.undo import read_journal
@@ -26,19 +28,20 @@ from genrebeam.transforms.tags.undo import read_journal
 
 @pytest.fixture
 def job(tiny_bundle, tmp_path) -> TaggingJob:
-    return TaggingJob(
-        library="/music",
+    options = TaggingOptions(
         report=str(tmp_path),
-        bundle=tiny_bundle,
         formats=("mp3",),
-        existing="keep",
-        dry_run=False,
-        top_k=1,
+        level="style",
         min_confidence=0.0,
         vote="mean",
-        n_segments=None,
+        segments="all",
         processes=2,
     )
+    return TaggingJob("/music", tiny_bundle, options)
+
+
+def changed(job, **options) -> TaggingJob:
+    return dataclasses.replace(job, options=dataclasses.replace(job.options, **options))
 
 
 def test_later_runs_sort_after_earlier_ones(tmp_path):
@@ -57,7 +60,7 @@ def past(job, *, interrupted=False, **changes):
         outcome = Outcome(Track("/music/a.mp3", "mp3"), "kept", "read_tags", "")
         write_part([row(outcome, job.bundle, "settings")], run.tracks, run.folder)
 
-    record_run(run, dataclasses.replace(job, **changes), see_a_file, lambda: interrupted)
+    record_run(run, changed(job, **changes), see_a_file, lambda: interrupted)
     time.sleep(0.002)
     return run
 
@@ -66,9 +69,9 @@ def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job):
     past(job)
     whole = past(job)
     stopped = past(job, interrupted=True)
-    past(job, library="/other")
+    past(dataclasses.replace(job, library="/other"))
     part = past(job, formats=("mp3",))
-    all_formats = dataclasses.replace(job, formats=("flac", "mp3"))
+    all_formats = changed(job, formats=("flac", "mp3"))
     now = start_run(job.report)
     assert earlier_runs(job, now) == [part]
     assert earlier_runs(dataclasses.replace(job, library="/third"), now) == []
@@ -91,7 +94,7 @@ def test_a_run_over_what_had_failed_does_not_hide_those_before_it(job):
 
 
 def test_a_library_without_reports_has_no_earlier_runs(job, tmp_path):
-    assert earlier_runs(dataclasses.replace(job, report=str(tmp_path / "missing"))) == []
+    assert earlier_runs(changed(job, report=str(tmp_path / "missing"))) == []
 
 
 def test_other_things_in_the_home_are_no_runs(job, tmp_path):
@@ -107,7 +110,7 @@ def test_other_things_in_the_home_are_no_runs(job, tmp_path):
 
 
 def test_runs_that_left_all_in_one_folder_are_found(job, tmp_path):
-    old, new = past(job), past(job, library="/other")
+    old, new = past(job), past(dataclasses.replace(job, library="/other"))
     old.journal({"path": "/music/a.mp3", "undo": {}})
     os.rename(old.tracks, tmp_path / f"run={old.id}")
     for name in os.listdir(old.folder):
@@ -175,30 +178,48 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def test_settings_change_with_all_that_decides_and_nothing_else(job):
-    other = [
-        dataclasses.replace(job, **change)
-        for change in (
-            {"existing": "merge"},
-            {"top_k": 2},
-            {"min_confidence": 0.5},
-            {"vote": "majority"},
-            {"n_segments": 3},
-            {"embeddings": True},
-            {"bundle": dataclasses.replace(job.bundle, version="other")},
-        )
-    ]
-    assert len({job.settings, *(changed.settings for changed in other)}) == 8
-    same = dataclasses.replace(
-        job,
-        processes=9,
-        dry_run=True,
-        library="/other",
-        formats=(),
-        incremental=False,
-        retry_failed=True,
-    )
-    assert same.settings == job.settings
+OTHER_VALUES = {
+    "existing": "merge",
+    "top_k": 2,
+    "level": "family",
+    "min_confidence": 0.5,
+    "max_genres": 3,
+    "treat_as_missing": ("Other",),
+    "taxonomy": "/my.toml",
+    "segments": 3,
+    "vote": "majority",
+    "consistent": "album",
+    "write_confidence": True,
+    "id3_version": "2.4",
+    "separator": "; ",
+    "embeddings": True,
+    "processes": 9,
+    "dry_run": True,
+    "keep_mtime": True,
+    "in_place_links": True,
+    "formats": (),
+    "bundle": "/mine",
+    "incremental": False,
+    "retry_failed": True,
+    "report": "/other",
+}
+
+
+@pytest.mark.parametrize("option", declared_in(TaggingOptions), ids=lambda option: option.name)
+def test_the_decision_digest_changes_with_what_decides_and_nothing_else(job, option):
+    other = changed(job, **{option.name: OTHER_VALUES[option.name]})
+    assert (other.decision_digest != job.decision_digest) == option.decides
+
+
+def test_the_decision_digest_changes_with_the_model_and_not_with_the_library(job):
+    other = dataclasses.replace(job, bundle=dataclasses.replace(job.bundle, version="other"))
+    assert other.decision_digest != job.decision_digest
+    assert dataclasses.replace(job, library="/other").decision_digest == job.decision_digest
+
+
+def test_a_value_that_is_the_models_own_is_no_decision(job):
+    own = changed(job, vote=job.bundle.vote, level=job.bundle.level)
+    assert own.decision_digest == job.decision_digest
 
 
 def test_a_line_behind_a_stump_stands_alone(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genrebeam.transforms.genre.classify import Classifier
-from genrebeam.transforms.genre.dofns import GenreModelHandler
+from genrebeam.transforms.genre.ptransforms import GenreModelHandler
 from genrebeam.transforms.records import Features, Track
 
 

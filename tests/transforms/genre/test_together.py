@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from genrebeam.transforms.genre.dofns import _MOST_WAITING, VoteTogether
+from genrebeam.transforms.genre.ptransforms import _MOST_WAITING, VoteTogether
 from genrebeam.transforms.genre.together import (
     MOST_TOGETHER,
     album_of,

@@ -9,8 +9,8 @@ import pytest
 
 from genrebeam.transforms.records import CATCH_ALL, Decision
 from genrebeam.transforms.tags import tag
-from genrebeam.transforms.tags.dofns import Tag
 from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.ptransforms import Tag
 from genrebeam.transforms.tags.tag import TagPolicy
 from tests.music_files import (
     FORMATS,

@@ -23,9 +23,9 @@ from genrebeam.model.data.training_set import (
     write_clips,
 )
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.pipeline import training_data
+from genrebeam.pipeline.graphs import prepare as preparing
+from genrebeam.pipeline.graphs.prepare import clip_of, prepare
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.training_data import clip_of, prepare
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.audio.hear import hear_in_a_row
 from genrebeam.transforms.library.label import Label, labelling_of, with_header
@@ -266,7 +266,7 @@ def listened(monkeypatch) -> list[str]:
         made.append(folder)
         raise DatasetError(folder, "made anew")
 
-    monkeypatch.setattr(training_data, "start_set", refuse)
+    monkeypatch.setattr(preparing, "start_set", refuse)
     return made
 
 
@@ -292,12 +292,12 @@ def test_another_question_makes_it_anew(library, prepared, listened, tmp_path):
 
 def test_a_new_file_or_list_is_another_library(tmp_path):
     write_song(tmp_path / "rock.00000.wav")
-    prints = [training_data.fingerprint_of(str(tmp_path), "gtzan", SPEC)]
+    prints = [preparing.fingerprint_of(str(tmp_path), "gtzan", SPEC)]
     write_song(tmp_path / "rock.00001.wav")
-    prints.append(training_data.fingerprint_of(str(tmp_path), "gtzan", SPEC))
+    prints.append(preparing.fingerprint_of(str(tmp_path), "gtzan", SPEC))
     for split in SPLITS:
         (tmp_path / f"{split}_filtered.txt").write_text("rock/rock.00000.wav\n")
-    prints.append(training_data.fingerprint_of(str(tmp_path), "gtzan", SPEC))
+    prints.append(preparing.fingerprint_of(str(tmp_path), "gtzan", SPEC))
     assert len(set(prints)) == 3
 
 
@@ -330,7 +330,7 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path):
     (tmp_path / "part-of-my-life.mp3").touch()
     (tmp_path / "part-1.arrow").touch()
     (tmp_path / "part-0123456789ab.arrow").touch()
-    training_data.start_set(tmp_path)
+    preparing.start_set(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "part-1.arrow",
         "part-of-my-life.mp3",

@@ -9,14 +9,19 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.option import declared_in
+from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
+from genrebeam.transforms.library.formats import FORMATS
 
 if TYPE_CHECKING:
     from genrebeam.model.bundle import Bundle
+    from genrebeam.transforms.genre.vote import VotePolicy
+    from genrebeam.transforms.tags.tag import TagPolicy
 
 # Plain `DirectRunner` would first try to download another runner.
 LOCAL_RUNNER = "FnApiRunner"
@@ -30,95 +35,89 @@ class TaggingJob:
     ----------
     library : str
         Absolute path of a folder or a file, perhaps in a bucket.
-    report : str
-        Absolute path of the report folder, perhaps in a bucket.
     bundle : Bundle
-    formats : tuple of str
-    existing : {"keep", "merge", "replace"}
-    dry_run : bool
-    top_k : int
-    min_confidence : float
-    vote : {"mean", "majority"}
-    n_segments : int or None
-        None hears all segments.
-    processes : int
-    level : {"style", "family"}
-    consistent : {"off", "album", "artist"}
-        Which tracks vote together.
-    max_genres : int or None
-    treat_as_missing : tuple of str
+    options : TaggingOptions
+        All have values: the user's, the model's or the declared ones. Paths are absolute.
     taxonomy : Taxonomy
-    write_confidence : bool
-    id3_version : {"keep", "2.3", "2.4"}
-    separator : str
-    keep_mtime, in_place_links : bool
-    embeddings : bool
-    incremental : bool
-        Skip files that an earlier run has settled.
-    retry_failed : bool
-        Take only files that failed in their last run.
     """
 
     library: str
-    report: str
     bundle: Bundle
-    formats: tuple[str, ...]
-    existing: str
-    dry_run: bool
-    top_k: int
-    min_confidence: float
-    vote: str
-    n_segments: int | None
-    processes: int
-    level: str = "style"
-    consistent: str = "off"
-    max_genres: int | None = None
-    treat_as_missing: tuple[str, ...] = ()
+    options: TaggingOptions
     taxonomy: Taxonomy = field(default_factory=lambda: Taxonomy())
-    write_confidence: bool = False
-    id3_version: str = "keep"
-    separator: str = "\0"
-    keep_mtime: bool = False
-    in_place_links: bool = False
-    embeddings: bool = False
-    incremental: bool = True
-    retry_failed: bool = False
 
     @property
-    def settings(self) -> str:
-        """Fingerprint of everything that affects a file's genre and its row."""
-        deciding = [
-            self.bundle.version,
-            self.existing,
-            self.top_k,
-            self.min_confidence,
-            self.vote,
-            self.n_segments,
-            self.max_genres,
-            sorted(self.treat_as_missing),
-            dataclasses.asdict(self.taxonomy),
-            self.write_confidence,
-            self.id3_version,
-            self.separator,
-        ]
-        if self.bundle.families:
-            deciding.append(self.level)
-        # Only if set: files that were reported without embeddings stay unchanged.
-        if self.embeddings:
-            deciding.append("embeddings")
-        if self.consistent != "off":
-            deciding.append(f"consistent {self.consistent}")
-        return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:12]
+    def report(self) -> str:
+        """Absolute path of the report folder, perhaps in a bucket."""
+        return self.options.report
+
+    @property
+    def n_segments(self) -> int | None:
+        """Number of segments to hear of each track; None hears all."""
+        return None if self.options.segments == "all" else self.options.segments
+
+    @property
+    def decision_digest(self) -> str:
+        """Hash of everything that affects a file's genre and its row.
+
+        Options with the model's value, or with their declared one, are no part of it: earlier
+        decisions stay in force when an option is added.
+        """
+        values = vars(self.options)
+        defaults = {one.name: one.default for one in declared_in(TaggingOptions) if one.decides}
+        defaults |= _values_of(self.bundle)
+        deciding = {name: values[name] for name in defaults if values[name] != defaults[name]}
+        if "treat_as_missing" in deciding:
+            deciding["treat_as_missing"] = sorted(deciding["treat_as_missing"])
+        if "taxonomy" in deciding:  # what it says, wherever it is
+            deciding["taxonomy"] = {**dataclasses.asdict(self.taxonomy), "path": ""}
+        facts = [self.bundle.version, deciding]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def tag_policy(self) -> TagPolicy:
+        """What becomes of a file's genres."""
+        from genrebeam.transforms.tags.tag import TagPolicy
+
+        return TagPolicy(
+            existing=self.options.existing,
+            dry_run=self.options.dry_run,
+            max_genres=self.options.max_genres,
+            treat_as_missing=self.options.treat_as_missing,
+            write_confidence=self.options.write_confidence,
+            model=f"{self.bundle.name} {self.bundle.version}",
+            form=self.options.form,
+            write=self.options.write,
+        )
+
+    @property
+    def vote_policy(self) -> VotePolicy:
+        """How segments become a decision."""
+        from genrebeam.transforms.genre.vote import VotePolicy
+
+        return VotePolicy(
+            self.options.vote,
+            self.options.top_k,
+            self.options.min_confidence,
+            self.options.level,
+            self.bundle.style_confidence,
+        )
 
 
-def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
+def _values_of(bundle: Bundle) -> dict[str, Any]:
+    """The model's own values of options."""
+    found = {one.name: one.of_model for one in declared_in(TaggingOptions) if one.of_model}
+    return {name: getattr(bundle, attribute) for name, attribute in found.items()}
+
+
+def check_job(library: str, options: TaggingOptions) -> TaggingJob:
     """Check everything before any work is done.
 
     Parameters
     ----------
     library : str
-    arguments : argparse.Namespace
-        With the options of `add_tagging_arguments`.
+    options : TaggingOptions
+        As a command line gives them.
 
     Returns
     -------
@@ -130,58 +129,42 @@ def check_job(library: str, arguments: argparse.Namespace) -> TaggingJob:
         Its message is one line for the user.
     """
     from genrebeam.transforms.audio.pool import default_processes
-    from genrebeam.transforms.library.formats import FORMATS
 
-    formats = arguments.formats or tuple(sorted(FORMATS))
+    formats = options.formats or tuple(sorted(FORMATS))
     library = _checked_library(library, formats)
-    report = _absolute(arguments.report)
-    if arguments.dry_run and _lies_in(report, library):
+    report = _absolute(options.report)
+    if options.dry_run and _lies_in(report, library):
         raise UsageError(
             f"{report}: is inside the library, where a dry run writes nothing; "
             "choose another folder with --report"
         )
-    if arguments.retry_failed and not arguments.incremental:
+    if options.retry_failed and not options.incremental:
         raise UsageError("--retry-failed needs earlier runs, but --no-incremental ignores them")
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
-    bundle = bundle_named(arguments.bundle)
-    if arguments.consistent != "off" and not bundle.features.ears:
+    bundle = bundle_named(options.bundle)
+    if options.consistent != "off" and not bundle.features.ears:
         raise UsageError(
-            f"--consistent {arguments.consistent} needs a model with pretrained networks, which "
+            f"--consistent {options.consistent} needs a model with pretrained networks, which "
             f"tell what sounds alike; {bundle.name} has none"
         )
+    path = None if options.taxonomy is None else os.path.abspath(options.taxonomy)
     try:
-        taxonomy = Taxonomy() if arguments.taxonomy is None else load_taxonomy(arguments.taxonomy)
+        taxonomy = Taxonomy() if path is None else load_taxonomy(path)
         taxonomy.check(bundle.genres, bundle.families)
     except TaxonomyError as error:
         raise UsageError(str(error)) from error
-    minimum, vote, segments = arguments.min_confidence, arguments.vote, arguments.segments
-    return TaggingJob(
-        library=library,
+    unset = {name for name, value in vars(options).items() if value is None}
+    checked = dataclasses.replace(
+        options,
+        **{name: value for name, value in _values_of(bundle).items() if name in unset},
         report=report,
-        bundle=bundle,
         formats=formats,
-        existing=arguments.existing,
-        dry_run=arguments.dry_run,
-        top_k=arguments.top_k,
-        min_confidence=bundle.min_confidence if minimum is None else minimum,
-        vote=vote or bundle.vote,
-        n_segments=bundle.n_segments if segments == -1 else segments,
-        processes=arguments.processes or default_processes(),
-        level=arguments.level or bundle.level,
-        consistent=arguments.consistent,
-        max_genres=arguments.max_genres,
-        treat_as_missing=arguments.treat_as_missing,
-        taxonomy=taxonomy,
-        write_confidence=arguments.write_confidence,
-        id3_version=arguments.id3_version,
-        separator=arguments.separator,
-        keep_mtime=arguments.keep_mtime,
-        in_place_links=arguments.in_place_links,
-        embeddings=arguments.embeddings,
-        incremental=arguments.incremental,
-        retry_failed=arguments.retry_failed,
+        bundle=_name_of(bundle),
+        taxonomy=path,
+        processes=options.processes or default_processes(),
     )
+    return TaggingJob(library, bundle, checked, taxonomy)
 
 
 def _absolute(path: str) -> str:
@@ -205,6 +188,14 @@ def _lies_in(path: str, folder: str) -> bool:
         return f"{path}/".startswith(f"{folder}/")
     path, folder = os.path.realpath(path), os.path.realpath(folder)
     return os.path.commonpath([path, folder]) == folder
+
+
+def _name_of(bundle: Bundle) -> str:
+    """What `bundle_named` finds it by, from any folder."""
+    from genrebeam.model.bundle import BUNDLES
+
+    folder, name = os.path.split(bundle.path)
+    return name if folder == str(BUNDLES) else _absolute(bundle.path)
 
 
 def bundle_named(name: str | None) -> Bundle:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrebeam.pipeline.cli import build_parser, main
-from genrebeam.pipeline.settings import config
-from genrebeam.pipeline.settings.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
+from genrebeam.pipeline.options import config
+from genrebeam.pipeline.options.config import LIBRARY_KEYS, commands_of, options_of, parse, toml
 from tests.conftest import tone, write_audio
 
 TAG = options_of(commands_of(build_parser())["tag"])
@@ -76,7 +76,7 @@ def test_a_layer_leaves_open_what_it_does_not_say(library, write, monkeypatch):
     monkeypatch.setenv("GENREBEAM_VOTE", "majority")
     known = parsed("tag", str(library), "--formats", "mp3")
     assert (known.existing, known.top_k, known.vote) == ("merge", 3, "majority")
-    assert (known.formats, known.separator, known.report) == (("mp3",), "\0", "genre-report")
+    assert (known.formats, known.separator, known.report) == (("mp3",), "null", "genre-report")
     assert {k: s.source for k, s in known.settings.items() if s.source != "default"} == {
         "existing": "user",
         "top-k": "library",

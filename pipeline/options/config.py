@@ -11,40 +11,23 @@ options: names, types and checks are those of the argument parsers.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import stat
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
-from genrebeam.pipeline.settings.options import UsageError
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.option import declared_in
+from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.views.terminal import safe
 
 FILE_NAME = "genrebeam.toml"
 PREFIX = "GENREBEAM_"
-# What a library's own file may set. A library can come from anybody, so its file may only say how
-# to hear its music and how to write a genre into its tags. It may not say what to overwrite
-# (existing, treat-as-missing, dry-run), where to read or write (report, taxonomy, config), what to
-# load (bundle: a Keras file can hold code), whether to change files that other folders share
-# (in-place-links), or how busy the machine gets (processes).
-LIBRARY_KEYS = frozenset(
-    {
-        "consistent",
-        "formats",
-        "id3-version",
-        "keep-mtime",
-        "level",
-        "max-genres",
-        "min-confidence",
-        "segments",
-        "separator",
-        "top-k",
-        "vote",
-        "write-confidence",
-    }
-)
+LIBRARY_KEYS = frozenset(one.key for one in declared_in(TaggingOptions) if one.by_library)
 
 _UNSAID = object()
 _ADDING = (argparse._AppendAction, argparse._CountAction)
@@ -262,10 +245,10 @@ def _read(
 ) -> Layer:
     try:
         with open(path, "rb") as stream:
-            tables = tomllib.load(stream)
+            tables = _recorded(stream) if path.endswith(".json") else tomllib.load(stream)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # TOML or UTF-8
+    except ValueError as error:  # TOML, JSON or UTF-8
         raise UsageError(f"{path}: {error}") from error
     layer = Layer(source, tables, path)
     for name, table in tables.items():
@@ -288,6 +271,19 @@ def _read(
                 )
             _checked(commands[name], key, options[key], value, layer)
     return layer
+
+
+def _recorded(stream: BinaryIO) -> dict[str, Any]:
+    """The options of a run, from its ``run.json``."""
+    manifest = json.load(stream)
+    options = manifest.get("options") if isinstance(manifest, dict) else None
+    if not isinstance(options, dict):
+        raise ValueError("not the run.json of a run of tag")
+    return {
+        "tag": {
+            name.replace("_", "-"): value for name, value in options.items() if value is not None
+        }
+    }
 
 
 def _environment(commands: Mapping[str, argparse.ArgumentParser]) -> Layer:

@@ -11,16 +11,15 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 
+from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs.interruption import Stopping
 from genrebeam.pipeline.runs.run import Run, earlier_runs
-from genrebeam.pipeline.settings.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.library.settle import settle, take_what_failed, write_track
 from genrebeam.transforms.library.skip import Earlier, read_earlier
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Outcome, Track
 from genrebeam.transforms.reports.write import ReportWriter
-from genrebeam.transforms.tags.formats.format import TagForm
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:
@@ -52,7 +51,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     OSError
         If the disk is full.
     """
-    report = ReportWriter(run.tracks, run.folder, job.bundle, job.settings)
+    report = ReportWriter(run.tracks, run.folder, job.bundle, job.decision_digest)
     n_tracks = 0
     handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)
     try:
@@ -73,18 +72,17 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
 
 def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
     stopping = Stopping(run.folder, job.library)
-    listed = list_library(job.library, job.formats, tidy=not job.dry_run)
-    runs = earlier_runs(job, run) if job.incremental else []
-    if job.retry_failed:
+    listed = list_library(job.library, job.options.formats, tidy=not job.options.dry_run)
+    runs = earlier_runs(job, run) if job.options.incremental else []
+    if job.options.retry_failed:
         found = take_what_failed(listed, _earlier(runs), workplace=run.workplace, stopping=stopping)
         yield from _counted(found)
     elif runs:
-        form = TagForm(job.id3_version, job.separator)
         yield from settle(
             _counted(listed),
             _earlier(runs),
-            job.settings,
-            form,
+            job.decision_digest,
+            job.options.form,
             workplace=run.workplace,
             stopping=stopping,
         )

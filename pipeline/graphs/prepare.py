@@ -37,16 +37,16 @@ from genrebeam.model.data.training_set import (
 )
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.genres import spell
-from genrebeam.pipeline.endings import ends_or_goes_on
+from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.settings.job import LOCAL_RUNNER
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.dofns import Hear
 from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
-from genrebeam.transforms.genre.dofns import EarsModelHandler, SetFailuresApart
-from genrebeam.transforms.library.dofns import SelectLabelled, Walk
+from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.endings import ends_or_goes_on
+from genrebeam.transforms.genre.ptransforms import EarsModelHandler, SetFailuresApart
 from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
+from genrebeam.transforms.library.ptransforms import SelectLabelled, Walk
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Features, Outcome, Stage, Status, Track, printable
 from genrebeam.transforms.storage import storage_of

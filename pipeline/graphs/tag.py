@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import logging
 import os
@@ -18,18 +17,17 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineResult
 
-from genrebeam.pipeline.endings import ends_or_goes_on
+from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.run import Run, close_run, earlier_runs
-from genrebeam.pipeline.settings.job import LOCAL_RUNNER, TaggingJob
-from genrebeam.pipeline.settings.options import add_tagging_arguments
 from genrebeam.pipeline.views import progress
-from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import begin_loading, end_loading
-from genrebeam.transforms.genre.dofns import GenreModelHandler, SetFailuresApart, VoteTogether
+from genrebeam.transforms.genre.ptransforms import GenreModelHandler, SetFailuresApart, VoteTogether
 from genrebeam.transforms.genre.together import group_key, with_group
-from genrebeam.transforms.genre.vote import VotePolicy, decide
-from genrebeam.transforms.library.dofns import (
+from genrebeam.transforms.genre.vote import decide
+from genrebeam.transforms.library.ptransforms import (
     ReadEarlier,
     SkipMoved,
     SkipUnchanged,
@@ -39,23 +37,13 @@ from genrebeam.transforms.library.dofns import (
 from genrebeam.transforms.library.settle import read_tracks
 from genrebeam.transforms.library.skip import compact, key_of, size_and_time
 from genrebeam.transforms.records import Status, Track
-from genrebeam.transforms.reports.dofns import WriteReport
+from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.dofns import ReadTags, Tag
-from genrebeam.transforms.tags.formats.format import TagForm
-from genrebeam.transforms.tags.rewrite import WritePolicy
+from genrebeam.transforms.tags.ptransforms import ReadTags, Tag
 from genrebeam.transforms.tags.tag import TagPolicy
 
 # On most nights these are enough: the last full run, and retries and interrupted runs since.
 _FEW_RUNS = 3
-
-
-class TaggingOptions(PipelineOptions):
-    """The job's options as Beam sees them; declared once, in ``pipeline/settings/options.py``."""
-
-    @classmethod
-    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
-        add_tagging_arguments(parser)
 
 
 def build(
@@ -75,24 +63,12 @@ def build(
     run : Run
         Where its report goes.
     to_do : str, optional
-        File of the tracks that need work, if they are known (see ``settling.py``).
+        File of the tracks that need work, if they are known (see ``local.py``).
     closes_itself : bool
         Whether the last step finishes the run: its manifest and its page.
     """
     stopping = interruption.Stopping(run.folder, job.library)
-    policy = TagPolicy(
-        existing=job.existing,
-        dry_run=job.dry_run,
-        max_genres=job.max_genres,
-        treat_as_missing=job.treat_as_missing,
-        write_confidence=job.write_confidence,
-        model=f"{job.bundle.name} {job.bundle.version}",
-        form=TagForm(job.id3_version, job.separator),
-        write=WritePolicy(job.keep_mtime, job.in_place_links),
-    )
-    votes = VotePolicy(
-        job.vote, job.top_k, job.min_confidence, job.level, job.bundle.style_confidence
-    )
+    options, policy = job.options, job.tag_policy
 
     if to_do is None:
         new, endings = _walk_and_skip(pipeline, job, run, policy, stopping)
@@ -104,19 +80,21 @@ def build(
     untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
     # Track
     heard = (
-        _spread(untagged.goes_on, job.consistent)
+        _spread(untagged.goes_on, options.consistent)
         # Track
         | "begin loading" >> beam.Map(begin_loading, job.bundle)
         # Track
         | "decode + features"
-        >> ends_or_goes_on(Hear(job.bundle.features, job.n_segments, job.processes, stopping))
+        >> ends_or_goes_on(Hear(job.bundle.features, job.n_segments, options.processes, stopping))
         # Features
     )
     classified = (
         heard.goes_on
         | "classify"
         >> RunInference(
-            GenreModelHandler(job.bundle, embeddings=job.embeddings or job.consistent != "off")
+            GenreModelHandler(
+                job.bundle, embeddings=options.embeddings or options.consistent != "off"
+            )
         )
         # Prediction
         | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
@@ -125,7 +103,7 @@ def build(
     vote = functools.partial(
         decide,
         genres=job.bundle.genres,
-        policy=votes,
+        policy=job.vote_policy,
         taxonomy=job.taxonomy,
         families=job.bundle.families,
     )
@@ -134,8 +112,8 @@ def build(
         | "vote"
         >> (
             beam.Map(vote)
-            if job.consistent == "off"
-            else beam.ParDo(VoteTogether(vote, stopping, embeddings=job.embeddings))
+            if options.consistent == "off"
+            else beam.ParDo(VoteTogether(vote, stopping, embeddings=options.embeddings))
         )
         # Decision
         | "tag" >> beam.ParDo(Tag(policy, run.journal))
@@ -153,7 +131,9 @@ def build(
         outcomes
         | f"report {ending}"
         >> beam.ParDo(
-            WriteReport(run.tracks, run.folder, job.bundle, job.settings, progress.count_outcome)
+            WriteReport(
+                run.tracks, run.folder, job.bundle, job.decision_digest, progress.count_outcome
+            )
         )
         for ending, outcomes in endings.items()
     ]
@@ -198,10 +178,10 @@ def _walk_and_skip(
         pipeline
         | "library" >> beam.Create([os.fsencode(job.library)])
         # bytes
-        | "walk" >> ends_or_goes_on(Walk(job.formats, not job.dry_run, stopping))
+        | "walk" >> ends_or_goes_on(Walk(job.options.formats, not job.options.dry_run, stopping))
         # Track
     )
-    runs = _earlier_reports(job, run) if job.incremental else []
+    runs = _earlier_reports(job, run) if job.options.incremental else []
     earlier = (
         pipeline
         | "earlier runs" >> beam.Create([(os.fsencode(folder), id) for folder, id in runs])
@@ -210,7 +190,7 @@ def _walk_and_skip(
         # (str, Earlier)
     )
     listed = walked.goes_on
-    if not job.retry_failed:
+    if not job.options.retry_failed:
         listed |= "count" >> beam.Map(progress.count_listed)
     # Track
     matched = (
@@ -219,7 +199,7 @@ def _walk_and_skip(
         | "match" >> beam.CoGroupByKey()
         # (str, {"listed": Track, "earlier": Earlier})
     )
-    if job.retry_failed:
+    if job.options.retry_failed:
         new = (
             matched
             | "take failed" >> beam.ParDo(TakeFailed(stopping))
@@ -229,7 +209,7 @@ def _walk_and_skip(
         failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == Status.FAILED)
         return new, {"walked": failed}
     changed = matched | "skip unchanged" >> beam.ParDo(
-        SkipUnchanged(job.settings, stopping)
+        SkipUnchanged(job.decision_digest, stopping)
     ).with_outputs("outcomes", "gone", main="goes_on")
     endings = {"walked": walked.outcomes, "unchanged": changed.outcomes}
     if not runs:  # a first run has nothing to look up

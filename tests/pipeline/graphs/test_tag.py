@@ -9,6 +9,8 @@ import duckdb
 import pytest
 
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.options.option import declared_in
+from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.records import Track
 from genrebeam.transforms.storage import local
@@ -99,6 +101,71 @@ def test_tags_every_format_and_reports_it(library):
         assert audio_hash(path) == sound
         facts = path.stat()
         assert (row["size_bytes"], row["mtime_ns"]) == (facts.st_size, facts.st_mtime_ns)
+
+
+NOT_THE_DEFAULTS = {
+    "id3_version": "2.4",
+    "separator": "; ",
+    "keep_mtime": True,
+    "in_place_links": True,
+    "existing": "merge",
+    "dry_run": True,
+    "top_k": 2,
+    "level": "family",
+    "min_confidence": 0.1,
+    "max_genres": 2,
+    "treat_as_missing": ["Misc"],
+    "taxonomy": "names.toml",
+    "write_confidence": True,
+    "segments": "all",
+    "vote": "majority",
+    "consistent": "off",  # needs another model
+    "formats": ["flac", "mp3"],
+    "processes": 1,
+    "incremental": False,
+    "retry_failed": False,  # needs an earlier run
+    "embeddings": True,
+}
+
+
+def test_a_run_repeated_from_its_manifest_gives_the_same_rows(library, tmp_path):
+    library.add("a.mp3", "Misc")
+    library.add("b.flac", "Folk", seconds=20)
+    library.add("c.ogg")
+    taxonomy = tmp_path / "names.toml"
+    taxonomy.write_text(f'[rename]\n"{GENRES[0]}" = "One"\n"{GENRES[1]}" = "Two"\n')
+    options = {**NOT_THE_DEFAULTS, "taxonomy": str(taxonomy)}
+    declared = {one.name for one in declared_in(TaggingOptions)}
+    assert declared == {*options, "bundle", "report"}
+    words = []
+    for name, value in options.items():
+        flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
+        text = ",".join(value) if isinstance(value, list) else str(value)
+        words += [flag] if isinstance(value, bool) else [flag, text]
+    assert library.tag(*words) == 0
+    manifest = json.loads((library.run / "run.json").read_text())
+    assert {name: manifest["options"][name] for name in options} == options
+    before = library.rows
+
+    again = ["tag", str(library.folder), "--config", str(library.run / "run.json")]
+    library.reports = tmp_path / "again"
+    assert main([*again, "--report", str(library.reports)]) == 0
+    repeated = json.loads((library.run / "run.json").read_text())
+    assert repeated["decision_digest"] == manifest["decision_digest"]
+    assert {**repeated["options"], "report": ""} == {**manifest["options"], "report": ""}
+    timed = {"hear_s", "classify_s", "write_s", "finished_at"}
+    for name, row in library.rows.items():
+        assert {k: v for k, v in row.items() if k not in timed} == {
+            k: v for k, v in before[name].items() if k not in timed
+        }
+    assert set(library.rows) == set(before) == {"a.mp3", "b.flac"}
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"options": 1}', '{"options": {"x": 1}}', "{"])
+def test_a_manifest_that_is_none_is_one_message(library, tmp_path, capsys, text):
+    (tmp_path / "run.json").write_text(text)
+    assert library.tag("--config", str(tmp_path / "run.json")) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_leaves_manifest_and_journal(library, tiny_bundle):
@@ -365,16 +432,18 @@ def test_an_album_is_heard_and_votes_in_one_stage(tmp_path):
     from apache_beam.runners.portability.fn_api_runner import translations
 
     from genrebeam.pipeline.cli import build_parser
+    from genrebeam.pipeline.graphs.tag import build
+    from genrebeam.pipeline.options.job import check_job
+    from genrebeam.pipeline.options.option import options_from
     from genrebeam.pipeline.runs.run import start_run
-    from genrebeam.pipeline.settings.job import check_job
-    from genrebeam.pipeline.tagging import build
 
     library, reports = str(tmp_path), str(tmp_path / "reports")
     arguments = build_parser().parse_args(
         ["tag", library, "--report", reports, "--consistent", "album"]
     )
     pipeline = Pipeline()
-    build(pipeline, check_job(library, arguments), start_run(reports))
+    job = check_job(library, options_from(arguments, TaggingOptions))
+    build(pipeline, job, start_run(reports))
     _, stages = translations.create_and_optimize_stages(
         pipeline.to_runner_api(), translations.standard_optimize_phases(), frozenset()
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.transforms.audio.dofns import Hear
+from genrebeam.transforms.audio.ptransforms import Hear
 from genrebeam.transforms.in_flight import never
 from genrebeam.transforms.records import AudioFacts, Track
 

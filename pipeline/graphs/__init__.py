@@ -1,0 +1,1 @@
+"""The graphs of the two jobs, tagging and preparing, and the walk and skip of one machine."""

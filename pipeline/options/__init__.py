@@ -1,0 +1,1 @@
+"""Options: each declared once, where their values come from, and how they are checked."""

@@ -1,1 +1,0 @@
-"""Settings: options, where their values come from, and how they are checked."""
