@@ -27,7 +27,7 @@ from genrebeam.transforms.records import (
 )
 
 if TYPE_CHECKING:
-    from genrebeam.transforms.tags.families.family import TagForm
+    from genrebeam.transforms.tags.formats.format import TagForm
 
     from genrebeam.transforms.tags.rewrite import WritePolicy
 
@@ -96,7 +96,7 @@ class WritingOptions:
     @property
     def form(self) -> TagForm:
         """How a genre is written into a tag."""
-        from genrebeam.transforms.tags.families.family import TagForm
+        from genrebeam.transforms.tags.formats.format import TagForm
 
         return TagForm(self.id3_version, "\0" if self.separator == "null" else self.separator)
 
