@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
-from genrebeam.pipeline import tagging
+from genrebeam.pipeline.graphs import tag as tagging
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.interruption import Stopping, handled, leave_note, remove_note
 from genrebeam.pipeline.views import progress
