@@ -17,6 +17,7 @@ import numpy as np
 from apache_beam.metrics import MetricsFilter
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.model.data.clips import LabelledMusic
 from genrebeam.model.data.datasets import load_training_set
@@ -42,13 +43,21 @@ from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
-from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
-from genrebeam.transforms.genre.ptransforms import EarsModelHandler, SetFailuresApart
+from genrebeam.transforms.genre.ptransforms import EarsModelHandler, SetUntoldApart
 from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
 from genrebeam.transforms.library.ptransforms import SelectLabelled, Walk
 from genrebeam.transforms.library.walk import list_library
-from genrebeam.transforms.records import Features, Outcome, Stage, Status, Track, printable
+from genrebeam.transforms.records import (
+    Features,
+    Outcome,
+    Prediction,
+    Stage,
+    Status,
+    Track,
+    printable,
+)
 from genrebeam.transforms.storage import storage_of
 
 # How much of each track is heard, from its middle.
@@ -83,11 +92,10 @@ def build(
     stopping = interruption.requested
     n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
     has_ears = spec.kind == "outputs"
-    hearing = Hear(
-        spec.patches,
-        n_segments,
-        processes,
-        stopping,
+    extract = ExtractFeatures(
+        *(spec.patches, n_segments),
+        processes=processes,
+        stopping=stopping,
         # What the ears say is averaged, and all parts of a track together describe it best.
         listen=hear_what_sounds if has_ears else hear_in_a_row,
     )
@@ -101,27 +109,27 @@ def build(
     )
     labelled = walked.goes_on | "label" >> ends_or_goes_on(SelectLabelled(labelling, stopping))
     # Track
-    heard = (
+    clips, unheard = (
         labelled.goes_on
-        | "count" >> beam.Map(progress.count_listed)
+        | "count" >> beam.Map(progress.count_listed).with_output_types(Track)
         # Track
         | "spread" >> beam.Reshuffle()
         # Track
-        | "decode + features" >> ends_or_goes_on(hearing)
+        | "extract" >> extract
         # Features
     )
     endings = {
         "walked": walked.outcomes,
         "unlabelled": labelled.outcomes,
-        "unheard": heard.outcomes,
+        "unheard": unheard,
     }
-    clips = heard.goes_on
     if has_ears:
         told = (
             clips
-            | "ears" >> RunInference(EarsModelHandler(spec))
+            | "ears"
+            >> RunInference(EarsModelHandler(spec)).with_output_types(Features | Prediction)
             # Features, or a failed Prediction
-            | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
+            | "set failures apart" >> ends_or_goes_on(SetUntoldApart())
             # Features
         )
         clips, endings["untold"] = told.goes_on, told.outcomes
@@ -132,6 +140,8 @@ def build(
         # JSON
 
 
+@with_input_types(Features)
+@with_output_types(type(None))
 class WriteClips(beam.DoFn):
     """Write labelled clips in parts: Features -> nothing.
 
@@ -190,6 +200,8 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
     )
 
 
+@with_input_types(Outcome)
+@with_output_types(type(None))
 class WriteLeftOut(beam.DoFn):
     """Write the list of files that are left out: Outcome -> nothing.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import apache_beam as beam
-from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
@@ -21,44 +19,28 @@ from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.run import Run, close_run, earlier_runs
 from genrebeam.pipeline.views import progress
-from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import begin_loading, end_loading
-from genrebeam.transforms.genre.ptransforms import GenreModelHandler, SetFailuresApart, VoteTogether
+from genrebeam.transforms.genre.ptransforms import ClassifyTracks
 from genrebeam.transforms.genre.together import group_key, with_group
-from genrebeam.transforms.genre.vote import decide
-from genrebeam.transforms.library.ptransforms import (
-    ReadEarlier,
-    SkipMoved,
-    SkipUnchanged,
-    TakeFailed,
-    Walk,
-)
+from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy, keyed
 from genrebeam.transforms.library.settle import read_tracks
-from genrebeam.transforms.library.skip import compact, key_of, size_and_time
-from genrebeam.transforms.records import Status, Track
+from genrebeam.transforms.library.skip import compact
+from genrebeam.transforms.records import Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.ptransforms import ReadTags, Tag
-from genrebeam.transforms.tags.tag import TagPolicy
+from genrebeam.transforms.tags.ptransforms import ReadTags, WriteTags
 
 # On most nights these are enough: the last full run, and retries and interrupted runs since.
 _FEW_RUNS = 3
 
 
-def build(
-    pipeline: beam.Pipeline,
-    job: TaggingJob,
-    run: Run,
-    *,
-    to_do: str | None = None,
-    closes_itself: bool = False,
-) -> None:
-    """Build the graph of the main job.
+class TagLibrary(beam.PTransform):
+    """The main job: a pipeline -> the PCollections of outcomes, by what ended them.
 
     Parameters
     ----------
-    pipeline : beam.Pipeline
     job : TaggingJob
     run : Run
         Where its report goes.
@@ -66,85 +48,99 @@ def build(
         File of the tracks that need work, if they are known (see ``local.py``).
     closes_itself : bool
         Whether the last step finishes the run: its manifest and its page.
-    """
-    stopping = interruption.Stopping(run.folder, job.library)
-    options, policy = job.options, job.tag_policy
 
-    if to_do is None:
-        new, endings = _walk_and_skip(pipeline, job, run, policy, stopping)
-    else:
-        known = pipeline | "to do" >> beam.Create([os.fsencode(to_do)])
-        # bytes
-        new, endings = known | "read tracks" >> beam.FlatMap(_read_tracks, stopping), {}
-    # Track
-    untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
-    # Track
-    heard = (
-        _spread(untagged.goes_on, options.consistent)
+    Examples
+    --------
+    A library as a part of another pipeline. Only one run at a time may use a report folder, which
+    ``genrebeam tag`` sees to by a lock.
+
+    >>> import apache_beam as beam, numpy, os, soundfile, tempfile
+    >>> from genrebeam import TaggingOptions, TagLibrary, check_job, start_run
+    >>> library, report = tempfile.mkdtemp(), tempfile.mkdtemp()
+    >>> song = os.path.join(library, "song.flac")
+    >>> soundfile.write(song, numpy.sin(numpy.arange(9 * 22050) / 20) / 2, 22050)
+    >>> job = check_job(library, TaggingOptions(report=report, bundle="gtzan", dry_run=True))
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     outcomes = pipeline | TagLibrary(job, start_run(report))
+    ...     _ = outcomes["tagged"] | beam.Map(lambda outcome: print(outcome.status))
+    would_tag
+    """
+
+    def __init__(
+        self, job: TaggingJob, run: Run, *, to_do: str | None = None, closes_itself: bool = False
+    ) -> None:
+        super().__init__()
+        self.job = job
+        self.run = run
+        self.to_do = to_do
+        self.closes_itself = closes_itself
+
+    def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
+        job, run, options, policy = self.job, self.run, self.job.options, self.job.tag_policy
+        stopping = interruption.Stopping(run.folder, job.library)
+        endings: dict[str, beam.PCollection] = {}
+        if self.to_do is None:
+            new, endings = pipeline | "find" >> FindTracks(
+                job.library,
+                options.formats,
+                SkipPolicy(
+                    _earlier_reports(job, run) if options.incremental else (),
+                    *(job.decision_digest, options.form, options.retry_failed),
+                ),
+                tidy=not options.dry_run,
+                stopping=stopping,
+                observe=progress.count_listed,
+            )
+        else:
+            new = (
+                pipeline
+                | "to do" >> beam.Create([os.fsencode(self.to_do)])
+                # bytes
+                | "read tracks" >> beam.FlatMap(_read_tracks, stopping).with_output_types(Track)
+            )
         # Track
-        | "begin loading" >> beam.Map(begin_loading, job.bundle)
+        untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
         # Track
-        | "decode + features"
-        >> ends_or_goes_on(Hear(job.bundle.features, job.n_segments, options.processes, stopping))
-        # Features
-    )
-    classified = (
-        heard.goes_on
-        | "classify"
-        >> RunInference(
-            GenreModelHandler(
-                job.bundle, embeddings=options.embeddings or options.consistent != "off"
+        features, unheard = (
+            _spread(untagged.goes_on, options.consistent)
+            # Track
+            | "begin loading" >> beam.Map(begin_loading, job.bundle).with_output_types(Track)
+            # Track
+            | "extract"
+            >> ExtractFeatures(
+                *(job.bundle.features, job.n_segments),
+                processes=options.processes,
+                stopping=stopping,
             )
         )
-        # Prediction
-        | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
-        # Prediction
-    )
-    vote = functools.partial(
-        decide,
-        genres=job.bundle.genres,
-        policy=job.vote_policy,
-        taxonomy=job.taxonomy,
-        families=job.bundle.families,
-    )
-    tagged = (
-        classified.goes_on
-        | "vote"
-        >> (
-            beam.Map(vote)
-            if options.consistent == "off"
-            else beam.ParDo(VoteTogether(vote, stopping, embeddings=options.embeddings))
+        # Features
+        decisions, unclassified = features | "classify" >> ClassifyTracks(
+            *(job.bundle, job.vote_policy, job.taxonomy),
+            together=options.consistent != "off",
+            embeddings=options.embeddings,
+            stopping=stopping,
         )
         # Decision
-        | "tag" >> beam.ParDo(Tag(policy, run.journal))
+        tagged = decisions | "write" >> WriteTags(policy, run.journal)
         # Outcome
-    )
-    # One report step for each way that a track can end. With one step behind a Flatten, the direct
-    # runner would hold back all rows until the last track is done.
-    endings |= {
-        "kept": untagged.outcomes,
-        "unheard": heard.outcomes,
-        "unclassified": classified.outcomes,
-        "tagged": tagged,
-    }
-    reported = [
-        outcomes
-        | f"report {ending}"
-        >> beam.ParDo(
-            WriteReport(
-                run.tracks, run.folder, job.bundle, job.decision_digest, progress.count_outcome
+        endings |= {
+            "kept": untagged.outcomes,
+            "unheard": unheard,
+            "unclassified": unclassified,
+            "tagged": tagged,
+        }
+        reported = endings | "report" >> WriteReport(
+            *(run.tracks, run.folder, job.bundle, job.decision_digest), progress.count_outcome
+        )
+        # Parquet
+        if self.closes_itself:
+            _ = (
+                tuple(reported.values())
+                | beam.Flatten()
+                | "when all is reported" >> beam.combiners.Count.Globally()
+                | "close" >> beam.Map(_close, run).with_output_types(type(None))
             )
-        )
-        for ending, outcomes in endings.items()
-    ]
-    # Parquet
-    if closes_itself:
-        _ = (
-            reported
-            | beam.Flatten()
-            | "when all is reported" >> beam.combiners.Count.Globally()
-            | "close" >> beam.Map(_close, run)
-        )
+        return endings
 
 
 def _spread(tracks: beam.PCollection, consistent: str) -> beam.PCollection:
@@ -157,75 +153,13 @@ def _spread(tracks: beam.PCollection, consistent: str) -> beam.PCollection:
         return tracks | "spread" >> beam.Reshuffle()
     return (
         tracks
-        | "key by group" >> beam.WithKeys(group_key, consistent)
+        | "key by group" >> keyed(group_key, consistent)
         # (str, Track)
         | "group" >> beam.GroupByKey()
         # (str, iterable of Track)
-        | "note group" >> beam.FlatMapTuple(with_group)
+        | "note group" >> beam.FlatMapTuple(with_group).with_output_types(Track)
         # Track
     )
-
-
-def _walk_and_skip(
-    pipeline: beam.Pipeline,
-    job: TaggingJob,
-    run: Run,
-    policy: TagPolicy,
-    stopping: Callable[[], bool],
-) -> tuple[beam.PCollection, dict[str, beam.PCollection]]:
-    """Find the tracks that need work, and the rows of the others, inside the graph."""
-    walked = (
-        pipeline
-        | "library" >> beam.Create([os.fsencode(job.library)])
-        # bytes
-        | "walk" >> ends_or_goes_on(Walk(job.options.formats, not job.options.dry_run, stopping))
-        # Track
-    )
-    runs = _earlier_reports(job, run) if job.options.incremental else []
-    earlier = (
-        pipeline
-        | "earlier runs" >> beam.Create([(os.fsencode(folder), id) for folder, id in runs])
-        # (folder, run)
-        | "read earlier" >> beam.ParDo(ReadEarlier())
-        # (str, Earlier)
-    )
-    listed = walked.goes_on
-    if not job.options.retry_failed:
-        listed |= "count" >> beam.Map(progress.count_listed)
-    # Track
-    matched = (
-        {"listed": listed | "key" >> beam.WithKeys(key_of), "earlier": earlier}
-        # (str, Track), (str, Earlier)
-        | "match" >> beam.CoGroupByKey()
-        # (str, {"listed": Track, "earlier": Earlier})
-    )
-    if job.options.retry_failed:
-        new = (
-            matched
-            | "take failed" >> beam.ParDo(TakeFailed(stopping))
-            | "count" >> beam.Map(progress.count_listed)
-        )
-        # The others get no row, so what is known about them does not change.
-        failed = walked.outcomes | "failed" >> beam.Filter(lambda row: row.status == Status.FAILED)
-        return new, {"walked": failed}
-    changed = matched | "skip unchanged" >> beam.ParDo(
-        SkipUnchanged(job.decision_digest, stopping)
-    ).with_outputs("outcomes", "gone", main="goes_on")
-    endings = {"walked": walked.outcomes, "unchanged": changed.outcomes}
-    if not runs:  # a first run has nothing to look up
-        return changed.goes_on, endings
-    found = (
-        {
-            "new": changed.goes_on | "key by size and time" >> beam.WithKeys(size_and_time),
-            "gone": changed.gone,
-        }
-        # (str, Track), (str, Gone)
-        | "match moved" >> beam.CoGroupByKey()
-        # (str, {"new": Track, "gone": Gone})
-        | "skip moved" >> ends_or_goes_on(SkipMoved(policy.form, stopping))
-        # Track
-    )
-    return found.goes_on, {**endings, "moved": found.outcomes}
 
 
 def _read_tracks(path: bytes, stopping: Callable[[], bool]) -> Iterator[Track]:
@@ -282,7 +216,7 @@ def run_tagging(
     is_template = options.view_as(GoogleCloudOptions).template_location is not None
     pipeline = beam.Pipeline(options=options)
     try:
-        build(pipeline, job, run, to_do=to_do, closes_itself=is_template)
+        _ = pipeline | "tag" >> TagLibrary(job, run, to_do=to_do, closes_itself=is_template)
         result = pipeline.run()
         if options.view_as(PortableOptions).environment_type != "LOOPBACK":
             progress.hide()

@@ -217,18 +217,14 @@ def bundle_named(name: str | None) -> Bundle:
     MissingExtraError
         If it needs one that is not installed.
     """
-    from genrebeam.model.bundle import BUNDLES, DEFAULT_BUNDLE, BundleError, load_bundle
+    from genrebeam.model.bundle import BundleError, load_bundle
     from genrebeam.transforms.storage import storage_of
 
     try:
-        if name is None:
-            return load_bundle(DEFAULT_BUNDLE)
-        if reader := storage_of(name).reader:
+        if name is not None and (reader := storage_of(name).reader):
             bundle = load_bundle(_absolute(name), reader)
         else:
-            is_shipped = os.sep not in name and (BUNDLES / name).is_dir()
-            path = BUNDLES / name if is_shipped and not os.path.isdir(name) else name
-            bundle = load_bundle(path)
+            bundle = load_bundle(name) if name else load_bundle()
     except BundleError as error:
         raise UsageError(str(error)) from error
     if not bundle.features.ears:

@@ -28,7 +28,6 @@ from genrebeam.transforms.records import (
 
 if TYPE_CHECKING:
     from genrebeam.transforms.tags.formats.format import TagForm
-
     from genrebeam.transforms.tags.rewrite import WritePolicy
 
 DEFAULT_REPORT = "genre-report"

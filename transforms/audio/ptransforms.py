@@ -1,4 +1,4 @@
-"""The step of this room as Beam runs it."""
+"""Extract features: the step of this room as Beam runs it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import apache_beam as beam
+from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.features import Heard
 from genrebeam.transforms.audio.hear import TIMEOUT_S, features_of, hear_what_sounds
-from genrebeam.transforms.in_flight import InFlight
+from genrebeam.transforms.endings import ends_or_goes_on
+from genrebeam.transforms.in_flight import InFlight, never
 from genrebeam.transforms.records import Features, Outcome, Track
 
 # Tracks in flight per process: enough that none is idle while the network is loaded, some
@@ -22,6 +24,8 @@ _IN_FLIGHT_WHOLE = 8
 _LENGTH_S = 600.0
 
 
+@with_input_types(Track)
+@with_output_types(Features, outcomes=Outcome)
 class Hear(InFlight):
     """Decode and compute features: Track -> Features.
 
@@ -75,3 +79,43 @@ class Hear(InFlight):
         if isinstance(heard, Outcome):
             return beam.pvalue.TaggedOutput("outcomes", heard)
         return heard
+
+
+@with_input_types(Track)
+class ExtractFeatures(beam.PTransform):
+    """Decode tracks and compute their features: Track -> Features, and Outcome where it failed.
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        What the model wants, ``bundle.features``.
+    n_segments : int or None
+        Segments of each track, spread evenly; None extracts all.
+    processes : int, optional
+        That decode in each worker; by default one per CPU.
+    stopping : callable
+        Whether the run shall end early.
+    listen : callable
+        See `Hear`.
+
+    Examples
+    --------
+    See `genrebeam.ClassifyTracks`.
+    """
+
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        n_segments: int | None,
+        *,
+        processes: int | None = None,
+        stopping: Callable[[], bool] = never,
+        listen: Callable[..., Heard] = hear_what_sounds,
+    ) -> None:
+        super().__init__()
+        processes = processes or pool.default_processes()
+        self.step = Hear(spec, n_segments, processes, stopping, listen=listen)
+
+    def expand(self, tracks: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+        found = tracks | "decode + features" >> ends_or_goes_on(self.step)
+        return found.goes_on, found.outcomes

@@ -1,4 +1,4 @@
-"""The steps of this room as Beam runs them.
+"""Classify tracks: the steps of this room as Beam runs them.
 
 Classification is Beam's `RunInference` with our own `ModelHandler`: Beam's TensorFlow handlers
 need tensorflow_hub and do not load Keras 3 models.
@@ -7,6 +7,7 @@ need tensorflow_hub and do not load Keras 3 models.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,16 +15,20 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.ml.inference.base import ModelHandler
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio.pool import default_processes
+from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import Classifier, failed, split_by_track
+from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.genre.together import vote_together
-from genrebeam.transforms.in_flight import in_global_window
-from genrebeam.transforms.records import Decision, Features, Prediction, reason_of
+from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.in_flight import in_global_window, never
+from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, reason_of
 
 # Tracks whose segments are put together; eight of eight segments fill one batch.
 BATCH_TRACKS = 8
@@ -130,6 +135,8 @@ def _unclassified(features: Features, error: Exception) -> Prediction:
     )
 
 
+@with_input_types(Prediction)
+@with_output_types(Prediction, outcomes=Outcome)
 class SetFailuresApart(beam.DoFn):
     """Predictions that could not be made become outcomes; the rest goes on."""
 
@@ -140,6 +147,14 @@ class SetFailuresApart(beam.DoFn):
             yield prediction
 
 
+@with_input_types(Features | Prediction)
+@with_output_types(Features, outcomes=Outcome)
+class SetUntoldApart(SetFailuresApart):
+    """The same behind `EarsModelHandler`."""
+
+
+@with_input_types(Prediction)
+@with_output_types(Decision)
 class VoteTogether(beam.DoFn):
     """Let the tracks of a group vote together: Prediction -> Decision.
 
@@ -191,3 +206,74 @@ class VoteTogether(beam.DoFn):
     def _decided(self, predictions: list[Prediction]) -> Iterator[Decision]:
         for decision in vote_together(predictions, self.decide):
             yield decision if self.embeddings else dataclasses.replace(decision, embedding=None)
+
+
+@with_input_types(Features)
+class ClassifyTracks(beam.PTransform):
+    """Decide the genres of tracks: Features -> Decision, and Outcome where the network failed.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    votes : VotePolicy, optional
+        By default the model's own.
+    taxonomy : Taxonomy, optional
+    together : bool
+        Let tracks of a group vote together; see `VoteTogether`.
+    embeddings : bool
+        Whether decisions have embeddings.
+    stopping : callable
+        Whether the run shall end early.
+
+    Examples
+    --------
+    Files to decisions, in any pipeline:
+
+    >>> import apache_beam as beam, numpy, os, soundfile, tempfile
+    >>> from genrebeam import ClassifyTracks, ExtractFeatures, Track, load_bundle
+    >>> song = os.path.join(tempfile.mkdtemp(), "song.flac")
+    >>> soundfile.write(song, numpy.sin(numpy.arange(9 * 22050) / 20) / 2, 22050)
+    >>> bundle = load_bundle("gtzan")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     tracks = pipeline | beam.Create([Track(song, "flac")])
+    ...     features, unreadable = tracks | ExtractFeatures(bundle.features, bundle.n_segments)
+    ...     decisions, failed = features | ClassifyTracks(bundle)
+    ...     _ = decisions | beam.Map(lambda decision: print(len(decision.probabilities), "genres"))
+    11 genres
+
+    On Dataflow, ``ClassifyTracks(bundle).with_resource_hints(accelerator=...)`` asks for a GPU for
+    this step alone.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        votes: VotePolicy | None = None,
+        taxonomy: Taxonomy | None = None,
+        *,
+        together: bool = False,
+        embeddings: bool = False,
+        stopping: Callable[[], bool] = never,
+    ) -> None:
+        super().__init__()
+        self.handler = GenreModelHandler(bundle, embeddings=embeddings or together)
+        decided = functools.partial(
+            decide,
+            genres=bundle.genres,
+            policy=votes or VotePolicy.of(bundle),
+            taxonomy=taxonomy,
+            families=bundle.families,
+        )
+        self.vote = beam.Map(decided).with_output_types(Decision)
+        if together:
+            self.vote = beam.ParDo(VoteTogether(decided, stopping, embeddings=embeddings))
+
+    def expand(self, features: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+        classified = (
+            features
+            | "classify" >> RunInference(self.handler).with_output_types(Prediction)
+            # Prediction
+            | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
+            # Prediction
+        )
+        return classified.goes_on | "vote" >> self.vote, classified.outcomes

@@ -10,14 +10,19 @@ Alternative hard to tell from Indie. The style is written where it is sure enoug
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genrebeam.model.genres import join_columns
 from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.records import VOTE_RULES, Decision, Prediction
+
+if TYPE_CHECKING:
+    from genrebeam.model.bundle import Bundle
 
 
 def count_votes(probabilities: np.ndarray) -> np.ndarray:
@@ -105,6 +110,12 @@ class VotePolicy:
     min_confidence: float = 0.0
     level: str = "style"
     style_confidence: float = 0.0
+
+    @classmethod
+    def of(cls, bundle: Bundle, **changes: Any) -> VotePolicy:
+        """A model's own policy, with other values where they are given."""
+        own = cls(bundle.vote, 1, bundle.min_confidence, bundle.level, bundle.style_confidence)
+        return dataclasses.replace(own, **changes)
 
 
 @dataclass(frozen=True)

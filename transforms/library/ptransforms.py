@@ -1,18 +1,24 @@
-"""The steps of this room as Beam runs them."""
+"""Find tracks: the steps of this room as Beam runs them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.pvalue import TaggedOutput
+from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.typehints import with_input_types, with_output_types
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
+from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.library.label import Labelling, with_header
 from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
+    key_of,
     read_earlier,
     size_and_time,
     skip_moved,
@@ -20,10 +26,16 @@ from genrebeam.transforms.library.skip import (
     take_failed,
 )
 from genrebeam.transforms.library.walk import list_library
-from genrebeam.transforms.records import Outcome, Stage, Track, dropped
+from genrebeam.transforms.records import Outcome, Stage, Status, Track, dropped
 from genrebeam.transforms.tags.formats.format import TagForm
 
+# What is listed under a name and what earlier runs said of it; what is new and what is gone.
+_Matched = tuple[str, dict[str, list[Track | Earlier]]]
+_MatchedMoves = tuple[str, dict[str, list[Track | Gone]]]
 
+
+@with_input_types(bytes)
+@with_output_types(Track, outcomes=Outcome)
 class Walk(beam.DoFn):
     """List libraries: root -> Track.
 
@@ -48,6 +60,8 @@ class Walk(beam.DoFn):
             yield TaggedOutput("outcomes", found) if isinstance(found, Outcome) else found
 
 
+@with_input_types(tuple[bytes, str])
+@with_output_types(tuple[str, Earlier])
 class ReadEarlier(beam.DoFn):
     """Read earlier reports: (folder, run) -> (key, Earlier)."""
 
@@ -56,6 +70,8 @@ class ReadEarlier(beam.DoFn):
         return read_earlier(os.fsdecode(folder), run)
 
 
+@with_input_types(_Matched)
+@with_output_types(Track, outcomes=Outcome, gone=tuple[str, Gone])
 class SkipUnchanged(beam.DoFn):
     """Set files apart that need no work: (key, listed and earlier) -> Track.
 
@@ -83,6 +99,8 @@ class SkipUnchanged(beam.DoFn):
                 yield TaggedOutput("outcomes", found) if isinstance(found, Outcome) else found
 
 
+@with_input_types(_MatchedMoves)
+@with_output_types(Track, outcomes=Outcome)
 class SkipMoved(beam.DoFn):
     """Set moved files apart: (size and time, new and gone) -> Track.
 
@@ -106,6 +124,8 @@ class SkipMoved(beam.DoFn):
             yield TaggedOutput("outcomes", found) if isinstance(found, Outcome) else found
 
 
+@with_input_types(_Matched)
+@with_output_types(Track)
 class TakeFailed(beam.DoFn):
     """Take files whose latest row says ``failed``: (key, listed and earlier) -> Track.
 
@@ -123,6 +143,141 @@ class TakeFailed(beam.DoFn):
             yield from take_failed(element[1]["listed"], element[1]["earlier"])
 
 
+@dataclass(frozen=True)
+class SkipPolicy:
+    """Which tracks need no work.
+
+    Parameters
+    ----------
+    earlier : sequence of (str, str)
+        Folders of earlier reports and their runs.
+    digest : str
+        Of what would decide now.
+    form : TagForm
+        How tags are read.
+    only_failed : bool
+        Take only what failed in its last run.
+    """
+
+    earlier: Sequence[tuple[str, str]]
+    digest: str
+    form: TagForm
+    only_failed: bool = False
+
+
+class FindTracks(beam.PTransform):
+    """Find the tracks that need work: a pipeline -> Track, and outcomes by what ended them.
+
+    Parameters
+    ----------
+    library : str
+    formats : collection of str
+    skipping : SkipPolicy
+    tidy : bool
+        See `Walk`.
+    stopping : callable
+        Whether the run shall end early.
+    observe : callable
+        Called with each track that is found; returns it.
+    """
+
+    def __init__(
+        self,
+        library: str,
+        formats: Collection[str],
+        skipping: SkipPolicy,
+        *,
+        tidy: bool,
+        stopping: Callable[[], bool],
+        observe: Callable[[Track], Track],
+    ) -> None:
+        super().__init__()
+        self.library = library
+        self.skipping = skipping
+        self.stopping = stopping
+        self.observe = observe
+        self.walk = Walk(formats, tidy, stopping)
+
+    def expand(self, pipeline: beam.Pipeline) -> tuple[PCollection, dict[str, PCollection]]:
+        skipping, stopping = self.skipping, self.stopping
+        count = beam.Map(self.observe).with_output_types(Track)
+        walked = (
+            pipeline
+            | "library" >> beam.Create([os.fsencode(self.library)])
+            # bytes
+            | "walk" >> ends_or_goes_on(self.walk)
+            # Track
+        )
+        runs = [(os.fsencode(folder), run) for folder, run in skipping.earlier]
+        earlier = (
+            pipeline
+            | "earlier runs" >> beam.Create(runs).with_output_types(tuple[bytes, str])
+            # (folder, run)
+            | "read earlier" >> beam.ParDo(ReadEarlier())
+            # (str, Earlier)
+        )
+        listed = walked.goes_on
+        if not skipping.only_failed:
+            listed |= "count" >> count
+        # Track
+        matched = (
+            {"listed": listed | "key" >> keyed(key_of), "earlier": earlier}
+            # (str, Track), (str, Earlier)
+            | "match" >> MatchByKey(_Matched)
+            # (str, {"listed": Track, "earlier": Earlier})
+        )
+        if skipping.only_failed:
+            new = matched | "take failed" >> beam.ParDo(TakeFailed(stopping)) | "count" >> count
+            # The others get no row, so what is known about them does not change.
+            failed = walked.outcomes | "failed" >> beam.Filter(_has_failed)
+            return new, {"walked": failed}
+        changed = matched | "skip unchanged" >> beam.ParDo(
+            SkipUnchanged(skipping.digest, stopping)
+        ).with_outputs("outcomes", "gone", main="goes_on")
+        endings = {"walked": walked.outcomes, "unchanged": changed.outcomes}
+        if not runs:  # a first run has nothing to look up
+            return changed.goes_on, endings
+        found = (
+            {
+                "new": changed.goes_on | "key by size and time" >> keyed(size_and_time),
+                "gone": changed.gone,
+            }
+            # (str, Track), (str, Gone)
+            | "match moved" >> MatchByKey(_MatchedMoves)
+            # (str, {"new": Track, "gone": Gone})
+            | "skip moved" >> ends_or_goes_on(SkipMoved(skipping.form, stopping))
+            # Track
+        )
+        return found.goes_on, {**endings, "moved": found.outcomes}
+
+
+class MatchByKey(beam.PTransform):
+    """Beam's CoGroupByKey, which forgets the types where its inputs are of several."""
+
+    def __init__(self, type: Any) -> None:
+        super().__init__()
+        self.type = convert_to_beam_type(type)
+
+    def expand(self, collections: dict[str, PCollection]) -> PCollection:
+        matched = collections | beam.CoGroupByKey()
+        matched.element_type = self.type
+        return matched
+
+
+def keyed(key: Callable[..., str], *arguments: str) -> beam.PTransform:
+    """Key tracks: Track -> (str, Track)."""
+    # Beam's own `WithKeys` does not know the type of the key.
+    return beam.Map(lambda track: (key(track, *arguments), track)).with_output_types(
+        tuple[str, Track]
+    )
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    return outcome.status == Status.FAILED
+
+
+@with_input_types(Track)
+@with_output_types(Track, outcomes=Outcome)
 class SelectLabelled(beam.DoFn):
     """Read headers and pass on what has a label: Track -> Track.
 

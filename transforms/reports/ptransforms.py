@@ -1,4 +1,4 @@
-"""The step of this room as Beam runs it."""
+"""Write reports: the step of this room as Beam runs it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
+from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.transforms.records import Outcome, Status
 from genrebeam.transforms.reports.write import ReportWriter
 
 
-class WriteReport(beam.DoFn):
+@with_input_types(Outcome)
+@with_output_types(type(None))
+class WriteRows(beam.DoFn):
     """Write rows in parts, as the run goes: Outcome -> nothing.
 
     Parameters
@@ -48,3 +51,34 @@ class WriteReport(beam.DoFn):
 
     def finish_bundle(self) -> None:
         self._writer.flush()
+
+
+@with_input_types(Outcome)
+class WriteReport(beam.PTransform):
+    """Write a report: outcomes by what ended them -> nothing, by the same.
+
+    There is a step for each: with one behind a Flatten, the direct runner would hold back all rows
+    until the last track is done.
+
+    Parameters
+    ----------
+    folder, workplace, bundle, settings, observe
+        See `WriteRows`.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        workplace: str,
+        bundle: Bundle,
+        settings: str,
+        observe: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
+        super().__init__()
+        self.step = WriteRows(folder, workplace, bundle, settings, observe)
+
+    def expand(self, endings: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
+        return {
+            ending: outcomes | ending >> beam.ParDo(self.step)
+            for ending, outcomes in endings.items()
+        }

@@ -1,4 +1,4 @@
-"""The steps of this room as Beam runs them."""
+"""Read and write tags: the steps of this room as Beam runs them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
+from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.transforms.in_flight import InFlight, stops_now
 from genrebeam.transforms.records import (
@@ -24,6 +25,8 @@ from genrebeam.transforms.tags.tag import TagPolicy, kept, obstacle, tag
 _WRITERS = 4
 
 
+@with_input_types(Track)
+@with_output_types(Track, outcomes=Outcome)
 class ReadTags(beam.DoFn):
     """Read headers; a file whose genre is kept goes no further: Track -> Track.
 
@@ -58,6 +61,8 @@ class ReadTags(beam.DoFn):
         yield track
 
 
+@with_input_types(Decision)
+@with_output_types(Outcome)
 class Tag(InFlight):
     """Write genres: Decision -> Outcome.
 
@@ -87,3 +92,23 @@ class Tag(InFlight):
 
     def finished(self, decision: Decision, future: Future) -> Outcome:
         return future.result()
+
+
+@with_input_types(Decision)
+@with_output_types(Outcome)
+class WriteTags(beam.PTransform):
+    """Write decisions into the files: Decision -> Outcome.
+
+    Parameters
+    ----------
+    policy : TagPolicy
+    journal : callable
+        See `Tag`.
+    """
+
+    def __init__(self, policy: TagPolicy, journal: Journal) -> None:
+        super().__init__()
+        self.step = Tag(policy, journal)
+
+    def expand(self, decisions: beam.PCollection) -> beam.PCollection:
+        return decisions | "tag" >> beam.ParDo(self.step)
