@@ -20,10 +20,10 @@ from genrebeam.transforms.records import (
     reason_of,
 )
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.formats import format_of
+from genrebeam.transforms.tags.edges import DAMAGE, Tag, Window, foreign, set_aside
+from genrebeam.transforms.tags.formats import KINDS, Bare, format_of
 from genrebeam.transforms.tags.formats.format import (
     CONFIDENCE,
-    DAMAGE,
     MODEL,
     RIFF_JOINT,
     Format,
@@ -109,22 +109,30 @@ def read_header_if_any(path: str) -> tuple[FileTags, AudioFacts, str | None]:
         return FileTags(), AudioFacts(), reason_of(error)
 
 
-def _open(path: str) -> tuple[Any, Format, tuple[str, ...]]:
-    """What mutagen makes of a file, its format, and the genres of its second tag."""
+def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str, ...]]:
+    """What mutagen makes of a file, its format, and the genres of all its other tags.
+
+    `aside` are tags that have been taken off it.
+    """
     with storage_of(path).open_header(path) as stream:
         if not stream.read(1):
             raise TagReadError(path, "empty file")
-        stream.seek(0)
-        obstacle = why_untaggable(stream)
+        edges = foreign(stream)
+        own: Any = Window(stream, edges.start, edges.end) if edges.tags else stream
+        own.seek(0)
+        obstacle = why_untaggable(own)
         if obstacle:
             raise NoTagField(path, obstacle)
-        stream.seek(0)
+        own.seek(0)
         try:
-            file = mutagen.File(filename=path, fileobj=stream)
+            file = mutagen.File(filename=path, fileobj=own, options=KINDS)
+            around = edges.genres()
             format = format_of(file)
+            if format is None and file is not None and (around or aside):
+                format = Bare()
             if format is not None:
-                format.complete(file, stream)
-                second = format.second_genres(stream)
+                format.complete(file, own)
+                second = tuple(dict.fromkeys((*format.second_genres(own), *around)))
         except mutagen.MutagenError as error:
             raise TagReadError(path, _reason(error, path)) from error
         except DAMAGE as error:
@@ -145,8 +153,11 @@ def _reason(error: Exception, path: str) -> str:
 
 
 def agrees(second: Sequence[str], genres: Sequence[str]) -> bool:
-    """Whether a second tag says the same genres, or has none."""
-    return tuple(second) in ((), tuple(genres), (RIFF_JOINT.join(genres),))
+    """Whether other tags say nothing else; some have room for one genre, or for none."""
+    joined = RIFF_JOINT.join(genres)
+    # An enhanced ID3v1 tag has room for 30 characters of one byte.
+    cut = joined.encode("latin-1", "replace")[:30].decode("latin-1").strip()
+    return set(second) <= {*genres, joined, cut}
 
 
 def _positive(value: float | None) -> Any:
@@ -189,24 +200,29 @@ def write_fields(
     """
     custom = custom or {}
     try:
-        file, format, _ = _open(copy)
-        others = format.others(file)
-        format.check(file)
-        format.write(file, genres, custom, form)
+        with set_aside(copy, genres, form.separator) as edges:
+            file, format, _ = _open(copy, edges.tags)
+            format.adopt(file, edges.tags)
+            others = format.others(file)
+            format.check(file)
+            format.write(file, genres, custom, form)
+            same = format.others(_open(copy, edges.tags)[0]) == others
         written, _, second = _open(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
     except DAMAGE as error:
         reason = f"too damaged to be tagged ({type(error).__name__}: {error})"
         raise TagWriteError(path, reason) from error
+    if not same:
+        raise TagWriteError(path, "writing would change other tags")
+    if not agrees(second, genres):
+        raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
+    if isinstance(format, Bare):
+        return
     if written.tags is None:
         raise TagWriteError(path, "too damaged to be tagged: the tag would not be found again")
     found = format.read(written.tags, form)
     if tuple(found) != tuple(genres):
         raise TagWriteError(path, f"its genre would be read back as {found}")
-    if not agrees(second, genres):
-        raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
     if any(format.read_custom(written.tags, name) != text for name, text in custom.items()):
         raise TagWriteError(path, "its confidence and model would not be read back")
-    if format.others(written) != others:
-        raise TagWriteError(path, "writing would change other tags")

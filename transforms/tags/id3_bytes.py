@@ -13,6 +13,7 @@ https://id3.org/id3v2.4.0-structure.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -82,11 +83,12 @@ def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: 
     Raises
     ------
     UnsupportedTag
-        If the tag has a checksum or a footer, is compressed, or is damaged at its beginning.
+        If the tag has a footer that is not there, is compressed, or is damaged at its beginning.
     """
     version, flags, body = _open(tag)
     frames, rest = _split(version, flags, body)
     joint = "\0" if version == 4 else separator
+    extended = frames.pop(0) if flags & _EXTENDED and not _is_frame(frames, version) else b""
     for text in texts:
         new = _frame(version, text, joint)
         places = [i for i, frame in enumerate(frames) if _is(frame, version, text)]
@@ -94,7 +96,31 @@ def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: 
         frames = [frame for i, frame in enumerate(frames) if i not in places]
         if new:
             frames.insert(place, new)
-    return _close(version, flags, b"".join(frames), rest, room)
+    return _close(version, flags, extended, b"".join(frames), rest, room)
+
+
+def _is_frame(frames: Sequence[bytes], version: int) -> bool:
+    """Whether the first is a frame, not an extended header: some writers set its flag wrongly."""
+    return not frames or frames[0][:4].decode("latin-1") in Frames
+
+
+def length_of(head: bytes) -> int:
+    """How long an ID3v2 tag is that begins so, in bytes; 0 where there is none.
+
+    Parameters
+    ----------
+    head : bytes
+        At least ten.
+    """
+    if (
+        len(head) < _HEADER
+        or head[:3] != b"ID3"
+        or head[3] not in (2, 3, 4)
+        or max(head[6:10]) > 127
+    ):
+        return 0
+    footer = _HEADER if head[3] == 4 and head[5] & _FOOTER else 0
+    return _HEADER + int(BitPaddedInt(head[6:10])) + footer
 
 
 def count_frames(tag: bytes) -> int:
@@ -121,9 +147,9 @@ def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
     while True:
         stream.seek(place)
         head = stream.read(_HEADER)
-        if len(head) < _HEADER or head[:3] != b"ID3" or max(head[6:]) > 127:
+        size = length_of(head)
+        if not size:
             return found[1:]
-        size = _HEADER + int(BitPaddedInt(head[6:10]))
         stream.seek(place)
         found.append((place, stream.read(size)))
         place += size
@@ -167,9 +193,14 @@ def append_v1(path: str, block: bytes, genres: Sequence[str]) -> None:
     genres : sequence of str
         ID3v1 has numbers for some genres; the first of these is written.
     """
-    numbers = [TCON.GENRES.index(genre) for genre in genres if genre in TCON.GENRES]
     with open(path, "ab") as stream:
-        stream.write(block[:-1] + bytes([numbers[0] if numbers else _NO_GENRE]))
+        stream.write(with_v1_genre(block, genres))
+
+
+def with_v1_genre(block: bytes, genres: Sequence[str]) -> bytes:
+    """An ID3v1 tag with the number of the first genre that has one."""
+    numbers = [TCON.GENRES.index(genre) for genre in genres if genre in TCON.GENRES]
+    return block[:-1] + bytes([numbers[0] if numbers else _NO_GENRE])
 
 
 def _open(tag: bytes) -> tuple[int, int, bytes]:
@@ -182,7 +213,7 @@ def _open(tag: bytes) -> tuple[int, int, bytes]:
         raise UnsupportedTag("the ID3v2 tag is cut off")
     if version == 2 and flags & 0x40:
         raise UnsupportedTag("the ID3v2.2 tag is compressed")
-    if version == 4 and flags & _FOOTER:
+    if version == 4 and flags & _FOOTER and tag[_HEADER + size :][:3] != b"3DI":
         # mutagen overlooks the footer, and would leave it in front of the sound.
         raise UnsupportedTag("the ID3v2 tag has a footer")
     if version < 4 and flags & _UNSYNCHRONISED:
@@ -195,17 +226,50 @@ def _open(tag: bytes) -> tuple[int, int, bytes]:
     return version, flags, body
 
 
-def _close(version: int, flags: int, frames: bytes, rest: bytes, room: int) -> bytes:
+def _close(
+    version: int, flags: int, extended: bytes, frames: bytes, rest: bytes, room: int
+) -> bytes:
     """Assemble a tag; the zeros at the end of `rest` are padding, which is used up first."""
-    if version < 4 and flags & _UNSYNCHRONISED:
-        frames, rest = unsynch.encode(frames), unsynch.encode(rest)
     junk = rest.rstrip(b"\0")
     content = frames + (rest[: len(junk)] if junk else b"")
-    size = room - _HEADER if _HEADER + len(content) <= room else len(content) + _PADDING
+    unsynchronised = version < 4 and flags & _UNSYNCHRONISED
+    n_content = len(extended) + len(content)
+    if unsynchronised:  # it may be longer then
+        n_content = len(unsynch.encode(extended + content + b"\0"))
+    footed = version == 4 and flags & _FOOTER
+    if footed:  # where padding is not allowed
+        size = n_content
+    elif _HEADER + n_content <= room:
+        size = room - _HEADER
+    else:
+        size = n_content + _PADDING
+    padding = bytes(size - n_content)
+    extended = _corrected(version, extended, content, padding)
+    body = extended + content + padding
+    if unsynchronised:
+        body = unsynch.encode(body)
+        size = max(size, len(body))
+        body = body.ljust(size, b"\0")
     if size >= 1 << 28:  # four synchsafe bytes
         raise UnsupportedTag("the ID3v2 tag would be larger than 256 MB")
     facts = bytes([version, 0, flags]) + BitPaddedInt.to_str(size, width=4)
-    return b"ID3" + facts + content.ljust(size, b"\0")
+    return b"ID3" + facts + body + (b"3DI" + facts if footed else b"")
+
+
+def _corrected(version: int, extended: bytes, content: bytes, padding: bytes) -> bytes:
+    """An extended header whose size of padding and checksum are right for these frames."""
+    if version == 3 and len(extended) >= 10:
+        extended = extended[:6] + len(padding).to_bytes(4, "big") + extended[10:]
+        if extended[4] & 0x80 and len(extended) >= 14:
+            checksum = zlib.crc32(content).to_bytes(4, "big")
+            extended = extended[:10] + checksum + extended[14:]
+    elif version == 4 and len(extended) >= 6 and extended[5] & 0x20:
+        place = 6 + (1 + extended[6] if extended[5] & 0x40 else 0)
+        if extended[place : place + 1] != b"\5" or len(extended) < place + 6:
+            raise UnsupportedTag("the ID3v2 tag has a damaged extended header")
+        checksum = BitPaddedInt.to_str(zlib.crc32(content + padding), width=5)
+        extended = extended[: place + 1] + checksum + extended[place + 6 :]
+    return extended
 
 
 def _split(version: int, flags: int, body: bytes) -> tuple[list[bytes], bytes]:
@@ -230,15 +294,8 @@ def _split(version: int, flags: int, body: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _extended_size(version: int, body: bytes) -> int:
-    """Length of the extended header; a checksum in it would no longer be right."""
-    if version == 3:
-        size = int.from_bytes(body[:4], "big") + 4
-        checked = body[4:5] and body[4] & 0x80
-    else:
-        size = int(BitPaddedInt(body[:4]))
-        checked = body[5:6] and body[5] & 0x20
-    if checked:
-        raise UnsupportedTag("the ID3v2 tag has a checksum")
+    """Length of the extended header, in bytes."""
+    size = BitPaddedInt(body[:4]) if version == 4 else int.from_bytes(body[:4], "big") + 4
     if not 6 <= size <= len(body):
         raise UnsupportedTag("the ID3v2 tag has a damaged extended header")
     return size

@@ -17,7 +17,8 @@ from typing import Any
 
 from genrebeam.transforms.records import TagWriteError, Track
 from genrebeam.transforms.storage import ChangedMeanwhile, Found, Storage, storage_of
-from genrebeam.transforms.tags.patch import make_patch
+from genrebeam.transforms.tags.patch import PatchError, make_patch
+from genrebeam.transforms.tags.sound import check_same_sound
 
 Journal = Callable[[dict[str, Any]], None]
 
@@ -105,7 +106,11 @@ def _rewrite(
 ) -> Track:
     with storage.changing(before, track.format) as (original, copy):
         change(copy)
-        patch = make_patch(original, copy)
+        check_same_sound(original, copy, track.uri)
+        try:
+            patch = make_patch(original, copy)
+        except PatchError as error:
+            raise TagWriteError(track.uri, str(error)) from error
         if patch.changes_nothing:
             return track
 

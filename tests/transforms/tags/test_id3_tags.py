@@ -1,11 +1,11 @@
 """ID3: the version stays, and every frame but the genre, understood or not."""
 
+import zlib
 from pathlib import Path
 
 import pytest
-from mutagen.id3 import ID3, TCON, TDRC, TIT2, TPE1, TXXX, TYER
+from mutagen.id3 import ID3, TCON, TDRC, TIT2, TPE1, TXXX, TYER, BitPaddedInt
 
-from genrebeam.transforms.records import TagWriteError
 from genrebeam.transforms.tags import tag
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_header
@@ -134,7 +134,7 @@ def test_unsynchronised_tags_stay_so(track_of):
     assert read_header(track.uri)[0].genres == ("Škola",)
 
 
-def test_a_tag_with_a_checksum_is_left_alone(track_of):
+def test_a_tag_with_a_checksum_gets_a_new_one(track_of):
     track = track_of("mp3", full=False)
     sound = Path(track.uri).read_bytes()
     extended = (10).to_bytes(4, "big") + b"\x80\0" + bytes(4) + b"CRC!"
@@ -142,9 +142,28 @@ def test_a_tag_with_a_checksum_is_left_alone(track_of):
     size = len(tag_bytes) - 10 + len(extended)
     content = b"ID3\3\0\x40\0\0\0" + bytes([size]) + extended + tag_bytes[10:] + sound
     Path(track.uri).write_bytes(content)
-    with pytest.raises(TagWriteError, match="has a checksum"):
-        write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
-    assert Path(track.uri).read_bytes() == content
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    written = Path(track.uri).read_bytes()
+    size, padding = int(BitPaddedInt(written[6:10])), int.from_bytes(written[16:20], "big")
+    frames = written[24 : 10 + size - padding]
+    assert written[20:24] == zlib.crc32(frames).to_bytes(4, "big")
+    assert frames.startswith(b"TIT2")
+    assert frames.endswith(b"Jazz")
+    assert written.endswith(sound)
+
+
+def test_a_checksum_of_id3v2_4_is_of_frames_and_padding(track_of):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    extended = bytes([0, 0, 0, 12, 1, 0x20, 5]) + bytes(5)
+    body = extended + id3_tag(4, (b"TIT2", b"\0A"), padding=50)[10:]
+    Path(track.uri).write_bytes(b"ID3\4\0\x40\0\0\0" + bytes([len(body)]) + body + sound)
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    written = Path(track.uri).read_bytes()
+    rest = written[22 : 10 + int(BitPaddedInt(written[6:10]))]
+    assert int(BitPaddedInt(written[17:22])) == zlib.crc32(rest)
+    assert read_header(track.uri)[0].genres == ("Jazz",)
+    assert written.endswith(sound)
 
 
 @pytest.mark.parametrize(("asked", "version"), [("keep", 3), ("2.3", 3), ("2.4", 4)])

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from mutagen.aiff import AIFF, AIFFFile
 
-from mutagen.aiff import AIFF
-
-from genrebeam.transforms.tags.formats.chunks import check_chunks
-from genrebeam.transforms.tags.formats.id3 import Id3
+from genrebeam.transforms.tags.formats.chunks import Chunked
 
 
-class Aiff(Id3):
+class Aiff(Chunked):
     """IFF files."""
 
     kinds = (AIFF,)
-
-    def check(self, file: Any) -> None:
-        check_chunks(file)
+    chunks = AIFFFile

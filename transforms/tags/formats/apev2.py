@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mutagen.apev2 import APEv2File
 from mutagen.id3 import ParseID3v1
 from mutagen.wavpack import WavPack
 
-from genrebeam.transforms.tags import id3_bytes
-from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.edges import Tag
 from genrebeam.transforms.tags.formats.mapping import Mapped
 
 _ID3V1_TO_APE = {
@@ -31,27 +30,17 @@ class Ape(Mapped):
     text = ("Title", "Artist", "Album", "Album Artist")
     genre, custom = "Genre", "{}"
 
-    def write(
-        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
-    ) -> None:
-        trailer = id3_bytes.read_v1(file.filename)
-        has_none = file.tags is None
-        if has_none:
+    def adopt(self, file: Any, around: Sequence[Tag]) -> None:
+        """Take over ID3v1: players that find an APEv2 tag no longer look at it."""
+        trailers = [tag.data for tag in around if tag.kind == "ID3v1"]
+        if file.tags is None and trailers:
             file.add_tags()
-            for key, value in _from_id3v1(trailer).items():
-                file.tags[key] = value
-        self.put_all(file.tags, genres, custom)
-        file.save()
-        if trailer:  # which mutagen takes off
-            id3_bytes.append_v1(file.filename, trailer, genres)
+            tags: Any = file.tags
+            for key, value in _from_id3v1(trailers[-1]).items():
+                tags[key] = value
 
     def others(self, file: Any) -> Any:
-        if file.tags is None:
-            return {
-                key: (0, value)
-                for key, value in _from_id3v1(id3_bytes.read_v1(file.filename)).items()
-            }
-        items = file.tags.items()
+        items = file.tags.items() if file.tags is not None else ()
         return {key: (value.kind, value.value) for key, value in items if not self.is_ours(key)}
 
     def check(self, file: Any) -> None:
@@ -78,5 +67,5 @@ class Ape(Mapped):
 
 def _from_id3v1(trailer: bytes) -> dict[str, str]:
     """What a new APEv2 tag takes over: players that find one no longer look at ID3v1."""
-    frames = (ParseID3v1(trailer) if trailer else None) or {}
+    frames = ParseID3v1(trailer) or {}
     return {_ID3V1_TO_APE[key]: str(frames[key]) for key in frames if key in _ID3V1_TO_APE}

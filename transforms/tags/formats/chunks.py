@@ -1,14 +1,50 @@
-"""Files of chunks (RIFF, IFF): whether the chunks say where the sound ends."""
+"""Files of chunks (RIFF, IFF): where the sound ends, and ID3 in more than one chunk."""
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO
 
+import mutagen
 from mutagen._riff import RiffFile
 from mutagen.aiff import AIFFFile
+from mutagen.id3 import ID3
+
+from genrebeam.transforms.tags import id3_bytes
+from genrebeam.transforms.tags.edges import DAMAGE, id3v2_genres
+from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
 
 # Sizes are 32 bits in WAV and AIFF; that much room is left for a tag, in bytes.
 _LARGEST_CHUNKED = 2**32 - 2**24
+
+
+class Chunked(Id3):
+    """Files with ID3 in chunks: the first is mutagen's, but some programs add another."""
+
+    chunks: Callable[[BinaryIO], Any]
+    """mutagen's class of such files."""
+
+    def write(
+        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+    ) -> None:
+        super().write(file, genres, custom, form)
+        with open(file.filename, "r+b") as stream:
+            put_further_tags(stream, type(self).chunks, genres, form)
+
+    def others(self, file: Any) -> Any:
+        with open(file.filename, "rb") as stream:
+            return super().others(file), other_further_tags(stream, type(self).chunks)
+
+    def check(self, file: Any) -> None:
+        check_chunks(file)
+
+    def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
+        try:
+            return tuple(dict.fromkeys(further_genres(stream, type(self).chunks)))
+        except (mutagen.MutagenError, *DAMAGE):
+            return ()
 
 
 def check_chunks(file: Any) -> None:
@@ -29,3 +65,45 @@ def check_chunks(file: Any) -> None:
         end = root.data_offset + root.data_size
         if last is not None and last.id == sound and end < size - 1:
             raise ValueError("its chunks do not say where the sound ends")
+
+
+def further_tags(stream: BinaryIO, kind: Callable[[BinaryIO], Any]) -> list[Any]:
+    """All ID3 chunks but the one that mutagen takes.
+
+    Parameters
+    ----------
+    stream : file
+    kind : callable
+        mutagen's class of files of chunks.
+    """
+    tags = [chunk for chunk in kind(stream).root.subchunks() if chunk.id in ("ID3", "id3")]
+    own = ("ID3", "id3") if kind is RiffFile else ("ID3",)
+    taken = next((chunk for chunk in tags if chunk.id in own), None)
+    return [chunk for chunk in tags if chunk is not taken]
+
+
+def further_genres(stream: BinaryIO, kind: Callable[[BinaryIO], Any]) -> list[str]:
+    """Genres of all ID3 chunks but the one that mutagen takes."""
+    return [genre for tag in further_tags(stream, kind) for genre in id3v2_genres(tag.read())]
+
+
+def put_further_tags(
+    stream: BinaryIO, kind: Callable[[BinaryIO], Any], genres: Sequence[str], form: TagForm
+) -> None:
+    """Change the genre of all ID3 chunks that say one, but the one that mutagen takes."""
+    for number in range(len(further_tags(stream, kind))):
+        chunk = further_tags(stream, kind)[number]
+        tag = chunk.read()
+        if id3v2_genres(tag):
+            text = id3_bytes.Text("genre", tuple(genres))
+            new = id3_bytes.exchange(tag, [text], separator=form.separator, room=len(tag))
+            chunk.resize(len(new))
+            chunk.write(new)
+
+
+def other_further_tags(stream: BinaryIO, kind: Callable[[BinaryIO], Any]) -> list[Any]:
+    """What else these chunks say."""
+    tags = [chunk.read() for chunk in further_tags(stream, kind)]
+    return [
+        frames_of(ID3(io.BytesIO(tag), load_v1=False)) if id3v2_genres(tag) else tag for tag in tags
+    ]

@@ -8,6 +8,7 @@ from mutagen.dsdiff import DSDIFF, DSDIFFFile
 from mutagen.dsf import DSF, DSFFile
 from mutagen.id3 import BitPaddedInt
 
+from genrebeam.transforms.tags.formats.chunks import Chunked
 from genrebeam.transforms.tags.formats.id3 import Id3
 
 
@@ -31,10 +32,11 @@ class Dsf(Id3):
             raise ValueError("its tag is not where DSF requires it")
 
 
-class Dsdiff(Id3):
+class Dsdiff(Chunked):
     """DSDIFF files."""
 
     kinds = (DSDIFF,)
+    chunks = DSDIFFFile
 
     def check(self, file: Any) -> None:
         """Refuse DSDIFF files whose chunks are not all there, or that are compressed (DST)."""

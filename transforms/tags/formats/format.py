@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from genrebeam.transforms.tags.edges import Tag
+
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
 # Between genres where a format has one text for all of them, as RIFF.
 RIFF_JOINT = "; "
-# What mutagen raises, beside its own errors, on files that are damaged in an unusual way.
-DAMAGE = (
-    struct.error,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    ValueError,
-)
 
 
 @dataclass(frozen=True)
@@ -82,6 +73,9 @@ class Format(ABC):
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         """Genres of a second tag, which some players show instead of the first."""
         return ()
+
+    def adopt(self, file: Any, around: Sequence[Tag]) -> None:  # noqa: B027  most adopt nothing
+        """Give a file without a tag of its own what a tag before or behind it says."""
 
     def complete(self, file: Any, stream: BinaryIO) -> None:  # noqa: B027  most have no second
         """Have a file without a tag of its own say what its second tag says."""

@@ -1,39 +1,67 @@
-"""MP4: genres in ``\\xa9gen``, our own fields as freeform atoms."""
+"""MP4: genres in ``\\xa9gen``, our own fields as freeform atoms.
+
+mutagen reads the facts of the sound; the tags are our own work (``mp4_boxes.py``).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
 
-from mutagen.mp4 import MP4, MP4FreeForm
-from mutagen.mp4._atom import Atoms
+from mutagen._util import loadfile
+from mutagen.mp4 import MP4, AtomError, Atoms, MP4Info, MP4NoTrackError, MP4StreamInfoError
 
-from genrebeam.transforms.tags.formats.mapping import Mapped
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, Format, TagForm
+from genrebeam.transforms.tags.mp4_boxes import Boxes
+
+_TEXT = ("\xa9nam", "\xa9ART", "\xa9alb", "aART")
 
 
-class Mp4(Mapped):
+class Song(MP4):
+    """A file as mutagen has it, but tags are read from its boxes: no odd tag makes it damaged."""
+
+    @loadfile()
+    def load(self, filething: Any) -> None:
+        try:
+            atoms = Atoms(filething.fileobj)
+            self.info = MP4Info()
+            self.info.load(atoms, filething.fileobj)
+        except AtomError as error:
+            raise MP4StreamInfoError(f"not a MP4 file: {error}") from error
+        except MP4NoTrackError:
+            pass
+        self.boxes = Boxes(filething.fileobj)
+        self.tags = None
+        if self.boxes.has_tags:
+            self.tags = {key: self.boxes.texts(key.encode("latin-1")) for key in _TEXT}
+            self.tags["genre"] = self.boxes.genres()
+            self.tags |= {name: self.boxes.freeform(name) for name in (CONFIDENCE, MODEL)}
+
+
+class Mp4(Format):
     """MP4 files, such as m4a and m4b."""
 
     kinds = (MP4,)
-    text = ("\xa9nam", "\xa9ART", "\xa9alb", "aART")
-    genre, custom = "\xa9gen", "----:com.apple.iTunes:{}"
+    text = _TEXT
 
-    def wrap(self, text: str) -> Any:
-        return MP4FreeForm(text.encode("utf-8"))
+    def read(self, tags: Any, form: TagForm) -> list[str]:
+        return list(tags["genre"])
+
+    def read_custom(self, tags: Any, name: str) -> str | None:
+        return next(iter(tags[name]), None)
+
+    def write(
+        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+    ) -> None:
+        with open(file.filename, "r+b") as stream:
+            boxes = Boxes(stream)
+            boxes.put(genres, dict(custom))
+            boxes.write(stream)
 
     def others(self, file: Any) -> Any:
-        tags = file.tags or {}
-        failed = getattr(tags, "_failed_atoms", {})
-        return {key: value for key, value in tags.items() if not self.is_ours(key)}, failed
-
-    def check(self, file: Any) -> None:
-        """Refuse MP4 whose atoms reach beyond their parents: mutagen would write over the next."""
         with open(file.filename, "rb") as stream:
-            atoms = Atoms(stream).atoms
-            stream.seek(0, 2)
-            waiting = [(atom, stream.tell()) for atom in atoms]
-        while waiting:
-            atom, limit = waiting.pop()
-            end = atom.offset + atom.length
-            if end > limit:
-                raise ValueError(f"its atom {atom.name!r} reaches into what follows")
-            waiting += [(child, end) for child in atom.children or []]
+            return Boxes(stream).others((CONFIDENCE, MODEL))
+
+    def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
+        said = [place.genres for place in Boxes(stream).places()]
+        return tuple(dict.fromkeys(genre for genres in said for genre in genres))

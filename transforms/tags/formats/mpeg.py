@@ -9,13 +9,13 @@ from typing import Any, BinaryIO
 
 import mutagen
 from mutagen._util import resize_bytes
-from mutagen.apev2 import APETextValue, APEv2
 from mutagen.id3 import COMM, ID3, Frames
 from mutagen.mp3 import MP3
 from mutagen.trueaudio import TrueAudio
 
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, DAMAGE, MODEL, TagForm
+from genrebeam.transforms.tags.edges import Tag, ape_texts, find, id3v2_genres
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, TagForm
 from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
 
 _APE_TO_ID3 = {
@@ -39,7 +39,7 @@ class Mpeg(Id3):
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
         """ID3, and every second tag that says a genre, so that no player contradicts another."""
-        in_ape = "genre" in _ape_texts(file.filename)
+        in_ape = "genre" in ape_texts(file.filename)
         super().write(file, genres, custom, form)
         texts = {name: [value] for name, value in custom.items()}
         if in_ape:
@@ -47,13 +47,18 @@ class Mpeg(Id3):
         with open(file.filename, "r+b") as stream:
             # The last first, for the places of those before it to stay.
             for place, tag in reversed(id3_bytes.following_tags(stream)):
-                if _genres_in(tag):
+                if id3v2_genres(tag):
                     text = id3_bytes.Text("genre", tuple(genres))
                     new = id3_bytes.exchange(tag, [text], separator=form.separator, room=len(tag))
                     resize_bytes(stream, len(tag), len(new), place)
                     stream.seek(place)
                     stream.write(new)
             ape_bytes.exchange(stream, texts)
+            for rare in reversed(_rare(stream)):
+                new = rare.with_genres(genres, form.separator)
+                resize_bytes(stream, len(rare.data), len(new), rare.start)
+                stream.seek(rare.start)
+                stream.write(new)
 
     def others(self, file: Any) -> Any:
         ours = {"genre", CONFIDENCE.casefold(), MODEL.casefold()}
@@ -63,23 +68,24 @@ class Mpeg(Id3):
             except mutagen.MutagenError:
                 items = []  # to nobody a tag
             following = [
-                frames_of(ID3(io.BytesIO(tag), load_v1=False)) if _genres_in(tag) else tag
+                frames_of(ID3(io.BytesIO(tag), load_v1=False)) if id3v2_genres(tag) else tag
                 for _, tag in id3_bytes.following_tags(stream)
             ]
         return super().others(file), following, items
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:
-            said = [_genres_in(tag) for _, tag in id3_bytes.following_tags(stream)]
+            said = [id3v2_genres(tag) for _, tag in id3_bytes.following_tags(stream)]
+            said += [list(tag.genres()) for tag in _rare(stream)]
         except (mutagen.MutagenError, ValueError):
             return ()
-        said.append(_ape_texts(stream).get("genre", []))
+        said.append(ape_texts(stream).get("genre", []))
         return tuple(dict.fromkeys(genre for genres in said for genre in genres))
 
     def complete(self, file: Any, stream: BinaryIO) -> None:
         """Have a file without ID3v2 say what its APEv2 tag says, as its new ID3 tag will."""
         has_id3v2 = file.tags is not None and file.tags.version[0] > 1
-        if has_id3v2 or not _ape_texts(stream):
+        if has_id3v2 or not ape_texts(stream):
             return
         has_none = file.tags is None
         if has_none:
@@ -93,7 +99,7 @@ class Mpeg(Id3):
         Not the genre, which is what is written, and nothing that another program measures
         (ReplayGain): it would stay as it is where that program changes its own.
         """
-        for key, values in _ape_texts(source).items():
+        for key, values in ape_texts(source).items():
             if key == "comment":
                 file.tags.add(COMM(encoding=3, lang="eng", desc="", text=values))
             elif key == "year":
@@ -105,23 +111,8 @@ class Mpeg(Id3):
                 file.tags.add(Frames[_APE_TO_ID3[key]](encoding=3, text=values))
 
 
-def _ape_texts(source: str | BinaryIO) -> dict[str, list[str]]:
-    """Texts of the APEv2 tag of a file: case-folded key to values that say anything."""
-    try:
-        items = APEv2(source).items()
-    except (mutagen.MutagenError, *DAMAGE):
-        return {}
-    texts = {
-        key.casefold(): [text.strip() for text in value if text.strip()]
-        for key, value in items
-        if isinstance(value, APETextValue)
-    }
-    return {key: values for key, values in texts.items() if values}
-
-
-def _genres_in(tag: bytes) -> list[str]:
-    """Genres of an ID3v2 tag that follows another; none where nobody can read it."""
-    try:
-        return Id3().read(ID3(io.BytesIO(tag), load_v1=False), TagForm())
-    except (mutagen.MutagenError, *DAMAGE):
-        return []
+def _rare(stream: BinaryIO) -> list[Tag]:
+    """Tags at the edges that mutagen does not know: behind the sound, or APEv2 before it."""
+    edges = find(stream)
+    behind = [tag for tag in edges.tail if tag.kind in ("ID3v2", "ID3v1 enhanced")]
+    return [tag for tag in edges.head if tag.kind == "APEv2"] + behind

@@ -1,4 +1,4 @@
-"""WAV: ID3, and RIFF's own genre (``LIST/INFO/IGNR``) where it is there."""
+"""WAV: ID3, and RIFF's own genre (``LIST/INFO/IGNR``) where it has fields of its own."""
 
 from __future__ import annotations
 
@@ -9,52 +9,62 @@ import mutagen
 from mutagen._riff import RiffFile
 from mutagen.wave import WAVE
 
-from genrebeam.transforms.tags.formats.chunks import check_chunks
+from genrebeam.transforms.tags.edges import DAMAGE
+from genrebeam.transforms.tags.formats.chunks import Chunked
 from genrebeam.transforms.tags.formats.format import RIFF_JOINT, TagForm
-from genrebeam.transforms.tags.formats.id3 import Id3
+
+# RIFF's field for the genre, and one that some programs write in its place.
+_GENRE, _OTHER_GENRE = "IGNR", "GENR"
 
 
-class Wave(Id3):
+class Wave(Chunked):
     """RIFF files."""
 
     kinds = (WAVE,)
+    chunks = RiffFile
 
     def write(
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
-        """ID3, and the older genre field of RIFF where it is there already."""
+        """ID3, every further ID3 chunk that says a genre, and RIFF's own.
+
+        FFmpeg before 6 reads no ID3 where RIFF has any field of its own.
+        """
         super().write(file, genres, custom, form)
+        text = RIFF_JOINT.join(genres).encode("utf-8") + b"\0"
         with open(file.filename, "r+b") as stream:
-            field = _riff_genre(stream)
-            if field is not None:
-                text = RIFF_JOINT.join(genres).encode("utf-8") + b"\0"
-                field.resize(len(text))
-                field.write(text)
+            for number in range(len(_riff_lists(stream))):
+                list_ = _riff_lists(stream)[number]
+                if not any(name in list_ for name in (_GENRE, _OTHER_GENRE)):
+                    list_.insert_chunk(_GENRE, text)
+                    continue
+                for place in range(len(list_.subchunks())):
+                    field = _riff_lists(stream)[number].subchunks()[place]
+                    if field.id in (_GENRE, _OTHER_GENRE):
+                        field.resize(len(text))
+                        field.write(text)
 
     def others(self, file: Any) -> Any:
         with open(file.filename, "rb") as stream:
-            return super().others(file), [item for item in _riff_info(stream) if item[0] != "IGNR"]
-
-    def check(self, file: Any) -> None:
-        check_chunks(file)
+            fields = [item for item in _riff_info(stream) if item[0] not in (_GENRE, _OTHER_GENRE)]
+            return super().others(file), fields
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:
-            field = _riff_genre(stream)
-            text = _riff_text(field.read()) if field else ""
-        except (mutagen.MutagenError, ValueError):
-            return ()
-        return (text,) if text.strip() else ()
+            texts = [
+                _riff_text(data)
+                for name, data in _riff_info(stream)
+                if name in (_GENRE, _OTHER_GENRE)
+            ]
+        except (mutagen.MutagenError, *DAMAGE):
+            texts = []
+        texts = [text for text in texts if text.strip()]
+        return tuple(dict.fromkeys((*texts, *super().second_genres(stream))))
 
 
 def _riff_lists(stream: BinaryIO) -> list[Any]:
     chunks = RiffFile(stream).root.subchunks()
     return [chunk for chunk in chunks if chunk.id == "LIST" and chunk.name == "INFO"]
-
-
-def _riff_genre(stream: BinaryIO) -> Any:
-    """The chunk of RIFF's own genre (``LIST/INFO/IGNR``), or None."""
-    return next((chunk["IGNR"] for chunk in _riff_lists(stream) if "IGNR" in chunk), None)
 
 
 def _riff_info(stream: BinaryIO) -> list[tuple[str, bytes]]:
