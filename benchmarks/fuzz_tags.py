@@ -481,8 +481,11 @@ def write_one(path: str, genres: tuple[str, ...]) -> Written:
     policy, journal, faults = TagPolicy("replace"), [], []
     (track,) = walk(path)
     try:
-        (found,) = ReadTags(policy, _never).process(track)
-        found = getattr(found, "value", found)
+        read = ReadTags(policy, _never)
+        read.start_bundle()
+        (found,) = [*read.process(track), *read.finish_bundle()]
+        while hasattr(found, "value"):
+            found = found.value
         if not isinstance(found, Outcome):
             decision = Decision(found, genres, 0.9, "at random", {}, {}, 1, 0.0, 0.0)
             found = tag(decision, policy, journal.append)

@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -44,9 +45,11 @@ def synthetic(root: str, count: int) -> Iterator[Track]:
         yield Track(name, "mp3", 5_000_000 + number, 1_700_000_000_123_456_789 + number)
 
 
-def same_header(*_: object) -> tuple[FileTags, AudioFacts]:
+def same_headers(paths: list[str], *_: object) -> Future:
     """Of every file. (A mock would keep all its calls in memory.)"""
-    return TAGS, AUDIO
+    read: Future = Future()
+    read.set_result([(TAGS, AUDIO)] * len(paths))
+    return read
 
 
 def run(library: str, count: int, reports: str) -> int:
@@ -57,7 +60,7 @@ def run(library: str, count: int, reports: str) -> int:
         mock.patch(
             "genrebeam.transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)
         ),
-        mock.patch("genrebeam.transforms.tags.ptransforms.read_header", same_header),
+        mock.patch("genrebeam.transforms.tags.ptransforms.read_headers", same_headers),
     ):
         return main(["tag", library, "--report", reports, "--quiet"])
 

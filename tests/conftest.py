@@ -30,6 +30,12 @@ def no_configuration(tmp_path_factory, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-configuration"))
 
 
+@pytest.fixture
+def tags_in_this_process(monkeypatch) -> None:
+    """Tags are parsed here, not in the pool, for tests that change what parses them."""
+    monkeypatch.setattr("genrebeam.transforms.audio.pool_worker.is_worker", True)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real music beside the checkout."""

@@ -53,8 +53,8 @@ class InFlight(beam.DoFn):
         """What an element in flight counts for; more than 1 if it takes the room of several."""
         return 1
 
-    def finished(self, element: Any, future: Future) -> Any:
-        """What comes out for an element whose work is done, perhaps as a `TaggedOutput`."""
+    def finished(self, element: Any, found: Any) -> Any:
+        """What comes out for an element, of its future that is done; perhaps a `TaggedOutput`."""
         raise NotImplementedError
 
     def start_bundle(self) -> None:
@@ -64,9 +64,12 @@ class InFlight(beam.DoFn):
     def process(self, element: Any) -> Iterator[Any]:
         if self.stopping():
             return
+        self._begin(element)
+        yield from self._done(self.most - 1)
+
+    def _begin(self, element: Any) -> None:
         self._in_flight[self.submit(element)] = element
         self._load += self.weight(element)
-        yield from self._done(self.most - 1)
 
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
         for found in self._done(0):
@@ -92,9 +95,59 @@ class InFlight(beam.DoFn):
             for future in ready:
                 element = self._in_flight.pop(future)
                 self._load -= self.weight(element)
-                yield self.finished(element, future)
+                yield from self._results(element, future)
             if not ready and not is_full:
                 return
+
+    def _results(self, element: Any, future: Future) -> Iterator[Any]:
+        yield self.finished(element, future)
+
+
+class InBatches(InFlight):
+    """Base of DoFns whose work is done for several elements at a time, by one future for them all.
+
+    `submit` gets a list of elements; its future has a list with a result or an error for each.
+    `finished` gets an element and what became of it, and may give None for what is dropped.
+
+    Parameters
+    ----------
+    at_once : int
+        Elements of a batch.
+    most : int
+        Most elements in flight.
+    stopping : callable
+        See `InFlight`.
+    """
+
+    def __init__(self, at_once: int, most: int, stopping: Callable[[], bool] = never) -> None:
+        super().__init__(most, stopping)
+        self.at_once = at_once
+
+    def weight(self, batch: list) -> int:
+        return len(batch)
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._batch: list[Any] = []
+
+    def process(self, element: Any) -> Iterator[Any]:
+        self._batch.append(element)
+        if len(self._batch) == self.at_once:
+            batch, self._batch = self._batch, []
+            yield from super().process(batch)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        if self._batch and not self.stopping():
+            self._begin(self._batch)
+        yield from super().finish_bundle()
+
+    def _results(self, batch: list, future: Future) -> Iterator[Any]:
+        for element, found in zip(batch, future.result(), strict=True):
+            if isinstance(found, Exception) and stops_now(self.stopping):
+                return
+            one = self.finished(element, found)
+            if one is not None:
+                yield one
 
 
 def _failed(future: Future) -> bool:

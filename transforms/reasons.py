@@ -43,6 +43,8 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (_ANY, r"^broken symbolic link", "broken symbolic link; remove it, or mend where it points"),
     (_ANY, r"^symbolic link in a circle", "symbolic link in a circle; remove one of its links"),
     # --- reading the header ---
+    (_ANY, r"^(its tag (?:takes|needs|has|crashed) .*)", rf"\1, so it was left; {_SAVE}"),
+    (_ANY, r"^not a regular file", "a pipe, a device or a folder with the name of a song"),
     (_ANY, r"^empty file", f"empty file; {_AGAIN}"),
     (
         _ANY,
@@ -136,6 +138,7 @@ _UNFORESEEN = {
     "decode": f"its sound is damaged, no decoder can read it; {_AGAIN}",
     "classify": "the model could not be run on it; run again with fewer processes or on the CPU",
     "tag": "it could not be written and is as it was; the error's message says more",
+    "report": "the report cannot hold what is known of it; the error's message says more",
 }
 # Errors that say themselves what is wrong: they come from here, not from a library.
 _OWN = ("TrackError",)

@@ -105,6 +105,8 @@ class Stage(StrEnum):
     # A person chose its genre; no later run chooses another.
     BY_HAND = "by_hand"
     UNDO = "undo"
+    # What is known of it is nothing that a report can hold.
+    REPORT = "report"
 
 
 _SETTLED = Status.having(Trait.SETTLED)

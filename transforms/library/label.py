@@ -23,7 +23,7 @@ from genrebeam.transforms.library.formats import FORMATS
 from genrebeam.transforms.records import CATCH_ALL, NoTagField, Track, printable, with_tags
 from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.header import Header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.
 _WITHOUT_TAGS = frozenset(["au"])
@@ -264,12 +264,14 @@ def _artist(track: Track, place: PurePosixPath, folder: PurePosixPath) -> str:
     return track.tags.artist or str(folder / below[0])
 
 
-def with_header(track: Track) -> Track:
+def with_header(track: Track, found: Header | Exception) -> Track:
     """A track that knows its tags, where its format has any.
 
     Parameters
     ----------
     track : Track
+    found : Header or Exception
+        What reading its header gave.
 
     Returns
     -------
@@ -280,9 +282,8 @@ def with_header(track: Track) -> Track:
     TagReadError, OSError
         See `read_header`.
     """
-    if track.format in _WITHOUT_TAGS:
+    if track.format in _WITHOUT_TAGS or isinstance(found, NoTagField):
         return track
-    try:
-        return with_tags(track, *read_header(track.uri))
-    except NoTagField:
-        return track
+    if isinstance(found, Exception):
+        raise found
+    return with_tags(track, *found)

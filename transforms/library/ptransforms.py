@@ -28,6 +28,7 @@ from genrebeam.transforms.library.skip import (
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Outcome, Stage, Status, Track, dropped
 from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
 # What is listed under a name and what earlier runs said of it; what is new and what is gone.
 _Matched = tuple[str, dict[str, list[Track | Earlier]]]
@@ -278,7 +279,7 @@ def _has_failed(outcome: Outcome) -> bool:
 
 @with_input_types(Track)
 @with_output_types(Track, outcomes=Outcome)
-class SelectLabelled(beam.DoFn):
+class SelectLabelled(ReadHeaders):
     """Read headers and pass on what has a label: Track -> Track.
 
     Parameters
@@ -289,18 +290,15 @@ class SelectLabelled(beam.DoFn):
     """
 
     def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
+        super().__init__(stopping, TagForm())
         self.labelling = labelling
-        self.stopping = stopping
 
-    def process(self, track: Track) -> Iterator[Track | TaggedOutput]:
-        if self.stopping():
-            return
+    def finished(self, track: Track, found: Any) -> Track | TaggedOutput | None:
         try:
-            track = with_header(track)
+            track = with_header(track, found)
         except Exception as error:  # whatever a file does to its reader is a row
-            yield TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
-            return
+            return TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
         if self.labelling(track) is None:
             Metrics.counter("genrebeam", "unlabelled").inc()
-        else:
-            yield track
+            return None
+        return track

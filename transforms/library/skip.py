@@ -33,6 +33,7 @@ from genrebeam.transforms.records import (
 from genrebeam.transforms.reports.pieces import Pieces, last_of_each
 from genrebeam.transforms.reports.read import RUN, read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.reports.write import storable_time
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_header
@@ -50,7 +51,9 @@ class Earlier:
     Parameters
     ----------
     status, stage : str
-    size_bytes, mtime_ns : int
+    size_bytes : int
+    mtime_ns : int or None
+        None where the report cannot tell it.
     settings : str
         Fingerprint of what decided.
     genres_after : sequence of str
@@ -67,7 +70,7 @@ class Earlier:
     status: str
     stage: str
     size_bytes: int
-    mtime_ns: int
+    mtime_ns: int | None
     settings: str
     genres_after: Sequence[str] = ()
     confidence: float | None = None
@@ -212,10 +215,11 @@ def _genres_in(track: Track, form: TagForm = _ANY_FORM) -> tuple[str, ...] | Non
     return tuple(map(printable, tags.genres))
 
 
-def is_same_time(noted_ns: int, listed_ns: int) -> bool:
+def is_same_time(noted_ns: int | None, listed_ns: int) -> bool:
     """Whether a file's time is the one noted, as its file system keeps it.
 
-    Right after a file was written, its time can be told more exactly than it is kept.
+    Right after a file was written, its time can be told more exactly than it is kept. Times that
+    a report cannot tell are all the same.
 
     Examples
     --------
@@ -224,6 +228,8 @@ def is_same_time(noted_ns: int, listed_ns: int) -> bool:
     >>> is_same_time(1_700_000_000_123_456_789, 1_700_000_000_123_456_701)
     False
     """
+    if noted_ns is None or storable_time(listed_ns) is None:
+        return noted_ns == storable_time(listed_ns)
     return noted_ns == listed_ns or any(
         listed_ns % grain == 0 and abs(listed_ns - noted_ns) < grain for grain in _GRAINS_NS
     )
@@ -247,7 +253,8 @@ def _as_before(track: Track, earlier: Earlier, reason: str) -> Outcome:
 
 def size_and_time(known: Track | Earlier) -> str:
     """What files that were moved are looked up by."""
-    return f"{known.size_bytes} {known.mtime_ns}"
+    time_ns = None if known.mtime_ns is None else storable_time(known.mtime_ns)
+    return f"{known.size_bytes} {time_ns}"
 
 
 def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outcome | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,18 @@ COLUMNS = (
     Column("channels", pa.int32(), "number of channels, from the header"),
     Column("bitrate_bps", pa.int32(), "bit rate in bit/s, from the header"),
     Column("size_bytes", pa.int64(), "size of the file after the run", required=True),
-    Column("mtime", _TIME, "modification time of the file after the run", required=True),
+    Column(
+        "mtime",
+        _TIME,
+        "modification time of the file after the run; null outside the years 1 to 9999",
+    ),
     # Compared to find changed files; a timestamp of such precision is not for every reader.
     Column(
         "mtime_ns",
         pa.int64(),
         "the same in nanoseconds since 1970; of an object in a bucket, "
-        "the part below a second identifies its version",
-        required=True,
+        "the part below a second identifies its version; null outside the years 1678 to 2261, "
+        "which are all that it can tell",
     ),
     Column("genres_before", _GENRES, "genres that the file had", required=True),
     Column(

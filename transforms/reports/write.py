@@ -6,6 +6,7 @@ Rows are written as the run goes, so that a run that dies leaves what it had.
 from __future__ import annotations
 
 import datetime
+import math
 import time
 import uuid
 from typing import Any
@@ -15,7 +16,16 @@ import pyarrow.parquet as pq
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.transforms.library.fingerprint import fingerprint
-from genrebeam.transforms.records import Decision, Outcome, Status, Trait, printable
+from genrebeam.transforms.records import (
+    Decision,
+    Outcome,
+    Stage,
+    Status,
+    Track,
+    Trait,
+    dropped,
+    printable,
+)
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import storage_of
 
@@ -23,6 +33,13 @@ from genrebeam.transforms.storage import storage_of
 _ROWS_PER_PART = 10_000
 _SECONDS_PER_PART = 60.0
 _SETTLED = Status.having(Trait.SETTLED)
+# The years 1 to 9999, all that Python's `datetime` knows; file systems know more. In ns since 1970.
+_FIRST_NS, _LAST_NS = (
+    int(datetime.datetime(year, 1, 1, tzinfo=datetime.UTC).timestamp()) * 10**9
+    for year in (1, 9999)
+)
+# What pyarrow raises on a value that a column does not take.
+_NO_VALUE = (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, OverflowError)
 
 
 def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
@@ -53,13 +70,13 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "artist": _text(tags.artist),
         "album": _text(tags.album),
         "format": printable(track.format),
-        "duration_s": audio.duration_s,
+        "duration_s": _finite(audio.duration_s),
         "sample_rate_hz": _int32(audio.sample_rate_hz),
         "channels": _int32(audio.channels),
         "bitrate_bps": _int32(audio.bitrate_bps),
         "size_bytes": track.size_bytes,
-        "mtime": track.mtime_ns // 1000,
-        "mtime_ns": track.mtime_ns,
+        "mtime": track.mtime_ns // 1000 if _FIRST_NS <= track.mtime_ns < _LAST_NS else None,
+        "mtime_ns": storable_time(track.mtime_ns),
         "genres_before": [printable(genre) for genre in tags.genres or tags.shadow],
         "genres_after": [printable(genre) for genre in outcome.genres_after],
         "confidence": decision.confidence if decision else outcome.confidence,
@@ -72,8 +89,8 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "genres_alone": _genres_alone(decision),
         "tracks_voted": decision.tracks_voted if decision else None,
         "segments_heard": decision.segments_heard if decision else None,
-        "model_name": bundle.name,
-        "model_version": bundle.version,
+        "model_name": printable(bundle.name),
+        "model_version": printable(bundle.version),
         "settings": settings,
         "hear_s": decision.hear_seconds if decision else None,
         "classify_s": decision.classify_seconds if decision else None,
@@ -107,6 +124,22 @@ def _text(value: str | None) -> str | None:
 def _int32(value: float | None) -> int | None:
     """Headers of damaged files promise anything."""
     return int(value) if value is not None and 0 < value < 2**31 else None
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def storable_time(time_ns: int) -> int | None:
+    """A file's time as the report's `mtime_ns` has it.
+
+    Examples
+    --------
+    >>> storable_time(1_700_000_000_000_000_000)
+    1700000000000000000
+    >>> storable_time(2**63)  # in the year 2262
+    """
+    return time_ns if -(2**63) <= time_ns < 2**63 else None
 
 
 def write_part(rows: list[dict[str, Any]], folder: str, workplace: str) -> str:
@@ -173,5 +206,18 @@ class ReportWriter:
         OSError
         """
         if self._rows:
-            write_part(self._rows, self.folder, self.workplace)
+            try:
+                write_part(self._rows, self.folder, self.workplace)
+            except _NO_VALUE:
+                rows = [self._checked(found) for found in self._rows]
+                write_part(rows, self.folder, self.workplace)
         self._rows, self._since = [], time.monotonic()
+
+    def _checked(self, found: dict[str, Any]) -> dict[str, Any]:
+        """A row, or if it cannot be written one that says so."""
+        try:
+            pa.Table.from_pylist([found], SCHEMA)
+        except _NO_VALUE as error:
+            track = Track(found["uri"], found["format"])
+            return row(dropped(track, Stage.REPORT, error), self.bundle, self.settings)
+        return found

@@ -5,11 +5,14 @@ mutagen opens the file; its format knows where the genre is (see ``formats/``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import mutagen
 
+from genrebeam.transforms.audio import pool
+from genrebeam.transforms.audio.pool_worker import Limits, OverLimit
 from genrebeam.transforms.records import (
     AudioFacts,
     FileTags,
@@ -32,11 +35,22 @@ from genrebeam.transforms.tags.formats.format import (
 from genrebeam.transforms.tags.formats.mapping import values_of
 from genrebeam.transforms.tags.untaggable import why_untaggable
 
+Header = tuple[FileTags, AudioFacts]
+
 _ANY_FORM = TagForm()
+# What parsing a tag may take, and reading, changing and comparing it. Most take a few ms; a tag may
+# have pictures of some MB. Of all the time, a network drive may take most.
+_READING = Limits(cpu_s=4.0, memory_bytes=256 << 20)
+_WRITING = Limits(cpu_s=8.0, memory_bytes=384 << 20)
+_TIMEOUT_S = 120.0
+# What is more is no music's: texts of a title are cut, files with so many genres are left alone.
+_LONGEST_TEXT, _LONGEST_GENRES, _MOST_GENRES = 4096, 65536, 1000
 
 
-def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFacts]:
+def read_header(path: str, form: TagForm = _ANY_FORM) -> Header:
     """Read a file's tags and audio facts without decoding it.
+
+    As all that parses tags, this takes place in the pool, within limits (see `_guarded`).
 
     Parameters
     ----------
@@ -52,12 +66,81 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
     Raises
     ------
     TagReadError
-        If it is empty or no audio file that mutagen knows.
+        If it is empty or no audio file that mutagen knows, or takes more than it may.
     NoTagField
         If its container holds no tags.
     OSError
         If it cannot be opened.
     """
+    path = storage_of(path).absolute(path)
+    return _guarded(TagReadError, path, _read_header, path, form)
+
+
+def read_headers(paths: Sequence[str], form: TagForm = _ANY_FORM) -> Future:
+    """Read several headers in one process of the pool, which is faster than one by one.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Absolute.
+    form : TagForm
+
+    Returns
+    -------
+    Future
+        Of a list with a `Header` for each, or the error that `read_header` would raise.
+    """
+    read: Future = Future()
+    read.set_running_or_notify_cancel()
+
+    def finish(answered: Future) -> None:
+        if error := answered.cancelled() or answered.exception():
+            read.set_exception(error if isinstance(error, Exception) else pool.PoolStopped())
+            return
+        found = zip(paths, answered.result(), strict=True)
+        read.set_result(
+            [one if good else _told(TagReadError, at, one) for at, (good, one) in found]
+        )
+
+    pool.submit_each(
+        _read_header,
+        [(path, form) for path in paths],
+        processes=pool.default_processes(),
+        timeout_s=_TIMEOUT_S,
+        limits=_READING,
+    ).add_done_callback(finish)
+    return read
+
+
+def _guarded(kind: type[TrackError], path: str, function: Callable[..., Any], *given: Any) -> Any:
+    """Have a function parse a file of unknown origin, in a process with limits.
+
+    2 MB of a tag can unpack to 2 GB, and others take minutes.
+
+    Raises
+    ------
+    TrackError
+        Of the kind named, where it took more than it may.
+    """
+    limits = _READING if kind is TagReadError else _WRITING
+    try:
+        return pool.call(function, *given, timeout_s=_TIMEOUT_S, limits=limits)
+    except Exception as error:
+        raise _told(kind, path, error) from error
+
+
+def _told(kind: type[TrackError], path: str, error: Exception) -> Exception:
+    """What has happened to a process of the pool, as an error of the file."""
+    if isinstance(error, OverLimit):
+        return kind(path, f"its tag {error}")
+    if isinstance(error, pool.TimeIsOver):
+        return kind(path, f"its tag takes longer than {_TIMEOUT_S:g} s")
+    if isinstance(error, pool.ProcessDied):
+        return kind(path, f"its tag crashed its reader (exit code {error.exit_code})")
+    return error
+
+
+def _read_header(path: str, form: TagForm) -> Header:
     file, format, second = _open(path)
     info = file.info
     audio = AudioFacts(
@@ -67,16 +150,16 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> tuple[FileTags, AudioFa
         bitrate_bps=_positive(getattr(info, "bitrate", None)),
     )
     if file.tags is None:
-        return FileTags(shadow=second), audio
+        return FileTags(shadow=_checked(path, second)), audio
     title, artist, album, album_artist = (_first_text(file.tags, key) for key in format.text)
     custom = {name: format.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
     tags = FileTags(
         title=title,
         artist=artist,
         album=album,
-        genres=tuple(filter(None, (genre.strip() for genre in format.read(file.tags, form)))),
+        genres=_checked(path, format.read(file.tags, form)),
         custom=tuple((name, text) for name, text in custom.items() if text is not None),
-        shadow=second,
+        shadow=_checked(path, second),
         album_artist=album_artist,
     )
     return tags, audio
@@ -164,10 +247,24 @@ def _positive(value: float | None) -> Any:
     return value if value and value > 0 else None
 
 
+def _checked(path: str, genres: Iterable[str]) -> tuple[str, ...]:
+    """Genres without those that are empty.
+
+    Raises
+    ------
+    TagReadError
+        If there are more than any music has.
+    """
+    found = tuple(filter(None, (genre.strip() for genre in genres)))
+    if len(found) > _MOST_GENRES or sum(map(len, found)) > _LONGEST_GENRES:
+        raise TagReadError(path, f"its tag has {len(found):,} genres")
+    return found
+
+
 def _first_text(tags: Any, key: str) -> str | None:
     value = tags.get(key)
     values = list(value.text) if hasattr(value, "text") else values_of(tags, key)
-    text = str(values[0]).strip() if values else ""
+    text = str(values[0])[:_LONGEST_TEXT].strip() if values else ""
     return text or None
 
 
@@ -198,7 +295,13 @@ def write_fields(
     NoTagField
         If the container holds no tags.
     """
-    custom = custom or {}
+    given = (copy, path, tuple(genres), dict(custom or {}), form)
+    _guarded(TagWriteError, path, _write_fields, *given)
+
+
+def _write_fields(
+    copy: str, path: str, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+) -> None:
     try:
         with set_aside(copy, genres, form.separator) as edges:
             file, format, _ = _open(copy, edges.tags)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.typehints import with_input_types, with_output_types
 
-from genrebeam.transforms.in_flight import InFlight, stops_now
+from genrebeam.transforms.in_flight import InBatches, InFlight
 from genrebeam.transforms.records import (
     Decision,
     Outcome,
@@ -17,17 +18,39 @@ from genrebeam.transforms.records import (
     dropped,
     with_tags,
 )
-from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.header import read_headers
 from genrebeam.transforms.tags.rewrite import Journal
 from genrebeam.transforms.tags.tag import TagPolicy, kept, obstacle, tag
 
+# Headers that a process reads in one go, and that are read at a time: sending a header from process
+# to process takes as long as reading it, and two processes shall always have something to do.
+_HEADERS_AT_ONCE, _HEADERS_IN_FLIGHT = 32, 256
 # Files that are written at a time.
 _WRITERS = 4
 
 
+class ReadHeaders(InBatches):
+    """Base of DoFns that read headers, many at a time in the pool: Track -> Track.
+
+    Parameters
+    ----------
+    stopping : callable
+        Whether the run shall end early.
+    form : TagForm
+    """
+
+    def __init__(self, stopping: Callable[[], bool], form: TagForm) -> None:
+        super().__init__(_HEADERS_AT_ONCE, _HEADERS_IN_FLIGHT, stopping)
+        self.form = form
+
+    def submit(self, tracks: list[Track]) -> Future:
+        return read_headers([track.uri for track in tracks], self.form)
+
+
 @with_input_types(Track)
 @with_output_types(Track, outcomes=Outcome)
-class ReadTags(beam.DoFn):
+class ReadTags(ReadHeaders):
     """Read headers; a file whose genre is kept goes no further: Track -> Track.
 
     Parameters
@@ -38,27 +61,19 @@ class ReadTags(beam.DoFn):
     """
 
     def __init__(self, policy: TagPolicy, stopping: Callable[[], bool]) -> None:
+        super().__init__(stopping, policy.form)
         self.policy = policy
-        self.stopping = stopping
 
-    def process(self, track: Track) -> Iterator[Track | beam.pvalue.TaggedOutput]:
-        if self.stopping():
-            return
-        try:
-            track = with_tags(track, *read_header(track.uri, self.policy.form))
-            if self.policy.existing == "keep" and self.policy.existing_genres(track):
-                yield beam.pvalue.TaggedOutput("outcomes", kept(track))
-                return
-            error = None if self.policy.dry_run else obstacle(track, self.policy.write)
-            if error:
-                yield beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.TAG, error))
-                return
-        except Exception as error:  # whatever a file does to its reader is a row
-            if stops_now(self.stopping):
-                return
-            yield beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
-            return
-        yield track
+    def finished(self, track: Track, found: Any) -> Track | beam.pvalue.TaggedOutput:
+        if isinstance(found, Exception):  # whatever a file does to its reader is a row
+            return beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, found))
+        track = with_tags(track, *found)
+        if self.policy.existing == "keep" and self.policy.existing_genres(track):
+            return beam.pvalue.TaggedOutput("outcomes", kept(track))
+        error = None if self.policy.dry_run else obstacle(track, self.policy.write)
+        if error:
+            return beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.TAG, error))
+        return track
 
 
 @with_input_types(Decision)

@@ -30,6 +30,7 @@ from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.audio.hear import hear_in_a_row
 from genrebeam.transforms.library.label import Label, labelling_of, with_header
 from genrebeam.transforms.records import Features, FileTags, Track
+from genrebeam.transforms.tags.header import read_headers
 from tests.conftest import tone
 
 SPEC = FeatureSpec(sample_rate_hz=8000, n_fft=512, hop_length=256, n_mels=16, segment_frames=20)
@@ -123,7 +124,10 @@ def test_real_songs_are_labelled_by_their_tags(shared_data):
     root = shared_data / "songs"
     labelling = labelling_of("tags", str(root))
     files = [p for p in sorted(root.iterdir()) if p.suffix in (".mp3", ".ogg", ".m4a", ".flac")]
-    tracks = [with_header(Track(str(path), path.suffix[1:])) for path in files]
+    tracks = [
+        with_header(Track(str(path), path.suffix[1:]), found)
+        for path, found in zip(files, read_headers([*map(str, files)]).result(), strict=True)
+    ]
     labels = [labelling(track) for track in tracks]
     assert len(labels) == 5
     assert any(labels)

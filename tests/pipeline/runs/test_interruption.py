@@ -83,16 +83,21 @@ def test_a_bucket_is_not_looked_for(tmp_path):
     assert not Stopping(str(tmp_path), "gs://bucket/music")()
 
 
+def read(step: ReadTags, track: Track) -> list:
+    step.start_bundle()
+    return [*step.process(track), *step.finish_bundle()]
+
+
 def test_when_a_file_has_failed_the_library_is_looked_for_at_once(tmp_path, capsys):
     library = tmp_path / "music"
     library.mkdir()
     stopping = Stopping(str(tmp_path), str(library))
     read_tags = ReadTags(TagPolicy(), stopping)
     with handled(str(tmp_path)):
-        (failed,) = read_tags.process(Track(str(library / "gone.mp3"), "mp3"))
-        assert failed.value.status == "failed"
+        (failed,) = read(read_tags, Track(str(library / "gone.mp3"), "mp3"))
+        assert failed.value.value.status == "failed"
         library.rmdir()
-        assert list(read_tags.process(Track(str(library / "gone.mp3"), "mp3"))) == []
+        assert read(read_tags, Track(str(library / "gone.mp3"), "mp3")) == []
         assert stopping()
     assert "music is no longer there; stopping" in capsys.readouterr().err
     interruption._requested.clear()

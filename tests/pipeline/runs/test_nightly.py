@@ -16,6 +16,7 @@ from genrebeam.pipeline.runs.lock import locked
 from genrebeam.transforms.library.fingerprint import fingerprint
 from genrebeam.transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
 from genrebeam.transforms.records import Track
+from genrebeam.transforms.tags.header import read_headers
 from tests.conftest import read_rows, tone, write_audio
 
 SETTLED = Earlier("tagged", "tag", 1, 1, "s", confidence=0.5, run="1")
@@ -234,13 +235,13 @@ def test_a_disk_that_is_unplugged_meanwhile_makes_no_failures_of_its_files(
         write_audio(library / name, tone(8), 22050)
     away = library.parent / "away"
 
-    def unplug(path, form):
+    def unplug(paths, form):
         if library.exists():
             library.rename(away)
-        raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return read_headers(paths, form)
 
     with monkeypatch.context() as patch:
-        patch.setattr("genrebeam.transforms.tags.ptransforms.read_header", unplug)
+        patch.setattr("genrebeam.transforms.tags.ptransforms.read_headers", unplug)
         code, rows = tag()
     assert (code, len(rows)) == (3, 0)
     assert "is no longer there; stopping" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from genrebeam.transforms.library.skip import is_same_time
 from genrebeam.transforms.records import (
     AudioFacts,
     Decision,
@@ -21,7 +23,7 @@ from genrebeam.transforms.records import (
 )
 from genrebeam.transforms.reports.read import latest_rows, parts_of, statuses_of
 from genrebeam.transforms.reports.schema import SCHEMA
-from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.reports.write import ReportWriter, row, write_part
 from genrebeam.transforms.storage import local
 
 GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
@@ -51,10 +53,45 @@ def written(tiny_bundle, tmp_path):
         (part,) = tmp_path.glob("part-*.parquet")
         schema = pq.read_schema(part)
         assert schema.equals(SCHEMA)
-        assert schema.metadata == {b"genrebeam.schema_version": b"5"}
+        assert schema.metadata == {b"genrebeam.schema_version": b"6"}
         return pq.read_table(part).to_pylist()
 
     return write
+
+
+YEAR_NS = int(365.2425 * 24 * 3600) * 10**9
+
+
+@pytest.mark.parametrize("year", [-300_000, -1, 2, 1600, 1677, 2263, 2500, 9998, 10_001, 500_000])
+def test_a_date_that_no_column_can_tell_is_null(written, year):
+    track = dataclasses.replace(TRACK, mtime_ns=(year - 1970) * YEAR_NS)
+    (found,) = written(Outcome(track, "kept", "read_tags", "has a genre already"))
+    assert found["mtime_ns"] is None
+    assert (found["mtime"] is None) == (not 1 <= year < 9999)
+    assert is_same_time(found["mtime_ns"], track.mtime_ns)
+    assert not is_same_time(TRACK.mtime_ns, track.mtime_ns)
+    assert not is_same_time(found["mtime_ns"], TRACK.mtime_ns)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 2.0**31, 2**64, 1e300])
+def test_absurd_facts_of_a_header_are_null(written, value):
+    track = dataclasses.replace(TRACK, audio=AudioFacts(value, value, value, value))
+    (found,) = written(Outcome(track, "kept", "read_tags", "has a genre already"))
+    assert found["duration_s"] is None or math.isfinite(found["duration_s"])
+    assert [found[name] for name in ("sample_rate_hz", "channels", "bitrate_bps")] == [None] * 3
+
+
+def test_a_row_that_cannot_be_written_is_a_failed_row_of_its_own(tiny_bundle, tmp_path):
+    writer = ReportWriter(str(tmp_path), str(tmp_path), tiny_bundle, "settings")
+    absurd = dataclasses.replace(TRACK, uri="/music/b\udce9.mp3", size_bytes=2**63)
+    for track in (TRACK, absurd, TRACK):
+        writer.add(Outcome(track, "kept", "read_tags", "has a genre already"))
+    writer.flush()
+    (part,) = tmp_path.glob("part-*.parquet")
+    rows = pq.read_table(part).to_pylist()
+    assert [row["status"] for row in rows] == ["kept", "failed", "kept"]
+    assert (rows[1]["uri"], rows[1]["stage"]) == ("/music/b\\udce9.mp3", "report")
+    assert rows[1]["reason"].startswith("the report cannot hold")
 
 
 def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):

@@ -231,7 +231,7 @@ def test_what_is_too_large_for_one_request_is_uploaded_in_parts(monkeypatch):
 
 
 @pytest.fixture
-def fetched(monkeypatch):
+def fetched(monkeypatch, tags_in_this_process):
     """Lengths of the ranges that are fetched of objects, however small they are."""
     lengths, fetch = [], buckets.fetch
 
@@ -276,7 +276,9 @@ def test_a_damaged_object_is_refused_as_a_damaged_file_is(storage, tmp_path, fet
         assert reasons[0] == reasons[1]
 
 
-def test_an_object_that_changes_while_its_tags_are_read_is_told(storage, tmp_path, monkeypatch):
+def test_an_object_that_changes_while_its_tags_are_read_is_told(
+    storage, tmp_path, monkeypatch, tags_in_this_process
+):
     path = tmp_path / "a.mp3"
     write_audio(path, tone(60, 44100, 2), 44100)
     storage.put("a.mp3", path.read_bytes())

@@ -61,7 +61,9 @@ def test_what_is_no_audio_is_said_to_be_none(tmp_path, content, reason):
         read_header(str(path))
 
 
-def test_a_writer_that_would_lose_other_tags_is_stopped(track_of, monkeypatch):
+def test_a_writer_that_would_lose_other_tags_is_stopped(
+    track_of, monkeypatch, tags_in_this_process
+):
     track = track_of("ogg")
     content = Path(track.uri).read_bytes()
     save = mutagen.oggvorbis.OggVorbis.save

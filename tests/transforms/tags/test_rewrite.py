@@ -114,7 +114,7 @@ def test_the_journal_knows_before_the_file_changes(track_of):
     json.dumps(change)
 
 
-@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfile", "journal"])
+@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfileobj", "journal"])
 def test_when_a_step_fails_the_file_is_as_before_and_nothing_is_left(track_of, monkeypatch, step):
     track = track_of("flac")
     content = Path(track.uri).read_bytes()

@@ -89,7 +89,9 @@ def test_a_protected_wma_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["wav", "aiff"])
-def test_a_file_without_room_for_larger_sizes_is_left_alone(tmp_path, monkeypatch, format):
+def test_a_file_without_room_for_larger_sizes_is_left_alone(
+    tmp_path, monkeypatch, format, tags_in_this_process
+):
     path = tmp_path / f"a.{format}"
     write_audio(path, tone(1, 22050, 2), 22050)
     content = path.read_bytes()
