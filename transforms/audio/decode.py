@@ -23,6 +23,11 @@ _SOUNDFILE_FORMATS = frozenset(
 _RESAMPLER_MARGIN = 256
 # Float files may be scaled like 32-bit integers; anything louder is damage.
 _LOUDEST = 2.0**32
+# Samples of all channels together that are decoded at a time: six minutes of stereo, and of a file
+# of 255 channels 3 s at 44.1 kHz. A piece of that size is mixed down by itself.
+_VALUES_AT_ONCE = 1 << 25
+# What is decoded before it is known how long it is, in samples: 7 hours at 44.1 kHz.
+_LONGEST = 1 << 30
 # Channels cancel each other out where less than this share of their power is left in their mean; of
 # n channels that have nothing in common 1/n is left.
 _CANCELLED = 1e-3
@@ -176,13 +181,27 @@ class _SoundFileReader:
         try:
             if self._file.tell() != start:
                 self._file.seek(start)
-            samples = self._file.read(count, dtype="float32", always_2d=True)
+            return self._read(count)
         except (soundfile.SoundFileError, ValueError):
             # Damaged from here on, or the end that the header promised is not there: what
             # was heard before still counts. (soundfile asks for a negative number of samples
             # where libsndfile's guess of the length proves too short.)
             return np.zeros(0, dtype=np.float32)
-        return _finite(_mono(samples))
+
+    def _read(self, count: int) -> np.ndarray:
+        """Mono samples from where the file is, mixed down piece by piece."""
+        at_once = max(1, _VALUES_AT_ONCE // self.channels)
+        if count <= at_once:
+            return _finite(_mono(self._file.read(count, dtype="float32", always_2d=True)))
+        mono = np.empty(count, dtype=np.float32)
+        done = 0
+        while done < count:
+            samples = self._file.read(min(at_once, count - done), dtype="float32", always_2d=True)
+            if not len(samples):
+                break
+            mono[done : done + len(samples)] = _finite(_mono(samples))
+            done += len(samples)
+        return mono[:done]
 
 
 def _finite(samples: np.ndarray) -> np.ndarray:
@@ -305,7 +324,12 @@ class _AvReader:
                 yield place, _finite(_mono(samples))
 
     def _decode_all(self) -> np.ndarray:
-        pieces = [samples for _, samples in self._decoded()]
+        pieces, n_samples = [], 0
+        for _, samples in self._decoded():
+            pieces.append(samples)
+            n_samples += len(samples)
+            if n_samples >= _LONGEST:
+                break
         return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
 
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import os
 
 # libsndfile decodes most of the first line, FFmpeg the second.
-_BY_LIBSNDFILE = ("mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff")
-_BY_FFMPEG = ("m4a", "aac", "wma", "ape", "wv", "mpc", "spx", "dsf", "dff", "tta")
-# Listed so that a row says why they get no genre (see untaggable.py).
-_REFUSED = ("w64", "rf64", "caf", "mka", "weba", "webm")
+_BY_LIBSNDFILE = (
+    *("mp3", "mp2", "flac", "ogg", "oga", "opus", "wav", "wave", "bwf", "aif", "aiff", "aifc"),
+)
+_BY_FFMPEG = (
+    *("m4a", "m4b", "m4r", "m4p", "mp4", "aac", "wma", "ape", "wv", "mpc", "mpp", "spx", "dsf"),
+    *("dff", "tta", "tak"),
+)
+# Listed so that a row says why they get no genre (see untaggable.py): all that FFmpeg plays.
+_REFUSED = (
+    *("w64", "rf64", "caf", "mka", "weba", "webm", "3gp", "3g2", "3ga", "ac3", "eac3", "ec3"),
+    *("ac4", "dts", "dtshd", "mlp", "thd", "amr", "awb", "au", "snd", "voc", "ra", "shn", "oma"),
+    *("aa3", "qoa", "sph", "nist", "latm", "loas", "adts", "gsm", "mp1", "mpa", "aax"),
+)
 FORMATS = frozenset(_BY_LIBSNDFILE + _BY_FFMPEG + _REFUSED)
 # That lose nothing; m4a may or may not.
-_UNCOMPRESSED = ("wav", "aif", "aiff", "w64", "rf64", "dsf", "dff")
-LOSSLESS = frozenset(("flac", "ape", "wv", "tta", *_UNCOMPRESSED))
+_UNCOMPRESSED = (
+    *("wav", "wave", "bwf", "aif", "aiff", "aifc", "w64", "rf64", "dsf", "dff", "au", "snd"),
+)
+LOSSLESS = frozenset(("flac", "ape", "wv", "tta", "tak", "shn", "mlp", "thd", *_UNCOMPRESSED))
 
 
 def format_of(path: str) -> str:

@@ -13,6 +13,7 @@ import mutagen
 
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.pool_worker import Limits, OverLimit
+from genrebeam.transforms.library.formats import format_of as extension_of
 from genrebeam.transforms.records import (
     AudioFacts,
     FileTags,
@@ -203,7 +204,7 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str,
         edges = foreign(stream)
         own: Any = Window(stream, edges.start, edges.end) if edges.tags else stream
         own.seek(0)
-        obstacle = why_untaggable(own)
+        obstacle = why_untaggable(own, extension_of(path))
         if obstacle:
             raise NoTagField(path, obstacle)
         own.seek(0)

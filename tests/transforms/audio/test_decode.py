@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from genrebeam.transforms.audio import decode
 from genrebeam.transforms.audio.decode import DecodeError, open_audio, read_stretch
 from tests.conftest import tone, write_audio
 
@@ -146,3 +147,15 @@ def test_garbage_in_the_middle_is_survived(write_tone):
     with open_audio(str(path), "mp3") as reader:
         for second in range(20):
             assert np.isfinite(reader.read(second * 44100, 44100)).all()
+
+
+def test_many_channels_are_mixed_down_piece_by_piece(tmp_path, monkeypatch):
+    samples = tone(1, channels=8)
+    soundfile.write(tmp_path / "a.wav", samples, 22050, subtype="FLOAT")
+    with open_audio(str(tmp_path / "a.wav"), "wav") as reader:
+        whole = reader.read(100, 20000)
+    monkeypatch.setattr(decode, "_VALUES_AT_ONCE", 8 * 999)
+    with open_audio(str(tmp_path / "a.wav"), "wav") as reader:
+        pieces = reader.read(100, 20000)
+        assert len(reader.read(20000, 22050)) == 2050  # to the end
+    np.testing.assert_allclose(pieces, whole, atol=1e-6)

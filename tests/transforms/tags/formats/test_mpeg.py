@@ -123,7 +123,9 @@ def test_of_an_apev2_tag_all_other_bytes_stay(track_of, header, behind):
     assert content.endswith(sound + ape_bytes(*after, header=header) + behind)
 
 
-def test_a_writer_that_leaves_the_second_tag_as_it_was_is_stopped(track_of, monkeypatch):
+def test_a_writer_that_leaves_the_second_tag_as_it_was_is_stopped(
+    track_of, monkeypatch, tags_in_this_process
+):
     track = track_of("mp3", genres=("Old",))
     put_ape(track.uri, Genre="Folk")
     monkeypatch.setattr("genrebeam.transforms.tags.ape_bytes.exchange", lambda *arguments: None)
