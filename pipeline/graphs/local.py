@@ -72,7 +72,12 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
 
 def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
     stopping = Stopping(run.folder, job.library)
-    listed = list_library(job.library, job.options.formats, tidy=not job.options.dry_run)
+    listed = list_library(
+        job.library,
+        job.options.formats,
+        tidy=not job.options.dry_run,
+        exclude=job.options.exclude,
+    )
     runs = earlier_runs(job, run) if job.options.incremental else []
     if job.options.retry_failed:
         found = take_what_failed(listed, _earlier(runs), workplace=run.workplace, stopping=stopping)

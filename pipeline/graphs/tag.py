@@ -90,6 +90,7 @@ class TagLibrary(beam.PTransform):
                 tidy=not options.dry_run,
                 stopping=stopping,
                 observe=progress.count_listed,
+                exclude=options.exclude,
             )
         else:
             new = (

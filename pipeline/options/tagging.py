@@ -47,6 +47,17 @@ def _separator(text: str) -> str:
     return text
 
 
+def _patterns(text: str) -> tuple[str, ...]:
+    from pathspec import GitIgnoreSpec
+
+    patterns = names(text)
+    try:
+        GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of patterns ({error})") from error
+    return tuple(patterns)
+
+
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(name.lower().lstrip(".") for name in names(text))
     unknown = [name for name in wanted if name not in FORMATS]
@@ -227,6 +238,15 @@ class TaggingOptions(WritingOptions):
         None,
         Group.HEARING,
         kind=Kind("LIST", f"{_FORMAT}(,{_FORMAT})*", _formats),
+        by_library=True,
+    )
+    exclude: tuple[str, ...] = option(
+        "leave out files and folders that these patterns match, such as 'Demos/,*.wav'; as in a "
+        ".gitignore file in the library (default: none, but never the folders of a NAS or a "
+        "system, such as @eaDir)",
+        (),
+        Group.FILES,
+        kind=Kind("LIST", "[^,]+(,[^,]+)*", _patterns),
         by_library=True,
     )
     bundle: str = option(

@@ -279,12 +279,12 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
         if job.options.retry_failed and facts["options"]["dry_run"]:
             continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
-        if saw_all(facts, job.options.formats):
+        if saw_all(facts, job.options.formats, job.options.exclude):
             break
     return found
 
 
-def saw_all(facts: dict[str, Any], formats: Iterable[str]) -> bool:
+def saw_all(facts: dict[str, Any], formats: Iterable[str], exclude: Iterable[str] = ()) -> bool:
     """Whether a run has a row for every file of its library.
 
     Parameters
@@ -293,6 +293,8 @@ def saw_all(facts: dict[str, Any], formats: Iterable[str]) -> bool:
         Its manifest.
     formats : iterable of str
         Of the files that count.
+    exclude : iterable of str
+        Patterns of files that do not.
     """
     options = facts["options"]
     return (
@@ -301,6 +303,7 @@ def saw_all(facts: dict[str, Any], formats: Iterable[str]) -> bool:
         and bool(facts.get("counts"))
         and not options.get("retry_failed")
         and set(options["formats"]) >= set(formats)
+        and set(options.get("exclude") or ()) <= set(exclude)
     )
 
 

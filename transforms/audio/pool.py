@@ -80,6 +80,7 @@ class _Task:
     limits: Limits
     timeout_s: float
     each: bool
+    again: bool = True
     future: Future = field(default_factory=Future)
 
 
@@ -242,7 +243,7 @@ class _Pool:
             else:
                 died += 1
             is_hopeless = killed >= _TRIES_IF_KILLED and time.monotonic() - began > _TRIED_S
-            if is_over or is_hopeless or died == _TRIES_IF_DIED:
+            if not task.again or is_over or is_hopeless or died == _TRIES_IF_DIED:
                 break
         if len(calls) == 1:
             return None, [(False, TimeIsOver() if is_over else ProcessDied(code))]
@@ -365,7 +366,13 @@ def submit_each(
     return _submit(task, processes, first=True)
 
 
-def call(function: Callable[..., Any], *arguments: Any, timeout_s: float, limits: Limits) -> Any:
+def call(
+    function: Callable[..., Any],
+    *arguments: Any,
+    timeout_s: float,
+    limits: Limits,
+    again: bool = True,
+) -> Any:
     """Run a function in the pool and wait for it; for whatever parses bytes of unknown origin.
 
     It goes before all that was submitted and has not begun.
@@ -376,6 +383,8 @@ def call(function: Callable[..., Any], *arguments: Any, timeout_s: float, limits
     *arguments
     timeout_s, limits
         See `submit`.
+    again : bool
+        Whether it may be run again if its process was killed: not where it changes something.
 
     Raises
     ------
@@ -386,9 +395,8 @@ def call(function: Callable[..., Any], *arguments: Any, timeout_s: float, limits
     """
     if is_here():
         return function(*arguments)
-    ((good, found),) = submit_each(
-        function, [arguments], processes=default_processes(), timeout_s=timeout_s, limits=limits
-    ).result()
+    task = _Task(function, [arguments], limits, timeout_s, each=True, again=again)
+    ((good, found),) = _submit(task, default_processes(), first=True).result()
     if good:
         return found
     raise found

@@ -47,15 +47,26 @@ class Walk(beam.DoFn):
         Remove the temporary files of runs that died.
     stopping : callable
         Whether the run shall end early.
+    exclude : sequence of str
+        See `walk`.
     """
 
-    def __init__(self, formats: Collection[str], tidy: bool, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        formats: Collection[str],
+        tidy: bool,
+        stopping: Callable[[], bool],
+        exclude: Sequence[str] = (),
+    ) -> None:
+        self.exclude = tuple(exclude)
         self.formats = formats
         self.tidy = tidy
         self.stopping = stopping
 
     def process(self, root: bytes) -> Iterator[Track | TaggedOutput]:
-        for found in list_library(os.fsdecode(root), self.formats, tidy=self.tidy):
+        library = os.fsdecode(root)
+        listed = list_library(library, self.formats, tidy=self.tidy, exclude=self.exclude)
+        for found in listed:
             if self.stopping():
                 return
             yield TaggedOutput("outcomes", found) if isinstance(found, Outcome) else found
@@ -180,6 +191,8 @@ class FindTracks(beam.PTransform):
         Whether the run shall end early.
     observe : callable
         Called with each track that is found; returns it.
+    exclude : sequence of str
+        See `Walk`.
     """
 
     def __init__(
@@ -191,13 +204,14 @@ class FindTracks(beam.PTransform):
         tidy: bool,
         stopping: Callable[[], bool],
         observe: Callable[[Track], Track],
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.library = library
         self.skipping = skipping
         self.stopping = stopping
         self.observe = observe
-        self.walk = Walk(formats, tidy, stopping)
+        self.walk = Walk(formats, tidy, stopping, exclude)
 
     def expand(self, pipeline: beam.Pipeline) -> tuple[PCollection, dict[str, PCollection]]:
         skipping, stopping = self.skipping, self.stopping

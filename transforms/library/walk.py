@@ -1,8 +1,8 @@
 """Walk: a library's files become tracks.
 
 An own walk, not Beam's file patterns, which cannot quote ``[ ] *``, common in album
-folders. Hidden files and unknown types are left out without a word; everything else that
-cannot be listed becomes a row. Symbolic links never lead out of the library or in circles.
+folders. Hidden files, unknown types and what is no music (see ``exclude.py``) are left out;
+everything else that cannot be listed becomes a row. Symbolic links never lead out of the library or in circles.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from genrebeam.transforms.library.exclude import Exclude, is_no_music
 from genrebeam.transforms.library.formats import FORMATS, format_of
 from genrebeam.transforms.records import Outcome, Stage, Status, Track, TrackError, dropped
 from genrebeam.transforms.storage import Found, storage_of
@@ -35,7 +36,11 @@ class SymlinkError(ListingError):
 
 
 def walk(
-    root: str, formats: Collection[str] = FORMATS, *, tidy: bool = False
+    root: str,
+    formats: Collection[str] = FORMATS,
+    *,
+    tidy: bool = False,
+    exclude: Sequence[str] = (),
 ) -> Iterator[Track | Outcome]:
     """List a library.
 
@@ -47,6 +52,8 @@ def walk(
         Extensions to list.
     tidy : bool
         Remove the temporary files of runs that died.
+    exclude : sequence of str
+        Patterns of what is left out (see `Exclude`).
 
     Yields
     ------
@@ -65,11 +72,12 @@ def walk(
         yield _track(root, lambda: os.stat(root))
         return
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="walk") as threads:
-        yield from _walk_folders(root, formats, _LookUp(formats, threads), tidy=tidy)
+        look_up = _LookUp(formats, threads)
+        yield from _walk_folders(root, formats, look_up, Exclude(exclude), tidy=tidy)
 
 
 def _walk_folders(
-    root: str, formats: Collection[str], look_up: _LookUp, *, tidy: bool
+    root: str, formats: Collection[str], look_up: _LookUp, excluded: Exclude, *, tidy: bool
 ) -> Iterator[Track | Outcome]:
     real_root = os.path.realpath(root)
     folders = [root]
@@ -93,6 +101,10 @@ def _walk_folders(
                 is_link, is_folder = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
             except OSError as error:  # some network drives look it up, and fail
                 yield dropped(Track(entry.path, format_of(entry.name)), Stage.WALK, error)
+                continue
+            if is_folder and is_no_music(entry.name):
+                continue
+            if excluded(os.path.relpath(entry.path, root), is_folder=is_folder):
                 continue
             if is_link:
                 yield from _follow(entry.path, real_root, formats)
@@ -177,9 +189,7 @@ def _follow(path: str, real_root: str, formats: Collection[str]) -> Iterator[Tra
             "symbolic link in a circle" if circle else "symbolic link to a folder listed itself"
         )
         yield _refused(link, f"{reason}, not followed")
-    elif any(part.startswith(".") for part in inside.split(os.sep)) or (
-        format_of(target) not in formats
-    ):
+    elif any(map(is_no_music, inside.split(os.sep))) or (format_of(target) not in formats):
         yield _track(path, lambda: os.stat(path))
     else:
         yield _refused(link, f"symbolic link to a file listed itself ({inside})")
@@ -190,7 +200,11 @@ def _refused(track: Track, reason: str) -> Outcome:
 
 
 def list_library(
-    library: str, formats: Collection[str] = FORMATS, *, tidy: bool = False
+    library: str,
+    formats: Collection[str] = FORMATS,
+    *,
+    tidy: bool = False,
+    exclude: Sequence[str] = (),
 ) -> Iterator[Track | Outcome]:
     """List a library, on a disk or in a bucket; see `walk`.
 
@@ -198,13 +212,16 @@ def list_library(
     """
     objects = storage_of(library).objects_below(library)
     if objects is None:
-        return walk(library, formats, tidy=tidy)
-    return _music_of(objects, library, formats)
+        return walk(library, formats, tidy=tidy, exclude=exclude)
+    return _music_of(objects, library, formats, Exclude(exclude))
 
 
-def _music_of(objects: Iterator[Found], library: str, formats: Collection[str]) -> Iterator[Track]:
+def _music_of(
+    objects: Iterator[Found], library: str, formats: Collection[str], excluded: Exclude
+) -> Iterator[Track]:
     start = len(library.rstrip("/"))
     for found in objects:
-        hidden = any(part.startswith(".") for part in found.uri[start:].split("/"))
-        if not hidden and format_of(found.uri) in formats:
+        inside = found.uri[start:].lstrip("/")
+        left_out = any(map(is_no_music, inside.split("/"))) or excluded(inside)
+        if not left_out and format_of(found.uri) in formats:
             yield Track(found.uri, format_of(found.uri), found.size, found.mtime_ns)

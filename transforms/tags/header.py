@@ -44,8 +44,14 @@ _ANY_FORM = TagForm()
 _READING = Limits(cpu_s=4.0, memory_bytes=256 << 20)
 _WRITING = Limits(cpu_s=8.0, memory_bytes=384 << 20)
 _TIMEOUT_S = 120.0
+# Comparing the sound of two files: much of a large one may be read, over a slow network.
+_COMPARING, _COMPARING_S = Limits(cpu_s=120.0, memory_bytes=384 << 20), 3600.0
 # What is more is no music's: texts of a title are cut, files with so many genres are left alone.
 _LONGEST_TEXT, _LONGEST_GENRES, _MOST_GENRES = 4096, 65536, 1000
+
+
+class WriterDied(TagWriteError):
+    """A copy that may be half written, because the process that wrote it has died."""
 
 
 def read_header(path: str, form: TagForm = _ANY_FORM) -> Header:
@@ -122,12 +128,34 @@ def _guarded(kind: type[TrackError], path: str, function: Callable[..., Any], *g
     ------
     TrackError
         Of the kind named, where it took more than it may.
+    WriterDied
+        If its process was killed while it wrote.
     """
-    limits = _READING if kind is TagReadError else _WRITING
+    reads = kind is TagReadError
+    limits = _READING if reads else _WRITING
     try:
-        return pool.call(function, *given, timeout_s=_TIMEOUT_S, limits=limits)
+        return pool.call(function, *given, timeout_s=_TIMEOUT_S, limits=limits, again=reads)
+    except pool.ProcessDied as error:
+        if reads:
+            raise _told(kind, path, error) from error
+        reason = f"its tag crashed its writer (exit code {error.exit_code})"
+        raise WriterDied(path, reason) from error
     except Exception as error:
         raise _told(kind, path, error) from error
+
+
+def in_pool(path: str, check: Callable[..., None], *given: Any) -> None:
+    """Have a function compare files, in a process with limits.
+
+    Raises
+    ------
+    TagWriteError
+        If it took more than it may, or what the function raised.
+    """
+    try:
+        pool.call(check, *given, timeout_s=_COMPARING_S, limits=_COMPARING)
+    except Exception as error:
+        raise _told(TagWriteError, path, error) from error
 
 
 def _told(kind: type[TrackError], path: str, error: Exception) -> Exception:

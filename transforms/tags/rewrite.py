@@ -10,6 +10,7 @@ it still is the one that was read, and a file that has become what it was to be 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ from typing import Any
 
 from genrebeam.transforms.records import TagWriteError, Track
 from genrebeam.transforms.storage import ChangedMeanwhile, Found, Storage, storage_of
+from genrebeam.transforms.tags.header import WriterDied, in_pool
 from genrebeam.transforms.tags.patch import PatchError, make_patch
 from genrebeam.transforms.tags.sound import check_same_sound
 
 Journal = Callable[[dict[str, Any]], None]
+
+# How often writing begins anew if its process dies.
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,9 @@ def rewrite(
     if before.encoding:
         raise TagWriteError(track.uri, f"is stored {before.encoding}-encoded, not as music")
     try:
+        for _ in range(_TRIES):
+            with contextlib.suppress(WriterDied):  # each on a new copy
+                return _rewrite(storage, track, before, change, journal, notes, policy)
         return _rewrite(storage, track, before, change, journal, notes, policy)
     except (TagWriteError, ChangedMeanwhile) as error:
         # Another was faster; or an upload whose answer was lost finds its own work.
@@ -106,7 +114,7 @@ def _rewrite(
 ) -> Track:
     with storage.changing(before, track.format) as (original, copy):
         change(copy)
-        check_same_sound(original, copy, track.uri)
+        in_pool(track.uri, check_same_sound, original, copy, track.uri)
         try:
             patch = make_patch(original, copy)
         except PatchError as error:

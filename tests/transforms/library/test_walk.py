@@ -225,3 +225,50 @@ def test_a_slow_drive_gives_the_same_list(library, monkeypatch):
     before = list(walk(str(library)))
     monkeypatch.setattr("genrebeam.transforms.library.walk._SLOW_S", 0.0)
     assert list(walk(str(library))) == before
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "@eaDir",
+        "@EADIR",
+        "#recycle",
+        "$RECYCLE.BIN",
+        ".Trash-1000",
+        "lost+found",
+        ".stversions",
+        "@Recently-Snapshot",
+        "@Recycle",
+        "#snapshot",
+        ".AppleDouble",
+        "__MACOSX",
+        "System Volume Information",
+        "found.000",
+    ],
+)
+def test_folders_of_a_nas_or_a_system_are_no_music(tmp_path, folder):
+    thumbnails = tmp_path / "album" / folder / "a.mp3"
+    thumbnails.mkdir(parents=True)
+    (thumbnails / "a.mp3").touch()
+    (tmp_path / "album" / "a.mp3").touch()
+    assert [found.uri for found in walk(str(tmp_path))] == [str(tmp_path / "album" / "a.mp3")]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        ((), {"a.wav", "Demos/b.mp3", "x/Demos/c.mp3", "x/d[1].mp3"}),
+        (("Demos/",), {"a.wav", "x/d[1].mp3"}),
+        (("/Demos/",), {"a.wav", "x/Demos/c.mp3", "x/d[1].mp3"}),
+        (("*.mp3", "!d*"), {"a.wav", "x/d[1].mp3"}),
+        (("x/**",), {"a.wav", "Demos/b.mp3"}),
+        (("x/d\\[1\\].mp3",), {"a.wav", "Demos/b.mp3", "x/Demos/c.mp3"}),
+    ],
+)
+def test_what_patterns_of_gitignore_match_is_left_out(tmp_path, patterns, left):
+    for name in ("a.wav", "Demos/b.mp3", "x/Demos/c.mp3", "x/d[1].mp3"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = {os.path.relpath(one.uri, tmp_path) for one in walk(str(tmp_path), exclude=patterns)}
+    assert found == left
