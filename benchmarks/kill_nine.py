@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,76 @@ def time_command(library: Library, report: Path) -> tuple[float, float]:
     return ended - started, ended - first
 
 
+def kill_decoders(
+    folder: Path, n_files: int, kills: int, dice: random.Random
+) -> tuple[dict[str, Any], list[str]]:
+    """Kill decoders, their fork server, or all of them at once, while the command goes on.
+
+    No file may fail, and nothing may stand still for long.
+    """
+    home, report = folder / "for decoders", folder / "reports of decoders"
+    home.mkdir()
+    make_library(home, n_files)
+    library, faults = Library(home), []
+    figures: Counter[str] = Counter()
+    longest_s = 0.0
+    while figures["decoder_kills"] < kills and figures["runs"] < kills:
+        known = set(report.glob("runs/*"))
+        figures["runs"] += 1
+        process = start_command(library, report)
+        _wait_for_first_change(process, report)
+        size, changed, kill_at = 0, time.perf_counter(), 0.0
+        while process.poll() is None:
+            now = time.perf_counter()
+            new = set(report.glob("runs/*")) - known
+            journals = sum((run / "journal.jsonl").stat().st_size for run in new)
+            longest_s = max(longest_s, now - changed)
+            if journals != size:
+                size, changed = journals, now
+            if now > kill_at:
+                kill_at = now + dice.uniform(0.1, 1.5)
+                what = dice.choices(
+                    ("one decoder", "all decoders", "fork server", "all"), (5, 2, 1, 1)
+                )
+                figures["decoder_kills"] += _kill_some(process.pid, what[0], figures)
+            time.sleep(0.02)
+        (run,) = set(report.glob("runs/*")) - known
+        if process.returncode:
+            faults.append(f"{run.name}: exit code {process.returncode}")
+        counts = json.loads((run / "run.json").read_text())["counts"]
+        figures["files"] += sum(counts.values())
+        figures["files_failed"] += counts.get("failed", 0)
+        faults += [f"{run.name}: {counts}"] if counts.get("failed") else []
+        faults += library.look(None)[1]
+        write_all(home, report, (f"Before {figures['runs']}",))
+        library.look(None)
+    faults += [f"stood still for {longest_s:.1f} s"] if longest_s > 10 else []
+    told = {name.replace(" ", "_"): count for name, count in figures.items()}
+    return {**told, "longest_stop_s": round(longest_s, 1)}, faults
+
+
+def _kill_some(session: int, what: str, figures: Counter[str]) -> int:
+    """Kill processes of the pool of a session; how many kinds were hit, 0 or 1."""
+    servers, decoders = [], []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            facts = (place / "stat").read_text().rpartition(")")[2].split()
+            is_pool = b"forkserver" in (place / "cmdline").read_bytes()
+            if int(facts[3]) == session and is_pool:
+                (servers if int(facts[1]) == session else decoders).append(int(place.name))
+    victims = {
+        "one decoder": decoders[:1],
+        "all decoders": decoders,
+        "fork server": servers,
+        "all": servers + decoders,
+    }[what]
+    for victim in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+    figures[f"killed {what}"] += bool(victims)
+    return bool(victims)
+
+
 def _wait_for_first_change(process: subprocess.Popen, report: Path) -> None:
     known = set(report.glob("runs/*"))
     while process.poll() is None:
@@ -230,7 +301,7 @@ def undo_all_runs(report: Path) -> list[str]:
 
 
 def attack(
-    folder: Path, *, n_files: int, kills: int, command_kills: int, seed: int
+    folder: Path, *, n_files: int, kills: int, command_kills: int, decoder_kills: int, seed: int
 ) -> dict[str, Any]:
     """Make a library, kill what tags it, and see what is left.
 
@@ -238,7 +309,7 @@ def attack(
     ----------
     folder : Path
         Empty.
-    n_files, kills, command_kills, seed : int
+    n_files, kills, command_kills, decoder_kills, seed : int
 
     Returns
     -------
@@ -246,12 +317,15 @@ def attack(
         Counts, and a list of faults.
     """
     dice = random.Random(seed)
+    decoders: dict[str, Any] = {}
+    faults: list[str] = []
+    if decoder_kills:
+        decoders, faults = kill_decoders(folder, n_files, decoder_kills, dice)
     home, report = folder / "library", folder / "reports"
     home.mkdir()
     make_library(home, n_files)
     library = Library(home)
-    faults: list[str] = []
-    figures: dict[str, Any] = {"files": n_files}
+    figures: dict[str, Any] = {"decoders": decoders, "files": n_files}
 
     started = time.perf_counter()
     write_all(home, report, ("Warm Up",))
@@ -334,6 +408,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--kills", type=int, default=200, help="of a process that writes only")
     parser.add_argument("--command-kills", type=int, default=10, help="of the whole command")
+    parser.add_argument("--decoder-kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -342,6 +417,7 @@ def main() -> None:
             n_files=arguments.files,
             kills=arguments.kills,
             command_kills=arguments.command_kills,
+            decoder_kills=arguments.decoder_kills,
             seed=arguments.seed,
         )
     print(json.dumps(figures, indent=2))

@@ -44,7 +44,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (_ANY, r"^symbolic link in a circle", "symbolic link in a circle; remove one of its links"),
     # --- reading the header ---
     (_ANY, r"^(its tag (?:takes|needs|has|crashed) .*)", rf"\1, so it was left; {_SAVE}"),
-    (_ANY, r"^not a regular file", "a pipe, a device or a folder with the name of a song"),
+    (_ANY, r"^not a regular file", "not a regular file"),
     (_ANY, r"^empty file", f"empty file; {_AGAIN}"),
     (
         _ANY,

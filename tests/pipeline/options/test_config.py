@@ -102,6 +102,7 @@ SAID = {
     "segments": "all",
     "vote": "majority",
     "formats": ["mp3", "flac"],
+    "exclude": ["Demos/", "*.wav"],
     "bundle": "/b",
     "processes": 2,
     "report": "/r",
