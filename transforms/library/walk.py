@@ -2,7 +2,8 @@
 
 An own walk, not Beam's file patterns, which cannot quote ``[ ] *``, common in album
 folders. Hidden files, unknown types and what is no music (see ``exclude.py``) are left out;
-everything else that cannot be listed becomes a row. Symbolic links never lead out of the library or in circles.
+everything else that cannot be listed becomes a row. Symbolic links never lead out of the library or
+in circles.
 """
 
 from __future__ import annotations
