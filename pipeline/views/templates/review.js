@@ -17,11 +17,12 @@ const inFile = (row) => genresIn(textOf("status", row) === "would_tag" ? "before
 // The walk did not take it for a file of the library, such as a link that leads out of it.
 const canChoose = (row) => textOf("stage", row) !== "walk";
 const isToReview = (row) => canChoose(row) && !choices.has(row);
+const mostToReview = columns.stage.numbers.filter((_, row) => canChoose(row)).length;
 // Rows whose proposal is what their confidence is of.
 const isGiven = Array.from({ length: data.rows }, (_, row) => {
   const tone = data.tones[textOf("status", row)];
   const genres = proposed(row);
-  if (data.confidence[row] < 0 || !genres.length) return false;
+  if (data.confidence[row] < 0 || !genres.length || !canChoose(row)) return false;
   return tone === "given" || (tone !== "asked" && genres.includes(decided(row)));
 });
 const isSame = (some, others) => some.join("\n") === others.join("\n");
@@ -87,9 +88,11 @@ function acceptAlbum(row) {
 // Rows that are listed, have no choice yet, and whose genre is at least so sure.
 function sureRows() {
   const least = 10 * Number(byId("least").value);
-  return Array.from(found).filter(
-    (row) => isGiven[row] && data.confidence[row] >= least && isToReview(row),
-  );
+  const rows = [];
+  for (const row of found) {
+    if (isGiven[row] && data.confidence[row] >= least && !choices.has(row)) rows.push(row);
+  }
+  return rows;
 }
 
 function acceptAll() {
@@ -248,8 +251,7 @@ function refresh() {
   byId("reviewing").textContent = review.on ? "End review" : `Review${some}`;
   if (!review.on) return;
   byId("accept-all").textContent = `Accept all ${count(sureRows().length)} above`;
-  const toReview = columns.status.numbers.filter((_, row) => isToReview(row)).length;
-  byId("open-only").lastChild.textContent = count(toReview);
+  byId("open-only").lastChild.textContent = count(mostToReview - choices.size);
 }
 
 function chooserOf(row) {
