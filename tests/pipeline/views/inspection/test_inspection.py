@@ -121,6 +121,7 @@ def test_families_are_voted_on_and_styles_are_told():
 def test_what_tag_would_write_is_told_with_its_reason():
     inspection = in_families()
     decision = inspection.outcome.decision
+    assert decision is not None
 
     def told(outcome):
         found = verdicts(dataclasses.replace(inspection, outcome=outcome))
