@@ -15,6 +15,7 @@ from genrebeam.pipeline.views.inspection.sound import (
 )
 from genrebeam.transforms.genre.vote import VotePolicy, decide
 from genrebeam.transforms.records import FileTags, Prediction, Track
+from genrebeam.transforms.tags.tag import TagPolicy, tag
 from tests.conftest import GENRES, tone
 
 SPEC = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
@@ -41,7 +42,8 @@ def inspection_of(
     rows = np.random.default_rng(0).dirichlet(np.ones(len(genres)), 6).astype(np.float32)
     prediction = Prediction(Track(path, "mp3"), rows, 0, 0)
     mean, majority = (decide(prediction, genres, VotePolicy(r)) for r in ("mean", "majority"))
-    return Inspection(path, tags, None, 30.0, bundle, sound, rows, mean, majority, {})
+    outcome = tag(mean, TagPolicy(dry_run=True), print)
+    return Inspection(path, tags, None, 30.0, bundle, sound, rows, mean, majority, outcome, {})
 
 
 def in_families(not_music: str | None = None) -> Inspection:
@@ -64,6 +66,7 @@ def in_families(not_music: str | None = None) -> Inspection:
         overall=overall @ members,
         mean=mean,
         majority=majority,
+        outcome=tag(mean, TagPolicy(dry_run=True), print),
         words=WORDS,
         not_music=not_music,
     )

@@ -1,8 +1,7 @@
 """A page that shows how good a model is: one HTML file that needs no network.
 
-``plots.py`` describes the plots, and ``templates/evaluation.html.j2`` draws them with plotly,
-whose library is inside the file. Names of genres and tracks come from people's tags and may
-hold anything: jinja2 escapes them for HTML and JSON.
+``plots.py`` describes the plots, and ``templates/evaluation.js`` draws them with plotly, whose
+library is inside the file.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.evaluation.plots import (
@@ -26,6 +24,7 @@ from genrebeam.model.evaluation.plots import (
     roc_plot,
     segments_plot,
 )
+from genrebeam.model.pages.page import web_page
 
 _N_WRONG = 15
 
@@ -78,23 +77,22 @@ def write_page(
     spots = None if embedding is None else map_of(embedding)
     if spots is not None:
         plots["map"] = map_plot(*spots, names, targets, genres)
-    page = (
-        _environment()
-        .get_template("evaluation.html.j2")
-        .render(
-            bundle=bundle,
-            figures=figures,
-            dataset=dataset,
-            tiles=_tiles(figures),
-            plots=plots,
-            n_on_map=0 if spots is None else len(spots[0]),
-            least_for_map=LEAST_FOR_MAP,
-            wrong=most_confidently_wrong(names, targets, probabilities, genres),
-            plotly=get_plotlyjs(),
-        )
+    page = web_page(
+        "genrebeam.model.evaluation",
+        "evaluation.html.j2",
+        ["evaluation.js"],
+        library=get_plotlyjs(),
+        bundle=bundle,
+        figures=figures,
+        dataset=dataset,
+        tiles=_tiles(figures),
+        plots=plots,
+        n_on_map=0 if spots is None else len(spots[0]),
+        least_for_map=LEAST_FOR_MAP,
+        wrong=most_confidently_wrong(names, targets, probabilities, genres),
+        percent_of=_percent,
     )
-    # A name from a file system need not be text.
-    Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
+    Path(path).write_bytes(page)
 
 
 def _plots(
@@ -116,18 +114,6 @@ def _plots(
         plots["loss"] = curves_plot(history, "loss", "loss")
         plots["accuracy"] = curves_plot(history, "accuracy", "segment accuracy")
     return plots
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("genrebeam.model.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = _percent
-    return environment
 
 
 def most_confidently_wrong(

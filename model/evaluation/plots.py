@@ -3,7 +3,7 @@
 Each is a dict of ``data`` and ``layout`` for plotly and a ``height`` in pixels; some have
 ``legend``, the number of its entries, and ``aspect``, height by width. A colour that begins with
 ``@`` is one of the page's own, light or dark as the reader has it (see
-``templates/evaluation.html.j2``). Names of genres and tracks may hold anything: `_shown` escapes
+``templates/evaluation.js``). Names of genres and tracks may hold anything: `_shown` escapes
 what plotly would take for markup.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from genrebeam.model.colours import colour_of
+from genrebeam.model.colours import COLOURS, colours_of
 from genrebeam.model.plane import on_a_plane
 
 # Shapes and dashes repeat after another number than colours do, so that readers who see few
@@ -78,7 +78,7 @@ def _short(text: str) -> str:
 
 
 def confusion_plot(confusion: list[list[int]], genres: Sequence[str]) -> dict[str, Any]:
-    """Tracks of each genre, and what they were heard as.
+    """Tracks of each genre, and what they were taken for.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def confusion_plot(confusion: list[list[int]], genres: Sequence[str]) -> dict[st
     shares = counts[rows] / counts[rows].sum(axis=1, keepdims=True)
     hover = [
         [
-            f"{_shown(genres[row])}, heard as {_shown(genres[column])}<br>"
+            f"{_shown(genres[row])} taken for {_shown(genres[column])}<br>"
             f"{counts[row, column]} of {counts[row].sum()} tracks, {share:.0%}"
             for column, share in enumerate(row_shares)
         ]
@@ -135,7 +135,7 @@ def confusion_plot(confusion: list[list[int]], genres: Sequence[str]) -> dict[st
                 "tickvals": list(range(len(genres))),
                 "ticktext": [_short(genre) for genre in genres],
                 "tickangle": -45,
-                "title": {"text": "heard as"},
+                "title": {"text": "predicted"},
             },
             "yaxis": {
                 **ticks,
@@ -171,6 +171,7 @@ def roc_plot(
     dict
     """
     lines = [{**_DIAGONAL, "showlegend": False}]
+    colours = colours_of(genres)
     for number, row in enumerate(figures["per_class"]):
         if row["roc_auc"] is None:
             continue
@@ -181,7 +182,7 @@ def roc_plot(
                 "y": np.round(true, 4).tolist(),
                 "mode": "lines",
                 "line": {
-                    "color": colour_of(number),
+                    "color": colours[number],
                     "dash": _DASHES[number % len(_DASHES)],
                     "width": 2,
                 },
@@ -269,6 +270,7 @@ def map_plot(
     dict
     """
     groups = []
+    colours = colours_of(genres)
     for number in np.unique(targets[chosen]):
         of_it = targets[chosen] == number
         groups.append(
@@ -281,7 +283,7 @@ def map_plot(
                 "text": [f"{_shown(names[i])}<br>{_shown(genres[number])}" for i in chosen[of_it]],
                 "hoverinfo": "text",
                 "marker": {
-                    "color": colour_of(number),
+                    "color": colours[number],
                     "symbol": _SHAPES[number % len(_SHAPES)],
                     "size": 8,
                     "line": {"width": 0.5, "color": "@surface"},
@@ -336,7 +338,7 @@ def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
         ],
         "layout": {
             "xaxis": {
-                "title": {"text": "segments heard of a track (mean)"},
+                "title": {"text": "segments of a track (mean)"},
                 "tickvals": list(range(len(points))),
                 "ticktext": [f"{row['heard']:g}" for row in points],
                 "range": [-0.4, len(points) - 0.6],
@@ -377,7 +379,7 @@ def curves_plot(history: list[dict[str, list[float]]], key: str, title: str) -> 
                         "y": [v if np.isfinite(v) else None for v in map(float, values)],
                         "mode": "lines",
                         "name": f"{name}{whose}",
-                        "line": {"color": colour_of(number), "dash": dash, "width": 2},
+                        "line": {"color": COLOURS[number % len(COLOURS)], "dash": dash, "width": 2},
                     }
                 )
     return {

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import datetime
+import glob
 import json
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from genrebeam.pipeline.runs.by_hand import Known
     from genrebeam.pipeline.runs.run import Ended, Run
     from genrebeam.transforms.records import Outcome
+    from genrebeam.transforms.reports.corrections import Corrections
     from genrebeam.transforms.tags.tag import TagPolicy
 
 _LEFT_ALONE = Status.having(Trait.LEFT_ALONE)
@@ -42,6 +47,7 @@ def add(commands: Any) -> None:
         run,
         "write the genres that you chose on a report page",
         "examples:\n"
+        "  genrebeam apply                              the newest in Downloads, after asking\n"
         "  genrebeam apply corrections.json --dry-run   list what would be written\n"
         "  genrebeam apply corrections.json             write it\n"
         "  genrebeam apply corrections.json --report nas/genre-report\n"
@@ -52,7 +58,14 @@ def add(commands: Any) -> None:
         "harm.\n"
         "exit codes: 0 all applied, 1 some could not be applied, 2 wrong usage, 3 interrupted",
     )
-    apply.add_argument("file", metavar="FILE", help="corrections.json, as a report page saved it")
+    apply.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default=None,
+        help="corrections.json, as a report page saved it (default: the newest in your folder "
+        "for downloads, after asking)",
+    )
     apply.add_argument(
         "--report",
         metavar="DIR",
@@ -68,14 +81,12 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     from genrebeam.pipeline.runs.by_hand import look_up, rehearse
-    from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
     from genrebeam.transforms.storage import absolute, path_of
     from genrebeam.transforms.tags.tag import TagPolicy
 
-    try:
-        corrections = read_corrections(arguments.file)
-    except CorrectionsError as error:
-        raise UsageError(str(error)) from error
+    corrections = _corrections(arguments)
+    if corrections is None:
+        return complain("nothing was written", OK)
     report = absolute(arguments.report or path_of(corrections.report))
     known = look_up(corrections, report)
     for choice, reason in known.unknown[:_MOST_SHOWN]:
@@ -86,6 +97,70 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         shown = [one for some in known.by_library.values() for one in some]
         return _tell_plan(rehearse(shown, policy), len(known.unknown), arguments)
     return _tell(_write(report, known, policy, arguments), known, report, arguments)
+
+
+def _corrections(arguments: argparse.Namespace) -> Corrections | None:
+    """The corrections to apply; None where a person was asked and does not want them.
+
+    Raises
+    ------
+    UsageError
+        If there are none that can be read, or nobody can be asked.
+    """
+    from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
+
+    if arguments.file is not None:
+        try:
+            return read_corrections(arguments.file)
+        except CorrectionsError as error:
+            raise UsageError(str(error)) from error
+    import platformdirs
+
+    folder = platformdirs.user_downloads_dir()
+    newest = _newest(folder)
+    if newest is None:
+        raise UsageError(f"{folder}: has no corrections that a page has saved; name the file")
+    what = _described(newest)
+    if arguments.dry_run:
+        print(safe(what), file=sys.stderr)
+    elif not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"name the file; the newest is {newest.path}")
+    elif not _is_wanted(what):
+        return None
+    return newest
+
+
+def _newest(folder: str) -> Corrections | None:
+    """The corrections in a folder that were saved last; a browser may have numbered their name."""
+    from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
+
+    paths = glob.glob(os.path.join(glob.escape(folder), "corrections*.json"))
+    for path in sorted(filter(os.path.isfile, paths), key=_saved_at, reverse=True):
+        with contextlib.suppress(CorrectionsError):
+            return read_corrections(path)
+    return None
+
+
+def _saved_at(path: str) -> float:
+    try:
+        return os.path.getmtime(path)
+    except OSError:  # deleted meanwhile
+        return 0.0
+
+
+def _described(corrections: Corrections) -> str:
+    n_choices = len(corrections.choices)
+    when = f"{datetime.datetime.fromtimestamp(_saved_at(corrections.path)):%Y-%m-%d %H:%M}"
+    return (
+        f"{corrections.path}, saved {when}: {n_choices:,} choice{'' if n_choices == 1 else 's'} "
+        f"for the report {corrections.report}"
+    )
+
+
+def _is_wanted(what: str) -> bool:
+    print(safe(what), file=sys.stderr)
+    print("Apply them? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
 
 
 def _write(

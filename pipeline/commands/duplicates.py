@@ -5,11 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.commands.command import (
+    OK,
+    SOME_FAILED,
+    add_command,
+    complain,
+    no_others,
+    own_output,
+)
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
-from genrebeam.pipeline.views.terminal import tracked
+from genrebeam.pipeline.views.terminal import safe, tracked
+
+if TYPE_CHECKING:
+    from genrebeam.pipeline.by_ear.duplicates import Group
 
 
 def add(commands: Any) -> None:
@@ -21,6 +32,7 @@ def add(commands: Any) -> None:
         "list files that hold the same recording, whatever their format and tags",
         "examples:\n"
         "  genrebeam duplicates\n"
+        "  genrebeam duplicates --page duplicates.html     to play them in a browser\n"
         "  genrebeam duplicates --json | jq .groups\n"
         "  genrebeam duplicates | cut -f1,7                group and path, the best one first\n"
         "\n"
@@ -37,6 +49,9 @@ def add(commands: Any) -> None:
         help=f"the report folder (default: ./{DEFAULT_REPORT})",
     )
     duplicates.add_argument(
+        "--page", metavar="FILE", default=None, help="also write a web page to play the files"
+    )
+    duplicates.add_argument(
         "--json", action="store_true", help="print one JSON object, for scripts"
     )
 
@@ -50,6 +65,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.transforms.audio.pool import default_processes
     from genrebeam.transforms.storage import absolute
 
+    page = own_output(arguments.page, "<!doctype html>") if arguments.page else None
     heard = heard_tracks(absolute(arguments.report))
     missing: list[str] = []
     failed: dict[str, str] = {}
@@ -60,6 +76,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     tell_left_out(heard, missing, sys.stderr)
     for uri, reason in failed.items():
         complain(f"{uri}: {reason}", SOME_FAILED)
+    if page:
+        _write_page(found, f"{heard.model_name} {heard.model_version}", page)
     if arguments.json:
         model = {"name": heard.model_name, "version": heard.model_version}
         told = [{"likeness": round(g.likeness, 4), "tracks": g.tracks} for g in found]
@@ -67,3 +85,13 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     else:
         print_duplicates(found, sys.stdout)
     return SOME_FAILED if failed else OK
+
+
+def _write_page(groups: list[Group], model: str, path: str) -> None:
+    from genrebeam.pipeline.views.duplicates_page import write_duplicates_page
+
+    try:
+        write_duplicates_page(groups, model, path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    print(f"page: {safe(path)}", file=sys.stderr)

@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
         commands,
         "inspect",
         run,
-        "show what the model hears in one track",
+        "show one track, its segments, and what tag would write and why",
         "examples:\n"
         "  genrebeam inspect song.mp3              print the vote, write song.inspect.html here\n"
         "  genrebeam inspect song.mp3 --png --out ~/Desktop\n"
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
         "The page shows the waveform, genre over time, mel spectrogram, MFCC, chroma, spectral\n"
         "rolloff and centroid, and zero crossings. The track is only read. inspect replaces its\n"
         "own earlier page or picture, but no other file of that name.\n"
-        "exit codes: 0 fine, 1 the track cannot be heard, 2 wrong usage, 3 interrupted",
+        "exit codes: 0 fine, 1 the track cannot be decoded, 2 wrong usage, 3 interrupted",
     )
     inspect.add_argument("track", metavar="TRACK", help="one audio file")
     inspect.add_argument(
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     console = Console(highlight=False, markup=False, emoji=False)
     try:
         bundle = bundle_named(arguments.bundle)
-        with console.status("listening"):
+        with console.status("classifying"):
             inspection = inspect(track, bundle)
     except BundleError as error:
         raise UsageError(str(error)) from error
@@ -155,8 +155,7 @@ def _print(console: Console, inspection: Inspection) -> None:
         console.print(Text(safe(told), "bold"))
     table = Table.grid(padding=(0, 2, 0, 0))
     rows = [(name, fact, "") for name, fact in facts(inspection)]
-    if inspection.not_music is None:
-        rows += [(rule, text, "bold" if won else "") for rule, text, won in verdicts(inspection)]
+    rows += [(rule, text, "bold" if won else "") for rule, text, won in verdicts(inspection)]
     for name, text, style in rows:
         table.add_row(Text(name, overflow="fold"), Text(safe(text), style, overflow="fold"))
     console.print(table)
@@ -180,7 +179,7 @@ def _print(console: Console, inspection: Inspection) -> None:
         for subject, words in said.items():
             told = ", ".join(f"{word} {percent(score)}" for word, score in words)
             table.add_row(Text(subject, "dim"), Text(told, overflow="fold"))
-        console.print(Text("What the networks say in words, and how sure they are", "dim"))
+        console.print(Text("labels of the pretrained networks, with mean scores", "dim"))
         console.print(table)
         console.print()
 

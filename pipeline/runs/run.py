@@ -52,7 +52,8 @@ _PAGE = "report.html"
 # The columns of a report that people are shown, on a page or a terminal.
 SHOWN = (
     *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
-    *("genres_before", "genres_after", "confidence", "family", "probabilities"),
+    *("genres_before", "genres_after", "confidence", "probabilities"),
+    *("family", "family_confidence", "style", "style_confidence"),
     *("hear_s", "classify_s", "write_s", "finished_at"),
 )
 _LIBRARIES = (

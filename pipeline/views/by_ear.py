@@ -47,12 +47,12 @@ def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
     if not is_terminal(stream):
         return _print_lines(_fields(groups), stream)
     for group in groups:
-        _print_table((_quality(row) for row in group.tracks), stream)
+        _print_table(((*quality(row), _short(row["uri"])) for row in group.tracks), stream)
         print(file=stream)
     spare = [row["size_bytes"] for group in groups for row in group.tracks[1:]]
     if spare:
         found = f"there more than once: {len(groups):,}; beside the best file of each"
-        print(f"recordings {found}: {len(spare):,}, {_size(sum(spare))}", file=stream)
+        print(f"recordings {found}: {len(spare):,}, {size(sum(spare))}", file=stream)
     else:
         print("no recording is there twice", file=stream)
     return None
@@ -86,18 +86,19 @@ def _fields(groups: Sequence[Group]) -> Iterator[tuple[str, ...]]:
             yield str(number), f"{group.likeness:.3f}", *told, row["uri"]
 
 
-def _quality(row: dict[str, Any]) -> tuple[str, ...]:
+def quality(row: dict[str, Any]) -> tuple[str, ...]:
+    """Format, bitrate, duration and size of a file; empty where it is not known."""
     bitrate, seconds = row["bitrate_bps"], row["duration_s"]
     return (
         row["format"],
         "" if bitrate is None else f"{bitrate / 1000:.0f} kbit/s",
         "" if seconds is None else f"{seconds // 60:.0f}:{seconds % 60:02.0f}",
-        _size(row["size_bytes"]),
-        _short(row["uri"]),
+        size(row["size_bytes"]),
     )
 
 
-def _size(n_bytes: float) -> str:
+def size(n_bytes: float) -> str:
+    """A number of bytes as people read it."""
     power = 0
     while n_bytes >= 1000 and power < len(_UNITS) - 1:
         n_bytes, power = n_bytes / 1000, power + 1

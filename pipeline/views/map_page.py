@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from genrebeam.model.colours import COLOURS, GREY
+from genrebeam.model.colours import GREY, colours_of
 from genrebeam.pipeline.by_ear.map import NO_GENRE, LibraryMap
 from genrebeam.pipeline.by_ear.playlist import path_in_playlist
-from genrebeam.pipeline.views.web_page import write_web_page
+from genrebeam.pipeline.views.web_page import made_in, write_web_page
 
-_PALETTE = [colour for colour in COLOURS if colour != GREY]
 _FARTHEST = 65535
 
 
@@ -32,7 +31,7 @@ def write_map_page(library_map: LibraryMap, model: str, path: str) -> None:
     library_map : LibraryMap
         With one track at least.
     model : str
-        Name and version of what heard the tracks.
+        Name and version of what made the embeddings.
     path : str
         Absolute, of the HTML file, whole or not at all; one that is there is replaced.
 
@@ -45,19 +44,22 @@ def write_map_page(library_map: LibraryMap, model: str, path: str) -> None:
     write_web_page(
         path,
         "map.html.j2",
-        ["map_picture.js", "map.js"],
+        ["player.js", "map_picture.js", "map.js"],
         n_tracks=len(library_map.tracks),
         model=model,
         groups=groups,
-        tracks=_table(library_map, groups, os.path.dirname(path)),
+        tracks={
+            **_table(library_map, groups, os.path.dirname(path)),
+            "made_in": made_in(path),
+        },
     )
 
 
 def _groups(families: Sequence[str]) -> list[dict[str, Any]]:
-    """Families, the largest first; as many as there are colours get one of their own."""
+    """Families, the largest first. Genres of no family that is known have a spare colour."""
     counts = sorted(Counter(families).items(), key=lambda item: (-item[1], item[0]))
     named = [name for name, _ in counts if name != NO_GENRE]
-    colours = dict(zip(named, _PALETTE, strict=False))
+    colours = dict(zip(named, colours_of(named), strict=True))
     return [
         {"name": name, "tracks": tracks, "colour": colours.get(name, GREY)}
         for name, tracks in counts

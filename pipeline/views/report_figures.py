@@ -15,14 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genrebeam.pipeline.views.report_statuses import in_order
 from genrebeam.pipeline.views.report_table import Tracks
 from genrebeam.transforms.records import Stage, Status
-from genrebeam.transforms.reports.read import in_order, statuses_of
 
 _MOST_GROUPS = 100
 _MOST_REASONS = 50
 _MOST_FILES = 20
 _N_BINS = 20
+# The model has a genre for these, but they do not get it.
+_NOT_GIVEN = (Status.REFUSED.value, "unsure")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
         for run, status, n in _tuples(counted, ("run", "status", "count_all")):
             of_runs[run][status] += n
         latest = latest_of_all(piece, runs)
-        of_all.update(statuses_of([latest]))
+        for entry in latest["status"].value_counts().to_pylist():
+            of_all[entry["values"]] += entry["counts"]
         for figure in (genres, confidence, problems, albums, artists, tracks):
             figure.add(latest)
     return Figures(
@@ -166,9 +169,9 @@ class Confidence:
 
     def add(self, rows: pa.Table) -> None:
         """Add rows."""
-        heard = rows.select(["confidence", "status"]).filter(pc.is_valid(rows["confidence"]))
-        values = heard["confidence"].to_numpy().clip(0, 1)
-        refused = pc.equal(heard["status"], Status.REFUSED.value).to_numpy()
+        decided = rows.select(["confidence", "status"]).filter(pc.is_valid(rows["confidence"]))
+        values = decided["confidence"].to_numpy().clip(0, 1)
+        refused = pc.is_in(decided["status"], pa.array(_NOT_GIVEN)).to_numpy()
         self._all += np.histogram(values, self._edges)[0]
         self._refused += np.histogram(values[refused], self._edges)[0]
         self._sum_given += float(values[~refused].sum(dtype=float))
@@ -176,7 +179,7 @@ class Confidence:
         self._values.append(values)
 
     def found(self) -> dict[str, Any] | None:
-        """None where the model heard nothing."""
+        """None where the model decided nothing."""
         tracks, n_refused = int(self._all.sum()), int(self._refused.sum())
         if not tracks:
             return None

@@ -3,8 +3,9 @@
 Counts, charts and lists are plain HTML and CSS, written by the template: they show at once
 and without a script. (Plotly would add 4 MB to the folder of every run.) The table's rows
 are data inside the page, column by column, each text once; ``templates/report.js`` searches
-and sorts the columns and shows a page of rows at a time; ``templates/review.js`` lets a person
-correct them, and saves that as a file (see ``transforms/reports/corrections.py``).
+and sorts the columns and shows a page of rows at a time; ``templates/player.js`` plays a track;
+``templates/review.js`` lets a person correct genres, and saves that as a file (see
+``transforms/reports/corrections.py``).
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from genrebeam.model.colours import colour_of
+from genrebeam.model.pages.page import percent
 from genrebeam.pipeline.runs.run import Run
 from genrebeam.pipeline.views.report_figures import figures, headline
-from genrebeam.pipeline.views.web_page import percent, write_web_page
+from genrebeam.pipeline.views.report_statuses import shown
+from genrebeam.pipeline.views.web_page import made_in, write_web_page
 from genrebeam.transforms.records import Status, printable
 
 
@@ -48,7 +52,9 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
     write_web_page(
         path,
         "report.html.j2",
-        ["report.js", "review.js"],
+        ["player.js", "report.js", "review.js"],
+        shown=shown,
+        colour_of=colour_of,
         headline=headline(found.counts),
         runs=[_facts(run, found.counts_of_runs[run.id]) for run in runs],
         n_files=sum(found.counts.values()),
@@ -58,7 +64,11 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
         albums=found.albums,
         artists=found.artists,
         problems=found.problems,
-        tracks={**found.tracks, "homes": [printable(run.home) for run in runs]},
+        tracks={
+            **found.tracks,
+            "homes": [printable(run.home) for run in runs],
+            "made_in": made_in(path),
+        },
     )
 
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genrebeam.model.colours import GREY, colour_of
+from genrebeam.pipeline.views.report_levels import levels_of
+from genrebeam.pipeline.views.report_statuses import in_order, shown
 from genrebeam.transforms.records import Status
 
 # More rows make the page slow to open; the Parquet has them all.
 _MOST_ROWS = 50_000
-_N_BEST = 3
 _MOST_OFFERED = 500
-# Where not all have room, these have it first. What a run left as it was comes after them.
-_FIRST = [s.value for s in (Status.FAILED, Status.REFUSED, Status.TAGGED, Status.WOULD_TAG)]
 
 
 class Tracks:
     """The table's data by column, least certain first, then what failed, then the rest.
 
-    Where there are too many tracks, it has first what failed, then what was refused, then what
-    was changed, and of each the least certain.
+    Where there are too many tracks, it has first what failed, then what a person is asked, then
+    what was refused, then what was changed (see `Shown.place`), and of each the least certain.
 
     Texts are sorted and appear once; a column has their numbers (-1: none), which thus sort
     as the texts do. Probabilities are in tenths of a percent.
@@ -74,8 +74,9 @@ class Tracks:
 
 def _places(rows: pa.Table) -> np.ndarray:
     """What decides which rows have room: the lower, the rather; ``(n,) float64``."""
-    kind = pc.fill_null(pc.index_in(rows["status"], pa.array(_FIRST)), len(_FIRST)).to_numpy()
-    kind = np.where(kind == _FIRST.index(Status.WOULD_TAG), _FIRST.index(Status.TAGGED), kind)
+    coded = rows["status"].combine_chunks().dictionary_encode()
+    places = np.array([shown(status).place for status in coded.dictionary.to_pylist()], int)
+    kind = places[coded.indices.to_numpy()] if len(rows) else np.zeros(0, int)
     confidence = pc.fill_null(rows["confidence"].cast(pa.float64()), 1.5).to_numpy()
     return 2 * kind + confidence.clip(0, 1.5)
 
@@ -85,15 +86,14 @@ def _table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
     unheard = np.isnan(confidence)
     failed = pc.equal(rows["status"], Status.FAILED.value).to_numpy()
     rows = rows.take(np.lexsort((confidence, unheard & ~failed, unheard)))
-    columns = {name: rows[name].to_pylist() for name in rows.column_names}
+    columns = {
+        name: rows[name].to_pylist() for name in rows.column_names if name != "probabilities"
+    }
     names = [uri.rpartition("/")[2] for uri in columns["uri"]]
     titles = [title or name for title, name in zip(columns["title"], names, strict=True)]
-    heard = (
-        [(g, p) for g, p in pairs or () if math.isfinite(p)] for pairs in columns["probabilities"]
-    )
-    best = [sorted(pairs, key=lambda pair: -pair[1])[:_N_BEST] for pairs in heard]
-    genres = sorted({genre for pairs in best for genre, _ in pairs})
-    number = {genre: i for i, genre in enumerate(genres)}
+    asked = [shown(status).tone == "asked" for status in columns["status"]]
+    levels = levels_of(rows, np.array(asked, bool))
+    after = [tuple(genres) or None for genres in columns["genres_after"]]
     return {
         "rows": len(rows),
         "columns": {
@@ -104,18 +104,28 @@ def _table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
                 for name in ("folder", "artist", "album", "status", "stage", "reason")
             },
             "before": _numbered([tuple(genres) or None for genres in columns["genres_before"]]),
-            "after": _numbered([tuple(genres) or None for genres in columns["genres_after"]]),
+            "after": _numbered(after),
         },
         "runs": runs,
         "run": columns["run"],
         "seconds": [_whole(seconds) for seconds in columns["duration_s"]],
         "confidence": [-1 if p is None else round(1000 * p) for p in columns["confidence"]],
-        "genres": genres,
+        "genres": levels.genres,
         "vocabulary": _vocabulary(rows),
-        "best": [
-            [v for genre, p in pairs for v in (number[genre], round(1000 * p))] for pairs in best
-        ],
+        "level": levels.level,
+        "decided": levels.decided,
+        "best": levels.best,
+        "other": levels.other,
+        "families": levels.families,
+        "tones": {status: shown(status).tone for status in in_order(Counter(columns["status"]))},
+        "colours": _colours([*levels.genres, *(genres[0] for genres in set(after) if genres)]),
     }
+
+
+def _colours(genres: Iterable[str]) -> dict[str, str]:
+    """Of genres whose family is known; a page shows all others in grey."""
+    found = {genre: colour_of(genre) for genre in sorted(set(genres))}
+    return {genre: colour for genre, colour in found.items() if colour != GREY}
 
 
 def _vocabulary(rows: pa.Table) -> list[str]:

@@ -1,16 +1,17 @@
-"""Inspection: all that the model hears in one track and makes of it, gathered to be looked at.
+"""Inspection: one track, all its segments, and what the model makes of them, to be looked at.
 
 A process of the pool decodes the track once and measures it, while this one loads the
 network; a file that hangs or crashes its decoder takes neither down.
 
-What pretrained ears are fed is nothing to look at (`model.pretrained`): people are drawn a
+What pretrained networks are fed is nothing to look at (`model.pretrained`): people are drawn a
 picture of their own.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,12 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.genres import join_columns
 from genrebeam.pipeline.views.inspection.sound import Sound, drawn_for, listen
 from genrebeam.transforms.records import (
+    VOTE_RULES,
     AudioFacts,
     Decision,
+    Features,
     FileTags,
+    Outcome,
     Prediction,
     Track,
     printable,
@@ -38,11 +42,13 @@ _AROUND = 1
 _MOST_WORDS = 20
 # Ten hours of sound take less than half of it on a busy machine.
 _TIMEOUT_S = 900.0
+# One decodes all of the track, the other what tagging takes of it.
+_PROCESSES = 2
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """One track, as the model hears it.
+    """One track, and what the model makes of it.
 
     Parameters
     ----------
@@ -59,6 +65,8 @@ class Inspection:
         neighbours. Votes go by each segment alone, as tagging counts them.
     mean, majority : Decision
         What both rules make of all segments.
+    outcome : Outcome
+        What ``genrebeam tag`` without options would do, from the segments that it takes.
     seconds : dict of str to float
         Time that the steps took, in s; some ran at the same time.
     families : tuple of str
@@ -80,6 +88,7 @@ class Inspection:
     probabilities: np.ndarray
     mean: Decision
     majority: Decision
+    outcome: Outcome
     seconds: dict[str, float]
     families: tuple[str, ...] = ()
     overall: np.ndarray | None = None
@@ -141,6 +150,12 @@ class Inspection:
             "channels": sound.channels,
             "model": {"name": self.bundle.name, "version": self.bundle.version},
             "not_music": self.not_music,
+            "tag": {
+                "status": self.outcome.status,
+                "genres": list(self.outcome.genres_after),
+                "reason": self.outcome.reason,
+                "decided": self.outcome.decision and _told(self.outcome.decision),
+            },
             "vote": {"mean": _told(self.mean), "majority": _told(self.majority)},
             "probabilities": {g: round(p, 4) for g, p in self.mean.probabilities.items()},
             "votes": self.mean.votes,
@@ -179,7 +194,7 @@ def _told(decision: Decision) -> dict[str, Any]:
 
 
 def inspect(path: str, bundle: Bundle) -> Inspection:
-    """Hear all of a track, and keep what there is to see.
+    """Classify all of a track, and keep what there is to see.
 
     Parameters
     ----------
@@ -205,20 +220,28 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
 
     started = time.perf_counter()
     tags, header, tags_error = read_header_if_any(path)
+    from genrebeam.transforms.audio.hear import features_of, hear_what_sounds, result_of
+
+    file = (path, format_of(path), bundle.features)
     future = pool.submit(
-        listen,
-        (path, format_of(path), bundle.features, header.duration_s),
-        processes=1,
+        listen, (*file, header.duration_s), processes=_PROCESSES, timeout_s=_TIMEOUT_S
+    )
+    # As tagging does it: `listen` takes all segments, one after the other.
+    few = pool.submit(
+        hear_what_sounds,
+        (*file, bundle.n_segments, header.duration_s),
+        processes=_PROCESSES,
         timeout_s=_TIMEOUT_S,
     )
+    listed = Track(path, format_of(path), tags=tags, audio=header)
     try:
-        from genrebeam.transforms.audio.hear import result_of
         from genrebeam.transforms.genre.classify import Classifier
 
         classifier = Classifier(bundle)
         classifier(np.zeros((1, *bundle.features.shape), np.float32))  # loads it meanwhile
         loaded = time.perf_counter()
         sound: Sound = result_of(future, path, _TIMEOUT_S)
+        taken = features_of(listed, few, _TIMEOUT_S)
     finally:
         pool.stop()
     heard = time.perf_counter()
@@ -231,7 +254,9 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     }
     audio = AudioFacts(sound.duration_s, sound.sample_rate_hz, sound.channels)
     track = Track(path, format_of(path), tags=tags, audio=audio)
-    mean, majority = _votes(track, bundle, judged, heard - started, seconds["classify"])
+    times = (heard - started, seconds["classify"])
+    mean, majority = (_decided(track, bundle, judged, times, rule) for rule in ("mean", "majority"))
+    outcome = _outcome(taken, classifier, times)
     families: Sequence[str] = ()
     overall = judged.overall
     if bundle.families:
@@ -248,6 +273,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         probabilities=probabilities,
         mean=mean,
         majority=majority,
+        outcome=outcome,
         seconds=seconds,
         families=tuple(families),
         overall=overall,
@@ -256,27 +282,45 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     )
 
 
-def _votes(
-    track: Track, bundle: Bundle, judged: Judgement, hear_s: float, classify_s: float
-) -> Iterator[Decision]:
-    """What each rule decides: the mean, then the majority."""
+def _decided(
+    track: Track, bundle: Bundle, judged: Judgement, times: tuple[float, float], rule: str
+) -> Decision:
     from genrebeam.transforms.genre.vote import VotePolicy, decide
 
-    prediction = Prediction(track, hear_seconds=hear_s, classify_seconds=classify_s, **vars(judged))
-    for rule in ("mean", "majority"):
-        policy = VotePolicy(
-            rule,
-            min_confidence=bundle.min_confidence,
-            level=bundle.level,
-            style_confidence=bundle.style_confidence,
-        )
-        yield decide(prediction, bundle.genres, policy, families=bundle.families)
+    prediction = Prediction(track, hear_seconds=times[0], classify_seconds=times[1], **vars(judged))
+    policy = VotePolicy(
+        rule,
+        min_confidence=bundle.min_confidence,
+        level=bundle.level,
+        style_confidence=bundle.style_confidence,
+    )
+    return decide(prediction, bundle.genres, policy, families=bundle.families)
+
+
+def _outcome(
+    taken: Features | Outcome, classifier: Classifier, times: tuple[float, float]
+) -> Outcome:
+    """What ``genrebeam tag`` without options would make of the segments that it takes."""
+    from genrebeam.transforms.tags.tag import TagPolicy, kept, tag
+
+    if isinstance(taken, Outcome):
+        return taken
+    (judged,) = classifier.of_tracks([taken.log_mel])
+    decision = _decided(taken.track, classifier.bundle, judged, times, VOTE_RULES[0])
+    policy = TagPolicy(dry_run=True)
+    if policy.existing == "keep" and policy.existing_genres(taken.track):
+        return dataclasses.replace(kept(taken.track), decision=decision)
+    return tag(decision, policy, _no_journal)
+
+
+def _no_journal(entry: Any) -> None:
+    """A dry run changes nothing."""
 
 
 def _judge(
     classifier: Classifier, segments: np.ndarray
 ) -> tuple[Judgement, np.ndarray, tuple[tuple[str, str, float], ...]]:
-    """What tagging makes of all segments, their probabilities over time, what ears said."""
+    """What tagging makes of all segments, their probabilities over time, the networks' labels."""
     if not classifier.has_ears:
         (judged,) = classifier.of_tracks([segments])
         return judged, judged.probabilities, ()

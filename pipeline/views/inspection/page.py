@@ -1,7 +1,7 @@
 """An inspection as one HTML page that needs no network.
 
 Only pixels are pictures; text is text, so that it is readable on a phone and in the reader's
-light or dark colours. Names come from people's tags and may hold anything: jinja2 escapes them.
+light or dark colours.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from __future__ import annotations
 import base64
 import io
 import math
-from typing import TYPE_CHECKING, Any
+import os
+from typing import Any
 
 import numpy as np
 
-from genrebeam import __version__
 from genrebeam.model.pretrained.subjects import by_subject
 from genrebeam.pipeline.views.inspection.inspection import Inspection
-
-if TYPE_CHECKING:
-    pass
 from genrebeam.pipeline.views.inspection.panels import (
     Lines,
     Picture,
@@ -36,12 +33,13 @@ from genrebeam.pipeline.views.inspection.words import (
     facts,
     genre_note,
     heading,
-    heard_by,
-    percent,
+    model_note,
     time_ticks,
     verdicts,
     wave_note,
 )
+from genrebeam.pipeline.views.web_page import made_in, write_web_page
+from genrebeam.transforms.records import printable
 
 
 def write_page(path: str, inspection: Inspection) -> None:
@@ -57,32 +55,24 @@ def write_page(path: str, inspection: Inspection) -> None:
     OSError
         If the file cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("genrebeam.pipeline.views"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     ranking = inspection.ranking[:MOST_GENRES]
     duration, probabilities = inspection.duration_s, inspection.probabilities
     winners = probabilities.argmax(axis=1)
     genres, votes = inspection.names, inspection.mean.votes
     title, artist = heading(inspection)
     colour = colours(inspection)
-    environment.filters["percent"] = percent
-    page = environment.get_template("inspection.html.j2").render(
+    write_web_page(
+        path,
+        "inspection.html.j2",
+        ["player.js", "inspection.js"],
         generator=GENERATOR,
-        version=__version__,
         title=title,
         artist=artist,
         not_music=inspection.not_music,
         chance=chance(inspection),
         facts=facts(inspection),
-        verdicts=[] if inspection.not_music else verdicts(inspection),
-        heard_by=heard_by(inspection),
+        verdicts=verdicts(inspection),
+        model_note=model_note(inspection),
         genres=[
             {
                 "name": genres[genre],
@@ -95,21 +85,22 @@ def write_page(path: str, inspection: Inspection) -> None:
         ],
         words=by_subject(inspection.words),
         winners=_png_of_strip([(colour[genre], 1.0) for genre in winners]),
-        heard_share=inspection.spans_s[-1][1] / duration,
+        decoded_share=inspection.spans_s[-1][1] / duration,
         wave=_outline(inspection.sound.wave),
         wave_note=wave_note(inspection),
         genre_note=genre_note(inspection),
         panels=[_shown(panel) for panel in panels(inspection)],
         ticks=[(seconds / duration, clock(seconds)) for seconds in time_ticks(duration)],
-        courses={
+        data={
+            "made_in": made_in(path),
+            "path": printable(os.path.abspath(inspection.path)),
+            "title": title,
             "duration": duration,
             "ends": [end for _, end in inspection.spans_s],
             "names": [genres[genre] for genre in ranking],
             "probabilities": np.round(probabilities[:, ranking], 3).astype(float).tolist(),
         },
     )
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(page)
 
 
 def _outline(wave: np.ndarray) -> str:

@@ -125,7 +125,7 @@ def _spectrogram(inspection: Inspection) -> Picture:
     sound, spec = inspection.sound, inspection.drawn
     mel, share = sound.mel_db / spec.top_db + 1, 1.0
     if inspection.bundle.features.ears:
-        note = "As people draw it; each network hears bands of its own"
+        note = "128 mel bands as people draw them; each network has bands of its own"
     elif spec.kind == "log_mel":
         mel = np.concatenate(sound.segments, axis=1).astype(np.float32)
         mel = mel[:, : max(1, round(inspection.duration_s / spec.frame_seconds))]

@@ -5,6 +5,7 @@ matplotlib is told that no text is a formula: names come from people's tags.
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from genrebeam.pipeline.views.inspection.words import (
     facts,
     genre_note,
     heading,
-    heard_by,
+    model_note,
     percent,
     time_ticks,
     verdicts,
@@ -110,7 +111,8 @@ class _Sheet:
 def _figure(inspection: Inspection) -> Figure:
     ranking = inspection.ranking[:MOST_GENRES]
     shown = panels(inspection)
-    texts = 0.5 * len(verdicts(inspection)) + 0.21 * len(facts(inspection))
+    told = [_lines(text, is_genre) for _, text, is_genre in verdicts(inspection)]
+    texts = sum(map(_height, told)) + 0.21 * len(facts(inspection))
     head = 0.95 + max(0.06 + texts, 0.21 * len(ranking))
     heights = [1.1, 0.21 * len(ranking), *(_LINE * panel.height for panel in shown)]
     sheet = _Sheet(head + sum(heights) + 0.69 * len(heights) + 0.85)
@@ -129,7 +131,7 @@ def _figure(inspection: Inspection) -> Figure:
         axes.set_xlim(0, duration)
         axes.set_xticks(ticks, [])
     charts[-1].set_xticks(ticks, [clock(seconds) for seconds in ticks])
-    sheet.text(_LEFT, 0.4, heard_by(inspection), color=_QUIET)
+    sheet.text(_LEFT, 0.4, model_note(inspection), color=_QUIET)
     return sheet.figure
 
 
@@ -138,11 +140,12 @@ def _draw_head(sheet: _Sheet, inspection: Inspection, ranking: list[int]) -> Non
     sheet.text(_LEFT, 0.3, _cut(title, 60), size=17, weight="bold")
     sheet.text(_LEFT, 0.65, _cut(artist, 110), size=10, color=_QUIET)
     down = 1.0
-    for rule, verdict, decided in verdicts(inspection):
+    for rule, verdict, is_genre in verdicts(inspection):
+        lines = _lines(verdict, is_genre)
+        style: dict[str, Any] = {"size": 14, "weight": "bold"} if is_genre else {"size": 10}
         sheet.text(_LEFT, down, rule, color=_QUIET)
-        size, longest = (14, 55) if decided else (10, 64)
-        sheet.text(_LEFT, down + 0.16, _cut(verdict, longest), size=size, weight="bold")
-        down += 0.5
+        sheet.text(_LEFT, down + 0.16, "\n".join(lines), **style)
+        down += _height(lines)
     for name, fact in facts(inspection):
         sheet.text(_LEFT, down, name, color=_QUIET)
         sheet.text(_LEFT + 1.2, down, _cut(fact, 48))
@@ -162,6 +165,17 @@ def _draw_head(sheet: _Sheet, inspection: Inspection, ranking: list[int]) -> Non
         axes.text(place, -0.75, name, ha="right", va="bottom", color=_QUIET)
         for row, text in enumerate(texts):
             axes.text(place, row, text, ha="right", va="center_baseline")
+
+
+def _lines(verdict: str, is_genre: bool) -> list[str]:
+    """A verdict as wide as there is room beside the chart."""
+    if is_genre:
+        return [_cut(verdict, 55)]
+    return textwrap.wrap(_cut(verdict, 400), 72, max_lines=4, placeholder="…")
+
+
+def _height(lines: list[str]) -> float:
+    return 0.33 + 0.17 * len(lines)
 
 
 def _cut(text: str, longest: int) -> str:

@@ -23,7 +23,7 @@ _N_MFCC = 20
 _QUIET_DB = -60.0
 # A track is decoded in pieces, so that what is damaged costs no more than one of them.
 _PIECE_S = 10
-# What is drawn where ears hear.
+# What is drawn where pretrained networks decide.
 DRAWN = FeatureSpec()
 # So much of a track without a sample, and it has ended, whatever its header promises.
 _MOST_EMPTY_S = 120

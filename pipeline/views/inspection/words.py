@@ -7,9 +7,9 @@ import os
 
 import numpy as np
 
-from genrebeam.model.colours import colour_of
+from genrebeam.model.colours import colours_of
 from genrebeam.pipeline.views.inspection.inspection import Inspection
-from genrebeam.transforms.records import printable
+from genrebeam.transforms.records import Decision, printable
 
 # Stands near the beginning of each file that is ours, and so may be written anew.
 GENERATOR = "genrebeam inspect"
@@ -83,15 +83,16 @@ def heading(inspection: Inspection) -> tuple[str, str]:
     return title, ", ".join(filter(None, (tags.artist, tags.album)))
 
 
-def levels(inspection: Inspection) -> str:
+def levels(inspection: Inspection, decision: Decision) -> str:
     """The likeliest family and its likeliest styles, each with its probability.
 
-    Empty where genres have no families.
+    Of genres without families the likeliest.
     """
-    if inspection.mean.family is None:
-        return ""
-    family, sure = inspection.mean.family
-    probabilities = inspection.mean.probabilities
+    probabilities = decision.probabilities
+    if decision.family is None:
+        genre = max(probabilities, key=lambda name: probabilities[name])
+        return f"{genre} {percent(probabilities[genre])}"
+    family, sure = decision.family
     own = zip(inspection.bundle.genres, inspection.bundle.families, strict=True)
     styles = [(probabilities[genre], genre) for genre, of in own if of == family]
     text = f"{family} {percent(sure)}"
@@ -104,44 +105,50 @@ def levels(inspection: Inspection) -> str:
         for number, (p, style) in enumerate(likely)
         if number == 0 or p >= _LEAST_STYLE
     ]
-    return f"{text}: {', '.join(told)}"
+    return f"family {text}; style {', '.join(told)}"
 
 
 def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
-    """What both rules of the vote decide: rule, text, and whether there is a genre.
+    """What ``genrebeam tag`` would write, why, and what all segments say.
 
-    Of what is no music there is nothing to decide.
+    Each is a name, a text, and whether the text is a genre.
     """
-    if inspection.not_music is not None:
-        return [("Genre", f"Not music: {inspection.not_music}", False)]
-    mean, majority = inspection.mean, inspection.majority
-    by_mean, by_majority = (f"{d.reason[0].upper()}{d.reason[1:]}" for d in (mean, majority))
-    if mean.genres:
-        by_mean = f"{mean.genres[0]}, {percent(mean.confidence)}"
-    if majority.genres:
-        # Votes are for families, where genres have any.
-        n_votes = majority.votes[majority.family[0] if majority.family else majority.genres[0]]
-        by_majority = f"{majority.genres[0]}, {n_votes} of {_segments(inspection)}"
-    found = [
-        (f"By {chance(inspection)} probability", by_mean, bool(mean.genres)),
-        ("By majority vote", by_majority, bool(majority.genres)),
-    ]
-    # Told, not decided: what is written is above.
-    return [*found, ("Family and style", levels(inspection), False)] if mean.family else found
+    outcome, decision = inspection.outcome, inspection.outcome.decision
+    writes = outcome.status == "would_tag"
+    what = ", ".join(outcome.genres_after) if writes else "nothing"
+    reason = f"{outcome.reason[0].upper()}{outcome.reason[1:]}."
+    why = [reason]
+    if inspection.not_music is None and decision is not None:
+        why.append(f"These segments: {levels(inspection, decision)}.")
+        if not writes and decision.genres and outcome.status == "kept":
+            why.append(f"With --existing replace it would write {', '.join(decision.genres)}.")
+    found = [("genrebeam tag would write", what, writes), ("Why", " ".join(why), False)]
+    if inspection.not_music is None:
+        found.append((f"All {_segments(inspection)}", _of_all(inspection), False))
+    return found
+
+
+def _of_all(inspection: Inspection) -> str:
+    """What all segments say, and why that may be something else."""
+    mean, decision = inspection.mean, inspection.outcome.decision
+    leader = max(mean.votes, key=lambda name: mean.votes[name])
+    text = f"{levels(inspection, mean)}. "
+    text += f"Most votes: {leader}, {mean.votes[leader]} of {len(inspection.probabilities)}."
+    if decision is not None and _first(decision) != _first(mean):
+        text += " This is not what tag says: the segments that it takes differ from the rest."
+    return text
+
+
+def _first(decision: Decision) -> str:
+    """The likeliest family, or genre where there are no families."""
+    if decision.family:
+        return decision.family[0]
+    return max(decision.probabilities, key=lambda name: decision.probabilities[name])
 
 
 def colours(inspection: Inspection) -> list[str]:
-    """A colour for each of `Inspection.names`.
-
-    Families are more than there are colours: the likeliest of a track get one each.
-    """
-    n_names = len(inspection.names)
-    if not inspection.families:
-        return [colour_of(name) for name in range(n_names)]
-    found = [""] * n_names
-    for place, name in enumerate(inspection.ranking):
-        found[name] = colour_of(place)
-    return found
+    """A colour for each of `Inspection.names`."""
+    return colours_of(inspection.names)
 
 
 def chance(inspection: Inspection) -> str:
@@ -154,11 +161,11 @@ def _segments(inspection: Inspection) -> str:
     return f"{n_segments} segment{'' if n_segments == 1 else 's'}"
 
 
-def heard_by(inspection: Inspection) -> str:
+def model_note(inspection: Inspection) -> str:
     bundle, few = inspection.bundle, inspection.bundle.n_segments
-    note = f"Heard by {bundle.name} {bundle.version}: {_segments(inspection)}"
+    note = f"{bundle.name} {bundle.version}: {_segments(inspection)}"
     if len(inspection.probabilities) > few:
-        note += f", all there are; genrebeam tag hears {few} of them unless told otherwise"
+        note += f", all there are; genrebeam tag takes {few} of them by default"
     return f"{note}."
 
 
@@ -176,7 +183,7 @@ def _kind(inspection: Inspection) -> str:
 def genre_note(inspection: Inspection) -> str:
     spec, kind = inspection.bundle.features, _kind(inspection)
     left_out = len(inspection.names) - MOST_GENRES
-    around = ", each told together with its neighbours" if spec.ears else ""
+    around = ", each averaged with its neighbours" if spec.ears else ""
     note = (
         f"Segments of {spec.segment_seconds:.1f} s{around}: "
         f"the stronger the colour, the more probable the {kind}."

@@ -160,7 +160,7 @@ function tellPaths() {
   const where =
     byId("paths").value === "relative"
       ? "Move the file into the folder of this page: its paths start there."
-      : "The file works anywhere on the machine that heard the music.";
+      : "The file works anywhere on the machine that has the music.";
   byId("hint").textContent = where + left;
 }
 
@@ -211,6 +211,12 @@ function point(row, x = 0, y = 0) {
   repaint();
 }
 
+const trackOf = (row) => ({ path: pathOf(row), title: data.title[row], seconds: seconds[row] });
+
+function trackAtHand() {
+  return kept < 0 ? player.track : trackOf(kept);
+}
+
 // Keep a track: its row beside the map; from a list, the map moves to it.
 function keep(row, isFar) {
   kept = row;
@@ -222,13 +228,16 @@ function keep(row, isFar) {
       artist: textOf("artist", row),
       album: textOf("album", row),
       genre: textOf("genre", row),
-      length: time < 0 ? "" : `${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`,
+      length: time < 0 ? "" : clock(time),
       path: pathOf(row),
     };
     for (const [name, text] of Object.entries(facts)) {
       byId("kept").querySelector(`[data-text=${name}]`).textContent = text;
     }
     byId("copy").textContent = "Copy the path";
+    const button = byId("listen").cloneNode();
+    byId("listen").replaceWith(button);
+    listenWith(button, trackOf(row));
     byId("nearest").replaceChildren(...around(row, 5).map(rowOf));
   }
   if (isFar) {
@@ -395,13 +404,11 @@ for (const button of document.querySelectorAll("[data-only]")) {
 }
 byId("all").addEventListener("click", () => showGroups(() => true));
 
-byId("browser").hidden = byId("theme").hidden = false;
-const repaintAnew = () => {
+byId("browser").hidden = false;
+onTheme.push(() => {
   palette = colours();
   repaint();
-};
-byId("theme").addEventListener("click", repaintAnew);
-prefersDark.addEventListener("change", repaintAnew);
+});
 new ResizeObserver(resize).observe(canvas);
 find();
 resize();

@@ -2,7 +2,6 @@
 
 const FARTHEST = 65535;
 
-const data = JSON.parse(byId("data").textContent);
 const unpacked = (text) => Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer;
 const places = Float32Array.from(new Uint16Array(unpacked(data.places)), (place) => place / FARTHEST);
 const group = new Uint16Array(unpacked(data.group));

@@ -9,9 +9,16 @@ const SORTS = {
   status: ["status"],
 };
 
-const data = JSON.parse(byId("data").textContent);
 const columns = { ...data.columns, confidence: { numbers: data.confidence } };
-const state = { query: "", status: "", only: {}, sort: "confidence", descending: false, page: 0 };
+const state = {
+  query: "",
+  status: "",
+  only: {},
+  isOpen: false,
+  sort: "confidence",
+  descending: false,
+  page: 0,
+};
 let order = sorted();
 let found = order;
 let folded = null;
@@ -67,6 +74,7 @@ function allowed(name, wanted) {
 function search() {
   const tests = Object.entries(state.only).map(([name, wanted]) => allowed(name, wanted));
   if (state.status) tests.push(allowed("status", state.status));
+  if (state.isOpen) tests.push((row) => isToReview(row));
   const words = fold(state.query).split(/\s+/).filter(Boolean);
   if (words.length) {
     const texts = haystack();
@@ -75,6 +83,7 @@ function search() {
   found = tests.length ? order.filter((row) => tests.every((test) => test(row))) : order;
   state.page = 0;
   show();
+  if (review.on) refresh();
 }
 
 function fill(piece, texts) {
@@ -87,47 +96,106 @@ function percent(permille) {
   return permille < 0 ? "" : `${Math.round(permille / 10)}\u00a0%`;
 }
 
+// Levels of what was decided, as report_levels.py numbers them.
+const STYLE = 2;
+const genreAt = (pairs, i) => data.genres[pairs[2 * i]];
+const shareAt = (pairs, i) => pairs[2 * i + 1];
+const decided = (row) => data.genres[data.decided[row]] ?? null;
+
+// A style that has its family's name is music of no narrower style.
+function nameOf(genre, level) {
+  return level === STYLE && data.families.includes(genre) ? `plain ${genre}` : genre;
+}
+
+// What was decided, and how sure that is; then the same of the other level.
+function saidOf(row) {
+  const [other, level] = [data.other[row], data.level[row]];
+  const number = percent(data.confidence[row]);
+  const genre = decided(row);
+  const own = genre && number ? `${nameOf(genre, level)} ${number}` : number;
+  if (!other.length) return [own, ""];
+  const kind = level === STYLE ? "family" : "style";
+  return [own, `${kind} ${genreAt(other, 0)} ${percent(shareAt(other, 0))}`];
+}
+
+function paint(piece, genre) {
+  piece.style.setProperty("--dot", data.colours[genre] ?? "#808080");
+}
+
+// The likeliest genres, all of one level; buttons where a person is asked.
+function chipsOf(row) {
+  const best = data.best[row];
+  const isAsked = data.tones[textOf("status", row)] === "asked";
+  const isButton = isAsked && canChoose(row);
+  return Array.from({ length: isAsked ? Math.min(best.length / 2, 2) : best.length / 2 }, (_, i) => {
+    const chip = document.createElement(isButton ? "button" : "span");
+    const [dot, name] = [document.createElement("i"), document.createElement("bdi")];
+    const genre = genreAt(best, i);
+    chip.style.setProperty("--share", `${shareAt(best, i) / 10}%`);
+    dot.className = "dot";
+    paint(dot, genre);
+    name.textContent = nameOf(genre, data.level[row]);
+    chip.append(dot, name, ` ${Math.round(shareAt(best, i) / 10)}`);
+    if (isButton) {
+      chip.type = "button";
+      chip.title = `Choose ${genre}`;
+      chip.addEventListener("click", () => suggest(row, genre));
+    }
+    return chip;
+  });
+}
+
+const trackOf = (row) => ({
+  path: uriOf(row),
+  title: textOf("title", row),
+  seconds: data.seconds[row],
+});
+
+// The row that has the focus; in a review the one that is open.
+function trackAtHand(target) {
+  const piece = target.closest("tr[data-row]");
+  if (piece) return trackOf(Number(piece.dataset.row));
+  if (review.on && review.current !== null) return trackOf(review.current);
+  return player.track;
+}
+
 function rowOf(row) {
   const piece = byId("row").content.cloneNode(true).firstChild;
   const names = ["title", "artist", "album", "before", "after"];
   const [title, file] = [textOf("title", row), textOf("file", row)];
   const status = textOf("status", row);
+  const [confidence, other] = saidOf(row);
   fill(piece, {
     ...Object.fromEntries(names.map((name) => [name, textOf(name, row)])),
     file: file === title ? textOf("folder", row) : file,
-    confidence: percent(data.confidence[row]),
+    confidence,
+    other,
     status: status.replace("_", " "),
   });
-  piece.classList.add(status);
-  piece.querySelector("span.status").classList.add(status);
+  const tone = data.tones[status];
+  piece.classList.add(tone);
+  piece.querySelector(".tone").classList.add(tone);
   const same = textOf("before", row) === textOf("after", row);
   piece.classList.toggle("same", same);
-  piece.querySelector(".meter i").style.width = `${Math.max(data.confidence[row], 0) / 10}%`;
-  piece.querySelector(".confidence").classList.toggle("none", data.confidence[row] < 0);
-  const best = data.best[row];
-  for (let i = 0; i < best.length; i += 2) {
-    const chip = document.createElement("span");
-    chip.style.setProperty("--share", `${best[i + 1] / 10}%`);
-    const genre = document.createElement("bdi");
-    genre.textContent = data.genres[best[i]];
-    chip.append(genre, ` ${Math.round(best[i + 1] / 10)}`);
-    piece.querySelector(".best").append(chip, " ");
-  }
+  piece.querySelector(".best").append(...chipsOf(row).flatMap((chip) => [chip, " "]));
+  listenWith(piece.querySelector(".listen"), trackOf(row));
   piece.dataset.row = row;
   mark(piece, row);
-  piece.querySelector("button").addEventListener("click", () => {
+  opener(piece).addEventListener("click", () => {
     if (isOpen(piece)) close(piece);
     else open(piece, row);
   });
   return piece;
 }
 
+const opener = (piece) => piece.querySelector(".title button");
+
 function isOpen(piece) {
-  return piece.querySelector("button").getAttribute("aria-expanded") === "true";
+  return opener(piece).getAttribute("aria-expanded") === "true";
 }
 
 function close(piece) {
-  piece.querySelector("button").setAttribute("aria-expanded", "false");
+  opener(piece).setAttribute("aria-expanded", "false");
   piece.nextSibling.remove();
 }
 
@@ -136,7 +204,7 @@ function open(piece, row) {
   review.current = row;
   if (review.on) rowsShown().filter(isOpen).forEach(close);
   if (isOpen(piece)) return;
-  piece.querySelector("button").setAttribute("aria-expanded", "true");
+  opener(piece).setAttribute("aria-expanded", "true");
   piece.after(detailOf(row));
 }
 
@@ -145,12 +213,11 @@ function detailOf(row) {
   piece.dataset.row = row;
   if (review.on && canChoose(row)) piece.firstElementChild.prepend(chooserOf(row));
   const seconds = data.seconds[row];
-  const minutes = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   fill(piece, {
     path: uriOf(row),
     reason: textOf("reason", row),
     stage: textOf("stage", row).replace("_", " "),
-    length: seconds < 0 ? "not known" : minutes,
+    length: seconds < 0 ? "not known" : clock(seconds),
     run: data.runs[data.run[row]],
   });
   return piece;
@@ -197,17 +264,38 @@ function showOnly(wanted) {
   search();
 }
 
-byId("browser").hidden = byId("theme").hidden = false;
-columns.status.values.forEach((status, number) => {
-  const tracks = columns.status.numbers.filter((other) => other === number).length;
-  byId("status").append(new Option(`${status.replace("_", " ")} (${count(tracks)})`, status));
-});
+// One chip for each status, and one for what a review has left.
+function statusChip(status, text, tracks) {
+  const chip = document.createElement("button");
+  const number = document.createElement("span");
+  [chip.type, chip.textContent, number.textContent] = ["button", text, count(tracks)];
+  chip.append(number);
+  chip.classList.add(status ? data.tones[status] : "all");
+  chip.dataset.status = status;
+  chip.setAttribute("aria-pressed", String(status === state.status));
+  chip.addEventListener("click", () => showStatus(status));
+  return chip;
+}
+
+function showStatus(status) {
+  state.status = status;
+  for (const chip of document.querySelectorAll("[data-status]")) {
+    chip.setAttribute("aria-pressed", String(chip.dataset.status === status));
+  }
+  search();
+}
+
+byId("browser").hidden = false;
+byId("statuses").append(
+  statusChip("", "All", data.rows),
+  ...Object.keys(data.tones).map((status) => {
+    const number = columns.status.values.indexOf(status);
+    const tracks = columns.status.numbers.filter((other) => other === number).length;
+    return statusChip(status, status.replace("_", " "), tracks);
+  }),
+);
 byId("search").addEventListener("input", (event) => {
   state.query = event.target.value;
-  search();
-});
-byId("status").addEventListener("change", (event) => {
-  state.status = event.target.value;
   search();
 });
 byId("only").addEventListener("click", () => {

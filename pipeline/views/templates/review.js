@@ -16,7 +16,18 @@ const proposed = (row) => genresIn("after", row);
 const inFile = (row) => genresIn(textOf("status", row) === "would_tag" ? "before" : "after", row);
 // The walk did not take it for a file of the library, such as a link that leads out of it.
 const canChoose = (row) => textOf("stage", row) !== "walk";
+const isToReview = (row) => canChoose(row) && !choices.has(row);
+const mostToReview = columns.stage.numbers.filter((_, row) => canChoose(row)).length;
+// Rows whose proposal is what their confidence is of.
+const isGiven = Array.from({ length: data.rows }, (_, row) => {
+  const tone = data.tones[textOf("status", row)];
+  const genres = proposed(row);
+  if (data.confidence[row] < 0 || !genres.length || !canChoose(row)) return false;
+  return tone === "given" || (tone !== "asked" && genres.includes(decided(row)));
+});
 const isSame = (some, others) => some.join("\n") === others.join("\n");
+
+const tracks = (number) => `${count(number)} track${number === 1 ? "" : "s"}`;
 
 function uriOf(row) {
   const [folder, file] = [textOf("folder", row), textOf("file", row)];
@@ -69,10 +80,35 @@ function acceptAlbum(row) {
   );
   if (columns.album.numbers[row] < 0) return tell("This track has no album.");
   if (!album.length) return tell("Nothing is left to accept on this album.");
-  const tracks = `${count(album.length)} track${album.length === 1 ? "" : "s"}`;
   const changes = album.map((other) => [other, choiceOf(other, proposed(other))]);
-  decide(changes, `${textOf("album", row)}: accepted ${tracks}.`);
+  decide(changes, `${textOf("album", row)}: accepted ${tracks(album.length)}.`);
   nextOpen();
+}
+
+// Rows that are listed, have no choice yet, and whose genre is at least so sure.
+function sureRows() {
+  const least = 10 * Number(byId("least").value);
+  const rows = [];
+  for (const row of found) {
+    if (isGiven[row] && data.confidence[row] >= least && !choices.has(row)) rows.push(row);
+  }
+  return rows;
+}
+
+function acceptAll() {
+  const rows = sureRows();
+  const least = `${byId("least").value}\u00a0%`;
+  if (!rows.length) return tell(`No track that is listed has ${least} and no choice yet.`);
+  const changes = rows.map((row) => [row, choiceOf(row, proposed(row))]);
+  decide(changes, `Accepted ${tracks(rows.length)} of ${least} and above. Undo takes all back.`);
+  nextOpen();
+}
+
+// A genre that the page suggests in a row.
+function suggest(row, genre) {
+  if (!review.on) begin();
+  go(row);
+  choose(row, [genre]);
 }
 
 function clear(row) {
@@ -153,7 +189,10 @@ function save() {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   review.unsaved = false;
-  tell("Saved as corrections.json. Now run: genrebeam apply corrections.json");
+  tell(
+    "Saved: your browser put corrections.json into its folder for downloads, usually Downloads in " +
+      "your home. Now run: genrebeam apply",
+  );
 }
 
 function load(text) {
@@ -194,7 +233,11 @@ function mark(piece, row) {
   const choice = review.on ? choices.get(row) : undefined;
   const kind = choice?.kind ?? "";
   piece.classList.toggle("chosen", Boolean(kind));
-  fill(piece, { mark: kind, after: choice ? choice.genres.join(", ") : textOf("after", row) });
+  const genres = choice ? choice.genres : proposed(row);
+  fill(piece, { mark: kind, after: genres.join(", ") });
+  const dot = piece.querySelector(".after .dot");
+  dot.hidden = !genres.length;
+  paint(dot, genres[0]);
 }
 
 function refresh() {
@@ -206,6 +249,9 @@ function refresh() {
     `${count(corrected)} corrected, ${count(accepted)} accepted, of ${count(data.rows)}`;
   const some = choices.size ? ` (${count(choices.size)})` : "";
   byId("reviewing").textContent = review.on ? "End review" : `Review${some}`;
+  if (!review.on) return;
+  byId("accept-all").textContent = `Accept all ${count(sureRows().length)} above`;
+  byId("open-only").lastChild.textContent = count(mostToReview - choices.size);
 }
 
 function chooserOf(row) {
@@ -264,7 +310,7 @@ function go(row) {
   const piece = rowsShown()[at % ROWS_PER_PAGE];
   open(piece, row);
   piece.nextSibling.querySelector(".choose")?.scrollIntoView({ block: "nearest" });
-  piece.querySelector("button").focus();
+  opener(piece).focus();
 }
 
 function move(by) {
@@ -277,7 +323,7 @@ function nextOpen() {
   const at = found.indexOf(currentRow());
   for (let by = 1; by <= found.length; by += 1) {
     const row = found[(at + by + found.length) % found.length];
-    if (!choices.has(row) && canChoose(row)) return go(row);
+    if (isToReview(row)) return go(row);
   }
   tell("Every track that is listed has a choice.");
 }
@@ -327,20 +373,64 @@ document.addEventListener("keydown", (event) => {
   if (row !== null && found.length) KEYS[key](row);
 });
 
-byId("reviewing").hidden = false;
-byId("reviewing").addEventListener("click", () => {
-  review.on = !review.on;
-  byId("reviewing").setAttribute("aria-expanded", String(review.on));
-  byId("review").hidden = !review.on;
-  if (review.on && !byId("vocabulary").childElementCount) {
+const openOnly = document.createElement("button");
+openOnly.append("Not yet reviewed", document.createElement("span"));
+Object.assign(openOnly, { id: "open-only", type: "button", hidden: true });
+openOnly.setAttribute("aria-pressed", "false");
+openOnly.addEventListener("click", () => {
+  state.isOpen = !state.isOpen;
+  openOnly.setAttribute("aria-pressed", String(state.isOpen));
+  search();
+});
+byId("statuses").append(openOnly);
+
+function begin() {
+  review.on = true;
+  tellMode();
+  if (!byId("vocabulary").childElementCount) {
     byId("vocabulary").append(...data.vocabulary.map((genre) => new Option(genre)));
   }
   show();
   refresh();
-  if (!review.on || !found.length) return;
-  go(found[state.page * ROWS_PER_PAGE]);
-  tell("Press ? for the keys.");
-});
+}
+
+function end() {
+  review.on = false;
+  state.isOpen = false;
+  openOnly.setAttribute("aria-pressed", "false");
+  tellMode();
+  search();
+  refresh();
+}
+
+function tellMode() {
+  byId("reviewing").setAttribute("aria-expanded", String(review.on));
+  byId("review").hidden = openOnly.hidden = !review.on;
+}
+
+// Begin at the first row that is listed and has no choice.
+function beginAtFirst() {
+  begin();
+  if (!found.length) return;
+  review.current = null;
+  go(found[0]);
+  if (!isToReview(found[0])) nextOpen();
+  tell("Press ? for the keys, Space to play.");
+}
+
+byId("reviewing").hidden = false;
+byId("reviewing").addEventListener("click", () => (review.on ? end() : beginAtFirst()));
+for (const note of document.querySelectorAll("[data-asked]")) {
+  const button = note.querySelector("button");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    showStatus(note.dataset.asked);
+    beginAtFirst();
+    byId("tracks").scrollIntoView();
+  });
+}
+byId("accept-all").addEventListener("click", acceptAll);
+byId("least").addEventListener("change", refresh);
 byId("save").addEventListener("click", save);
 byId("undo").addEventListener("click", undo);
 byId("legend").addEventListener("click", () => byId("keys").showModal());

@@ -78,7 +78,9 @@ def page_of(tmp_path, monkeypatch):
 
 
 def _plots(page: str) -> dict:
-    return json.loads(re.search(r"^const plots = (.*);$", page, re.MULTILINE).group(1))
+    return json.loads(
+        re.search(r'<script id="data" type="application/json">(.*?)</script>', page)[1]
+    )
 
 
 def test_page_has_all_that_was_measured(page_of):
@@ -145,7 +147,7 @@ def test_names_from_tags_stay_text(page_of):
     text, elements, plots = page_of(bundle, names=[f"{EVIL}{i}\udcff\u2028" for i in range(12)])
     assert EVIL not in text
     assert elements.tags == harmless.tags
-    assert len(elements.scripts) == 2
+    assert len(elements.scripts) == 3
     assert "{{ 7 * 7 }}" in text
     assert "49" not in plots["confusion"]["layout"]["xaxis"]["ticktext"]
     shown = json.dumps(plots["map"]["data"] + plots["roc"]["data"])

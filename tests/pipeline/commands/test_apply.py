@@ -1,5 +1,6 @@
 """``apply`` as a person calls it: what it writes, what it leaves alone, and what lasts."""
 
+import io
 import json
 import os
 import shutil
@@ -97,6 +98,65 @@ def test_writes_what_was_chosen_with_journal_rows_and_page(library, reports, tag
     assert "Genres that a person chose" in (run / "report.html").read_text()
     assert main(["undo", str(reports)]) == 0
     assert genres_of(library / "a.flac") == before
+
+
+@pytest.fixture
+def downloads(tmp_path, monkeypatch):
+    """A folder for downloads, and a person at a terminal who answers."""
+    folder = tmp_path / "Downloads"
+    folder.mkdir()
+    monkeypatch.setattr("platformdirs.user_downloads_dir", lambda: str(folder))
+
+    def answer(text):
+        screen = io.StringIO(text)
+        screen.isatty = lambda: True
+        monkeypatch.setattr("sys.stdin", screen)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+
+    return folder, answer
+
+
+def test_without_a_path_the_newest_download_is_applied_after_asking(
+    library, tag, save, downloads, capsys
+):
+    folder, answer = downloads
+    tag()
+    for number, (name, genre) in enumerate(
+        [
+            ("corrections.json", "Ska"),
+            ("corrections (1).json", "Punk"),
+            ("corrections (2).json", ""),
+        ]
+    ):
+        path = folder / name
+        if genre:
+            shutil.move(save({"a.flac": [genre]}), path)
+        else:
+            path.write_text("cut off")  # newer, but none of ours
+        os.utime(path, (number, number))
+    before = genres_of(library / "a.flac")
+    answer("\n")
+    assert main(["apply"]) == 0
+    told = capsys.readouterr().err
+    assert f"{folder}/corrections (1).json, saved 1970-01-01" in told
+    assert "1 choice for the report" in told
+    assert told.endswith("Apply them? [y/N] genrebeam: nothing was written\n")
+    assert genres_of(library / "a.flac") == before
+    answer("y\n")
+    assert main(["apply"]) == 0
+    assert genres_of(library / "a.flac") == ["Punk"]
+
+
+def test_without_a_path_nobody_is_asked_in_a_script(tag, save, downloads, capsys):
+    folder, _ = downloads
+    tag()
+    assert main(["apply"]) == 2
+    assert "has no corrections that a page has saved" in capsys.readouterr().err
+    shutil.move(save({"a.flac": ["Punk"]}), folder / "corrections.json")
+    assert main(["apply"]) == 2
+    assert f"name the file; the newest is {folder}/corrections.json" in capsys.readouterr().err
+    assert main(["apply", "--dry-run"]) == 0
+    assert "-> Punk" in capsys.readouterr().out
 
 
 def test_history_says_that_a_person_chose(library, reports, tag, save, capsys):

@@ -30,7 +30,7 @@ def test_the_terminal_shows_file_vote_and_course():
     inspection = inspection_of(tags=FileTags("Title", "Artist", None, ("Folk",)))
     shown = printed(inspection)
     best, likeliest = GENRES[inspection.ranking[0]], inspection.mean.confidence
-    for text in ("Title", "Artist", "Folk", "0:30", f"{best}, {100 * likeliest:.0f} %"):
+    for text in ("Title", "Artist", "Folk", "0:30", f"{best} {100 * likeliest:.0f} %"):
         assert text in shown
     course = shown[shown.index("each segment") :]
     assert all(genre in course for genre in GENRES)
@@ -159,7 +159,7 @@ def test_a_song_is_shown_in_families_and_in_the_networks_own_words(shared_data, 
     assert said[0] == ("yamnet", "Music")
     assert next(one for one in said if one[0] == "musicnn_msd")[1] == "rock"
     page = (tmp_path / "Jonathan Coulton - Code Monkey.inspect.html").read_text(encoding="utf-8")
-    assert "In the networks" in page
+    assert "Labels of the pretrained networks" in page
     assert "<b>rock</b>" in page or "<b>Rock music</b>" in page
 
 
@@ -184,4 +184,5 @@ def test_a_bundle_without_ears_is_found_by_its_name_and_has_no_words(write_tone,
     assert figures["words"] == []
     assert figures["family"] is figures["style"] is figures["not_music"] is None
     assert set(figures["votes"]) == set(figures["segments"][0]["probabilities"])
-    assert "the networks" not in (tmp_path / "a.inspect.html").read_text(encoding="utf-8")
+    page = (tmp_path / "a.inspect.html").read_text(encoding="utf-8")
+    assert "Labels of the pretrained networks" not in page

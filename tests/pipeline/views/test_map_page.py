@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from genrebeam.model.colours import COLOURS, GREY
+from genrebeam.model.colours import FAMILY_COLOURS, GREY
 from genrebeam.pipeline.by_ear.map import NO_GENRE, LibraryMap
 from genrebeam.pipeline.by_ear.playlist import Entry, m3u8
 from genrebeam.pipeline.views.map_page import write_map_page
@@ -81,15 +81,17 @@ def test_every_track_is_in_the_data(tmp_path):
     assert families == ["Jazz", "Rock", "Jazz"]
 
 
-def test_the_largest_families_have_colours_and_the_others_are_grey(tmp_path):
-    songs = [song(f"/m/{n}-{i}.mp3", f"Genre {n:02}") for n in range(12) for i in range(20 - n)]
+def test_a_family_has_its_colour_and_other_genres_those_that_are_left(tmp_path):
+    songs = [song(f"/m/{n}-{i}.mp3", f"Genre {n:02}") for n in range(18) for i in range(20 - n)]
+    songs += [song(f"/m/rock {i}.mp3", "Rock") for i in range(30)]
     write_map([*songs, *(song(f"/m/{i}.mp3", NO_GENRE) for i in range(50))], tmp_path / "map.html")
     groups = data_of(tmp_path / "map.html")["groups"]
     assert (groups[0]["name"], groups[0]["colour"]) == (NO_GENRE, GREY)
-    assert [group["tracks"] for group in groups] == [50, *range(20, 8, -1)]
-    coloured = [group["colour"] for group in groups[1:10]]
-    assert sorted(coloured) == sorted(set(COLOURS) - {GREY})
-    assert {group["colour"] for group in groups[10:]} == {GREY}
+    assert (groups[1]["name"], groups[1]["colour"]) == ("Rock", FAMILY_COLOURS["Rock"])
+    assert [group["tracks"] for group in groups] == [50, 30, *range(20, 2, -1)]
+    coloured = [group["colour"] for group in groups[1:18]]
+    assert sorted(coloured) == sorted(FAMILY_COLOURS.values())
+    assert {group["colour"] for group in groups[18:]} == {GREY}
 
 
 @pytest.mark.parametrize(

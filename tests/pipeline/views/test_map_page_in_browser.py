@@ -278,5 +278,5 @@ def test_no_other_script_runs_even_if_it_got_into_the_page(browser, address, tmp
 
 def test_without_scripts_the_page_says_so(opened):
     page = opened(java_script_enabled=False)
-    assert page.inner_text("h1") == "60 tracks by ear"
+    assert page.inner_text("h1") == "Map of 60 tracks"
     assert page.is_visible("noscript p")

@@ -141,9 +141,83 @@ def test_a_choice_is_shown_and_can_be_cleared(reviewed):
         "Rock",
     )
     page.click("#reviewing")
-    press(page, "x")
+    assert focused(page) == "Song 58"  # the first that has no choice
+    press(page, "k", "x")
     assert piece.locator(".mark").inner_text() == ""
     assert page.inner_text("#chosen") == "0 corrected, 0 accepted, of 64"
+
+
+def test_all_that_are_sure_are_accepted_at_once_and_undone_at_once(reviewed):
+    page = reviewed()
+    assert page.inner_text("#accept-all") == "Accept all 13 above"
+    page.select_option("#least", "95")
+    assert page.inner_text("#accept-all") == "Accept all 8 above"
+    page.fill("#search", "Song")  # of those that are listed
+    assert page.inner_text("#accept-all") == "Accept all 5 above"
+    page.click("#accept-all")
+    assert said(page) == "Accepted 5 tracks of 95\u00a0% and above. Undo takes all back."
+    assert page.inner_text("#chosen") == "0 corrected, 5 accepted, of 64"
+    assert page.inner_text("#accept-all") == "Accept all 0 above"
+    page.click("#undo")
+    assert page.inner_text("#chosen") == "0 corrected, 0 accepted, of 64"
+
+
+def test_what_is_not_reviewed_yet_can_be_shown_alone(reviewed):
+    page = reviewed()
+    press(page, "a", "a")
+    page.click("#open-only")
+    assert page.inner_text("#found") == "62 of 64 tracks"
+    assert titles(page)[0] == "Song 57"
+    page.click("[data-genre=Rock]")
+    assert page.inner_text("#found") == "19 of 64 tracks"
+    page.click("#reviewing")
+    assert not page.is_visible("#open-only")
+    assert page.inner_text("#found") == "20 of 64 tracks"
+
+
+def test_a_review_that_goes_on_opens_at_the_first_open_track(reviewed):
+    page = reviewed()
+    press(page, *("a" for _ in range(26)))
+    page.reload()
+    page.click("#reviewing")
+    assert focused(page) == "Song 33"
+    assert page.inner_text("#shown") == "26 to 50 of 64"
+
+
+def test_what_a_person_is_asked_is_chosen_with_one_click(opened, tmp_path):
+    families = {
+        "family": "Rock",
+        "family_confidence": 0.5,
+        "probabilities": [("Punk", 0.3), ("Rock", 0.2), ("Jazz", 0.4), ("Pop", 0.1)],
+    }
+    some = [
+        row(f"/m/{name}.mp3", "unsure", genres_after=[], confidence=0.5, title=name, **families)
+        for name in ("one", "two")
+    ]
+    write_page([make_run(tmp_path / "home", [*some, row()])], str(tmp_path / "page.html"))
+    page = opened((tmp_path / "page.html").as_uri())
+    page.click("[data-asked] button")
+    assert titles(page) == ["one", "two"]
+    assert page.get_attribute("[data-status=unsure]", "aria-pressed") == "true"
+    press(page, "a")
+    assert said(page) == "There is no genre to accept: choose one."
+    assert page.inner_text("#accept-all") == "Accept all 0 above"
+    chips = line(page, "one").locator(".best button")
+    assert [" ".join(text.split()) for text in chips.all_inner_texts()] == ["Rock 50", "Jazz 40"]
+    chips.nth(1).click()
+    assert line(page, "one").locator(".after").inner_text() == "Jazz"
+    assert focused(page) == "two"
+    page.click("#reviewing")
+    line(page, "two").locator(".best button").first.click()  # begins a review again
+    assert page.inner_text("#chosen") == "2 corrected, 0 accepted, of 3"
+
+
+def test_saving_says_where_the_file_is(reviewed, tmp_path):
+    page = reviewed()
+    press(page, "a")
+    saved(page, tmp_path)
+    assert "corrections.json into its folder for downloads" in said(page)
+    assert said(page).endswith("Now run: genrebeam apply")
 
 
 def test_what_cannot_be_written_is_not_taken(reviewed):

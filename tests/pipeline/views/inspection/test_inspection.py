@@ -11,6 +11,8 @@ import pytest
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
 from genrebeam.model.pretrained.ears import EARS
 from genrebeam.model.pretrained.subjects import SUBJECTS, by_subject, subject_of
+from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.runs.run import runs_of
 from genrebeam.pipeline.views.inspection.inspection import inspect
 from genrebeam.pipeline.views.inspection.words import levels, verdicts
 from genrebeam.transforms.audio import pool
@@ -18,7 +20,9 @@ from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.audio.hear import result_of
 from genrebeam.transforms.genre.classify import Classifier
 from genrebeam.transforms.genre.vote import VotePolicy, decide
-from genrebeam.transforms.records import FileTags, Prediction, Track, TrackError
+from genrebeam.transforms.records import FileTags, Prediction, Track, TrackError, dropped
+from genrebeam.transforms.reports.read import latest_rows
+from genrebeam.transforms.tags.tag import TagPolicy, kept, tag
 from tests.conftest import GENRES
 from tests.inspections import EVIL, in_families, inspection_of
 from tests.pipeline.commands.test_inspect import printed
@@ -96,10 +100,11 @@ def test_every_word_of_every_ear_is_about_something():
 
 def test_families_are_voted_on_and_styles_are_told():
     inspection = in_families()
-    assert levels(inspection) == "Rock 95 %: Punk 55 %, plain Rock 20 %, Metal 20 %"
+    said = "family Rock 95 %; style Punk 55 %, plain Rock 20 %, Metal 20 %"
+    assert levels(inspection, inspection.mean) == said
     told = {rule: text for rule, text, _ in verdicts(inspection)}
-    assert told["By overall probability"] == "Punk, 55 %"
-    assert told["By majority vote"] == "Punk, 4 of 5 segments"
+    assert told["genrebeam tag would write"] == "Punk"
+    assert told["All 5 segments"] == f"{said}. Most votes: Rock, 4 of 5."
     figures = json.loads(json.dumps(inspection.figures()))
     assert figures["family"] == {"genre": "Rock", "confidence": 0.95}
     assert figures["style"] == {"genre": "Punk", "confidence": 0.55}
@@ -111,6 +116,48 @@ def test_families_are_voted_on_and_styles_are_told():
         "instruments     Banjo 30 %",
     ):
         assert row in shown, shown
+
+
+def test_what_tag_would_write_is_told_with_its_reason():
+    inspection = in_families()
+    decision = inspection.outcome.decision
+    assert decision is not None
+
+    def told(outcome):
+        found = verdicts(dataclasses.replace(inspection, outcome=outcome))
+        return [text for _, text, _ in found[:2]]
+
+    track = dataclasses.replace(decision.track, tags=FileTags(genres=("Folk",)))
+    what, why = told(dataclasses.replace(kept(track), decision=decision))
+    assert what == "nothing"
+    assert why.startswith("Has a genre already. These segments: family Rock 95 %; style Punk")
+    assert why.endswith("With --existing replace it would write Punk.")
+    refused = dataclasses.replace(decision, genres=(), reason="Punk at 0.55 is below 0.60")
+    what, why = told(tag(refused, TagPolicy(dry_run=True), print))
+    assert what == "nothing"
+    assert why.startswith("Punk at 0.55 is below 0.60. ")
+    assert told(dropped(track, "decode", TrackError("a.mp3", "broken"))) == ["nothing", "Broken."]
+
+
+def test_segments_that_tag_takes_and_that_differ_from_the_rest_are_said_to():
+    inspection = in_families()
+    decision = dataclasses.replace(inspection.mean, family=("Jazz", 0.9), genres=("Jazz",))
+    outcome = tag(decision, TagPolicy(dry_run=True), print)
+    found = verdicts(dataclasses.replace(inspection, outcome=outcome))
+    assert "differ from the rest" in found[-1][1]
+    assert "differ from the rest" not in verdicts(inspection)[-1][1]
+
+
+def test_inspect_says_what_tag_writes(tiny_bundle, tmp_path, write_tone, capsys):
+    song = str(write_tone("a.flac", seconds=40))
+    said = inspect(song, tiny_bundle).outcome
+    report = str(tmp_path / "report")
+    assert main(["tag", song, "--bundle", tiny_bundle.path, "--report", report, "--quiet"]) == 0
+    (run,) = runs_of(report)
+    (row,) = latest_rows(run.tracks, ["genres_after", "confidence", "reason"]).to_pylist()
+    assert row["genres_after"] == list(said.genres_after)
+    assert row["confidence"] == pytest.approx(said.decision.confidence, abs=1e-5)
+    assert row["reason"] == said.reason
 
 
 def test_spans_of_ears_are_six_seconds():

@@ -1,0 +1,1 @@
+"""What all web pages have in common: their frame, colours, policy, and first script."""
