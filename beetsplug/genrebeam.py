@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
     from beets.library import Album, Item, Library
 
-    from genrebeam.pipeline.listening import Listener
+    from genrebeam.pipeline.inference.session import Listener
     from genrebeam.transforms.tags.tag import TagPolicy
 
 # Genres of an item by its id.
@@ -129,7 +129,7 @@ class GenreBeamPlugin(BeetsPlugin):
         """
         if self._listener is None:
             with _root_logger_silenced():
-                from genrebeam.pipeline.listening import Listener
+                from genrebeam.pipeline.inference.session import Listener
             from genrebeam.transforms.genre.vote import VotePolicy
 
             try:

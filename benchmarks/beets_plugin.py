@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.process_tree import Cost, cost_of  # noqa: E402
-from genrebeam.transforms.library.formats import FORMATS, format_of  # noqa: E402
+from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 
 
 def copy_music(folder: Path, count: int, target: Path) -> None:

@@ -43,7 +43,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.kill_nine import Library, undo_all_runs  # noqa: E402
-from genrebeam.transforms.library.formats import FORMATS  # noqa: E402
+from genrebeam.transforms.formats import FORMATS  # noqa: E402
 from tests.conftest import files_of, read_rows  # noqa: E402
 from tests.engines import free_ports, told  # noqa: E402
 

@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.process_tree import cost_of  # noqa: E402
-from genrebeam.transforms.library.formats import FORMATS, format_of  # noqa: E402
+from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
 
 

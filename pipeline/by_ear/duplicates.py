@@ -2,7 +2,7 @@
 
 Three steps: tracks that are about equally long and whose embeddings are near each other could
 be one recording; those are listened to, two excerpts of each (see
-``transforms/audio/recording.py``); what moves as one is the same recording. Embeddings alone
+``pipeline/by_ear/recording.py``); what moves as one is the same recording. Embeddings alone
 cannot tell: copies of few kbit/s are further apart than some tracks of one album.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from genrebeam.pipeline.by_ear.heard import Heard, is_there
+from genrebeam.pipeline.by_ear.recording import hear_excerpts, likeness
 from genrebeam.transforms.audio.hear import TIMEOUT_S, result_of
-from genrebeam.transforms.audio.recording import hear_excerpts, likeness
-from genrebeam.transforms.library.formats import LOSSLESS
+from genrebeam.transforms.formats import LOSSLESS
 from genrebeam.transforms.records import reason_of
 from genrebeam.transforms.storage import path_of
 

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
-from genrebeam.transforms.library.fingerprint import fingerprint
-from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.fingerprint import fingerprint
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.records import Status, Trait, printable
 from genrebeam.transforms.reports.read import latest_rows, parts_of
 from genrebeam.transforms.storage import path_of, storage_of

@@ -14,7 +14,7 @@ from genrebeam.pipeline.by_ear.heard import Heard, how_to_hear, is_there
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.transforms.audio.hear import TIMEOUT_S, hear_what_sounds, result_of
-from genrebeam.transforms.library.formats import FORMATS, format_of
+from genrebeam.transforms.formats import FORMATS, format_of
 from genrebeam.transforms.storage import absolute
 
 

@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 
 def _checked_track(track: str) -> str:
-    from genrebeam.transforms.library.formats import FORMATS, format_of
+    from genrebeam.transforms.formats import FORMATS, format_of
 
     if "://" in track:
         raise UsageError(f"{track}: only local files can be inspected")

@@ -16,11 +16,11 @@ from genrebeam.model.bundle import Bundle
 from genrebeam.transforms.audio.hear import features_of
 from genrebeam.transforms.audio.pool import default_processes
 from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.genre.classify import begin_loading, end_loading, failed
 from genrebeam.transforms.genre.ptransforms import BATCH_TRACKS, GenreModelHandler
 from genrebeam.transforms.genre.vote import VotePolicy, decide
 from genrebeam.transforms.in_flight import never
-from genrebeam.transforms.library.formats import format_of
 from genrebeam.transforms.records import (
     Decision,
     Features,

@@ -15,8 +15,8 @@ from genrebeam.model.extras import require
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
-from genrebeam.transforms.library.formats import FORMATS
 
 if TYPE_CHECKING:
     from genrebeam.model.bundle import Bundle
@@ -233,7 +233,7 @@ def bundle_named(name: str | None) -> Bundle:
 
 
 def _checked_library(library: str, formats: Sequence[str]) -> str:
-    from genrebeam.transforms.library.formats import format_of
+    from genrebeam.transforms.formats import format_of
 
     library = _absolute(library)
     if "://" in library:

@@ -16,7 +16,7 @@ from genrebeam.pipeline.options.option import (
     names,
     option,
 )
-from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.records import (
     CATCH_ALL,
     CONSISTENT,

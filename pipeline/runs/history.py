@@ -1,7 +1,7 @@
 """History: every genre that a file has had, when, and from which model.
 
 A file is followed through all runs by its paths and its fingerprint (see
-``transforms/library/fingerprint.py``), so a file that was moved keeps its history.
+``transforms/fingerprint.py``), so a file that was moved keeps its history.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from genrebeam.pipeline.runs.changes import began
 from genrebeam.pipeline.runs.run import Run, runs_of
-from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import Status, TrackError, Trait, printable
 from genrebeam.transforms.reports.pieces import last_of_each
 from genrebeam.transforms.reports.read import read_parts

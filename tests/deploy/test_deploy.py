@@ -20,7 +20,7 @@ from genrebeam.pipeline.options.config import commands_of, options_of
 from genrebeam.pipeline.options.option import add_options
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.runs.run import runs_of, start_run
-from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.formats import FORMATS
 from tests import REPOSITORY
 from tests.conftest import tone, write_audio
 from tests.storages import google

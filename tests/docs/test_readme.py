@@ -18,8 +18,8 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.recipes import RECIPES, Recipe
 from genrebeam.pipeline.cli import build_parser, main
 from genrebeam.pipeline.options.config import commands_of, parse
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.genre.taxonomy import load_taxonomy
-from genrebeam.transforms.library.formats import FORMATS
 from genrebeam.transforms.records import CATCH_ALL
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio

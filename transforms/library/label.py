@@ -19,7 +19,7 @@ from genrebeam.model.data.gtzan import GTZAN_GENRES, GTZAN_NAME, gtzan_list_file
 from genrebeam.model.data.homburg import HOMBURG_GENRES
 from genrebeam.model.data.training_set import DatasetError
 from genrebeam.model.genres import key_of, spell
-from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.records import CATCH_ALL, NoTagField, Track, printable, with_tags
 from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
 from genrebeam.transforms.storage import storage_of

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genrebeam.transforms.library.fingerprint import fingerprint
-from genrebeam.transforms.library.formats import format_of
+from genrebeam.transforms.fingerprint import fingerprint
+from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.records import (
     AudioFacts,
     FileTags,

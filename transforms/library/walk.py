@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from genrebeam.transforms.formats import FORMATS, format_of
 from genrebeam.transforms.library.exclude import Exclude, is_no_music
-from genrebeam.transforms.library.formats import FORMATS, format_of
 from genrebeam.transforms.records import Outcome, Stage, Status, Track, TrackError, dropped
 from genrebeam.transforms.storage import Found, storage_of
 from genrebeam.transforms.storage.local import clean_abandoned, is_temporary

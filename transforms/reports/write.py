@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genrebeam.model.bundle import Bundle
-from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import (
     Decision,
     Outcome,

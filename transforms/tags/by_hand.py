@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from genrebeam.transforms.library.fingerprint import fingerprint
-from genrebeam.transforms.library.formats import format_of
+from genrebeam.transforms.fingerprint import fingerprint
+from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.records import (
     Outcome,
     Stage,

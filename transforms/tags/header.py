@@ -13,7 +13,7 @@ import mutagen
 
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.pool_worker import Limits, OverLimit
-from genrebeam.transforms.library.formats import format_of as extension_of
+from genrebeam.transforms.formats import format_of as extension_of
 from genrebeam.transforms.records import (
     AudioFacts,
     FileTags,

@@ -215,7 +215,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         If the file cannot be read.
     """
     from genrebeam.transforms.audio import pool
-    from genrebeam.transforms.library.formats import format_of
+    from genrebeam.transforms.formats import format_of
     from genrebeam.transforms.tags.header import read_header_if_any
 
     started = time.perf_counter()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from genrebeam.pipeline.runs.run import Run, start_run
-from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.reports.write import write_part
 
 _WHEN = datetime.datetime(2026, 11, 20, tzinfo=datetime.UTC)

@@ -16,7 +16,7 @@ from genrebeam.pipeline.by_ear.duplicates import (
     those_there,
 )
 from genrebeam.pipeline.by_ear.heard import heard_tracks
-from genrebeam.transforms.audio.recording import Excerpts
+from genrebeam.pipeline.by_ear.recording import Excerpts
 from tests.conftest import write_audio
 from tests.pipeline.by_ear import track, write_run
 

@@ -142,7 +142,7 @@ def test_a_run_that_noted_no_embeddings_is_not_searched_for_any(tmp_path):
 
 def test_a_track_is_found_by_its_name_or_by_what_is_in_it(tmp_path, write_tone):
     path = write_tone("m/a.flac", seconds=3)
-    from genrebeam.transforms.library.fingerprint import fingerprint
+    from genrebeam.transforms.fingerprint import fingerprint
 
     rows = [track(str(path), [1, 0], fingerprint=fingerprint(str(path))), track("/m/b", [0, 1])]
     write_run(tmp_path / "reports", *rows)

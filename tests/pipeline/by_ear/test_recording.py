@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from genrebeam.pipeline.by_ear.recording import SAMPLE_RATE_HZ, NoSound, hear_excerpts, likeness
 from genrebeam.transforms.audio.decode import DecodeError, open_audio
-from genrebeam.transforms.audio.recording import SAMPLE_RATE_HZ, NoSound, hear_excerpts, likeness
 from tests.conftest import write_audio
 
 RATE = 22050

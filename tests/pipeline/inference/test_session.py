@@ -7,7 +7,7 @@ import pytest
 
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.listening import Listener
+from genrebeam.pipeline.inference.session import Listener
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.genre.vote import VotePolicy
 from genrebeam.transforms.records import Decision, Outcome

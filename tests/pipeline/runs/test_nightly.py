@@ -13,7 +13,7 @@ import pytest
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.lock import locked
-from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
 from genrebeam.transforms.records import Track
 from genrebeam.transforms.tags.header import read_headers

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from genrebeam.transforms.library.fingerprint import fingerprint
+from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrebeam.transforms.library.formats import FORMATS, format_of
+from genrebeam.transforms.formats import FORMATS, format_of
 from genrebeam.transforms.library.walk import walk
 from genrebeam.transforms.records import Outcome, Track
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from genrebeam.transforms.library.formats import FORMATS
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.library.walk import walk
 from genrebeam.transforms.records import NoTagField, Track, with_tags
 from genrebeam.transforms.tags.header import read_header
