@@ -363,6 +363,9 @@ def submit_each(
         A list of (bool, Any): whether a call was successful, and its result or its error.
     """
     task = _Task(function, list(calls), limits, timeout_s, each=True)
+    if is_here():
+        task.future.set_result([pool_worker.answer(function, given) for given in calls])
+        return task.future
     return _submit(task, processes, first=True)
 
 

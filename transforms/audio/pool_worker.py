@@ -41,6 +41,9 @@ class Limits:
     memory_bytes: int | None = None
 
 
+_NO_LIMITS = Limits()
+
+
 class OverLimit(Exception):
     """A task that took more than it may; the message says what, without a subject."""
 
@@ -69,14 +72,15 @@ def _answers(message: bytes) -> bytes:
         function, calls, limits = pickle.loads(message)
     except Exception as error:
         return pickle.dumps([(False, _as_text(error))])
-    answers = [_answer(function, arguments, limits) for arguments in calls]
+    answers = [answer(function, arguments, limits) for arguments in calls]
     try:
         return pickle.dumps(answers, pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # something that no other process can be told
         return pickle.dumps([(False, _as_text(error))] * len(calls))
 
 
-def _answer(function: Callable[..., Any], arguments: tuple, limits: Limits) -> Answer:
+def answer(function: Callable[..., Any], arguments: tuple, limits: Limits = _NO_LIMITS) -> Answer:
+    """What became of a call."""
     try:
         with _within(limits):
             return True, function(*arguments)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from genrebeam.transforms.records import TagWriteError
+from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.tags.edges import find
 from genrebeam.transforms.tags.mp4_boxes import Boxes
 
@@ -63,7 +64,7 @@ def check_same_sound(old: str, new: str, path: str) -> None:
     TagWriteError
         If the sound is another, or if it cannot be proved to be the same.
     """
-    with open(old, "rb") as before, open(new, "rb") as after:
+    with open_regular(old) as before, open_regular(new) as after:
         same = _same_bytes(before, after)
     if same is False or not _same_packets(old, new, all_of_them=same is None):
         raise TagWriteError(path, "the sound would not be the same")
@@ -236,7 +237,7 @@ def _packets(path: str, all_of_them: bool) -> Iterator[Any]:
     import av
 
     with (
-        open(path, "rb") as file,
+        open_regular(path) as file,
         av.open(file, mode="r", metadata_errors="ignore") as container,
     ):
         if not container.streams.audio:
