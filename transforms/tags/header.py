@@ -26,6 +26,7 @@ from genrebeam.transforms.records import (
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.edges import DAMAGE, Tag, Window, foreign, set_aside
 from genrebeam.transforms.tags.formats import KINDS, Bare, format_of
+from genrebeam.transforms.tags.formats.chunks import say_lengths, unsaid_lengths
 from genrebeam.transforms.tags.formats.format import (
     CONFIDENCE,
     MODEL,
@@ -231,6 +232,8 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str,
             raise TagReadError(path, "empty file")
         edges = foreign(stream)
         own: Any = Window(stream, edges.start, edges.end) if edges.tags else stream
+        if sizes := unsaid_lengths(own):
+            own = Window(stream, edges.start, edges.end, sizes)
         own.seek(0)
         obstacle = why_untaggable(own, extension_of(path))
         if obstacle:
@@ -333,6 +336,7 @@ def _write_fields(
 ) -> None:
     try:
         with set_aside(copy, genres, form.separator) as edges:
+            say_lengths(copy)
             file, format, _ = _open(copy, edges.tags)
             format.adopt(file, edges.tags)
             others = format.others(file)
