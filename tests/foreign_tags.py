@@ -14,14 +14,13 @@ GENRE, NUMBER = "Folk", 80
 _ID3V1 = b"TAG" + b"Title".ljust(124, b"\0") + bytes([NUMBER])
 
 
-def _ape(folder: Path, *, at_end: bool = True) -> bytes:
+def _ape(folder: Path) -> bytes:
     path = folder / "ape"
     tags = APEv2()
     tags["Genre"], tags["REPLAYGAIN_TRACK_GAIN"] = GENRE, "-7.9 dB"
     path.write_bytes(b"")
     tags.save(path)
-    data = path.read_bytes()
-    return data if at_end else data[:-32]
+    return path.read_bytes()
 
 
 def _id3v2(version: int = 3) -> bytes:
@@ -53,7 +52,7 @@ AROUND: dict[str, Callable[[bytes, Path], bytes]] = {
     "APEv2 and ID3v1 behind": lambda data, folder: data + _ape(folder) + _ID3V1,
     "ID3v2.4 with a footer behind": lambda data, _: data + _footed(),
     "ID3v2 before and ID3v1 behind": lambda data, _: _id3v2() + data + _ID3V1,
-    "APEv2 before": lambda data, folder: _ape(folder, at_end=False) + data,
+    "APEv2 before": lambda data, folder: _ape(folder) + data,
     "Lyrics3 and ID3v1 behind": lambda data, _: (
         data + b"LYRICSBEGININD0000200" + b"000021" + b"LYRICS200" + _ID3V1
     ),

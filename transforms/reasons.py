@@ -138,6 +138,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         r"its (sound|index of fragments) (is within|would be|cannot be).*",
         rf"\g<0>; {_ANEW}",
     ),
+    (
+        _WRITE,
+        r"^(the only tag that it has .*)",
+        r"\1; m4a has room (ffmpeg -i OLD -c copy NEW.m4a)",
+    ),
     (_WRITE, r"would change more than tags", f"a tag would move all of its bytes; {_ANEW}"),
     (
         _WRITE,

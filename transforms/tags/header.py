@@ -180,7 +180,8 @@ def _read_header(path: str, form: TagForm) -> Header:
         bitrate_bps=_positive(getattr(info, "bitrate", None)),
     )
     if file.tags is None:
-        return FileTags(shadow=_checked(path, second)), audio
+        shadow = _checked(path, second)
+        return FileTags(shadow=shadow, foreign_only=isinstance(format, Bare)), audio
     title, artist, album, album_artist = (_first_text(file.tags, key) for key in format.text)
     custom = {name: format.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
     tags = FileTags(
@@ -354,6 +355,8 @@ def _write_fields(
     if not agrees(second, genres):
         raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
     if isinstance(format, Bare):
+        if not second:
+            raise TagWriteError(path, "the only tag that it has knows no number for this genre")
         return
     if written.tags is None:
         raise TagWriteError(path, "too damaged to be tagged: the tag would not be found again")

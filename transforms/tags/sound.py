@@ -29,7 +29,7 @@ _FLAC_TAGS = (1, 4, 6)
 _RIFF_TAGS = (b"ID3 ", b"id3 ")
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 # Raw streams have no index; FFmpeg only guesses where a moment is.
-_NO_INDEX = ("mp3", "aac", "ac3")
+_NO_INDEX = ("mp3", "aac", "ac3", "flac")
 
 
 @dataclass
@@ -244,7 +244,8 @@ def _packets(path: str, places: list[int] | None, *, choose: bool = False) -> It
 
     with (
         open(path, "rb") as file,
-        av.open(file, mode="r", metadata_errors="ignore") as container,
+        # Not by its name, which need not be text and may look like an address.
+        av.open(f"/dev/fd/{file.fileno()}", mode="r", metadata_errors="ignore") as container,
     ):
         if not container.streams.audio:
             return
@@ -257,7 +258,11 @@ def _packets(path: str, places: list[int] | None, *, choose: bool = False) -> It
         if places is None:
             yield from map(_digest, packets)
             return
-        yield from map(_digest, itertools.islice(packets, _PACKETS))
+        first = list(map(_digest, itertools.islice(packets, _PACKETS)))
+        if container.format.name == "flac" and len(first) < _PACKETS:
+            # It has no sizes: the last packet goes on to the end, whatever is there.
+            first = [digest for digest in first if digest[0]][:-1]
+        yield from first
         if choose and container.format.name not in _NO_INDEX and stream.duration:
             start = stream.start_time or 0
             places += [start + int(stream.duration * share) for share in _SHARES]

@@ -24,7 +24,7 @@ from genrebeam.transforms.records import (
     dropped,
 )
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, TagForm
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, RIFF_JOINT, TagForm
 from genrebeam.transforms.tags.header import agrees, read_header, write_fields
 from genrebeam.transforms.tags.rewrite import Journal, WritePolicy, rewrite
 
@@ -154,6 +154,9 @@ def write_genres(
 
 def has_genres(tags: FileTags, genres: Sequence[str]) -> bool:
     """Whether every tag of a file says these genres."""
+    if tags.foreign_only:
+        said = {*tags.shadow, *RIFF_JOINT.join(tags.shadow).split(RIFF_JOINT)}
+        return set(genres) <= said and agrees(tags.shadow, genres)
     return tags.genres == tuple(genres) and agrees(tags.shadow, genres)
 
 
@@ -258,6 +261,8 @@ def written(
         return dataclasses.replace(dropped(track, Stage.TAG, error), decision=outcome.decision)
     if policy.dry_run:
         return dataclasses.replace(outcome, status=Status.WOULD_TAG)
+    if track == outcome.track:  # the tags that it has have no room for more
+        return dataclasses.replace(outcome, status=Status.UNCHANGED)
     return dataclasses.replace(
         outcome, track=track, status=Status.TAGGED, write_seconds=time.perf_counter() - started
     )

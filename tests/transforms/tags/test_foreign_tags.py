@@ -12,6 +12,7 @@ from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3
 
 from benchmarks.fuzz_tags import sounds_of
+from genrebeam.transforms.records import TagReadError
 from genrebeam.transforms.tags.tag import TagPolicy, tag
 from genrebeam.transforms.tags.undo import read_journal, undo
 from tests.conftest import tone, write_audio
@@ -22,6 +23,14 @@ from tests.readers import READERS
 NEW = ("Jazz", "Škola")
 CASES = [(format, kind) for format in (*FORMATS, "aac", "dsf", "dff") for kind in AROUND]
 CASES += list(WITHIN)
+# What is before an MP4 shifts the places of its sound: its numbers are wrong already. Nobody has
+# been seen to put APEv2 before an mp3.
+REFUSED = {("m4a", kind) for kind in AROUND if "before" in kind} | {
+    *(("mp3", "APEv2 before"), ("tta", "APEv2 before"), ("tta", "two ID3v2 before"))
+}
+CASES = [case for case in CASES if case not in REFUSED]
+# Has no tags of its own, and here none that has room for these.
+WITHOUT_ROOM = {("aac", "ID3v1 behind"), ("aac", "Lyrics3 and ID3v1 behind")}
 
 
 def with_mutagen(path: Path) -> list[str]:
@@ -66,7 +75,7 @@ def bare(tmp_path_factory):
 def song(bare, tmp_path):
     def make(format: str, kind: str) -> Path:
         data = (bare / f"a.{format}").read_bytes()
-        if (format == "m4a" and kind in ("a track's", "the file's")) or (format, kind) in WITHIN:
+        if (format, kind) in WITHIN:
             if format == "m4a":  # its own user data is in the way
                 data = without_user_data(data)
             data = WITHIN[format, kind](data, tmp_path)
@@ -94,6 +103,8 @@ def test_a_genre_in_a_foreign_tag_is_kept_merged_and_replaced(song, format, kind
     before, sounds = path.read_bytes(), sounds_of(str(path))
     assert TagPolicy().existing_genres(listed(path)) == (GENRE,)
     for existing, genres in (("merge", (GENRE, "Jazz", "Škola")), ("replace", NEW)):
+        if (format, kind) in WITHOUT_ROOM and existing == "merge":
+            continue
         journal = []
         outcome = tag(decision(listed(path), *NEW), TagPolicy(existing), journal.append)
         assert (outcome.status, outcome.genres_after) == ("tagged", genres), outcome
@@ -101,10 +112,22 @@ def test_a_genre_in_a_foreign_tag_is_kept_merged_and_replaced(song, format, kind
             assert values <= set(genres), (existing, name)
         assert sounds_of(str(path)) == sounds
         again = tag(decision(listed(path), *NEW), TagPolicy(existing), journal.append)
-        assert again.status == "unchanged"
+        assert (again.status, len(journal)) == ("unchanged", 1)
         (entry,) = read_journal([json.dumps(journal[0])])
         assert undo(entry).status == "restored"
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("format", "kind"), sorted(REFUSED))
+def test_what_cannot_be_changed_safely_is_left_alone(song, format, kind):
+    path = song(format, kind)
+    before = path.read_bytes()
+    try:
+        outcome = tag(decision(listed(path), *NEW), TagPolicy("replace"), pytest.fail)
+    except TagReadError:
+        return
+    assert outcome.status == "failed"
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("kind", ["ID3v1 behind", "APEv2 and ID3v1 behind"])
