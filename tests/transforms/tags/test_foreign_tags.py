@@ -109,7 +109,8 @@ def test_a_genre_in_a_foreign_tag_is_kept_merged_and_replaced(song, format, kind
         outcome = tag(decision(listed(path), *NEW), TagPolicy(existing), journal.append)
         assert (outcome.status, outcome.genres_after) == ("tagged", genres), outcome
         for name, values in shown(path).items():
-            assert values <= set(genres), (existing, name)
+            # ExifTool leaves the null characters out that APEv2 has between values.
+            assert values <= {*genres, "".join(genres)}, (existing, name)
         assert sounds_of(str(path)) == sounds
         again = tag(decision(listed(path), *NEW), TagPolicy(existing), journal.append)
         assert (again.status, len(journal)) == ("unchanged", 1)
