@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def make_originals(folder: Path) -> list[Path]:
             tags["Title"], tags["Genre"] = "Für Elise", ["Folk", "Punk"]
         tags.save(path)
         made.append(path)
-    return made + _odd_others(folder)
+    return made + _odd_others(folder) + _foreign(folder) + _fragmented(folder) + _unsaid(folder)
 
 
 def _put_genre(path: Path) -> None:
@@ -170,13 +171,67 @@ def _odd_others(folder: Path) -> list[Path]:
     return [around, riff, large, index_first, trailer]
 
 
+def _foreign(folder: Path) -> list[Path]:
+    """Tags where a format has none of its own."""
+    from tests.foreign_tags import AROUND, WITHIN
+
+    made = []
+    for number, (kind, put) in enumerate(AROUND.items()):
+        for format in ("flac", "wv", "ogg", "wav", "mp3", "m4a")[number % 2 :: 2]:
+            path = folder / f"{kind}.{format}"
+            path.write_bytes(put((folder / f"bare.{format}").read_bytes(), folder))
+            made.append(path)
+    for (format, kind), put in WITHIN.items():
+        path = folder / f"{kind.replace('/', ' ')}.{format}"
+        path.write_bytes(put((folder / f"bare.{format}").read_bytes(), folder))
+        made.append(path)
+    return made
+
+
+def _fragmented(folder: Path) -> list[Path]:
+    """Sound in fragments, with numbers that count from the start of the file, of each, and both."""
+    made = []
+    for flags in ("", "+default_base_moof", "+global_sidx", "+separate_moof"):
+        path = folder / f"fragments{flags}.m4a"
+        options = {"movflags": f"frag_keyframe+empty_moov{flags}", "frag_duration": "500000"}
+        _remux(folder / "full.m4a", path, "mp4", options)
+        made.append(path)
+    return made
+
+
+def _unsaid(folder: Path) -> list[Path]:
+    """Headers that do not say how long the sound is, and a checksum."""
+    flac = folder / "unknown length.flac"
+    data = bytearray((folder / "full.flac").read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    flac.write_bytes(data)
+    made = [flac]
+    for name, size in (("pipe", 0xFFFFFFFF), ("sox", 0x7FFFF000), ("no size", 0)):
+        data = bytearray((folder / "bare.wav").read_bytes())
+        data[4:8] = data[40:44] = struct.pack("<I", size)
+        assert data[36:40] == b"data"
+        made.append(folder / f"{name}.wav")
+        made[-1].write_bytes(data)
+    frames = b"TCON\0\0\0\5\0\0\0Folk"
+    body = struct.pack(">IHII", 10, 0x8000, 0, zlib.crc32(frames)) + frames
+    path = folder / "checksum.mp3"
+    head = b"ID3\3\0\x40\0\0\0" + bytes([len(body)])
+    path.write_bytes(head + body + (folder / "bare.mp3").read_bytes())
+    return [*made, path]
+
+
 def _put_index_first(source: Path, target: Path) -> None:
     """As for the web: what comes before the sound says where in the file it is."""
+    _remux(source, target, "ipod", {"movflags": "faststart"})
+
+
+def _remux(source: Path, target: Path, kind: str, options: dict[str, str]) -> None:
     import av
 
     with (
         av.open(str(source)) as old,
-        av.open(str(target), "w", format="ipod", options={"movflags": "faststart"}) as new,
+        av.open(str(target), "w", format=kind, options=options) as new,
     ):
         sound = old.streams.audio[0]
         stream = new.add_stream_from_template(sound)

@@ -1,5 +1,6 @@
 """Music files for the tests of tags: filled, listed, and built byte by byte."""
 
+import struct
 from pathlib import Path
 
 import mutagen
@@ -114,3 +115,27 @@ def id3_tag(version: int, *frames: tuple[bytes, bytes], padding: int = 0, flags:
     size = len(body) + padding
     sizes = bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127])
     return b"ID3" + bytes([version, 0, flags]) + sizes + body + bytes(padding)
+
+
+def dsf() -> bytes:
+    """A DSD file, which no encoder at hand makes: one block of idle pattern per channel."""
+    rate, n_channels, block = 2822400, 2, 4096
+    sound = b"\x69" * n_channels * block
+    body = b"fmt " + struct.pack(
+        "<QIIIIIIQII", 52, 1, 0, 2, n_channels, rate, 1, 8 * block, block, 0
+    )
+    body += b"data" + struct.pack("<Q", 12 + len(sound)) + sound
+    return b"DSD " + struct.pack("<QQQ", 28, 28 + len(body), 0) + body
+
+
+def dff() -> bytes:
+    """A DSDIFF file, likewise."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return name + struct.pack(">Q", len(data)) + data
+
+    channels = chunk(b"CHNL", struct.pack(">H", 2) + b"SLFTSRGT")
+    kind = chunk(b"CMPR", b"DSD \x0enot compressed\0")
+    sound = chunk(b"PROP", b"SND " + chunk(b"FS  ", struct.pack(">I", 2822400)) + channels + kind)
+    body = chunk(b"FVER", b"\1\5\0\0") + sound + chunk(b"DSD ", b"\x69" * 8192)
+    return chunk(b"FRM8", b"DSD " + body)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
-# What helps most damaged files.
+# What helps most damaged files: those that nobody can play.
 _AGAIN = "get it again or restore it from a backup"
+# What helps files that play, and whose parts contradict each other.
+_ANEW = "have it copied into a new file (ffmpeg -i OLD -c copy NEW)"
 _SAVE = "have a tag editor save it anew, then it can be tagged"
 
 # Errors by the step, class and message; the first that fits is said. Groups of the pattern and
@@ -62,7 +64,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         ),
         (
             "it is no {format} file, or its beginning is damaged; see what it is (with the command "
-            f"file) and rename it, or {_AGAIN}"
+            "file) and rename it, or convert it"
         ),
     ),
     (
@@ -71,14 +73,14 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
             r"said \d+ bytes, read|[Tt]runcated|unable to read full|No 'COMM'|^error$|not a valid "
             r"Vorbis"
         ),
-        f"cut off or damaged where its tags are; {_AGAIN}",
+        f"cut off or damaged where its tags are; if it plays, {_ANEW}",
     ),
     (
         _READ,
         r"ID3v2\.\d+ not supported|not synchsafe|invalid flags|APE",
         f"its tag is damaged; {_SAVE}",
     ),
-    (_READ, r"", f"its header is damaged; {_AGAIN}, or convert it"),
+    (_READ, r"", f"its header cannot be read; if it plays, {_ANEW}"),
     # --- decoding ---
     ("DecoderTimeout", r"(\d+ s)$", rf"not decoded within \1, so it was left; damaged? {_AGAIN}"),
     (
@@ -109,22 +111,39 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         _WRITE,
         r"damaged pages",
-        f"has damaged pages, which players leave out and writing would hide; {_AGAIN}",
+        f"has damaged pages, which players leave out and writing would hide; {_ANEW}",
     ),
     (
         _WRITE,
         r"^its atom|^the objects in its header",
-        (
-            "its parts overlap, writing one would damage the next; have it copied into a new file "
-            "(ffmpeg -i OLD -c copy NEW)"
-        ),
+        (f"its parts overlap, writing one would damage the next; {_ANEW}"),
     ),
     (
         _WRITE,
         r"(its chunks do not say where the sound ends)",
         r"\1, as of a recording that broke off; have an audio editor save it anew",
     ),
-    (_WRITE, r"its sound is cut off|said \d+ bytes|unable to read full", f"cut off; {_AGAIN}"),
+    (
+        _WRITE,
+        r"its sound is cut off|said \d+ bytes|unable to read full",
+        f"its header promises more than is there; if it plays, {_ANEW}",
+    ),
+    (
+        _WRITE,
+        r"the sound would not be the same",
+        f"players would find another sound behind a changed tag; {_ANEW}",
+    ),
+    (
+        _WRITE,
+        r"its (sound|index of fragments) (is within|would be|cannot be).*",
+        rf"\g<0>; {_ANEW}",
+    ),
+    (
+        _WRITE,
+        r"^(the only tag that it has .*)",
+        r"\1; m4a has room (ffmpeg -i OLD -c copy NEW.m4a)",
+    ),
+    (_WRITE, r"would change more than tags", f"a tag would move all of its bytes; {_ANEW}"),
     (
         _WRITE,
         r"^(its comments break .*|a picture is not as long .*|its tag is not .*)",
@@ -134,7 +153,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
 )
 # Where an error is none that was foreseen.
 _UNFORESEEN = {
-    "read_tags": f"its header is damaged; {_AGAIN}, or convert it",
+    "read_tags": f"its header cannot be read; if it plays, {_ANEW}",
     "decode": f"its sound is damaged, no decoder can read it; {_AGAIN}",
     "classify": "the model could not be run on it; run again with fewer processes or on the CPU",
     "tag": "it could not be written and is as it was; the error's message says more",

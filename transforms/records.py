@@ -165,6 +165,8 @@ class FileTags:
     shadow : tuple of str
         Genres of a second tag (APEv2 on an mp3) that some players show instead.
     album_artist : str or None
+    foreign_only : bool
+        Whether the format has no tags: those that are there were put around it.
     """
 
     title: str | None = None
@@ -174,6 +176,7 @@ class FileTags:
     custom: tuple[tuple[str, str], ...] = ()
     shadow: tuple[str, ...] = ()
     album_artist: str | None = None
+    foreign_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def reason(error: BaseException, stage: str = "read_tags", format: str = "mp3") 
     ("error", "stage", "said"),
     [
         (TagReadError("a", "error"), "read_tags", "cut off or damaged where its tags are"),
-        (TagReadError("a", "damaged (IndexError: out)"), "read_tags", "its header is damaged"),
+        (TagReadError("a", "damaged (IndexError: out)"), "read_tags", "its header cannot be read"),
         (TagReadError("a", "'ascii' codec can't decode"), "read_tags", "it is no mp3 file"),
         (TagReadError("a", "can't sync to MPEG frame"), "read_tags", "it is no mp3 file"),
         (NoTagField("a", "AAC files have no place for a genre"), "read_tags", "m4a has (ffmpeg"),
@@ -52,7 +52,7 @@ def reason(error: BaseException, stage: str = "read_tags", format: str = "mp3") 
         (DecoderCrash("a", "the decoder crashed (exit code 7)"), "decode", "crashed on it"),
         (TooShort("a", "1.0 s of audio"), "decode", "1.0 s of audio"),
         (HardLinked("a", "has 2 hard links, which"), "tag", "--in-place-links"),
-        (TagWriteError("a", "its sound is cut off"), "tag", "cut off; get it again"),
+        (TagWriteError("a", "its sound is cut off"), "tag", "promises more than is there"),
         (TagWriteError("a", "the ID3v2 tag has a footer"), "tag", "a footer; have a tag editor"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "tag", "the disk is full"),
         (OSError(errno.EIO, os.strerror(errno.EIO)), "decode", "look after the disk"),

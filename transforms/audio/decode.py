@@ -19,6 +19,8 @@ from genrebeam.transforms.storage.local import open_regular
 _SOUNDFILE_FORMATS = frozenset(
     ["mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff", "au", "w64", "rf64", "caf"]
 )
+# More samples than any file has: libsndfile's way to say that a FLAC does not know its length.
+_UNKNOWN_LENGTH = 1 << 60
 # Samples on each side of a stretch that the resampler's filter needs to settle.
 _RESAMPLER_MARGIN = 256
 # Float files may be scaled like 32-bit integers; anything louder is damage.
@@ -221,6 +223,8 @@ def _open_soundfile(path: str) -> Iterator[AudioReader]:
             reason = getattr(error, "error_string", None) or str(error)
             raise DecodeError(path, f"libsndfile: {reason.rstrip('.')}") from error
         with file:
+            if file.frames >= _UNKNOWN_LENGTH or (file.format == "WAV" and not file.frames):
+                raise DecodeError(path, "libsndfile: its header does not say how long it is")
             yield _SoundFileReader(file)
 
 
@@ -240,6 +244,8 @@ class _AvReader:
             seconds = float(stream.duration * stream.time_base)
         elif container.duration is not None:
             seconds = container.duration / 1e6
+        elif container.format.name == "flac":  # as encoded into a pipe
+            seconds = _demuxed_seconds(container, stream)
         # Raw streams have no index: their length is a guess and seeking misses.
         self._whole = None
         self.exact = True
@@ -331,6 +337,18 @@ class _AvReader:
             if n_samples >= _LONGEST:
                 break
         return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+
+
+def _demuxed_seconds(container: Any, stream: Any) -> float | None:
+    """How long a stream is by its packets, without decoding them."""
+    import av
+
+    try:
+        ticks = sum(packet.duration or 0 for packet in container.demux(stream))
+        container.seek(0)
+    except av.FFmpegError:
+        return None
+    return float(ticks * stream.time_base) if ticks else None
 
 
 def _interleaved_float(frame: Any) -> np.ndarray:

@@ -21,8 +21,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from genrebeam.transforms.records import HardLinked, TagWriteError
 from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
@@ -238,6 +236,17 @@ class Local(Storage):
                 os.unlink(copy)
             os.close(handle)  # and with it the lock
 
+    @contextlib.contextmanager
+    def trying(self, found: Found, format: str) -> Iterator[tuple[str, str]]:
+        with tempfile.TemporaryDirectory(prefix=_TEMPORARY.lstrip(".")) as folder:
+            copy = os.path.join(folder, f"copy.{format}")
+            shutil.copyfile(found.uri, copy)
+            yield found.uri, copy
+
+    def check_put(self, found: Found, copy: str) -> None:
+        if found.n_names > 1:
+            _changed_block(found.uri, copy)
+
     def put(
         self,
         found: Found,
@@ -362,21 +371,32 @@ def _sync_folder(path: str) -> None:
 
 def _overwrite(real: str, copy: str, begin: Callable[[], None]) -> None:
     """Change a file where it stands, or raise `HardLinked` where that is more than one block."""
-    old, new = (np.fromfile(path, np.uint8) for path in (real, copy))
-    same_size = len(old) == len(new)
-    differing = np.flatnonzero(old != new) if same_size else np.zeros(0, int)
-    if not same_size or len(np.unique(differing // _BLOCK)) > 1:
-        raise HardLinked(real, "has hard links, and its tag has no room for a change in place")
+    place, block = _changed_block(real, copy)
     begin()
-    if not len(differing):
+    if not block:
         return
-    first, last = int(differing[0]), int(differing[-1]) + 1
     handle = os.open(real, os.O_WRONLY)
     try:
-        os.pwrite(handle, new[first:last].tobytes(), first)
+        os.pwrite(handle, block, place)
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _changed_block(real: str, copy: str) -> tuple[int, bytes]:
+    """The one block in which a copy differs: its place and new content, none if it is the same."""
+    changed: tuple[int, bytes] = (0, b"")
+    one_step = os.path.getsize(real) == os.path.getsize(copy)
+    with open(real, "rb") as old, open(copy, "rb") as new:
+        place = 0
+        while one_step and (block := new.read(_BLOCK)):
+            if block != old.read(_BLOCK):
+                one_step = not changed[1]
+                changed = (place, block)
+            place += len(block)
+    if not one_step:
+        raise HardLinked(real, "has hard links, and its tag has no room for a change in place")
+    return changed
 
 
 def _forget(handle: int) -> None:

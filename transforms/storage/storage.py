@@ -216,6 +216,18 @@ class Storage(ABC):
     def changing(self, found: Found, format: str) -> AbstractContextManager[tuple[str, str]]:
         """Local paths of a file's content, and of a copy of it to be changed, then `put`."""
 
+    def trying(self, found: Found, format: str) -> AbstractContextManager[tuple[str, str]]:
+        """As `changing`, for a copy that is never `put`: nothing is left beside the file."""
+        return self.changing(found, format)
+
+    def check_put(self, found: Found, copy: str) -> None:  # noqa: B027  most put anything
+        """Refuse a copy that `put` would refuse.
+
+        Raises
+        ------
+        HardLinked
+        """
+
     @abstractmethod
     def put(
         self,

@@ -24,7 +24,7 @@ from genrebeam.transforms.reports.corrections import Choice
 from genrebeam.transforms.storage import path_of, storage_of
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.rewrite import Journal
-from genrebeam.transforms.tags.tag import TagPolicy, has_genres, obstacle, written
+from genrebeam.transforms.tags.tag import TagPolicy, has_genres, written
 
 # Headers are estimates, and a tag may be part of the estimate.
 _SECONDS_APART = 2.0
@@ -90,11 +90,6 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
             by_hand, status=Status.UNCHANGED, fingerprint=fingerprint(track.uri)
         )
         return dataclasses.replace(kept, reason=f"has this genre already; {kept.reason}")
-    if policy.dry_run:
-        in_the_way = obstacle(track, policy.write)
-        if in_the_way:
-            return dropped(track, Stage.TAG, in_the_way)
-        return dataclasses.replace(by_hand, status=Status.WOULD_TAG)
     done = written(by_hand, journal, policy)
     if done.status != Status.TAGGED:
         return done

@@ -16,7 +16,7 @@ import contextlib
 import io
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -190,10 +190,19 @@ class Window(io.RawIOBase):
     stream : file
     start, end : int
         In bytes.
+    instead : mapping of int to bytes, optional
+        Places within it, and what is read there.
     """
 
-    def __init__(self, stream: BinaryIO, start: int, end: int) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        start: int,
+        end: int,
+        instead: Mapping[int, bytes] | None = None,
+    ) -> None:
         self._stream, self._start, self._size = stream, start, end - start
+        self._instead = instead or {}
         self._place = 0
 
     def readable(self) -> bool:
@@ -217,6 +226,12 @@ class Window(io.RawIOBase):
         count = left if size is None or size < 0 else min(size, left)
         self._stream.seek(self._start + self._place)
         data = self._stream.read(count)
+        for place, new in self._instead.items():
+            begin = max(place, self._place)
+            end = min(place + len(new), self._place + len(data))
+            if begin < end:
+                at = begin - self._place
+                data = data[:at] + new[begin - place : end - place] + data[at + end - begin :]
         self._place += len(data)
         return data
 

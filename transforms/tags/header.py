@@ -26,6 +26,7 @@ from genrebeam.transforms.records import (
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.edges import DAMAGE, Tag, Window, foreign, set_aside
 from genrebeam.transforms.tags.formats import KINDS, Bare, format_of
+from genrebeam.transforms.tags.formats.chunks import say_lengths, unsaid_lengths
 from genrebeam.transforms.tags.formats.format import (
     CONFIDENCE,
     MODEL,
@@ -179,7 +180,8 @@ def _read_header(path: str, form: TagForm) -> Header:
         bitrate_bps=_positive(getattr(info, "bitrate", None)),
     )
     if file.tags is None:
-        return FileTags(shadow=_checked(path, second)), audio
+        shadow = _checked(path, second)
+        return FileTags(shadow=shadow, foreign_only=isinstance(format, Bare)), audio
     title, artist, album, album_artist = (_first_text(file.tags, key) for key in format.text)
     custom = {name: format.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
     tags = FileTags(
@@ -231,6 +233,8 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str,
             raise TagReadError(path, "empty file")
         edges = foreign(stream)
         own: Any = Window(stream, edges.start, edges.end) if edges.tags else stream
+        if sizes := unsaid_lengths(own):
+            own = Window(stream, edges.start, edges.end, sizes)
         own.seek(0)
         obstacle = why_untaggable(own, extension_of(path))
         if obstacle:
@@ -333,6 +337,7 @@ def _write_fields(
 ) -> None:
     try:
         with set_aside(copy, genres, form.separator) as edges:
+            say_lengths(copy)
             file, format, _ = _open(copy, edges.tags)
             format.adopt(file, edges.tags)
             others = format.others(file)
@@ -350,6 +355,8 @@ def _write_fields(
     if not agrees(second, genres):
         raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
     if isinstance(format, Bare):
+        if not second:
+            raise TagWriteError(path, "the only tag that it has knows no number for this genre")
         return
     if written.tags is None:
         raise TagWriteError(path, "too damaged to be tagged: the tag would not be found again")

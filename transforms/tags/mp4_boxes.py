@@ -341,7 +341,8 @@ class Boxes:
             if box.name in _READ and box.name not in (b"udta", b"meta")
             for one in _without_tags(box)
         ]
-        return [(box.start + len(box.head), box.size - len(box.head)) for box in kept], facts
+        stretches = [(box.start + len(box.head), box.size - len(box.head)) for box in kept]
+        return [*stretches, (self.end, self.size - self.end)], facts
 
 
 def _without_tags(box: Box) -> Iterator[Box]:
@@ -366,7 +367,9 @@ def _read(stream: BinaryIO, place: int, end: int) -> Box | None:
     if size < n_head:
         return None
     if place + size > end:
-        raise BoxError(f"its atom {_shown(name)} reaches into what follows")
+        if name in _READ:
+            raise BoxError(f"its atom {_shown(name)} is cut off")
+        return None  # sound that is cut off, or bytes that are no box
     box = Box(name, head[:n_head], place, size)
     if name in _READ:
         if size > _LARGEST:

@@ -70,7 +70,7 @@ class ReadTags(ReadHeaders):
         track = with_tags(track, *found)
         if self.policy.existing == "keep" and self.policy.existing_genres(track):
             return beam.pvalue.TaggedOutput("outcomes", kept(track))
-        error = None if self.policy.dry_run else obstacle(track, self.policy.write)
+        error = obstacle(track, self.policy.write)
         if error:
             return beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.TAG, error))
         return track

@@ -19,7 +19,7 @@ from typing import Any
 from genrebeam.transforms.records import TagWriteError, Track
 from genrebeam.transforms.storage import ChangedMeanwhile, Found, Storage, storage_of
 from genrebeam.transforms.tags.header import WriterDied, in_pool
-from genrebeam.transforms.tags.patch import PatchError, make_patch
+from genrebeam.transforms.tags.patch import Patch, PatchError, make_patch
 from genrebeam.transforms.tags.sound import check_same_sound
 
 Journal = Callable[[dict[str, Any]], None]
@@ -52,6 +52,7 @@ def rewrite(
     journal: Journal,
     notes: dict[str, Any],
     policy: WritePolicy = WritePolicy(),
+    dry_run: bool = False,
 ) -> Track:
     """Change a file.
 
@@ -68,6 +69,8 @@ def rewrite(
     notes : dict
         Further facts for the journal.
     policy : WritePolicy
+    dry_run : bool
+        Do all of it on a copy elsewhere, but write no line and replace nothing.
 
     Returns
     -------
@@ -91,7 +94,11 @@ def rewrite(
     try:
         for _ in range(_TRIES):
             with contextlib.suppress(WriterDied):  # each on a new copy
+                if dry_run:
+                    return _try(storage, track, before, change)
                 return _rewrite(storage, track, before, change, journal, notes, policy)
+        if dry_run:
+            return _try(storage, track, before, change)
         return _rewrite(storage, track, before, change, journal, notes, policy)
     except (TagWriteError, ChangedMeanwhile) as error:
         # Another was faster; or an upload whose answer was lost finds its own work.
@@ -101,6 +108,24 @@ def rewrite(
         if isinstance(error, TagWriteError):
             raise
         raise TagWriteError(track.uri, "changed while it was being tagged") from error
+
+
+def _try(storage: Storage, track: Track, before: Found, change: Callable[[str], None]) -> Track:
+    """All that `_rewrite` does, up to the journal."""
+    with storage.trying(before, track.format) as (original, copy):
+        if not _changed(track, original, copy, change).changes_nothing:
+            storage.check_put(before, copy)
+    return track
+
+
+def _changed(track: Track, original: str, copy: str, change: Callable[[str], None]) -> Patch:
+    """Change a copy, prove that it sounds the same, and find out how to undo the change."""
+    change(copy)
+    in_pool(track.uri, check_same_sound, original, copy, track.uri)
+    try:
+        return make_patch(original, copy)
+    except PatchError as error:
+        raise TagWriteError(track.uri, str(error)) from error
 
 
 def _rewrite(
@@ -113,12 +138,7 @@ def _rewrite(
     policy: WritePolicy,
 ) -> Track:
     with storage.changing(before, track.format) as (original, copy):
-        change(copy)
-        in_pool(track.uri, check_same_sound, original, copy, track.uri)
-        try:
-            patch = make_patch(original, copy)
-        except PatchError as error:
-            raise TagWriteError(track.uri, str(error)) from error
+        patch = _changed(track, original, copy, change)
         if patch.changes_nothing:
             return track
 

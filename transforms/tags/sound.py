@@ -21,16 +21,16 @@ from genrebeam.transforms.tags.edges import find
 from genrebeam.transforms.tags.mp4_boxes import Boxes
 
 _CHUNK = 1 << 20
-# Packets that are compared at each place of a file, and the places, as shares of its length.
+# Packets that are compared at the beginning and at other places, and shares of the length there.
 _PACKETS = 24
-_PLACES = (0.3, 0.6, 0.97)
+_SHARES = (0.3, 0.6, 0.97)
 _MOST_BOXES = 1 << 16
 # Blocks of FLAC that tags are in: padding, comments, pictures.
 _FLAC_TAGS = (1, 4, 6)
 _RIFF_TAGS = (b"ID3 ", b"id3 ")
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 # Raw streams have no index; FFmpeg only guesses where a moment is.
-_NO_INDEX = ("mp3", "aac", "ac3")
+_NO_INDEX = ("mp3", "aac", "ac3", "flac")
 
 
 @dataclass
@@ -151,6 +151,8 @@ def _of_chunks(stream: BinaryIO, begin: int, end: int, kind: bytes) -> _Sound:
         if not name.isascii() or not name.strip(b"\0"):
             break
         start = place + 4 + wide
+        if name == b"data" and not size:  # a size that was not known: all that follows
+            size = end - start
         if name not in _RIFF_TAGS and not (name == b"LIST" and head[8:12] == b"INFO"):
             found.append((start, min(size, end - start)))
             facts.append(name)
@@ -223,22 +225,28 @@ def _same_packets(old: str, new: str, *, all_of_them: bool) -> bool:
     """Whether a demuxer finds the same in two files; all the same where it reads neither."""
     import av
 
+    places: list[int] | None = None if all_of_them else []
     try:
-        before = list(_packets(old, all_of_them))
+        before = list(_packets(old, places, choose=True))
     except (av.FFmpegError, OSError, ValueError):
         return not all_of_them
     try:
-        return before == list(_packets(new, all_of_them))
+        return before == list(_packets(new, places))
     except (av.FFmpegError, OSError, ValueError):
         return False
 
 
-def _packets(path: str, all_of_them: bool) -> Iterator[Any]:
+def _packets(path: str, places: list[int] | None, *, choose: bool = False) -> Iterator[Any]:
+    """Facts of a file's sound and digests of its packets.
+
+    Of all of them, or of some at the beginning and at these places, which the first call chooses.
+    """
     import av
 
     with (
         open_regular(path) as file,
-        av.open(file, mode="r", metadata_errors="ignore") as container,
+        # Not by its name, which need not be text and may look like an address.
+        av.open(f"/dev/fd/{file.fileno()}", mode="r", metadata_errors="ignore") as container,
     ):
         if not container.streams.audio:
             return
@@ -248,14 +256,21 @@ def _packets(path: str, all_of_them: bool) -> Iterator[Any]:
         if context is not None:
             yield context.name, context.sample_rate, context.channels
         packets = container.demux(stream)
-        yield from map(_digest, packets if all_of_them else itertools.islice(packets, _PACKETS))
-        if all_of_them or container.format.name in _NO_INDEX or not stream.duration:
+        if places is None:
+            yield from map(_digest, packets)
             return
-        for share in _PLACES:
+        first = list(map(_digest, itertools.islice(packets, _PACKETS)))
+        if container.format.name == "flac" and len(first) < _PACKETS:
+            # It has no sizes: the last packet goes on to the end, whatever is there.
+            first = [digest for digest in first if digest[0]][:-1]
+        yield from first
+        if choose and container.format.name not in _NO_INDEX and stream.duration:
+            start = stream.start_time or 0
+            places += [start + int(stream.duration * share) for share in _SHARES]
+        for place in places:
             with contextlib.suppress(av.FFmpegError):
-                place = int(stream.duration * share) + (stream.start_time or 0)
                 container.seek(place, stream=stream)
-                yield share
+                yield place
                 some = itertools.islice(container.demux(stream), _PACKETS)
                 yield from map(_digest, some)
 

@@ -7,6 +7,7 @@ the rules.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,10 +22,9 @@ from genrebeam.transforms.records import (
     Track,
     TrackError,
     dropped,
-    explain_error,
 )
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, TagForm
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, RIFF_JOINT, TagForm
 from genrebeam.transforms.tags.header import agrees, read_header, write_fields
 from genrebeam.transforms.tags.rewrite import Journal, WritePolicy, rewrite
 
@@ -38,7 +38,7 @@ class TagPolicy:
     existing : {"keep", "merge", "replace"}
         What happens to a genre that is there already.
     dry_run : bool
-        Write nothing.
+        Try every change on a copy; change no file.
     max_genres : int or None
         Add no genre beyond so many.
     treat_as_missing : tuple of str
@@ -142,12 +142,21 @@ def write_genres(
     before = track.tags.genres or track.tags.shadow
     notes = {"genres_before": list(before), "genres_after": list(genres)}
     return rewrite(
-        track, change, is_done=is_done, journal=journal, notes=notes, policy=policy.write
+        track,
+        change,
+        is_done=is_done,
+        journal=journal,
+        notes=notes,
+        policy=policy.write,
+        dry_run=policy.dry_run,
     )
 
 
 def has_genres(tags: FileTags, genres: Sequence[str]) -> bool:
     """Whether every tag of a file says these genres."""
+    if tags.foreign_only:
+        said = {*tags.shadow, *RIFF_JOINT.join(tags.shadow).split(RIFF_JOINT)}
+        return set(genres) <= said and agrees(tags.shadow, genres)
     return tags.genres == tuple(genres) and agrees(tags.shadow, genres)
 
 
@@ -216,13 +225,6 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
         return dataclasses.replace(outcome, status=Status.UNCHANGED, reason=reason)
     reason = outcome.reason + _shadow_note(track.tags, written=True)
     outcome = dataclasses.replace(outcome, reason=reason)
-    if policy.dry_run:
-        error = obstacle(track, policy.write)
-        note = ""
-        if error:
-            why = explain_error(error, Stage.TAG, track.format)
-            note = f"; but it could not be written: {why}"
-        return dataclasses.replace(outcome, status=Status.WOULD_TAG, reason=outcome.reason + note)
     return written(outcome, journal, policy, custom)
 
 
@@ -232,7 +234,7 @@ def written(
     policy: TagPolicy,
     custom: dict[str, str] | None = None,
 ) -> Outcome:
-    """Write the genres that an outcome plans.
+    """Write the genres that an outcome plans; a dry run does so on a copy that is thrown away.
 
     Parameters
     ----------
@@ -244,14 +246,23 @@ def written(
     Returns
     -------
     Outcome
-        ``tagged``, or why it could not be written.
+        ``tagged`` or ``would_tag``, or why it could not be written.
     """
     track = outcome.track
     started = time.perf_counter()
     try:
         track = write_genres(track, outcome.genres_after, journal, policy, custom)
     except Exception as error:  # whatever a file does to its writer is a row
+        if policy.dry_run and isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            note = "; not tried on a copy: the folder for temporary files is full"
+            return dataclasses.replace(
+                outcome, status=Status.WOULD_TAG, reason=outcome.reason + note
+            )
         return dataclasses.replace(dropped(track, Stage.TAG, error), decision=outcome.decision)
+    if policy.dry_run:
+        return dataclasses.replace(outcome, status=Status.WOULD_TAG)
+    if track == outcome.track:  # the tags that it has have no room for more
+        return dataclasses.replace(outcome, status=Status.UNCHANGED)
     return dataclasses.replace(
         outcome, track=track, status=Status.TAGGED, write_seconds=time.perf_counter() - started
     )

@@ -403,8 +403,8 @@ def test_dry_run_says_what_stands_in_the_way(library):
     os.link(path, library.folder.parent / "other.mp3")
     assert library.tag("--dry-run") == 0
     row = library.rows["a.mp3"]
-    assert row["status"] == "would_tag"
-    assert "but it could not be written: has 2 hard links" in row["reason"]
+    assert (row["status"], row["stage"]) == ("refused", "tag")
+    assert "has 2 hard links" in row["reason"]
 
 
 def test_real_music_is_tagged_and_its_sound_stays(library, shared_data):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.fuzz_tags import SPEC
 from genrebeam.transforms.audio import decode
 from genrebeam.transforms.audio.decode import DecodeError, open_audio, read_stretch
+from genrebeam.transforms.audio.features import hear
 from tests.conftest import tone, write_audio
 
 LOSSLESS = ("wav", "flac", "aiff", "wv", "tta")
@@ -159,3 +161,24 @@ def test_many_channels_are_mixed_down_piece_by_piece(tmp_path, monkeypatch):
         pieces = reader.read(100, 20000)
         assert len(reader.read(20000, 22050)) == 2050  # to the end
     np.testing.assert_allclose(pieces, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["flac", "wav of size 0", "wav of size 0xFFFFFFFF"])
+def test_a_file_that_does_not_know_its_length_is_heard_like_one_that_does(tmp_path, kind):
+    # As a program leaves it that writes to a pipe.
+    format = kind.split()[0]
+    path = tmp_path / f"a.{format}"
+    soundfile.write(path, tone(9, 44100, 2), 44100)
+    expected = hear(str(path), format, SPEC, 3).log_mel
+    data = bytearray(path.read_bytes())
+    if format == "flac":
+        data[21] &= 0xF0
+        data[22:26] = bytes(4)
+    else:
+        size = (0 if kind.endswith(" 0") else 0xFFFFFFFF).to_bytes(4, "little")
+        place = data.index(b"data") + 4
+        data[4:8] = data[place : place + 4] = size
+    path.write_bytes(data)
+    heard = hear(str(path), format, SPEC, 3).log_mel
+    assert heard.shape == expected.shape
+    assert np.abs(heard.astype(float) - expected).max() < 0.02

@@ -2,7 +2,6 @@
 
 import functools
 import shutil
-import struct
 from pathlib import Path
 
 import mutagen
@@ -14,7 +13,7 @@ from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
-from tests.music_files import FORMATS, fill, listed
+from tests.music_files import FORMATS, dff, dsf, fill, listed
 from tests.readers import with_exiftool, with_ffprobe, with_taglib
 
 ONE, SEVERAL = ("Škola ☂",), ("Hip-Hop", "Škola ☂", "R&B / Soul")
@@ -56,30 +55,6 @@ def sounds(tmp_path_factory):
         return path
 
     return make
-
-
-def dsf() -> bytes:
-    """A DSD file, which no encoder at hand makes: one block of idle pattern per channel."""
-    rate, n_channels, block = 2822400, 2, 4096
-    sound = b"\x69" * n_channels * block
-    body = b"fmt " + struct.pack(
-        "<QIIIIIIQII", 52, 1, 0, 2, n_channels, rate, 1, 8 * block, block, 0
-    )
-    body += b"data" + struct.pack("<Q", 12 + len(sound)) + sound
-    return b"DSD " + struct.pack("<QQQ", 28, 28 + len(body), 0) + body
-
-
-def dff() -> bytes:
-    """A DSDIFF file, likewise."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return name + struct.pack(">Q", len(data)) + data
-
-    channels = chunk(b"CHNL", struct.pack(">H", 2) + b"SLFTSRGT")
-    kind = chunk(b"CMPR", b"DSD \x0enot compressed\0")
-    sound = chunk(b"PROP", b"SND " + chunk(b"FS  ", struct.pack(">I", 2822400)) + channels + kind)
-    body = chunk(b"FVER", b"\1\5\0\0") + sound + chunk(b"DSD ", b"\x69" * 8192)
-    return chunk(b"FRM8", b"DSD " + body)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
 
 # Sizes are 32 bits in WAV and AIFF; that much room is left for a tag, in bytes.
 _LARGEST_CHUNKED = 2**32 - 2**24
+# Sizes from here on are what programs put in that do not know: the most that fits, or so.
+_UNSAID = 2**31 - 2**16
 
 
 class Chunked(Id3):
@@ -45,6 +47,57 @@ class Chunked(Id3):
             return tuple(dict.fromkeys(further_genres(stream, type(self).chunks)))
         except (mutagen.MutagenError, *DAMAGE):
             return ()
+
+
+def unsaid_lengths(stream: BinaryIO) -> dict[int, bytes]:
+    """What the sizes in a wav would have to be whose header does not say how long it is.
+
+    Who writes to a pipe cannot go back to its beginning, and leaves there 0 or as much as fits.
+    All that follows is sound then, as every player takes it.
+
+    Parameters
+    ----------
+    stream : file
+
+    Returns
+    -------
+    dict of int to bytes
+        Places of sizes and what they should be; empty where the sizes are right.
+    """
+    end = stream.seek(0, 2)
+    stream.seek(0)
+    head, place = stream.read(12), 12
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE" or end >= _LARGEST_CHUNKED:
+        return {}
+    for _ in range(64):
+        stream.seek(place)
+        chunk = stream.read(8)
+        if len(chunk) < 8:
+            return {}
+        size = int.from_bytes(chunk[4:], "little")
+        if chunk[:4] == b"data":
+            whole = int.from_bytes(head[4:8], "little")
+            is_unsaid = size >= _UNSAID or (not size and whole <= place and place + 8 < end)
+            if not is_unsaid or (place + 8 + size <= end and size):
+                return {}
+            even = end + end % 2
+            return {
+                4: (even - 8).to_bytes(4, "little"),
+                place + 4: (end - place - 8).to_bytes(4, "little"),
+            }
+        place += 8 + size + size % 2
+    return {}
+
+
+def say_lengths(path: str) -> None:
+    """Write the sizes into a wav's header that are not said there."""
+    with open(path, "r+b") as stream:
+        sizes = unsaid_lengths(stream)
+        if sizes and stream.seek(0, 2) % 2:  # chunks begin at even places
+            stream.write(b"\0")
+        for place, size in sizes.items():
+            stream.seek(place)
+            stream.write(size)
 
 
 def check_chunks(file: Any) -> None:

@@ -11,9 +11,11 @@ from typing import Any, BinaryIO
 from mutagen._util import loadfile
 from mutagen.mp4 import MP4, AtomError, Atoms, MP4Info, MP4NoTrackError, MP4StreamInfoError
 
+from genrebeam.transforms.tags.edges import Window
 from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, Format, TagForm
 from genrebeam.transforms.tags.mp4_boxes import Boxes
 
+_TAGS = (b"udta", b"meta")
 _TEXT = ("\xa9nam", "\xa9ART", "\xa9alb", "aART")
 
 
@@ -22,15 +24,19 @@ class Song(MP4):
 
     @loadfile()
     def load(self, filething: Any) -> None:
+        self.boxes = Boxes(filething.fileobj)
+        # mutagen need not see the tags, some of which it takes for damage.
+        tags = [box for top in self.boxes.top for box in top.below() if box.name in _TAGS]
+        without = Window(
+            filething.fileobj, 0, self.boxes.size, {box.start + 4: b"free" for box in tags}
+        )
         try:
-            atoms = Atoms(filething.fileobj)
             self.info = MP4Info()
-            self.info.load(atoms, filething.fileobj)
+            self.info.load(Atoms(without), without)
         except AtomError as error:
             raise MP4StreamInfoError(f"not a MP4 file: {error}") from error
         except MP4NoTrackError:
             pass
-        self.boxes = Boxes(filething.fileobj)
         self.tags = None
         if self.boxes.has_tags:
             self.tags = {key: self.boxes.texts(key.encode("latin-1")) for key in _TEXT}
