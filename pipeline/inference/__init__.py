@@ -1,1 +1,1 @@
-"""Inference: what decodes, loads the network and decides, for all who need more or less than a graph."""
+"""Inference: what owns the decoding processes and the network, for all who need no graph."""
