@@ -6,11 +6,9 @@ which would hide beets' plugins.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from optparse import Values
 from typing import TYPE_CHECKING
 
@@ -28,25 +26,11 @@ if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
     from beets.library import Album, Item, Library
 
-    from genrebeam.pipeline.inference.session import Listener
+    from genrebeam.pipeline.inference.session import TrackClassifier
     from genrebeam.transforms.tags.tag import TagPolicy
 
 # Genres of an item by its id.
 Genres = dict[int, list[str]]
-
-
-@contextlib.contextmanager
-def _root_logger_silenced() -> Iterator[None]:
-    """For the import of Beam, which may warn by the root logger.
-
-    That would give it a handler, which then repeats all that beets logs.
-    """
-    root, nowhere = logging.getLogger(), logging.NullHandler()
-    root.addHandler(nowhere)
-    try:
-        yield
-    finally:
-        root.removeHandler(nowhere)
 
 
 class GenreBeamPlugin(BeetsPlugin):
@@ -64,7 +48,7 @@ class GenreBeamPlugin(BeetsPlugin):
                 "bundle": None,
             }
         )
-        self._listener: Listener | None = None
+        self._classifier: TrackClassifier | None = None
         # Of an import under way, until beets has written their files or not.
         self._heard: set[int] = set()
         if self.config["auto"].get(bool):
@@ -95,7 +79,7 @@ class GenreBeamPlugin(BeetsPlugin):
         """Load the network before beets asks and tells: loading it silences stderr."""
         self.config["existing"].as_choice(EXISTING)  # what is wrong is told before any work
         try:
-            self._listening().load()
+            self._session().load()
         except PathError as error:
             raise ui.UserError(str(error)) from error
 
@@ -114,12 +98,10 @@ class GenreBeamPlugin(BeetsPlugin):
 
     def cli_exit(self) -> None:
         """End the processes that decode."""
-        if self._listener is not None:
-            from genrebeam.transforms.audio import pool
+        if self._classifier is not None:
+            self._classifier.close()
 
-            pool.stop()
-
-    def _listening(self) -> Listener:
+    def _session(self) -> TrackClassifier:
         """What hears, made once.
 
         Raises
@@ -127,9 +109,8 @@ class GenreBeamPlugin(BeetsPlugin):
         ui.UserError
             If the configuration cannot be used; beets tells it in a line, as its own errors.
         """
-        if self._listener is None:
-            with _root_logger_silenced():
-                from genrebeam.pipeline.inference.session import Listener
+        if self._classifier is None:
+            from genrebeam.pipeline.inference.session import TrackClassifier
             from genrebeam.transforms.genre.vote import VotePolicy
 
             try:
@@ -137,15 +118,14 @@ class GenreBeamPlugin(BeetsPlugin):
             except (UsageError, MissingExtraError) as error:
                 raise ui.UserError(str(error)) from error
             level = self.config["level"].as_choice([None, *LEVELS])
-            votes = VotePolicy(
-                rule=bundle.vote,
+            votes = VotePolicy.of(
+                bundle,
                 top_k=self._count(),
                 min_confidence=self._threshold(bundle.min_confidence),
                 level=level or bundle.level,
-                style_confidence=bundle.style_confidence,
             )
-            self._listener = Listener(bundle, votes)
-        return self._listener
+            self._classifier = TrackClassifier(bundle, votes)
+        return self._classifier
 
     def _bundle(self) -> str | None:
         """Name of a bundle that comes with GenreBeam, or its folder."""
@@ -181,7 +161,7 @@ class GenreBeamPlugin(BeetsPlugin):
         wanted = [item for item in items if existing != "keep" or not item.genres]
         if not wanted:
             return {}
-        listening = self._listening()
+        classifier = self._session()
         from genrebeam.transforms.tags.tag import TagPolicy
 
         policy = TagPolicy(existing)
@@ -189,7 +169,7 @@ class GenreBeamPlugin(BeetsPlugin):
         albums: dict[int, Album] = {}
         paths = (os.fsdecode(item.path) for item in wanted)
         try:
-            for item, found in zip(wanted, listening(paths), strict=True):
+            for item, found in zip(wanted, classifier(paths), strict=True):
                 genres = self._plan(item, found, policy)
                 if genres is None or genres == item.genres:
                     continue

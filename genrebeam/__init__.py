@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from genrebeam.model.bundle import Bundle, BundleError, load_bundle
     from genrebeam.model.errors import PathError
     from genrebeam.pipeline.graphs.tag import TagLibrary
+    from genrebeam.pipeline.inference.session import TrackClassifier
     from genrebeam.pipeline.options.errors import UsageError
     from genrebeam.pipeline.options.job import check_job
     from genrebeam.pipeline.options.tagging import TaggingOptions
@@ -27,6 +28,7 @@ _PLACES = {
     "model.bundle": ("Bundle", "BundleError", "load_bundle"),
     "model.errors": ("PathError",),
     "pipeline.graphs.tag": ("TagLibrary",),
+    "pipeline.inference.session": ("TrackClassifier",),
     "pipeline.options.errors": ("UsageError",),
     "pipeline.options.job": ("check_job",),
     "pipeline.runs.run": ("start_run",),
@@ -50,6 +52,7 @@ __all__ = [
     "TaggingOptions",
     "TaxonomyError",
     "Track",
+    "TrackClassifier",
     "TrackError",
     "UsageError",
     "check_job",

@@ -148,6 +148,7 @@ def listen(
     Pair or None
         For each pair that it is one recording, with the likeness of its sound, or that it is not.
     """
+    from genrebeam.pipeline.inference.decoding import decoding
     from genrebeam.transforms.audio import pool
 
     last_use: dict[int, int] = {}
@@ -164,7 +165,7 @@ def listen(
             arguments = (path_of(row["uri"]), row["format"], row["duration_s"])
             hearing[number] = pool.submit(hear, arguments, processes=processes, timeout_s=TIMEOUT_S)
 
-    try:
+    with decoding():
         for place, pair in enumerate(pairs):
             look_ahead(pair.one, pair.other)
             both = [
@@ -177,8 +178,6 @@ def listen(
             for number in {pair.one, pair.other}:
                 if last_use[number] == place:
                     del hearing[number]
-    finally:
-        pool.stop()
 
 
 def _excerpts(future: Future, uri: str, failed: dict[str, str]) -> Any:

@@ -13,8 +13,8 @@ from genrebeam.model.bundle import BUNDLES, Bundle
 from genrebeam.pipeline.by_ear.heard import Heard, how_to_hear, is_there
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
-from genrebeam.transforms.audio.hear import TIMEOUT_S, hear_what_sounds, result_of
 from genrebeam.transforms.formats import FORMATS, format_of
+from genrebeam.transforms.records import Outcome, TrackError
 from genrebeam.transforms.storage import absolute
 
 
@@ -103,19 +103,13 @@ def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
     TrackError, OSError
         If it cannot be heard.
     """
-    from genrebeam.transforms.audio import pool
-    from genrebeam.transforms.genre.classify import Classifier
-    from genrebeam.transforms.tags.header import read_header_if_any
+    from genrebeam.pipeline.inference.session import TrackClassifier
 
-    _, audio, _ = read_header_if_any(path)
-    arguments = (path, format_of(path), bundle.features, bundle.n_segments, audio.duration_s)
-    try:
-        future = pool.submit(hear_what_sounds, arguments, processes=1, timeout_s=TIMEOUT_S)
-        segments = result_of(future, path, TIMEOUT_S).log_mel
-    finally:
-        pool.stop()
-    (judged,) = Classifier(bundle, embeddings=True).of_tracks([segments])
-    embedding = judged.embedding
+    with TrackClassifier(bundle, processes=1, embeddings=True) as classifier:
+        (found,) = classifier.predict([path])
+    if isinstance(found, Outcome):
+        raise TrackError(path, found.reason)
+    embedding = found.embedding
     assert embedding is not None  # it was asked for
     return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-9))
 

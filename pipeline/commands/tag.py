@@ -85,20 +85,17 @@ def _run(
 
     def execute() -> bool:
         from genrebeam.pipeline.graphs.local import runs_here, settle_library
-        from genrebeam.transforms.audio import pool
+        from genrebeam.pipeline.inference.decoding import decoding
 
-        to_do = None
+        to_do = processes = None
         if runs_here(runner_arguments):
-            to_do = settle_library(job, run)
+            to_do, processes = settle_library(job, run), job.options.processes
             if to_do is None:
                 return False
-            pool.start(job.options.processes)  # beside the import of Beam
-        try:
+        with decoding(processes):  # started beside the import of Beam
             from genrebeam.pipeline.graphs.tag import run_tagging
 
             return run_tagging(job, run, runner_arguments, to_do=to_do)
-        finally:
-            pool.stop()
 
     with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
         ended = record_run(run, job, execute, interruption.requested)

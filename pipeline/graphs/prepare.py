@@ -18,11 +18,12 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.typehints import with_input_types, with_output_types
-
-from genrebeam.model.data.clips import LabelledMusic
 from genrebeam.model.data.datasets import load_training_set
 from genrebeam.model.data.gtzan import GTZAN_GENRES
 from genrebeam.model.data.homburg import HOMBURG_GENRES
+from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
+
+from genrebeam.model.data.clips import LabelledMusic
 from genrebeam.model.data.training_set import (
     DatasetError,
     LabelledClip,
@@ -38,6 +39,7 @@ from genrebeam.model.data.training_set import (
 )
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.genres import spell
+from genrebeam.pipeline.inference.decoding import decoding
 from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.views import progress
@@ -46,7 +48,6 @@ from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.ptransforms import EarsModelHandler, SetUntoldApart
-from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
 from genrebeam.transforms.library.ptransforms import SelectLabelled, Walk
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import (
@@ -283,11 +284,9 @@ def prepare(
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     pipeline = beam.Pipeline(options=options)
     build(pipeline, library, labelling, spec, out, processes or pool.default_processes())
-    try:
+    with decoding():
         result = pipeline.run()
         result.wait_until_finish()
-    finally:
-        pool.stop()
     if interruption.requested():
         raise KeyboardInterrupt
     found = result.metrics().query(MetricsFilter().with_name("unlabelled"))["counters"]

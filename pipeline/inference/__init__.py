@@ -1,1 +1,1 @@
-"""Inference: what decodes, loads the network and decides, without a graph."""
+"""Inference: what owns the decoding processes and the network, for all who need no graph."""

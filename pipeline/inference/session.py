@@ -1,26 +1,27 @@
-"""Listening: paths in, decisions out, for programs that have a library of their own.
+"""One session of inference: it owns the decoding processes and the network, and ends both.
 
-The steps of ``graphs/tag.py`` from the header to the vote, one after the other and without a graph.
-Who calls decides which files are heard, and writes.
+The steps of ``graphs/tag.py`` from the header to the vote, one after the other and without a graph:
+for other programs, which decide what is read and who writes, and for commands that look at a few
+files.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 
 from genrebeam.model.bundle import Bundle
-from genrebeam.transforms.audio.hear import features_of
-from genrebeam.transforms.audio.pool import default_processes
-from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.pipeline.inference.decoding import end_decoding
+from genrebeam.transforms.audio import pool
+from genrebeam.transforms.audio.hear import TIMEOUT_S, features_of, most_in_flight, submit
 from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.genre.classify import begin_loading, end_loading, failed
-from genrebeam.transforms.genre.ptransforms import BATCH_TRACKS, GenreModelHandler
-from genrebeam.transforms.genre.vote import VotePolicy, decide
-from genrebeam.transforms.in_flight import never
+from genrebeam.transforms.genre.predict import BATCH_TRACKS, load_classifier, predict
+from genrebeam.transforms.genre.vote import VotePolicy, decider
 from genrebeam.transforms.records import (
     Decision,
     Features,
@@ -34,34 +35,69 @@ from genrebeam.transforms.records import (
 from genrebeam.transforms.tags.header import read_header
 
 
-class Listener:
-    """Decides genres of files; one network, loaded once, for all that it is called with.
+class TrackClassifier:
+    """Decides the genres of files: paths in, decisions out.
 
-    Tracks are decoded in the processes of `transforms.audio.pool`, which the caller stops.
+    There is one network for all files. Used as a context manager, it ends its processes.
 
     Parameters
     ----------
     bundle : Bundle
-    votes : VotePolicy
+    votes : VotePolicy, optional
+        By default the model's own.
     processes : int, optional
         That decode; by default one per CPU.
+    embeddings : bool
+        Whether predictions and decisions have embeddings.
+
+    Examples
+    --------
+    >>> import numpy, os, soundfile, tempfile
+    >>> from genrebeam import TrackClassifier, load_bundle
+    >>> song = os.path.join(tempfile.mkdtemp(), "song.flac")
+    >>> soundfile.write(song, numpy.sin(numpy.arange(9 * 22050) / 20) / 2, 22050)
+    >>> with TrackClassifier(load_bundle("gtzan")) as classifier:
+    ...     for found in classifier([song, "missing.mp3"]):
+    ...         print(type(found).__name__, os.path.basename(found.track.uri))
+    Decision song.flac
+    Outcome missing.mp3
     """
 
-    def __init__(self, bundle: Bundle, votes: VotePolicy, processes: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        votes: VotePolicy | None = None,
+        *,
+        processes: int | None = None,
+        embeddings: bool = False,
+    ) -> None:
         self.bundle = bundle
-        self.votes = votes
-        self._hear = Hear(
-            bundle.features, bundle.n_segments, processes or default_processes(), never
-        )
-        self._handler = GenreModelHandler(bundle)
-        self._classifier = self._handler.load_model()
+        self.processes = processes or pool.default_processes()
+        self.network = load_classifier(bundle, embeddings=embeddings)
+        self._decide = decider(bundle, votes)
+
+    def __enter__(self) -> TrackClassifier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes; a later call starts new ones."""
+        end_decoding()
 
     def load(self) -> None:
         """Load the network now, not with the first track."""
-        self._classifier(np.zeros((1, *self.bundle.features.shape), np.float32))
+        self.network(np.zeros((1, *self.bundle.features.shape), np.float32))
+
+    def submit(
+        self, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S
+    ) -> Future:
+        """Run a function of a file in a decoding process; see `hear.result_of`."""
+        return pool.submit(function, arguments, processes=self.processes, timeout_s=timeout_s)
 
     def __call__(self, paths: Iterable[str]) -> Iterator[Decision | Outcome]:
-        """Hear files.
+        """Decide the genres of files.
 
         Parameters
         ----------
@@ -71,13 +107,19 @@ class Listener:
         Yields
         ------
         Decision or Outcome
-            In the order of the paths. An outcome where a file could not be heard: ``refused``
+            In the order of the paths. An outcome where a file has no decision: ``refused``
             where nothing is wrong with it, else ``failed``.
         """
+        for found in self.predict(paths):
+            yield found if isinstance(found, Outcome) else self._decide(found)
+
+    def predict(self, paths: Iterable[str]) -> Iterator[Prediction | Outcome]:
+        """What the network says of files; see `__call__`."""
         begun: deque[Outcome | tuple[Track, Future]] = deque()
+        most = most_in_flight(self.bundle.n_segments, self.processes)
         for path in paths:
             begun.append(self._begin(path))
-            if len(begun) == self._hear.most:
+            if len(begun) == most:
                 yield from self._end(begun)
         while begun:
             yield from self._end(begun)
@@ -89,23 +131,22 @@ class Listener:
         except Exception as error:  # whatever a file does to its reader is an outcome
             return dropped(track, Stage.READ_TAGS, error)
         begin_loading(track, self.bundle)
-        return track, self._hear.submit(track)
+        spec, n_segments = self.bundle.features, self.bundle.n_segments
+        return track, submit(track, spec, n_segments, processes=self.processes)
 
-    def _end(self, begun: deque[Outcome | tuple[Track, Future]]) -> Iterator[Decision | Outcome]:
+    def _end(self, begun: deque[Outcome | tuple[Track, Future]]) -> Iterator[Prediction | Outcome]:
         """What the next batch becomes."""
         end_loading()
         batch = [begun.popleft() for _ in range(min(BATCH_TRACKS, len(begun)))]
-        heard = [
-            entry if isinstance(entry, Outcome) else features_of(*entry, self._hear.timeout_s)
+        extracted = [
+            entry if isinstance(entry, Outcome) else features_of(*entry, TIMEOUT_S)
             for entry in batch
         ]
-        features = [found for found in heard if isinstance(found, Features)]
-        predicted = self._handler.run_inference(features, self._classifier) if features else ()
-        predictions = iter(predicted)
-        for found in heard:
-            yield found if isinstance(found, Outcome) else self._decide(next(predictions))
-
-    def _decide(self, prediction: Prediction) -> Decision | Outcome:
-        if prediction.error is not None:
-            return failed(prediction)
-        return decide(prediction, self.bundle.genres, self.votes, families=self.bundle.families)
+        features = [found for found in extracted if isinstance(found, Features)]
+        predictions = iter(predict(features, self.network) if features else ())
+        for found in extracted:
+            if isinstance(found, Outcome):
+                yield found
+            else:
+                prediction = next(predictions)
+                yield prediction if prediction.error is None else failed(prediction)

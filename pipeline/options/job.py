@@ -95,13 +95,9 @@ class TaggingJob:
         """How segments become a decision."""
         from genrebeam.transforms.genre.vote import VotePolicy
 
-        return VotePolicy(
-            self.options.vote,
-            self.options.top_k,
-            self.options.min_confidence,
-            self.options.level,
-            self.bundle.style_confidence,
-        )
+        names = ("top_k", "min_confidence", "level")
+        chosen = {name: getattr(self.options, name) for name in names}
+        return VotePolicy.of(self.bundle, rule=self.options.vote, **chosen)
 
 
 def _values_of(bundle: Bundle) -> dict[str, Any]:

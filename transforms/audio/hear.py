@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -22,6 +23,10 @@ from genrebeam.transforms.storage import storage_of
 
 # A decoder that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0
+# Tracks in flight per process: enough that none is idle while the network is loaded, some
+# seconds; few where all of each is heard and kept in memory.
+_IN_FLIGHT = 32
+_IN_FLIGHT_WHOLE = 8
 # A file whose header is right has sound at this share of its length.
 _NEAR_THE_END = 0.98
 
@@ -120,6 +125,38 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
         raise DecoderCrash(path, reason) from error
     except OverLimit as error:
         raise DecoderTooLarge(path, f"its decoder {error}") from error
+
+
+def submit(
+    track: Track,
+    spec: FeatureSpec,
+    n_segments: int | None,
+    *,
+    processes: int,
+    listen: Callable[..., Heard] = hear_what_sounds,
+    timeout_s: float = TIMEOUT_S,
+) -> Future:
+    """Begin to decode a track and to compute its features; `features_of` waits for them.
+
+    Parameters
+    ----------
+    track : Track
+        With what its header says.
+    spec : FeatureSpec
+    n_segments : int or None
+    processes : int
+        Of the pool, if it is started for this.
+    listen : callable
+        `hear_what_sounds`, or `hear_in_a_row`.
+    timeout_s : float
+    """
+    arguments = (track.uri, track.format, spec, n_segments, track.audio.duration_s)
+    return pool.submit(listen, arguments, processes=processes, timeout_s=timeout_s)
+
+
+def most_in_flight(n_segments: int | None, processes: int) -> int:
+    """Tracks that are decoded, or wait for the network, at a time."""
+    return processes * (_IN_FLIGHT if n_segments else _IN_FLIGHT_WHOLE)
 
 
 def features_of(track: Track, future: Future, timeout_s: float) -> Features | Outcome:

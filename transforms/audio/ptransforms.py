@@ -11,15 +11,17 @@ from apache_beam.typehints import with_input_types, with_output_types
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.features import Heard
-from genrebeam.transforms.audio.hear import TIMEOUT_S, features_of, hear_what_sounds
+from genrebeam.transforms.audio.hear import (
+    TIMEOUT_S,
+    features_of,
+    hear_what_sounds,
+    most_in_flight,
+    submit,
+)
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.in_flight import InFlight, never
 from genrebeam.transforms.records import Features, Outcome, Track
 
-# Tracks in flight per process: enough that none is idle while the network is loaded, some
-# seconds; few where all of each is heard and kept in memory.
-_IN_FLIGHT = 32
-_IN_FLIGHT_WHOLE = 8
 # A track of so many s, heard whole, counts as one; a mix of two hours takes the room of twelve.
 _LENGTH_S = 600.0
 
@@ -51,8 +53,7 @@ class Hear(InFlight):
         timeout_s: float = TIMEOUT_S,
         listen: Callable[..., Heard] = hear_what_sounds,
     ) -> None:
-        most = _IN_FLIGHT if n_segments else _IN_FLIGHT_WHOLE
-        super().__init__(processes * most, stopping)
+        super().__init__(most_in_flight(n_segments, processes), stopping)
         self.spec = spec
         self.n_segments = n_segments
         self.processes = processes
@@ -60,10 +61,10 @@ class Hear(InFlight):
         self.listen = listen
 
     def submit(self, track: Track) -> Future:
-        return pool.submit(
-            self.listen,
-            (track.uri, track.format, self.spec, self.n_segments, track.audio.duration_s),
+        return submit(
+            *(track, self.spec, self.n_segments),
             processes=self.processes,
+            listen=self.listen,
             timeout_s=self.timeout_s,
         )
 

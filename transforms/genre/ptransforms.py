@@ -7,35 +7,32 @@ need tensorflow_hub and do not load Keras 3 models.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.utils.windowed_value import WindowedValue
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.transforms.audio.pool import default_processes
 from genrebeam.transforms.endings import ends_or_goes_on
-from genrebeam.transforms.genre.classify import Classifier, failed, split_by_track
+from genrebeam.transforms.genre.classify import Classifier, failed
+from genrebeam.transforms.genre.predict import (
+    BATCH_TRACKS,
+    extract_outputs,
+    load_classifier,
+    predict,
+)
 from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.genre.together import vote_together
-from genrebeam.transforms.genre.vote import VotePolicy, decide
+from genrebeam.transforms.genre.vote import VotePolicy, decider
 from genrebeam.transforms.in_flight import in_global_window, never
-from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, reason_of
+from genrebeam.transforms.records import Decision, Features, Outcome, Prediction
 
-# Tracks whose segments are put together; eight of eight segments fill one batch.
-BATCH_TRACKS = 8
 # Groups that wait for a track, which may never come: it cannot be decoded.
 _MOST_WAITING = 200
-
-_log = logging.getLogger("genrebeam")
 
 
 class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
@@ -54,42 +51,12 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
         self.embeddings = embeddings
 
     def load_model(self) -> Classifier:
-        # Ears take three times as long as decoding, a network of our own a quarter of it.
-        cpus = default_processes()
-        threads = cpus if self.bundle.features.ears else max(1, cpus // 4)
-        return Classifier(self.bundle, embeddings=self.embeddings, threads=threads)
+        return load_classifier(self.bundle, embeddings=self.embeddings)
 
     def run_inference(
         self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
     ) -> Iterable[Prediction]:
-        """Classify several tracks at once, and one by one where that fails."""
-        try:
-            return self.tell(batch, model)
-        except Exception as error:
-            if len(batch) == 1:
-                _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
-                return [_unclassified(batch[0], error)]
-            return [
-                prediction
-                for features in batch
-                for prediction in self.run_inference([features], model)
-            ]
-
-    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
-        """What becomes of a batch, which fails as a whole."""
-        started = time.perf_counter()
-        judgements = model.of_tracks([features.log_mel for features in batch])
-        n_segments = sum(len(features.log_mel) for features in batch)
-        per_segment = (time.perf_counter() - started) / n_segments
-        return [
-            Prediction(
-                track=features.track,
-                hear_seconds=features.hear_seconds,
-                classify_seconds=per_segment * len(features.log_mel),
-                **vars(judgement),
-            )
-            for features, judgement in zip(batch, judgements, strict=True)
-        ]
+        return predict(batch, model)
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         return {"min_batch_size": BATCH_TRACKS, "max_batch_size": BATCH_TRACKS}
@@ -116,23 +83,10 @@ class EarsModelHandler(GenreModelHandler):
     def __init__(self, spec: FeatureSpec) -> None:
         super().__init__(Bundle("", "ears", "", (), (), spec.patches))
 
-    def tell(self, batch: Sequence[Features], model: Classifier) -> list[Any]:
-        tracks = [features.log_mel for features in batch]
-        outputs, _ = model.classify(np.concatenate(tracks))
-        return [
-            dataclasses.replace(features, log_mel=said[:, :, None])
-            for features, said in zip(batch, split_by_track(outputs, tracks), strict=True)
-        ]
-
-
-def _unclassified(features: Features, error: Exception) -> Prediction:
-    return Prediction(
-        track=features.track,
-        probabilities=np.zeros((0, 0), np.float32),
-        hear_seconds=features.hear_seconds,
-        classify_seconds=0.0,
-        error=(type(error).__name__, reason_of(error)),
-    )
+    def run_inference(
+        self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
+    ) -> Iterable[Any]:
+        return extract_outputs(batch, model)
 
 
 @with_input_types(Prediction)
@@ -257,16 +211,10 @@ class ClassifyTracks(beam.PTransform):
     ) -> None:
         super().__init__()
         self.handler = GenreModelHandler(bundle, embeddings=embeddings or together)
-        decided = functools.partial(
-            decide,
-            genres=bundle.genres,
-            policy=votes or VotePolicy.of(bundle),
-            taxonomy=taxonomy,
-            families=bundle.families,
-        )
-        self.vote = beam.Map(decided).with_output_types(Decision)
+        decide = decider(bundle, votes, taxonomy)
+        self.vote = beam.Map(decide).with_output_types(Decision)
         if together:
-            self.vote = beam.ParDo(VoteTogether(decided, stopping, embeddings=embeddings))
+            self.vote = beam.ParDo(VoteTogether(decide, stopping, embeddings=embeddings))
 
     def expand(self, features: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
         classified = (

@@ -11,7 +11,8 @@ Alternative hard to tell from Indie. The style is written where it is sure enoug
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +173,19 @@ def _ballot(
     by_family, known = join_columns(rows, groups)
     ballot = _Ballot(names, groups, rows[-1], known, by_family[:-1], by_family[-1])
     return ballot, unwanted
+
+
+def decider(
+    bundle: Bundle, votes: VotePolicy | None = None, taxonomy: Taxonomy | None = None
+) -> Callable[[Prediction], Decision]:
+    """`decide` for a model's genres, by the model's own policy if there is no other."""
+    return functools.partial(
+        decide,
+        genres=bundle.genres,
+        policy=votes or VotePolicy.of(bundle),
+        taxonomy=taxonomy,
+        families=bundle.families,
+    )
 
 
 def decide(

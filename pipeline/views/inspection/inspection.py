@@ -214,36 +214,24 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     OSError
         If the file cannot be read.
     """
-    from genrebeam.transforms.audio import pool
+    from genrebeam.pipeline.inference.session import TrackClassifier
+    from genrebeam.transforms.audio.hear import features_of, hear_what_sounds, result_of
     from genrebeam.transforms.formats import format_of
     from genrebeam.transforms.tags.header import read_header_if_any
 
     started = time.perf_counter()
     tags, header, tags_error = read_header_if_any(path)
-    from genrebeam.transforms.audio.hear import features_of, hear_what_sounds, result_of
-
     file = (path, format_of(path), bundle.features)
-    future = pool.submit(
-        listen, (*file, header.duration_s), processes=_PROCESSES, timeout_s=_TIMEOUT_S
-    )
-    # As tagging does it: `listen` takes all segments, one after the other.
-    few = pool.submit(
-        hear_what_sounds,
-        (*file, bundle.n_segments, header.duration_s),
-        processes=_PROCESSES,
-        timeout_s=_TIMEOUT_S,
-    )
     listed = Track(path, format_of(path), tags=tags, audio=header)
-    try:
-        from genrebeam.transforms.genre.classify import Classifier
-
-        classifier = Classifier(bundle)
-        classifier(np.zeros((1, *bundle.features.shape), np.float32))  # loads it meanwhile
-        loaded = time.perf_counter()
+    with TrackClassifier(bundle, processes=_PROCESSES) as session:
+        future = session.submit(listen, *file, header.duration_s, timeout_s=_TIMEOUT_S)
+        # As tagging does it: `listen` takes all segments, one after the other.
+        arguments = (*file, bundle.n_segments, header.duration_s)
+        few = session.submit(hear_what_sounds, *arguments, timeout_s=_TIMEOUT_S)
+        session.load()  # meanwhile
+        classifier, loaded = session.network, time.perf_counter()
         sound: Sound = result_of(future, path, _TIMEOUT_S)
         taken = features_of(listed, few, _TIMEOUT_S)
-    finally:
-        pool.stop()
     heard = time.perf_counter()
     judged, probabilities, words = _judge(classifier, sound.segments)
     seconds = {
@@ -285,16 +273,10 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
 def _decided(
     track: Track, bundle: Bundle, judged: Judgement, times: tuple[float, float], rule: str
 ) -> Decision:
-    from genrebeam.transforms.genre.vote import VotePolicy, decide
+    from genrebeam.transforms.genre.vote import VotePolicy, decider
 
     prediction = Prediction(track, hear_seconds=times[0], classify_seconds=times[1], **vars(judged))
-    policy = VotePolicy(
-        rule,
-        min_confidence=bundle.min_confidence,
-        level=bundle.level,
-        style_confidence=bundle.style_confidence,
-    )
-    return decide(prediction, bundle.genres, policy, families=bundle.families)
+    return decider(bundle, VotePolicy.of(bundle, rule=rule))(prediction)
 
 
 def _outcome(

@@ -1,4 +1,4 @@
-"""Listening: what is decided without a graph is what the graph decides."""
+"""A session: what is decided without a graph is what the graph decides."""
 
 import shutil
 
@@ -7,7 +7,7 @@ import pytest
 
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.inference.session import Listener
+from genrebeam.pipeline.inference.session import TrackClassifier
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.genre.vote import VotePolicy
 from genrebeam.transforms.records import Decision, Outcome
@@ -25,8 +25,8 @@ def test_decisions_and_outcomes_come_in_the_order_of_the_files(tiny_bundle, writ
     short, bad = write_tone("short.wav", seconds=0.1), tmp_path / "bad.mp3"
     bad.write_bytes(b"no music")
     paths = [str(path) for path in (good[0], bad, good[1], short, tmp_path / "gone.mp3", good[2])]
-    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
-    found = list(listener(paths))
+    classifier = TrackClassifier(tiny_bundle, VotePolicy(), processes=1)
+    found = list(classifier(paths))
     assert [entry.track.uri for entry in found] == paths
     assert [isinstance(entry, Decision) for entry in found] == [1, 0, 1, 0, 0, 1]
     assert [entry.status for entry in found if isinstance(entry, Outcome)] == [
@@ -42,25 +42,25 @@ def test_one_network_hears_all_files(tiny_bundle, write_tone, monkeypatch):
     monkeypatch.setattr(
         type(tiny_bundle), "load_network", lambda bundle: loaded.append(1) or load(bundle)
     )
-    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
-    listener.load()
+    classifier = TrackClassifier(tiny_bundle, VotePolicy(), processes=1)
+    classifier.load()
     paths = [str(write_tone(f"{number}.wav")) for number in range(10)]
-    assert len([*listener(paths), *listener(paths[:1])]) == 11
+    assert len([*classifier(paths), *classifier(paths[:1])]) == 11
     assert loaded == [1]
 
 
 def test_more_files_than_are_in_flight_at_a_time(tiny_bundle, tmp_path):
-    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
+    classifier = TrackClassifier(tiny_bundle, VotePolicy(), processes=1)
     paths = [str(tmp_path / f"{number}.mp3") for number in range(100)]
-    assert [entry.track.uri for entry in listener(paths)] == paths
+    assert [entry.track.uri for entry in classifier(paths)] == paths
 
 
 def test_a_track_that_the_network_fails_on_is_an_outcome(tiny_bundle, write_tone, monkeypatch):
-    listener = Listener(tiny_bundle, VotePolicy(), processes=1)
+    classifier = TrackClassifier(tiny_bundle, VotePolicy(), processes=1)
     monkeypatch.setattr(
-        listener._classifier, "of_tracks", lambda tracks: np.zeros(3)[tracks[0].shape[0] + 3]
+        classifier.network, "of_tracks", lambda tracks: np.zeros(3)[tracks[0].shape[0] + 3]
     )
-    (found,) = listener([str(write_tone("a.wav"))])
+    (found,) = classifier([str(write_tone("a.wav"))])
     assert (found.status, found.stage) == ("failed", "classify")
 
 
@@ -78,7 +78,6 @@ def test_decides_what_tag_decides(shared_data, tmp_path):
     assert main(["tag", str(library), *options]) == 0
     told = {row["uri"].rpartition("/")[2]: row for row in read_rows(report)}
     bundle = load_bundle(DEFAULT_BUNDLE)
-    votes = VotePolicy(bundle.vote, 1, bundle.min_confidence, bundle.level, bundle.style_confidence)
-    for path, found in zip(paths, Listener(bundle, votes)(map(str, paths)), strict=True):
+    for path, found in zip(paths, TrackClassifier(bundle)(map(str, paths)), strict=True):
         assert list(found.genres) == told[path.name]["genres_after"]
         assert found.confidence == pytest.approx(told[path.name]["confidence"], abs=1e-3)

@@ -1,0 +1,88 @@
+"""Predict: batches of tracks to predictions, and one by one where a batch fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from genrebeam.model.bundle import Bundle
+from genrebeam.transforms.audio.pool import default_processes
+from genrebeam.transforms.genre.classify import Classifier, split_by_track
+from genrebeam.transforms.records import Features, Prediction, reason_of
+
+# Tracks whose segments are put together; eight of eight segments fill one batch.
+BATCH_TRACKS = 8
+
+_log = logging.getLogger("genrebeam")
+
+
+def load_classifier(bundle: Bundle, *, embeddings: bool = False) -> Classifier:
+    """The network of a bundle, with as many threads as it can use beside the decoders."""
+    # Ears take three times as long as decoding, a network of our own a quarter of it.
+    cpus = default_processes()
+    threads = cpus if bundle.features.ears else max(1, cpus // 4)
+    return Classifier(bundle, embeddings=embeddings, threads=threads)
+
+
+def predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
+    """Classify several tracks at once; a track on which that fails has a failed prediction."""
+    return _one_by_one(_predict, batch, model)
+
+
+def extract_outputs(batch: Sequence[Features], model: Classifier) -> list[Features | Prediction]:
+    """What the backbones say of tracks, as features; a failed `Prediction` where they fail."""
+    return _one_by_one(_extract, batch, model)
+
+
+def _one_by_one(
+    work: Callable[[Sequence[Features], Classifier], list[Any]],
+    batch: Sequence[Features],
+    model: Classifier,
+) -> list[Any]:
+    try:
+        return work(batch, model)
+    except Exception as error:
+        if len(batch) == 1:
+            _log.warning("%s: %s", batch[0].track.uri, reason_of(error))
+            return [_unclassified(batch[0], error)]
+        return [found for one in batch for found in _one_by_one(work, [one], model)]
+
+
+def _predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
+    started = time.perf_counter()
+    judgements = model.of_tracks([features.log_mel for features in batch])
+    n_segments = sum(len(features.log_mel) for features in batch)
+    per_segment = (time.perf_counter() - started) / n_segments
+    return [
+        Prediction(
+            track=features.track,
+            hear_seconds=features.hear_seconds,
+            classify_seconds=per_segment * len(features.log_mel),
+            **vars(judgement),
+        )
+        for features, judgement in zip(batch, judgements, strict=True)
+    ]
+
+
+def _extract(batch: Sequence[Features], model: Classifier) -> list[Features]:
+    tracks = [features.log_mel for features in batch]
+    outputs, _ = model.classify(np.concatenate(tracks))
+    return [
+        dataclasses.replace(features, log_mel=said[:, :, None])
+        for features, said in zip(batch, split_by_track(outputs, tracks), strict=True)
+    ]
+
+
+def _unclassified(features: Features, error: Exception) -> Prediction:
+    return Prediction(
+        track=features.track,
+        probabilities=np.zeros((0, 0), np.float32),
+        hear_seconds=features.hear_seconds,
+        classify_seconds=0.0,
+        error=(type(error).__name__, reason_of(error)),
+    )
