@@ -157,7 +157,7 @@ def hear_all(data: Path, work: Path | None) -> list[Heard]:
     )
     kept = work / f"{SPEC_KEY}.npz" if work else None
     if kept is not None and kept.is_file():
-        with np.load(kept) as stored:
+        with np.load(kept, allow_pickle=False) as stored:
             outputs = {name: stored[name] for name in stored.files}
     else:
         names = [str(path.relative_to(data)) for path in paths]

@@ -557,7 +557,7 @@ def write_one(path: str, genres: tuple[str, ...]) -> Written:
         now = os.stat(path)
         if (now.st_mtime_ns, now.st_ino) != (facts.st_mtime_ns, facts.st_ino):
             faults.append(f"{found.status}, but it was replaced")
-    lines = tuple(json.dumps(entry) for entry in journal)
+    lines = tuple(entry.to_line() for entry in journal)
     reason = found.reason.replace(path, "PATH")
     within = only_id3_differs(before, Path(path).read_bytes())
     return Written(
@@ -571,7 +571,8 @@ def _never() -> bool:
 
 def undo_one(lines: tuple[str, ...]) -> list[str]:
     """Undo the changes of one file twice; the statuses."""
-    from genrebeam.transforms.tags.undo import read_journal, undo_all
+    from genrebeam.transforms.tags.change import read_journal
+    from genrebeam.transforms.tags.undo import undo_all
 
     done = list(undo_all(read_journal(lines)))
     again = list(undo_all(read_journal(lines)))

@@ -26,11 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
-
-    from genrebeam.model.head import Head
-
+from genrebeam.model import files
 from genrebeam.model.errors import PathError
 from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.head import Head
 
 BUNDLE_FORMAT = 1
 BUNDLES = Path(__file__).parent / "bundles"
@@ -156,7 +155,9 @@ class Bundle:
         import keras
 
         try:
-            network = keras.saving.load_model(self._folder / _NETWORK_FILE, compile=False)
+            network = keras.saving.load_model(
+                self._folder / _NETWORK_FILE, compile=False, safe_mode=True
+            )
         except (ValueError, OSError, KeyError, TypeError) as error:
             raise BundleError(self.path, f"the network cannot be loaded: {error}") from error
         expected = (None, *self.features.shape)
@@ -295,7 +296,7 @@ def save_bundle(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / _weights_file(bundle.features)
-    network.save(weights)
+    files.written_by(network.save, weights)
     for other in {_NETWORK_FILE, _HEAD_FILE} - {weights.name}:
         (folder / other).unlink(missing_ok=True)  # of the bundle that is replaced
     return _write_facts(bundle, folder, card)
@@ -313,8 +314,12 @@ def _write_facts(bundle: Bundle, folder: Path, card: str) -> Bundle:
     facts = json.loads(json.dumps(facts))
     version = _version(folder / _weights_file(bundle.features), facts)
     text = json.dumps({**facts, "version": version}, indent=2, ensure_ascii=False)
-    (folder / _FACTS_FILE).write_text(text + "\n", encoding="utf-8")
-    (folder / _CARD_FILE).write_text(card.replace("{version}", version), encoding="utf-8")
+    for name, content in (
+        (_FACTS_FILE, text + "\n"),
+        (_CARD_FILE, card.replace("{version}", version)),
+    ):
+        with files.writing(folder / name) as stream:
+            stream.write(content.encode())
     return dataclasses.replace(bundle, path=str(folder), version=version)
 
 

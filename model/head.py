@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import log_softmax
 
+from genrebeam.model import files
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.pretrained.ears import outputs_of
 
@@ -68,7 +69,8 @@ class Head:
     def save(self, path: Path) -> None:
         """Write the weights; the same weights give the same bytes."""
         weights = {name: value for name, value in vars(self).items() if value is not None}
-        np.savez_compressed(path, **weights)
+        with files.writing(path) as stream:
+            np.savez_compressed(stream, **weights)
 
 
 def load_head(path: Path) -> Head:
@@ -79,7 +81,7 @@ def load_head(path: Path) -> Head:
     OSError, ValueError, TypeError
         If it cannot be read, or is something else.
     """
-    with np.load(path) as stored:
+    with np.load(path, allow_pickle=False) as stored:
         return Head(**{name: stored[name] for name in stored.files})
 
 

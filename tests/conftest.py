@@ -28,6 +28,7 @@ def no_configuration(tmp_path_factory, monkeypatch) -> None:
     for name in [name for name in os.environ if name.startswith("GENREBEAM_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-configuration"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture

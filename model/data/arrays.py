@@ -12,7 +12,7 @@ from genrebeam.model.data.training_set import DatasetError
 def read_arrays(folder: Path, *names: str) -> dict[str, np.ndarray]:
     """Read arrays of ``logmel.npz``; without names all but the pictures, which take long."""
     try:
-        with np.load(folder / "logmel.npz") as file:
+        with np.load(folder / "logmel.npz", allow_pickle=False) as file:
             return {name: file[name] for name in names or set(file.files) - {"mel"}}
     except FileNotFoundError as error:
         raise DatasetError(folder, "logmel.npz is missing") from error

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -18,11 +17,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from genrebeam.model import files as written
 from genrebeam.model.errors import PathError
 from genrebeam.model.feature_spec import FeatureSpec
 
@@ -160,7 +159,7 @@ def write_clips(clips: Sequence[LabelledClip], folder: str | Path) -> str:
         for clip in clips
     ]
     name = f"part-{uuid.uuid4().hex[:12]}.arrow"
-    with _appearing(folder, name) as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
+    with written.writing(Path(folder) / name) as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
         writer.write_batch(pa.RecordBatch.from_pylist(rows, SCHEMA))
     return os.path.join(folder, name)
 
@@ -173,20 +172,9 @@ def write_left_out(files: Sequence[LeftOut], folder: str | Path) -> None:
     files : sequence of LeftOut
     folder : str or Path
     """
-    with _appearing(folder, f"left-out-{uuid.uuid4().hex[:12]}.jsonl") as stream:
+    with written.writing(Path(folder) / f"left-out-{uuid.uuid4().hex[:12]}.jsonl") as stream:
         for file in files:
             stream.write(json.dumps(dataclasses.asdict(file)).encode() + b"\n")
-
-
-@contextlib.contextmanager
-def _appearing(folder: str | Path, name: str) -> Iterator[Any]:
-    """An open file that gets its name only when it is complete."""
-    unfinished = Path(folder) / f".{name}"
-    with open(unfinished, "wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(unfinished, Path(folder) / name)
 
 
 def read_clips(folder: str | Path) -> list[LabelledClip]:
@@ -263,7 +251,7 @@ def write_facts(facts: SetFacts, folder: str | Path) -> None:
     folder : str or Path
     """
     text = json.dumps({"format": SET_FORMAT, **dataclasses.asdict(facts)}, indent=2)
-    with _appearing(folder, FACTS_FILE) as stream:
+    with written.writing(Path(folder) / FACTS_FILE) as stream:
         stream.write(text.encode() + b"\n")
 
 
@@ -312,8 +300,9 @@ def start_set(folder: str | Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FACTS_FILE).unlink(missing_ok=True)  # first: from here on it is not complete
-        for pattern in (f"part-{_UNIQUE}.arrow", f"left-out-{_UNIQUE}.jsonl"):
-            for part in [*folder.glob(pattern), *folder.glob(f".{pattern}")]:
+        patterns = (f"part-{_UNIQUE}.arrow", f"left-out-{_UNIQUE}.jsonl", written.UNFINISHED)
+        for pattern in patterns:
+            for part in folder.glob(pattern):
                 part.unlink()
     except OSError as error:
         raise DatasetError(folder, f"cannot be written ({error.strerror})") from error

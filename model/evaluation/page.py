@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from genrebeam.model import files
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.evaluation.plots import (
     LEAST_FOR_MAP,
@@ -92,7 +93,8 @@ def write_page(
         wrong=most_confidently_wrong(names, targets, probabilities, genres),
         percent_of=_percent,
     )
-    Path(path).write_bytes(page)
+    with files.writing(path) as stream:
+        stream.write(page)
 
 
 def _plots(

@@ -95,7 +95,7 @@ class Ear:
 
     def read_weights(self) -> dict[str, np.ndarray]:
         """Values of its weights as float32, by layer and name."""
-        with np.load(self.weights) as stored:
+        with np.load(self.weights, allow_pickle=False) as stored:
             names = [key for key in stored if not key.endswith("_scale")]
             return {key: np.ascontiguousarray(_stored(stored, key), np.float32) for key in names}
 

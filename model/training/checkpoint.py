@@ -6,7 +6,6 @@ Imports Keras, so only what trains imports this.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 import zipfile
@@ -16,6 +15,8 @@ from typing import Any
 
 import keras
 import numpy as np
+
+from genrebeam.model import files
 
 # A checkpoint costs a fraction of a second; an epoch of a light network does too.
 _EVERY_S = 20.0
@@ -89,7 +90,7 @@ class Checkpoint(keras.callbacks.Callback):
             state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
             if state["key"] != self.key:
                 raise ValueError("a checkpoint of another training")
-            with np.load(self.folder / state["best"]) as arrays:
+            with np.load(self.folder / state["best"], allow_pickle=False) as arrays:
                 best = [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
             network.optimizer.build(network.trainable_variables)
             network.load_weights(self.folder / state["last"])
@@ -137,13 +138,13 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         number = self.progress.epochs
         names = {"last": f"last-{number}.weights.h5", "best": f"best-{number}.npz"}
-        self.model.save_weights(self.folder / names["last"])
-        np.savez(self.folder / names["best"], *self._best)
+        files.written_by(self.model.save_weights, self.folder / names["last"])
+        with files.writing(self.folder / names["best"]) as stream:
+            np.savez(stream, *self._best)
         state = {"key": self.key, "progress": vars(self.progress), **names}
-        beside = self.folder / f"{_STATE}.new"
-        beside.write_text(json.dumps(state), encoding="utf-8")
         # From here on the new checkpoint counts, whatever happens to the old one's files.
-        os.replace(beside, self.folder / _STATE)
+        with files.writing(self.folder / _STATE) as stream:
+            stream.write(json.dumps(state).encode())
         for old in self.folder.iterdir():
             if old.name not in (_STATE, *names.values()):
                 old.unlink()

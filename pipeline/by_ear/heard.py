@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
+from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.formats import FORMATS
@@ -185,7 +186,7 @@ def _read(
     libraries: list[str | None] = []
     whole: set[str] = set()
     for run in reversed(runs):
-        facts = run.read_manifest() or {}
+        facts = run.read_manifest() or Manifest()
         library = facts.get("library")
         libraries.append(library)
         if library not in whole:

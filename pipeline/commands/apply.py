@@ -8,7 +8,6 @@ import datetime
 import glob
 import json
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +71,13 @@ def add(commands: Any) -> None:
         default=None,
         help="the report folder (default: where it was when the page was made)",
     )
+    apply.add_argument(
+        "--library",
+        metavar="FOLDER",
+        default=None,
+        help="root of the music: only files in it are written (default: the library of the "
+        "report's run, if you made it)",
+    )
     apply.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
     add_options(apply, WritingOptions)
     add_output_arguments(apply)
@@ -88,7 +94,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     if corrections is None:
         return complain("nothing was written", OK)
     report = absolute(arguments.report or path_of(corrections.report))
-    known = look_up(corrections, report)
+    library = None if arguments.library is None else absolute(arguments.library)
+    known = look_up(corrections, report, library)
     for choice, reason in known.unknown[:_MOST_SHOWN]:
         print(f"{safe(choice.uri)}: {safe(reason)}", file=sys.stderr)
     options = options_from(arguments, WritingOptions)
@@ -199,7 +206,7 @@ def _tell(
         for one, _ in done:
             print(f"report: {safe(one.page)}")
             if any(True for _ in one.journal.lines()):
-                print(f"undo: genrebeam undo {safe(shlex.quote(report))} --run {one.id}")
+                print(f"undo: {safe(one.undo_command)}")
     if any(ended.manifest["state"] == "interrupted" for _, ended in done):
         return complain("interrupted; the same command does the rest", INTERRUPTED)
     return SOME_FAILED if _is_any_left(counts) else OK

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -108,11 +110,17 @@ def own_output(path: str, beginning: str) -> str:
     UsageError
         If another file has this name, or it cannot be read.
     """
-    from genrebeam.transforms.storage import absolute
+    from genrebeam.transforms.storage import absolute, storage_of
 
     path = absolute(path)
+    if "://" in path:
+        return path
+    if os.path.isdir(path):
+        raise UsageError(f"{path}: cannot be written ({os.strerror(errno.EISDIR)})")
+    if os.path.islink(path):
+        raise UsageError(f"{path}: is a link; name the file itself, or another with --out")
     try:
-        with open(path, "rb") as stream:
+        with storage_of(path).open_header(path) as stream:
             found = stream.read(len(beginning) + 3).removeprefix(b"\xef\xbb\xbf")
     except FileNotFoundError:
         return path

@@ -13,6 +13,7 @@ from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,14 +97,19 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         return OK
     from genrebeam.model.evaluation.metrics import summary_lines
 
-    print(summary_lines(figures))
+    print(_printable(summary_lines(figures)))
     if figures["n_unknown"]:
         print(
             f"{figures['n_unknown']:,} tracks of genres that the model does not know were skipped"
         )
     if "families" in figures:
-        print(f"\nby family:\n{summary_lines(figures['families'])}")
+        print(f"\nby family:\n{_printable(summary_lines(figures['families']))}")
     return OK
+
+
+def _printable(lines: str) -> str:
+    """Lines in which no name of a genre commands the terminal."""
+    return "\n".join(map(safe, lines.split("\n")))
 
 
 def _measure(

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.command import OK, add_command, no_others, own_output
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
     folders = [absolute(folder) for folder in arguments.reports]
     runs = _runs(folders, arguments.run)
-    path = absolute(arguments.out or os.path.join(folders[0], "report.html"))
+    path = own_output(arguments.out or os.path.join(folders[0], "report.html"), "<!doctype html>")
 
     try:
         write_report_page(runs, rows_of(runs), path)

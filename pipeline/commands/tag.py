@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from genrebeam.pipeline.views.terminal import is_terminal, safe, show_plan
 from genrebeam.transforms.records import Status, printable
 
 if TYPE_CHECKING:
+    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import Ended, Run
 
 
@@ -143,7 +143,13 @@ def _tell(
     facts, found = ended.manifest, summarise(ended.rows)
     report = page or run.folder
     if as_json:
-        told = {name: facts[name] for name in ("run", "state", "library", "model", "seconds")}
+        told: dict[str, Any] = {
+            "run": facts["run"],
+            "state": facts["state"],
+            "library": facts["library"],
+            "model": facts["model"],
+            "seconds": facts["seconds"],
+        }
         told |= {"report": printable(run.folder), "tracks": printable(run.tracks)}
         told["page"] = page and printable(page)
         told["dry_run"] = job.options.dry_run
@@ -151,7 +157,7 @@ def _tell(
     elif not quiet and is_terminal(sys.stdout):
         notes = [("report", report), ("tracks", run.tracks)]
         if facts["counts"].get(Status.TAGGED):
-            notes.append(("undo", f"genrebeam undo {shlex.quote(job.report)} --run {run.id}"))
+            notes.append(("undo", run.undo_command))
         show_result(sys.stdout, _headline(facts), found, facts["library"], notes)
         return
     elif not quiet:
@@ -163,7 +169,7 @@ def _tell(
         print(f"and {more:,} more failed; see {safe(report)}", file=sys.stderr)
 
 
-def _headline(facts: dict[str, Any]) -> str:
+def _headline(facts: Manifest) -> str:
     if facts["state"] == "launched":
         return "launched; the job does the rest"
     counts = facts["counts"]

@@ -19,6 +19,7 @@ from genrebeam.pipeline.commands.music import (
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import count
+from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     from genrebeam.model.feature_spec import FeatureSpec
@@ -131,9 +132,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         )
     except DatasetError as error:
         raise UsageError(str(error)) from error
-    print(f"{bundle.path}: {bundle.name} {bundle.version}, {len(bundle.genres)} genres")
+    print(safe(f"{bundle.path}: {bundle.name} {bundle.version}, {len(bundle.genres)} genres"))
     print(f"test track accuracy {bundle.metrics['test']['track_accuracy']:.1%}")
-    print(f"use it: genrebeam tag LIBRARY --bundle {shlex.quote(arguments.out)}")
+    print(safe(f"use it: genrebeam tag LIBRARY --bundle {shlex.quote(arguments.out)}"))
     return OK
 
 

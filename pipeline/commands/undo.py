@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.commands.command import (
@@ -22,7 +23,7 @@ from genrebeam.pipeline.views.terminal import safe, tracked
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.changes import Entry
     from genrebeam.pipeline.runs.run import Run
-    from genrebeam.transforms.tags.undo import Undone
+    from genrebeam.transforms.tags.undo import Place, Undone
 
 
 def add(commands: Any) -> None:
@@ -34,15 +35,16 @@ def add(commands: Any) -> None:
         "restore files as they were before a run",
         "examples:\n"
         "  genrebeam undo genre-report --dry-run   list what would be restored\n"
-        "  genrebeam undo genre-report             undo the latest run that changed files\n"
+        "  genrebeam undo genre-report             undo the latest run that is not undone yet\n"
         "  genrebeam undo genre-report --status    list the runs that changed files\n"
         "  genrebeam undo genre-report --run 20261120T101500.123Z-3fa9\n"
         "  genrebeam undo genre-report --since 2026-11-20\n"
         "  genrebeam undo genre-report --track song.mp3 --album 'Kind of Blue'\n"
         "\n"
         "Files are restored byte for byte. A file that somebody else has changed since is left\n"
-        "alone and listed. A file that was moved is recognised by its content. Undoing twice\n"
-        "does no harm.\n"
+        "alone and listed. A file that was moved is recognised by its content. The next undo\n"
+        "takes back the run before. A report that another person or machine has made needs\n"
+        "--library: nothing outside of it is changed.\n"
         "exit codes: 0 all restored, 1 some could not be restored, 2 wrong usage",
     )
     undo.add_argument("report", metavar="REPORT_DIR", help="the report folder")
@@ -74,7 +76,8 @@ def add(commands: Any) -> None:
         "--library",
         metavar="FOLDER",
         default=None,
-        help="folder to search for files that were moved (default: the run's library)",
+        help="root of the music: only files in it are restored, also those that were moved "
+        "(default: the run's library)",
     )
     undo.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
     add_output_arguments(undo)
@@ -83,8 +86,15 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from genrebeam.pipeline.runs.changes import Selection, moment
+    from genrebeam.pipeline.runs.changes import (
+        Selection,
+        check_has_runs,
+        moment,
+        next_to_undo,
+        place_of,
+    )
     from genrebeam.pipeline.runs.lock import locked
+    from genrebeam.transforms.records import reason_of
     from genrebeam.transforms.storage import absolute
 
     report = absolute(arguments.report)
@@ -98,45 +108,58 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     )
     counts: dict[str, int] = {}
     files: list[dict[str, Any]] = []
-    with contextlib.nullcontext() if arguments.dry_run else locked(report):
-        try:
+    try:
+        check_has_runs(report)
+        with contextlib.nullcontext() if arguments.dry_run else locked(report):
             chosen = selection.find(report)
-        except OSError as error:
-            raise UsageError(f"{report}: {error.strerror}; nothing undone") from error
-        for one, entries in chosen:
-            try:
+            places = [place_of(one, entries, arguments.library) for one, entries in chosen]
+            for (one, entries), place in zip(chosen, places, strict=True):
                 if not arguments.dry_run:
                     one.mark_undone()
-            except OSError as error:
-                raise UsageError(f"{one.folder}: {error.strerror}; nothing undone") from error
-            for entry, undone in _undo(one, entries, arguments):
-                counts[undone.status] = counts.get(undone.status, 0) + 1
-                if undone.status in ("changed", "failed"):
-                    where = undone.path or one.journal.path
-                    print(f"{safe(where)}: {safe(undone.reason)}", file=sys.stderr)
-                elif undone.status == "would_restore":
-                    files.append(_listed(one, entry, undone))
-    _tell(arguments, [one.id for one, _ in chosen], counts, files)
+                for entry, undone in _undo(one, entries, place, arguments):
+                    counts[undone.status] = counts.get(undone.status, 0) + 1
+                    if undone.status in ("changed", "failed"):
+                        where = undone.path or one.journal.path
+                        print(f"{safe(where)}: {safe(undone.reason)}", file=sys.stderr)
+                    elif undone.status == "would_restore":
+                        files.append(_listed(one, entry, undone))
+        following = None if arguments.dry_run else next_to_undo(report)
+    except OSError as error:
+        raise UsageError(f"{report}: {reason_of(error)}; nothing undone") from error
+    _tell(arguments, [one.id for one, _ in chosen], counts, files, following)
     return SOME_FAILED if counts.get("changed") or counts.get("failed") else OK
 
 
 def _undo(
-    run: Run, entries: list[Entry], arguments: argparse.Namespace
+    run: Run, entries: Sequence[Entry], place: Place, arguments: argparse.Namespace
 ) -> Iterator[tuple[Entry, Undone]]:
-    """Undo the changes of a run, the last one first, and record what was restored."""
-    from genrebeam.transforms.storage import absolute
+    """Undo the changes of a run, the last one first, and record what became of them."""
+    from genrebeam.pipeline.runs.changes import changed_later
+    from genrebeam.pipeline.runs.journal import Note, now, read_notes
+    from genrebeam.transforms.tags.change import Change
     from genrebeam.transforms.tags.undo import Elsewhere, undo
 
-    library = arguments.library or (run.read_manifest() or {}).get("library") or ""
-    library = absolute(library) if library else ""
-    elsewhere = Elsewhere(library, [entry["path"] for entry in entries if "path" in entry])
+    changes = [entry for entry in entries if isinstance(entry, Change)]
+    elsewhere = Elsewhere(place.library, [change.path for change in changes])
+    undone_before = {note.path for note in read_notes(run.undone) if note.status == "restored"}
+    later: dict[str, str] | None = None
     watched = None if arguments.quiet else sys.stderr
     for entry in tracked(list(reversed(entries)), len(entries), watched):
-        undone = undo(entry, dry_run=arguments.dry_run, elsewhere=elsewhere)
-        if undone.status == "restored":
-            # The file is restored: a full disk now does not make that a failure.
+        undone = undo(entry, dry_run=arguments.dry_run, elsewhere=elsewhere, place=place)
+        if undone.status == "changed" and isinstance(entry, Change):
+            later = changed_later(run) if later is None else later
+            if entry.path in undone_before:
+                undone = dataclasses.replace(undone, status="as_before", reason="undone already")
+            elif entry.path in later:
+                # No other has changed it: one of ours, which has to be undone first.
+                by = f"changed by run {later[entry.path]} since; undo that one first"
+                undone = dataclasses.replace(undone, status="failed", reason=by)
+        if isinstance(entry, Change) and undone.status in ("restored", "as_before", "changed"):
+            note = Note(entry.path, undone.path, now(), undone.status)
+            # A file is restored: a full disk now does not make that a failure.
             with contextlib.suppress(OSError):
-                run.undone({"path": entry["path"], "found_at": undone.path})
+                if not arguments.dry_run:
+                    run.undone.append(note.to_line())
         yield entry, undone
 
 
@@ -144,8 +167,8 @@ def _listed(run: Run, entry: Entry, undone: Undone) -> dict[str, Any]:
     return {
         "run": run.id,
         "path": undone.path,
-        "genres": entry.get("genres_after", []),
-        "restored_to": entry.get("genres_before", []),
+        "genres": getattr(entry, "genres_after", ()),
+        "restored_to": getattr(entry, "genres_before", ()),
         "note": undone.reason,
     }
 
@@ -155,9 +178,11 @@ def _tell(
     ids: list[str],
     counts: dict[str, int],
     files: list[dict[str, Any]],
+    following: tuple[Run, int] | None,
 ) -> None:
     if arguments.json:
-        told = {"run": ids[0], "runs": ids, "dry_run": arguments.dry_run, "counts": counts}
+        told = {"run": ids[0] if ids else None, "runs": ids, "dry_run": arguments.dry_run}
+        told |= {"counts": counts, "next": following and following[0].id}
         print(json.dumps({**told, "files": files} if arguments.dry_run else told))
         return
     if arguments.quiet:
@@ -167,29 +192,40 @@ def _tell(
         note = f" ({file['note']})" if file["note"] else ""
         print(f"{safe(file['path'])}: {safe(change)}{safe(note)}")
     parts = [f"{n:,} {status.replace('_', ' ')}" for status, n in sorted(counts.items())]
-    runs = f"run {ids[0]}" if len(ids) == 1 else f"{len(ids)} runs"
-    print(f"{runs}: {', '.join(parts) or 'changed no file'}")
+    runs = f"run {safe(ids[0])}" if len(ids) == 1 else f"{len(ids)} runs"
+    print(f"{runs}: {', '.join(parts) or 'changed no file'}" if ids else "undone already")
+    if following:
+        run, n_left = following
+        files_left = f"{n_left:,} file{'' if n_left == 1 else 's'}"
+        print(f"left to undo: {files_left} of run {safe(run.id)} with the next undo")
+    elif not arguments.dry_run:
+        print("nothing is left to undo")
 
 
 def _show_runs(report: str, arguments: argparse.Namespace) -> int:
     """List the runs that changed files, and what was undone."""
     from genrebeam.pipeline.runs.changes import began, shown
+    from genrebeam.pipeline.runs.journal import read_notes
+    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import runs_of
+    from genrebeam.transforms.tags.change import Change
 
-    found = []
+    found: list[dict[str, Any]] = []
     try:
         for one in runs_of(report):
-            n_changed = sum(1 for _ in one.journal.lines())
+            n_changed = sum(isinstance(change, Change) for change in one.journal.changes())
             if n_changed:
-                facts = one.read_manifest() or {}
+                known = one.read_manifest() or Manifest()
                 found.append(
                     {
                         "run": one.id,
                         "began": began(one).isoformat(),
-                        "library": facts.get("library"),
+                        "library": known.get("library"),
                         "changed": n_changed,
-                        "restored": sum(1 for _ in one.undone.lines()),
-                        "undone_at": facts.get("undone_at"),
+                        "restored": sum(
+                            note.status == "restored" for note in read_notes(one.undone)
+                        ),
+                        "undone_at": known.get("undone_at"),
                     }
                 )
     except OSError as error:
@@ -202,7 +238,7 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
         if facts["undone_at"]:
             taken = f", {facts['restored']:,} restored {shown(facts['undone_at'])}"
         line = f"{shown(facts['began'])}, {facts['changed']:,} files changed{taken}"
-        print(f"{facts['run']}: {line}, {safe(facts['library'] or 'library unknown')}")
+        print(f"{safe(facts['run'])}: {line}, {safe(facts['library'] or 'library unknown')}")
     if not found:
         print(f"{safe(report)}: no run has changed files")
     return OK

@@ -18,12 +18,11 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.typehints import with_input_types, with_output_types
+
+from genrebeam.model.data.clips import LabelledMusic
 from genrebeam.model.data.datasets import load_training_set
 from genrebeam.model.data.gtzan import GTZAN_GENRES
 from genrebeam.model.data.homburg import HOMBURG_GENRES
-from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
-
-from genrebeam.model.data.clips import LabelledMusic
 from genrebeam.model.data.training_set import (
     DatasetError,
     LabelledClip,
@@ -48,6 +47,7 @@ from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.ptransforms import EarsModelHandler, SetUntoldApart
+from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
 from genrebeam.transforms.library.ptransforms import SelectLabelled, Walk
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import (

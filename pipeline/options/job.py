@@ -87,7 +87,7 @@ class TaggingJob:
             write_confidence=self.options.write_confidence,
             model=f"{self.bundle.name} {self.bundle.version}",
             form=self.options.form,
-            write=self.options.write,
+            write=dataclasses.replace(self.options.write, library=self.library),
         )
 
     @property

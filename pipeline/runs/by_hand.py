@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,13 +13,15 @@ from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, start_run
+from genrebeam.pipeline.runs.manifest import Manifest
+from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, saw_its_library, start_run
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.records import Outcome, Stage
 from genrebeam.transforms.reports.corrections import Choice, Corrections
 from genrebeam.transforms.reports.read import latest_rows
 from genrebeam.transforms.reports.write import ReportWriter
 from genrebeam.transforms.tags.by_hand import Shown, write_choice
+from genrebeam.transforms.tags.change import Change
 from genrebeam.transforms.tags.tag import TagPolicy
 
 _COLUMNS = ("uri", "stage", "reason", "duration_s")
@@ -43,7 +45,7 @@ class Known:
     unknown: tuple[tuple[Choice, str], ...]
 
 
-def look_up(corrections: Corrections, report: str) -> Known:
+def look_up(corrections: Corrections, report: str, library: str | None = None) -> Known:
     """Find the files of choices in the report of the run that showed them.
 
     Parameters
@@ -51,6 +53,9 @@ def look_up(corrections: Corrections, report: str) -> Known:
     corrections : Corrections
     report : str
         The report folder. Nothing is made there.
+    library : str, optional
+        Root of the music, where the user names it; else the runs are asked that this user's
+        program made.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def look_up(corrections: Corrections, report: str) -> Known:
         unknown: list[tuple[Choice, str]] = []
         for id, choices in by_run.items():
             if id in runs:
-                unknown += _look_up_in(runs[id], choices, by_library)
+                unknown += _look_up_in(runs[id], choices, by_library, library)
             else:
                 unknown += [(choice, f"{report} has no run {id}") for choice in choices]
     except OSError as error:
@@ -81,12 +86,20 @@ def look_up(corrections: Corrections, report: str) -> Known:
 
 
 def _look_up_in(
-    run: Run, choices: Sequence[Choice], by_library: dict[str, list[Shown]]
+    run: Run,
+    choices: Sequence[Choice],
+    by_library: dict[str, list[Shown]],
+    named: str | None,
 ) -> list[tuple[Choice, str]]:
     """Add the files that a run knows; return the choices whose files it does not know."""
-    library = (run.read_manifest() or {}).get("library")
+    manifest = run.read_manifest() or Manifest()
+    library = named or manifest.get("library")
     if not library:
-        return [(choice, f"run {run.id} does not say which library it saw") for choice in choices]
+        why = f"run {run.id} does not say which library it saw; name it with --library"
+        return [(choice, why) for choice in choices]
+    if not (named or "://" in run.home or saw_its_library(run, manifest)):
+        why = f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
+        return [(choice, why) for choice in choices]
     rows = latest_rows(run.tracks, _COLUMNS)
     wanted = pa.array([choice.uri for choice in choices], pa.string())
     rows = rows.filter(pc.is_in(rows["uri"], wanted))
@@ -132,7 +145,7 @@ def write_choices(
     """
     run = start_run(report)
     note(run.id)
-    facts: dict[str, Any] = {
+    facts: Manifest = {
         "library": library,
         "command": "apply",
         # No format at all: the run has not seen the whole library.
@@ -159,7 +172,7 @@ def write_choices(
 def rehearse(shown: Sequence[Shown], policy: TagPolicy) -> list[Outcome]:
     """What `write_choices` would do, without a run and without writing."""
 
-    def journal(change: dict[str, Any]) -> None:
+    def journal(change: Change) -> None:
         raise AssertionError("a dry run changes nothing")
 
     return [write_choice(one, policy, journal) for one in shown]

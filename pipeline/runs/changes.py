@@ -7,20 +7,26 @@ it was, its album, and its size after the change.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
-from collections.abc import Iterator
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.runs.run import Run, find_run, runs_of
+from genrebeam.pipeline.runs.journal import read_notes
+from genrebeam.pipeline.runs.manifest import Manifest
+from genrebeam.pipeline.runs.run import Run, find_run, runs_of, saw_its_library
 from genrebeam.transforms.records import printable
-from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.storage import absolute, path_of, storage_of
 from genrebeam.transforms.storage.local import open_regular
+from genrebeam.transforms.tags.change import Change, Unreadable
 from genrebeam.transforms.tags.patch import digest
-from genrebeam.transforms.tags.undo import read_journal
+from genrebeam.transforms.tags.undo import Place
 
-Entry = dict[str, Any]
+Entry = Change | Unreadable
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,17 @@ class Selection:
     def find(self, report: str) -> list[tuple[Run, list[Entry]]]:
         """The chosen runs, the latest first, each with its chosen changes.
 
+        A run that is named is taken as it is. Else changes count that are not undone yet.
+
         Parameters
         ----------
         report : str
             The report folder.
+
+        Returns
+        -------
+        list
+            Empty where all that was chosen is undone already.
 
         Raises
         ------
@@ -65,52 +78,60 @@ class Selection:
             If there is no such run, or none of the chosen files was changed.
         OSError
         """
-        if self.since is None and (self.run is not None or self.is_all):
+        if self.run is not None:
             run = find_run(report, self.run)
-            found = [(run, self._of(run))]
-        else:
-            found = list(self._search(report))
-        if not any(entries for _, entries in found) and not (self.is_all and self.run):
+            entries = self._of(run, list(run.journal.changes()))
+            if not entries and not self.is_all:
+                raise UsageError(f"{report}: {self._nothing()}")
+            return [(run, entries)]
+        found = list(self._search(report, left))
+        if not found and not any(self._search(report, lambda run: list(run.journal.changes()))):
             raise UsageError(f"{report}: {self._nothing()}")
         return found
 
-    def _search(self, report: str) -> Iterator[tuple[Run, list[Entry]]]:
-        try:
-            runs = runs_of(report)
-        except OSError as error:
-            raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
-        for run in reversed(runs):
+    def _search(
+        self, report: str, changes_of: Callable[[Run], list[Entry]]
+    ) -> Iterator[tuple[Run, list[Entry]]]:
+        for run in reversed(_runs(report)):
             if self.since is not None and began(run) < self.since:
                 return
-            entries = self._of(run)
-            if entries:
+            entries = self._of(run, changes_of(run))
+            if any(isinstance(entry, Change) for entry in entries):
                 yield run, entries
                 if self.since is None:
                     return
 
-    def _of(self, run: Run) -> list[Entry]:
-        entries = list(read_journal(run.journal.lines()))
-        needs_rows = self.albums or any("size_after" not in entry for entry in entries)
-        paths = {printable(entry["path"]) for entry in entries if "path" in entry}
-        rows = _rows(run, paths) if needs_rows else {}
-        found = []
+    def _of(self, run: Run, entries: list[Entry]) -> list[Entry]:
+        changes = [entry for entry in entries if isinstance(entry, Change)]
+        needs_rows = self.albums or any(change.size_after is None for change in changes)
+        own = {change.path for change in changes}
+        rows = _rows(run, set(map(printable, own))) if needs_rows else {}
+        found: list[Entry] = []
         for entry in entries:
-            row = rows.get(printable(entry.get("path", "")), {})
-            # Journals of early versions lack the size after the change.
-            entry.setdefault("size_after", row.get("size_bytes"))
-            if "unreadable" in entry:
+            if isinstance(entry, Unreadable):
                 if self.is_all:
                     found.append(entry)
-            elif self._is_track(entry) and self._is_album(row):
-                found.append(entry)
+                continue
+            row = rows.get(printable(entry.path), {})
+            if self._is_track(entry, own) and self._is_album(row):
+                # Journals of early versions lack the size after the change.
+                size = entry.size_after if entry.size_after is not None else row.get("size_bytes")
+                found.append(dataclasses.replace(entry, size_after=size))
         return found
 
-    def _is_track(self, entry: Entry) -> bool:
-        path = entry["path"]
+    def _is_track(self, change: Change, own: set[str]) -> bool:
+        """Whether a change is of one of the files: by its path, by content only if that is gone."""
         for track in self.tracks:
-            if path == track or path.startswith(f"{track.rstrip('/')}/"):
+            names = {track, storage_of(track).real(track)}
+            if any(
+                change.path == name or change.path.startswith(f"{name.rstrip('/')}/")
+                for name in names
+            ):
                 return True
-            if self._digest(track) == entry["undo"]["new_digest"]:
+            # A copy is not the file, though it has its content.
+            if names & own or storage_of(change.path).seems_there(change.path):
+                continue
+            if self._digest(track) == change.undo["new_digest"]:
                 return True
         return not self.tracks
 
@@ -134,6 +155,91 @@ class Selection:
 
     def _when(self) -> str:
         return f" since {self.since:%Y-%m-%d %H:%M}" if self.since else ""
+
+
+def left(run: Run) -> list[Entry]:
+    """The changes of a run that are not undone yet, in the order of its journal."""
+    undone = Counter(note.path for note in read_notes(run.undone))
+    found = []
+    for entry in reversed(list(run.journal.changes())):
+        if isinstance(entry, Change) and undone[entry.path]:
+            undone[entry.path] -= 1  # the last change of a file is undone first
+        else:
+            found.append(entry)
+    return found[::-1]
+
+
+def next_to_undo(report: str) -> tuple[Run, int] | None:
+    """The run that the next undo takes back, and how many of its changes are left."""
+    for run in reversed(_runs(report)):
+        if n_left := _files_left(run).total():
+            return run, n_left
+    return None
+
+
+def _files_left(run: Run) -> Counter[str]:
+    """How many changes of each file are not undone yet; patches do not stay in memory."""
+    changed = Counter(entry.path for entry in run.journal.changes() if isinstance(entry, Change))
+    changed.subtract(note.path for note in read_notes(run.undone))
+    return +changed
+
+
+def check_has_runs(report: str) -> None:
+    """Raise `UsageError` if a folder is no report, before anything is made in it."""
+    if not _runs(report):
+        raise UsageError(f"{report}: has no run that changed files")
+
+
+def changed_later(run: Run) -> dict[str, str]:
+    """Files that later runs changed and undo has not given back: path to the last such run."""
+    return {
+        path: later.id
+        for later in _runs(run.home)
+        if later.id > run.id
+        for path in _files_left(later)
+    }
+
+
+def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
+    """Where undo may write, for changes of a run.
+
+    Parameters
+    ----------
+    run : Run
+    entries : sequence of Entry
+    named : str or None
+        The library, where the user names it.
+
+    Raises
+    ------
+    UsageError
+        If nothing but a folder that came from elsewhere says what the library is.
+    """
+    if named is not None:
+        library = absolute(named)
+        if not storage_of(library).has_folder(library):
+            raise UsageError(f"{library}: no such folder")
+        return Place(library, named=True)
+    manifest = run.read_manifest() or Manifest()
+    library = path_of(manifest.get("library", ""))
+    # Who may write into a bucket is not for us to say.
+    if library and ("://" in run.home or saw_its_library(run, manifest)):
+        return Place(library, named="://" in run.home)
+    ours = (entry for entry in entries if isinstance(entry, Change) and entry.is_ours)
+    if change := next(ours, None):
+        return Place(change.library, named=False)
+    told = f", such as {shlex.quote(library)}" if library else ""
+    raise UsageError(
+        f"run {run.id} was not made by your GenreBeam on this machine; if you trust it, name the "
+        f"folder of its music{told}, with --library"
+    )
+
+
+def _runs(report: str) -> list[Run]:
+    try:
+        return runs_of(report)
+    except OSError as error:
+        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
 
 
 def _rows(run: Run, paths: set[str]) -> dict[str, dict[str, Any]]:

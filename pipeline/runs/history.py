@@ -6,24 +6,25 @@ A file is followed through all runs by its paths and its fingerprint (see
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from genrebeam.pipeline.runs.changes import began
+from genrebeam.pipeline.runs.journal import read_notes
 from genrebeam.pipeline.runs.run import Run, runs_of
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import Status, TrackError, Trait, printable
 from genrebeam.transforms.reports.pieces import last_of_each
 from genrebeam.transforms.reports.read import read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
-from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.storage import path_of, storage_of
+from genrebeam.transforms.tags.change import Change
 from genrebeam.transforms.tags.header import read_header
-from genrebeam.transforms.tags.undo import read_journal
 
 _COLUMNS = [
     *("uri", "status", "genres_before", "genres_after", "confidence"),
@@ -82,12 +83,12 @@ def history_of(path: str, report: str) -> list[Event]:
         If the reports cannot be read.
     """
     runs = runs_of(report)
-    names, prints = _aliases(path, runs)
+    names = _aliases(path, runs)
     events: list[Event] = []
     known: tuple[str, ...] | None = None
     for run in runs:
         taken = _given_back(run, names)
-        rows = _rows_of(run, _COLUMNS, names, prints)
+        rows = _rows_of(run, _COLUMNS, names, set())
         for row in last_of_each(rows, ["uri"], "finished_at").to_pylist():
             before, after = tuple(row["genres_before"]), tuple(row["genres_after"])
             common = {"time": row["finished_at"].isoformat(), "path": row["uri"], "run": run.id}
@@ -100,8 +101,8 @@ def history_of(path: str, report: str) -> list[Event]:
                 events.append(Event(what=row["status"], genres=after, **common, **made))
                 known = after if row["status"] == Status.TAGGED else known
         for entry in _unreported(run, names, events):
-            genres = tuple(entry["genres_after"])
-            events.append(Event(entry["time"], "tagged", genres, entry["path"], run.id))
+            genres = entry.genres_after
+            events.append(Event(entry.time, "tagged", genres, entry.path, run.id))
             known = genres
         events += taken
     events.sort(key=lambda event: event.time)
@@ -117,17 +118,38 @@ def now(path: str, time: str) -> Event | None:
     return Event(time, "now", tags.genres or tags.shadow, path)
 
 
-def _aliases(path: str, runs: Sequence[Run]) -> tuple[set[str], set[str]]:
-    """All paths and fingerprints that the file had in the reports of these runs."""
+def _aliases(path: str, runs: Sequence[Run]) -> set[str]:
+    """All paths that the file had in the reports of these runs.
+
+    Another path with its fingerprint is one of its own if it was moved. Whatever was there
+    together with it, in a run or now, is a copy with a life of its own.
+    """
     names = {printable(path), printable(storage_of(path).real(path))}
     prints = {found for found in [fingerprint(path)] if found is not None}
+    others: set[str] = set()
     for _ in range(2):  # its path leads to its fingerprint, and that leads to its other paths
+        seen: dict[str, set[str]] = {}
         for run in runs:
-            for row in _rows_of(run, ["uri", "fingerprint"], names, prints).to_pylist():
-                if row["fingerprint"] is not None:
+            for row in _rows_of(run, ["uri", "fingerprint"], names | others, prints).to_pylist():
+                seen.setdefault(row["uri"], set()).add(run.id)
+                if row["uri"] in names and row["fingerprint"] is not None:
                     prints.add(row["fingerprint"])
-                    names.add(row["uri"])
-    return names, prints
+                elif row["uri"] not in names and row["fingerprint"] in prints:
+                    others.add(row["uri"])
+        ours = {run for name in names for run in seen.get(name, ())}
+        is_there = any(map(_is_there, names))
+        for other in sorted(others, key=lambda other: max(seen.get(other, {""}))):
+            is_copy = is_there and _is_there(other)
+            if not is_copy and not seen.get(other, set()) & ours:
+                names.add(other)
+                ours |= seen.get(other, set())
+        others -= names
+    return names
+
+
+def _is_there(shown: str) -> bool:
+    """Whether a file is on a disk now; a bucket is not asked."""
+    return "://" not in shown and os.path.lexists(path_of(shown))
 
 
 def _rows_of(run: Run, columns: Sequence[str], names: set[str], prints: set[str]) -> pa.Table:
@@ -141,32 +163,27 @@ def _rows_of(run: Run, columns: Sequence[str], names: set[str], prints: set[str]
     return pa.concat_tables(found)
 
 
-def _unreported(run: Run, names: set[str], events: list[Event]) -> list[dict[str, Any]]:
+def _unreported(run: Run, names: set[str], events: list[Event]) -> list[Change]:
     """Changes that are in the journal but have no row, because the run died."""
     told = {event.run for event in events if event.what == "tagged"}
     if run.id in told:
         return []
     return [
-        {**entry, "time": entry.get("time") or began(run).isoformat()}
-        for entry in read_journal(run.journal.lines())
-        if printable(entry.get("path", "")) in names and "genres_after" in entry
+        dataclasses.replace(entry, time=entry.time or began(run).isoformat())
+        for entry in run.journal.changes()
+        if isinstance(entry, Change) and printable(entry.path) in names
     ]
 
 
 def _given_back(run: Run, names: set[str]) -> list[Event]:
     """Events of undo on the file."""
     before = {
-        printable(entry["path"]): tuple(entry.get("genres_before", ()))
-        for entry in read_journal(run.journal.lines())
-        if "path" in entry
+        entry.path: entry.genres_before
+        for entry in run.journal.changes()
+        if isinstance(entry, Change)
     }
-    found = []
-    for line in run.undone.lines():
-        try:
-            note = json.loads(line)
-        except ValueError:
-            continue
-        if names & {printable(note["path"]), printable(note["found_at"])}:
-            genres = before.get(printable(note["path"]), ())
-            found.append(Event(note["time"], "given_back", genres, note["found_at"], run.id))
-    return found
+    return [
+        Event(note.time, "given_back", before.get(note.path, ()), note.found_at, run.id)
+        for note in read_notes(run.undone)
+        if note.status == "restored" and names & {printable(note.path), printable(note.found_at)}
+    ]

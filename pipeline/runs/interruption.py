@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from genrebeam.model import files
 from genrebeam.pipeline.views.terminal import safe
 
 INTERRUPTED = 3
@@ -103,8 +104,8 @@ def _disk_of(library: str | None) -> tuple[int, int] | None:
 
 def leave_note(folder: str) -> None:
     """Ask the steps of a run to end, wherever they work."""
-    with contextlib.suppress(OSError), open(os.path.join(folder, _NOTE), "w"):
-        pass
+    with contextlib.suppress(OSError):
+        os.close(files.open_own(os.path.join(folder, _NOTE), os.O_WRONLY | os.O_CREAT))
 
 
 def remove_note(folder: str) -> None:

@@ -24,9 +24,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
+import logging
 import os
+import re
 import secrets
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,8 +40,17 @@ from genrebeam import __version__
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.journal import Journal, now
-from genrebeam.transforms.records import printable
+from genrebeam.pipeline.runs.manifest import (
+    FORMAT,
+    MOST_BYTES,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from genrebeam.transforms.records import printable, reason_of
 from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.storage.seal import is_sealed, seal
+from genrebeam.transforms.strict import RecordError
 
 if TYPE_CHECKING:
     from genrebeam.transforms.reports.read import Rows
@@ -56,6 +67,7 @@ SHOWN = (
     *("family", "family_confidence", "style", "style_confidence"),
     *("hear_s", "classify_s", "write_s", "finished_at"),
 )
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 _LIBRARIES = (
     "apache-beam",
     "onnxruntime",
@@ -66,6 +78,8 @@ _LIBRARIES = (
     "soundfile",
     "av",
 )
+
+_log = logging.getLogger("genrebeam")
 
 
 @dataclass(frozen=True)
@@ -103,18 +117,23 @@ class Run:
         return os.path.join(self.folder, _PAGE)
 
     @property
+    def undo_command(self) -> str:
+        """The command that takes its changes back, for a shell."""
+        return f"genrebeam undo {shlex.quote(self.home)} --run {shlex.quote(self.id)}"
+
+    @property
     def journal(self) -> Journal:
         """Where the run notes what it is about to change."""
-        return Journal(os.path.join(self.folder, _JOURNAL))
+        return Journal(os.path.join(self.folder, _JOURNAL), self.home)
 
-    def read_manifest(self) -> dict[str, Any] | None:
-        """``run.json``, or None where there is none that can be read."""
+    def read_manifest(self) -> Manifest | None:
+        """``run.json``, or None where there is none that can be used."""
         return next(_manifests([self]))
 
     @property
     def undone(self) -> Journal:
         """Where undo notes the files that it gave back."""
-        return Journal(os.path.join(self.folder, _UNDONE))
+        return Journal(os.path.join(self.folder, _UNDONE), self.home)
 
     @property
     def workplace(self) -> str:
@@ -123,13 +142,13 @@ class Run:
 
     def mark_undone(self) -> None:
         """Note in the manifest that changes of the run were taken back, all or some."""
-        self.write_manifest({**(self.read_manifest() or {}), "undone_at": now()})
+        self.write_manifest({**(self.read_manifest() or Manifest()), "undone_at": now()})
 
-    def write_manifest(self, facts: dict[str, Any]) -> None:
+    def write_manifest(self, facts: Manifest) -> None:
         """Write ``run.json``, whole or not at all."""
         path = os.path.join(self.folder, _MANIFEST)
-        with storage_of(path).writing(path) as stream:
-            stream.write(f"{json.dumps(facts, indent=2)}\n".encode("ascii"))
+        with storage_of(path).writing(path, below=self.home) as stream:
+            stream.write(write_manifest(facts))
 
 
 @dataclass(frozen=True)
@@ -138,13 +157,12 @@ class Ended:
 
     Parameters
     ----------
-    manifest : dict
-        ``run.json``.
+    manifest : Manifest
     rows : Rows
         See `rows_of`.
     """
 
-    manifest: dict[str, Any]
+    manifest: Manifest
     rows: Rows
 
 
@@ -170,17 +188,20 @@ def rows_of(runs: Sequence[Run]) -> Rows:
     return Rows([(run.tracks, run.id) for run in runs], SHOWN, workplace)
 
 
-def _manifests(runs: Sequence[Run]) -> Iterator[dict[str, Any] | None]:
+def _manifests(runs: Sequence[Run]) -> Iterator[Manifest | None]:
     paths = [os.path.join(run.folder, _MANIFEST) for run in runs]
     if not paths:
         return
-    for _, open_manifest in storage_of(paths[0]).opened(paths):
+    for path, open_manifest in storage_of(paths[0]).opened(paths):
+        facts = None
         try:
             with open_manifest() as stream:
-                facts = json.load(stream)
-        except (OSError, ValueError):
-            facts = None
-        yield facts if isinstance(facts, dict) else None
+                facts = read_manifest(stream.read(MOST_BYTES + 1))
+        except FileNotFoundError:
+            pass
+        except (OSError, RecordError) as error:
+            _log.warning("%s cannot be used: %s", printable(path), reason_of(error))
+        yield facts
 
 
 def start_run(report: str) -> Run:
@@ -208,7 +229,7 @@ def start_run(report: str) -> Run:
     try:
         storage.make_folder(run.tracks)
         storage.make_folder(run.folder)
-        storage.begin_journal(run.journal.path)
+        storage.begin_journal(run.journal.path, report)
     except OSError as error:
         raise UsageError(f"{run.folder}: cannot be written ({error.strerror})") from error
     return run
@@ -275,9 +296,9 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
     for old, facts in known:
         if facts is None or facts.get("library") != printable(job.library):
             continue
-        if facts["started_at"] <= last_undo:
+        if facts.get("started_at", "") <= last_undo:
             break
-        if job.options.retry_failed and facts["options"]["dry_run"]:
+        if job.options.retry_failed and facts.get("options", {}).get("dry_run"):
             continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
         if saw_all(facts, job.options.formats, job.options.exclude):
@@ -285,27 +306,36 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
     return found
 
 
-def saw_all(facts: dict[str, Any], formats: Iterable[str], exclude: Iterable[str] = ()) -> bool:
+def saw_all(facts: Manifest, formats: Iterable[str], exclude: Iterable[str] = ()) -> bool:
     """Whether a run has a row for every file of its library.
 
     Parameters
     ----------
-    facts : dict
-        Its manifest.
+    facts : Manifest
     formats : iterable of str
         Of the files that count.
     exclude : iterable of str
         Patterns of files that do not.
     """
-    options = facts["options"]
+    options = facts.get("options", {})
     return (
-        facts["state"] == "finished"
+        facts.get("state") == "finished"
         # None at all: what was mounted there was not there that time.
         and bool(facts.get("counts"))
         and not options.get("retry_failed")
-        and set(options["formats"]) >= set(formats)
-        and set(options.get("exclude") or ()) <= set(exclude)
+        and set(map(str, options.get("formats", ()))) >= set(formats)
+        and set(map(str, options.get("exclude") or ())) <= set(exclude)
     )
+
+
+def saw_its_library(run: Run, facts: Manifest) -> bool:
+    """Whether this user's program says in a run's manifest which library it saw."""
+    return is_sealed(_seen(run, facts), facts.get("seal", ""))
+
+
+def _seen(run: Run, facts: Manifest) -> dict[str, Any]:
+    """What the seal of a manifest is for: that this run saw this library."""
+    return {"run": run.id, "library": facts.get("library", "")}
 
 
 def runs_of(report: str) -> list[Run]:
@@ -331,7 +361,8 @@ def runs_of(report: str) -> list[Run]:
     runs = [Run(id, report, in_one_folder=True) for id in old]
     if _RUNS in names:
         runs += [Run(id, report) for id in storage.folders_in(os.path.join(report, _RUNS))]
-    return sorted(runs, key=lambda run: run.id)
+    # Ids are shown, and stand in commands to copy: what is none of ours is no run.
+    return sorted((run for run in runs if _ID.fullmatch(run.id)), key=lambda run: run.id)
 
 
 def record_run(
@@ -354,7 +385,7 @@ def record_run(
         Its ``state`` is ``finished``, ``interrupted``, or ``launched`` until its job has called
         `close_run`; a run that died shows ``running``, one that raised shows ``crashed``.
     """
-    facts: dict[str, Any] = {
+    facts: Manifest = {
         "library": printable(job.library),
         "options": job.options.recorded(),
         "decision_digest": job.decision_digest,
@@ -366,7 +397,7 @@ def record_run(
 
 def record(
     run: Run,
-    facts: dict[str, Any],
+    facts: Manifest,
     execute: Callable[[], bool | None],
     interrupted: Callable[[], bool],
 ) -> Ended:
@@ -375,8 +406,8 @@ def record(
     Parameters
     ----------
     run : Run
-    facts : dict
-        What its manifest says of the work: at least ``library`` and ``options``.
+    facts : Manifest
+        What it says of the work: at least ``library`` and ``options``.
     execute, interrupted : callable
         See `record_run`.
 
@@ -388,9 +419,11 @@ def record(
 
     started = time.monotonic()
     facts = {
+        "version": FORMAT,
         "run": run.id,
         "state": "running",
         **facts,
+        "seal": seal(_seen(run, facts)),
         "schema_version": SCHEMA_VERSION,
         "versions": {"genrebeam": __version__, **facts.get("versions", {})},
         "started_at": now(),
@@ -418,17 +451,18 @@ def close_run(run: Run) -> Ended:
     run : Run
         Whose rows are all written. A second call does no harm.
     """
-    facts = run.read_manifest() or {}
-    began = datetime.datetime.fromisoformat(facts["started_at"])
-    seconds = (datetime.datetime.now(datetime.UTC) - began).total_seconds()
+    facts = run.read_manifest() or Manifest()
+    ended = datetime.datetime.now(datetime.UTC)
+    began = datetime.datetime.fromisoformat(facts.get("started_at", ended.isoformat()))
+    seconds = (ended - began).total_seconds()
     return _end(run, facts, "finished", seconds)
 
 
-def _end(run: Run, facts: dict[str, Any], state: str, seconds: float) -> Ended:
+def _end(run: Run, facts: Manifest, state: str, seconds: float) -> Ended:
     from genrebeam.transforms.reports.read import statuses_of
 
     rows = rows_of([run])
-    ending = {
+    ending: Manifest = {
         "state": state,
         "finished_at": now(),
         "seconds": round(seconds, 3),

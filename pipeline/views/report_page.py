@@ -11,7 +11,6 @@ and sorts the columns and shows a page of rows at a time; ``templates/player.js`
 from __future__ import annotations
 
 import datetime
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from genrebeam.model.colours import colour_of
 from genrebeam.model.pages.page import percent
+from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run
 from genrebeam.pipeline.views.report_figures import figures, headline
 from genrebeam.pipeline.views.report_statuses import shown
@@ -53,6 +53,7 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
         path,
         "report.html.j2",
         ["player.js", "report.js", "review.js"],
+        below=next((run.home for run in runs if path.startswith(f"{run.home}/")), None),
         shown=shown,
         colour_of=colour_of,
         headline=headline(found.counts),
@@ -77,7 +78,7 @@ class _RunFacts:
     """What the page tells of a run; None where its manifest does not."""
 
     id: str
-    home: str
+    undo_command: str
     counts: dict[str, int]
     library: str | None
     model: str | None
@@ -93,18 +94,18 @@ class _RunFacts:
         """The command that takes its changes back."""
         if self.undone or not self.counts.get(Status.TAGGED):
             return None
-        return f"genrebeam undo {shlex.quote(self.home)} --run {self.id}"
+        return self.undo_command
 
 
 def _facts(run: Run, counts: dict[str, int]) -> _RunFacts:
-    manifest = run.read_manifest() or {}
+    manifest = run.read_manifest() or Manifest()
     model, options = manifest.get("model"), manifest.get("options", {})
-    policy = _policy(options) if "existing" in options else None
+    policy = _policy(options) if options.keys() >= _OPTIONS else None
     if manifest.get("command") == "apply":
         policy = "Genres that a person chose"
     return _RunFacts(
         id=run.id,
-        home=printable(run.home),
+        undo_command=printable(run.undo_command),
         counts=counts,
         library=manifest.get("library"),
         model=f"{model['name']} {model['version']}" if model else None,
@@ -117,11 +118,14 @@ def _facts(run: Run, counts: dict[str, int]) -> _RunFacts:
     )
 
 
+_OPTIONS = {"existing", "vote", "segments", "top_k", "min_confidence", "dry_run"}
+
+
 def _policy(options: dict[str, Any]) -> str:
     """A run's options in words."""
     existing = {"keep": "kept", "merge": "kept, ours added", "replace": "replaced"}
     parts = [
-        f"Genres that were there are {existing[options['existing']]}",
+        f"Genres that were there are {existing.get(options['existing'], options['existing'])}",
         f"{options['vote']} of {options['segments']} segments",
         f"at most {options['top_k']} genre{'' if options['top_k'] == 1 else 's'}",
     ]

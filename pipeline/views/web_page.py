@@ -11,7 +11,9 @@ from genrebeam.transforms.records import printable
 from genrebeam.transforms.storage import storage_of
 
 
-def write_web_page(path: str, template: str, scripts: Sequence[str], **facts: Any) -> None:
+def write_web_page(
+    path: str, template: str, scripts: Sequence[str], below: str | None = None, **facts: Any
+) -> None:
     """Write a page: one HTML file that needs no network.
 
     Parameters
@@ -21,6 +23,8 @@ def write_web_page(path: str, template: str, scripts: Sequence[str], **facts: An
     template : str
     scripts : sequence of str
         What follows ``page.js``.
+    below : str, optional
+        A folder below which no folder on the way may be a link.
     **facts
         What the template shows.
 
@@ -30,7 +34,7 @@ def write_web_page(path: str, template: str, scripts: Sequence[str], **facts: An
         If the file cannot be written.
     """
     page = web_page("genrebeam.pipeline.views", template, scripts, **facts)
-    with storage_of(path).writing(path) as stream:
+    with storage_of(path).writing(path, below=below) as stream:
         stream.write(page)
 
 

@@ -16,8 +16,9 @@ from genrebeam.pipeline.runs.journal import Journal
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.pipeline.runs.run import find_run, runs_of
 from genrebeam.transforms.storage import buckets, storage_of
-from genrebeam.transforms.tags.undo import read_journal
+from genrebeam.transforms.tags.change import Unreadable
 from tests.conftest import tone, write_audio
+from tests.pipeline.runs.test_run import change_of
 from tests.storages import amazon, google, put_folder
 
 
@@ -140,10 +141,10 @@ def test_a_journal_keeps_its_order_and_names_what_is_damaged(empty):
     assert list(journal.lines()) == []
     paths = [f"{empty.home}/{number}.mp3" for number in range(20)]
     for path in paths:
-        journal({"path": path, "undo": {}})
-    assert [entry["path"] for entry in read_journal(journal.lines())] == paths
+        journal(change_of(path))
+    assert [change.path for change in journal.changes()] == paths
     empty.put(empty.names()[7], b"{\n")
-    assert list(read_journal(journal.lines()))[7] == {"unreadable": 8}
+    assert list(journal.changes())[-1] == Unreadable(8, 1, "not JSON")
 
 
 def test_what_is_being_written_when_it_fails_is_not_seen(empty):

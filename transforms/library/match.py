@@ -7,9 +7,9 @@ that they go to files, each for some of the keys, which are read back one after 
 from __future__ import annotations
 
 import contextlib
-import pickle
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -27,6 +27,10 @@ class Match:
     sources : tuple of str
     workplace : str
         Folder with room for what does not stay in memory.
+    pack : callable
+        Makes a value of plain ones for JSON; by default it is plain.
+    unpack : callable
+        Takes the source and what `pack` made, returns the value.
 
     Examples
     --------
@@ -37,9 +41,16 @@ class Match:
     [('a.mp3', {'listed': [1], 'earlier': [2]})]
     """
 
-    def __init__(self, sources: tuple[str, ...], workplace: str) -> None:
+    def __init__(
+        self,
+        sources: tuple[str, ...],
+        workplace: str,
+        pack: Callable[[Any], Any] = lambda value: value,
+        unpack: Callable[[str, Any], Any] = lambda source, plain: plain,
+    ) -> None:
         self.sources = sources
         self.workplace = workplace
+        self._pack, self._unpack = pack, unpack
         self._held: list[tuple[str, str, Any]] = []
         self._files: list[BinaryIO] = []
         self._open = contextlib.ExitStack()
@@ -76,7 +87,7 @@ class Match:
         self._spill()
         for file in self._files:
             file.seek(0)
-            yield from self._grouped(unpickled(file))
+            yield from self._grouped(self._batches(file))
 
     def _spill(self) -> None:
         if not self._files:
@@ -85,12 +96,20 @@ class Match:
                 for _ in range(_FILES)
             ]
         parts: list[list[tuple[str, str, Any]]] = [[] for _ in self._files]
-        for item in self._held:
-            parts[hash(item[1]) % _FILES].append(item)
+        for source, key, value in self._held:
+            parts[hash(key) % _FILES].append((source, key, self._pack(value)))
         for file, part in zip(self._files, parts, strict=True):
             if part:
-                pickle.dump(part, file, pickle.HIGHEST_PROTOCOL)
+                # A name may have bytes that are no text: escapes in JSON.
+                file.write(f"{json.dumps(part)}\n".encode("ascii"))
         self._held = []
+
+    def _batches(self, file: BinaryIO) -> Iterator[list[tuple[str, str, Any]]]:
+        for line in file:
+            yield [
+                (source, key, self._unpack(source, plain))
+                for source, key, plain in json.loads(line)
+            ]
 
     def _grouped(
         self, batches: Iterator[list[tuple[str, str, Any]]] | list[list[tuple[str, str, Any]]]
@@ -102,12 +121,3 @@ class Match:
                     groups[key] = {name: [] for name in self.sources}
                 groups[key][source].append(value)
         yield from groups.items()
-
-
-def unpickled(file: BinaryIO) -> Iterator[Any]:
-    """All that was pickled into a file, one after the other."""
-    while True:
-        try:
-            yield pickle.load(file)
-        except EOFError:
-            return

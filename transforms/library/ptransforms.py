@@ -12,9 +12,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
-from genrebeam.transforms.library.label import Labelling, with_header
 
 from genrebeam.transforms.endings import ends_or_goes_on
+from genrebeam.transforms.library.label import Labelling, with_header
 from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,

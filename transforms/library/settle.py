@@ -6,11 +6,11 @@ half a second, and memory does not grow with the library.
 
 from __future__ import annotations
 
-import pickle
+import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from genrebeam.transforms.library.match import Match, unpickled
+from genrebeam.transforms.library.match import Match
 from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
@@ -21,7 +21,11 @@ from genrebeam.transforms.library.skip import (
     take_failed,
 )
 from genrebeam.transforms.records import Outcome, Status, Track
+from genrebeam.transforms.storage.local import open_regular
+from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags.formats.format import TagForm
+
+TO_DO_FORMAT = 1
 
 
 def settle(
@@ -55,7 +59,8 @@ def settle(
     Track or Outcome
         A file to work on, or the row of one that needs none.
     """
-    with Match(("listed", "earlier"), workplace) as names, Match(("new", "gone"), workplace) as new:
+    names, new = _match("listed", "earlier", workplace), _match("new", "gone", workplace)
+    with names, new:
         yield from _add_all(names, listed, earlier, stopping)
         for name, found in names.groups():
             if stopping():
@@ -92,7 +97,7 @@ def take_what_failed(
     ------
     Track or Outcome
     """
-    with Match(("listed", "earlier"), workplace) as names:
+    with _match("listed", "earlier", workplace) as names:
         for outcome in _add_all(names, listed, earlier, stopping):
             if outcome.status == Status.FAILED:
                 yield outcome
@@ -119,14 +124,37 @@ def _add_all(
         names.add("earlier", name, row)
 
 
+def _match(first: str, second: str, workplace: str) -> Match:
+    return Match((first, second), workplace, _packed, _unpacked)
+
+
+def _packed(value: Track | Earlier | Gone) -> list[Any]:
+    if isinstance(value, Track):
+        return _listed(value)
+    if isinstance(value, Gone):
+        return [value.name, *vars(value.earlier).values()]
+    return list(vars(value).values())
+
+
+def _unpacked(source: str, plain: list[Any]) -> Track | Earlier | Gone:
+    if source == "earlier":
+        return Earlier(*plain)
+    return Gone(plain[0], Earlier(*plain[1:])) if source == "gone" else Track(*plain)
+
+
+def _listed(track: Track) -> list[Any]:
+    """What a listing tells of a track."""
+    return [track.uri, track.format, track.size_bytes, track.mtime_ns]
+
+
 def write_track(track: Track, stream: BinaryIO) -> None:
-    """Write a track for `read_tracks`.
+    """Write a listed track for `read_tracks`: a line of a to-do list.
 
     Raises
     ------
     OSError
     """
-    pickle.dump(track, stream, pickle.HIGHEST_PROTOCOL)
+    stream.write(f"{json.dumps([TO_DO_FORMAT, *_listed(track)])}\n".encode("ascii"))
 
 
 def read_tracks(path: str) -> Iterator[Track]:
@@ -135,6 +163,16 @@ def read_tracks(path: str) -> Iterator[Track]:
     Raises
     ------
     OSError
+    RecordError
+        If a line is another.
     """
-    with open(path, "rb") as stream:
-        yield from unpickled(stream)
+    with open_regular(path) as stream:
+        for line in stream:
+            try:
+                version, uri, format, size_bytes, mtime_ns = json.loads(line)
+            except (ValueError, TypeError, RecursionError) as error:
+                raise RecordError("not a line of a to-do list") from error
+            of = tuple(map(type, (version, uri, format, size_bytes, mtime_ns)))
+            if of != (int, str, str, int, int) or version != TO_DO_FORMAT:
+                raise RecordError("not a line of a to-do list of this version")
+            yield Track(uri, format, size_bytes, mtime_ns)

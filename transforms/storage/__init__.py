@@ -19,6 +19,7 @@ __all__ = [
     "Held",
     "Storage",
     "absolute",
+    "is_inside",
     "path_of",
     "storage_of",
 ]
@@ -42,6 +43,13 @@ def storage_of(path: str) -> Storage:
 def absolute(path: str) -> str:
     """A path that means the same wherever it is read."""
     return storage_of(path).absolute(path)
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a file is in a folder, as links lead now."""
+    storage = storage_of(path)
+    real, root = storage.real(path), storage.real(folder)
+    return real == root or real.startswith(f"{root.rstrip('/')}/")
 
 
 def path_of(shown: str) -> str:

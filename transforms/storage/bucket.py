@@ -90,7 +90,9 @@ class Bucket(Storage):
                 fetchers.shutdown(cancel_futures=True)
 
     @contextlib.contextmanager
-    def writing(self, path: str, workplace: str | None = None) -> Iterator[BinaryIO]:
+    def writing(
+        self, path: str, workplace: str | None = None, below: str | None = None
+    ) -> Iterator[BinaryIO]:
         with tempfile.TemporaryFile() as stream:
             yield stream
             buckets.write(path, stream)
@@ -103,10 +105,10 @@ class Bucket(Storage):
             for found in list(buckets.objects_below(path)):
                 buckets.remove(found)
 
-    def begin_journal(self, path: str) -> None:
+    def begin_journal(self, path: str, below: str | None = None) -> None:
         pass
 
-    def append(self, path: str, line: bytes) -> None:
+    def append(self, path: str, line: bytes, below: str | None = None) -> None:
         """Nothing can be appended to an object: each line is one, in a folder of that name."""
         # Names that sort as the clocks of the workers say, and that no two lines share.
         now = datetime.datetime.now(datetime.UTC)

@@ -19,8 +19,10 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
+from genrebeam.model import files
 from genrebeam.transforms.records import HardLinked, TagWriteError
 from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
@@ -32,6 +34,8 @@ _ABANDONED_S = 24 * 3600.0
 _LEASE_TRIES, _LEASE_LOOK_S = 200, 0.05
 # What is read and written in one go where a file is copied, in bytes.
 _COPIED_AT_ONCE = 1 << 20
+# Longer lines of a journal are none of ours, in bytes.
+_LONGEST_LINE = 1 << 27
 # More than one block of a disk, in bytes, is not written in one step.
 _BLOCK = 4096
 # What file systems without locks answer; some network mounts are.
@@ -103,7 +107,7 @@ class Local(Storage):
 
     def folders_in(self, folder: str) -> list[str]:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if entry.is_dir()]
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
     def read(self, path: str) -> bytes:
         with open_regular(path) as stream:
@@ -117,40 +121,34 @@ class Local(Storage):
         for path in paths:
             yield path, functools.partial(open_regular, path)
 
-    @contextlib.contextmanager
-    def writing(self, path: str, workplace: str | None = None) -> Iterator[BinaryIO]:
-        folder, name = os.path.split(path)
-        unfinished = os.path.join(folder if workplace is None else workplace, f"{name}.new")
-        try:
-            # An open file, not a path: pyarrow takes none with bytes that are no text.
-            with open(unfinished, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(unfinished, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.remove(unfinished)
-            raise
+    def writing(
+        self, path: str, workplace: str | None = None, below: str | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        return files.writing(path, workplace=workplace, below=below)
 
     def make_folder(self, path: str) -> None:
         missing = [path]
-        while not os.path.isdir(os.path.dirname(missing[-1])):
+        while not os.path.isdir(os.path.dirname(missing[-1]) or "."):
             missing.append(os.path.dirname(missing[-1]))
-        os.makedirs(path)
-        for made in missing:
-            _sync_folder(os.path.dirname(made))
+        for made in reversed(missing):
+            # Reports hold what a person has and hears: for nobody else's eyes.
+            os.mkdir(made, 0o700)
+            _sync_folder(os.path.dirname(made) or ".")
 
     def remove_folder(self, path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
-    def begin_journal(self, path: str) -> None:
-        open(path, "a").close()
+    def begin_journal(self, path: str, below: str | None = None) -> None:
+        os.close(files.open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, below=below))
         _sync_folder(os.path.dirname(path))
 
-    def append(self, path: str, line: bytes) -> None:
-        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    def append(self, path: str, line: bytes, below: str | None = None) -> None:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        handle = files.open_own(path, flags, below=below)
         try:
+            if os.fstat(handle).st_nlink > 1:
+                # Its other name, as of a backup made of links, keeps what it has.
+                handle = _parted(handle, path, flags, below)
             with _alone(handle):
                 _append(handle, path, line)
             os.fsync(handle)
@@ -158,11 +156,8 @@ class Local(Storage):
             os.close(handle)
 
     def lines(self, path: str) -> Iterator[str]:
-        with (
-            contextlib.suppress(FileNotFoundError),
-            open(path, encoding="ascii", errors="replace") as stream,
-        ):
-            yield from stream
+        with contextlib.suppress(FileNotFoundError), open_regular(path) as stream:
+            yield from _lines_of(stream)
 
     @contextlib.contextmanager
     def lock(self, path: str, describe: Callable[[str], bytes]) -> Iterator[Callable[[str], None]]:
@@ -170,9 +165,10 @@ class Local(Storage):
 
         On a file system without locks the block runs without one.
         """
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if not os.path.isdir(os.path.dirname(path)):
+            self.make_folder(os.path.dirname(path))
         # Not truncated: another's note may be in it. Not inherited: decoders outlive a crash.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = files.open_own(path, os.O_RDWR | os.O_CREAT)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -240,12 +236,14 @@ class Local(Storage):
     def trying(self, found: Found, format: str) -> Iterator[tuple[str, str]]:
         with tempfile.TemporaryDirectory(prefix=_TEMPORARY.lstrip(".")) as folder:
             copy = os.path.join(folder, f"copy.{format}")
-            shutil.copyfile(found.uri, copy)
+            with open_regular(found.uri) as source, open(copy, "xb") as target:
+                shutil.copyfileobj(source, target, _COPIED_AT_ONCE)
             yield found.uri, copy
 
     def check_put(self, found: Found, copy: str) -> None:
         if found.n_names > 1:
-            _changed_block(found.uri, copy)
+            with open_regular(found.uri) as old, open(copy, "rb") as new:
+                _changed_block(found.uri, old.fileno(), new.fileno())
 
     def put(
         self,
@@ -255,32 +253,44 @@ class Local(Storage):
         *,
         mtime_ns: int | None = None,
     ) -> Found:
-        real, before = found.uri, os.stat(found.uri)
-        _dress(copy, before, real, mtime_ns)
+        # From here on names are those of one folder, whatever is put in its path's way.
+        with _folder_of(found) as folder, _opened_in(folder, copy) as made:
+            return self._put(found, folder, copy, made, announce, mtime_ns)
+
+    def _put(
+        self,
+        found: Found,
+        folder: int,
+        copy: str,
+        made: int,
+        announce: Callable[[Found | None], None],
+        mtime_ns: int | None,
+    ) -> Found:
+        real, name = found.uri, os.path.basename(found.uri)
+        before = _check_same(found, folder)
+        with _opened_in(folder, real) as old:
+            _dress(made, before, old, mtime_ns)
 
         def begin() -> None:
-            self._check_same(found)
-            announce(_found(real, os.stat(copy)))
+            _check_same(found, folder)
+            announce(_found(real, os.fstat(made)))
             # Again: the line takes its time to the disk. Where it was written for nothing, undo
             # finds the file as it was before, or changed by others.
-            self._check_same(found)
+            _check_same(found, folder)
 
         if before.st_nlink > 1:
-            _overwrite(real, copy, begin)
-            if mtime_ns is not None:
-                os.utime(real, ns=(before.st_atime_ns, mtime_ns))
-            return _found(real, os.stat(real))
+            with _opened_in(folder, real, os.O_RDWR) as old:
+                _overwrite(real, old, made, begin)
+                if mtime_ns is not None:
+                    os.utime(old, ns=(before.st_atime_ns, mtime_ns))
+                return _found(real, os.fstat(old))
         begin()
-        after = _found(real, os.stat(copy))
-        os.replace(copy, real)
+        after = _found(real, os.fstat(made))
+        files.rename(os.path.basename(copy), folder, name, folder)
         # Done and visible: a file system that cannot sync folders is no reason to call it failed.
         with contextlib.suppress(OSError):
-            _sync(os.path.dirname(real))
+            os.fsync(folder)
         return after
-
-    def _check_same(self, found: Found) -> None:
-        if self.find(found.uri).version != found.version:
-            raise ChangedMeanwhile(errno.ESTALE, "changed by others", found.uri)
 
 
 @contextlib.contextmanager
@@ -318,11 +328,43 @@ def _found(real: str, facts: os.stat_result) -> Found:
     return Found(real, facts.st_size, facts.st_mtime_ns, version, facts.st_nlink)
 
 
-def _dress(copy: str, facts: os.stat_result, real: str, mtime_ns: int | None) -> None:
+@contextlib.contextmanager
+def _folder_of(found: Found) -> Iterator[int]:
+    """The folder of a file, open, or `ChangedMeanwhile` where a link has replaced a part of it."""
+    path = os.path.dirname(found.uri)
+    with files.folder_handle(path) as folder:
+        there = os.path.realpath(f"/proc/self/fd/{folder}")
+        if there.startswith("/proc/"):  # this system does not tell
+            there = os.path.realpath(path)
+        if there != path:
+            raise ChangedMeanwhile(errno.ESTALE, "its folder is another by now", found.uri)
+        yield folder
+
+
+@contextlib.contextmanager
+def _opened_in(folder: int, path: str, flags: int = os.O_RDONLY) -> Iterator[int]:
+    """A file of an open folder, open; never what a link leads to."""
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    handle = os.open(os.path.basename(path), flags, dir_fd=folder)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _check_same(found: Found, folder: int) -> os.stat_result:
+    name = os.path.basename(found.uri)
+    facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if _found(found.uri, facts).version != found.version:
+        raise ChangedMeanwhile(errno.ESTALE, "changed by others", found.uri)
+    return facts
+
+
+def _dress(copy: int, facts: os.stat_result, real: int, mtime_ns: int | None) -> None:
     """Give a copy its file's owner, mode and extended attributes, and force it to the disk."""
     try:
-        shutil.copystat(real, copy)
-        made = os.stat(copy)
+        shutil.copystat(real, copy)  # type: ignore[arg-type]
+        made = os.fstat(copy)
         if (made.st_uid, made.st_gid) != (facts.st_uid, facts.st_gid):
             os.chown(copy, facts.st_uid, facts.st_gid)
             # A change of owner clears the set-id bits.
@@ -331,7 +373,7 @@ def _dress(copy: str, facts: os.stat_result, real: str, mtime_ns: int | None) ->
         if error.errno not in _NOT_HERE:
             raise
         with contextlib.suppress(OSError):  # it may have been the times alone
-            shutil.copymode(real, copy)
+            shutil.copymode(real, copy)  # type: ignore[arg-type]
         # On a share or a stick all files may have one owner and mode: then nothing is lost.
         if _dress_of(copy) != _dress_of(real):
             raise
@@ -340,10 +382,10 @@ def _dress(copy: str, facts: os.stat_result, real: str, mtime_ns: int | None) ->
     else:
         with contextlib.suppress(PermissionError):  # it was written now
             os.utime(copy)
-    _sync(copy)
+    os.fsync(copy)
 
 
-def _dress_of(path: str) -> tuple[Any, ...]:
+def _dress_of(path: int) -> tuple[Any, ...]:
     facts, attributes = os.stat(path), {}
     if hasattr(os, "listxattr"):
         with contextlib.suppress(OSError):  # a file system without
@@ -369,25 +411,21 @@ def _sync_folder(path: str) -> None:
             raise
 
 
-def _overwrite(real: str, copy: str, begin: Callable[[], None]) -> None:
+def _overwrite(real: str, handle: int, copy: int, begin: Callable[[], None]) -> None:
     """Change a file where it stands, or raise `HardLinked` where that is more than one block."""
-    place, block = _changed_block(real, copy)
+    place, block = _changed_block(real, handle, copy)
     begin()
     if not block:
         return
-    handle = os.open(real, os.O_WRONLY)
-    try:
-        os.pwrite(handle, block, place)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    os.pwrite(handle, block, place)
+    os.fsync(handle)
 
 
-def _changed_block(real: str, copy: str) -> tuple[int, bytes]:
+def _changed_block(real: str, handle: int, copy: int) -> tuple[int, bytes]:
     """The one block in which a copy differs: its place and new content, none if it is the same."""
     changed: tuple[int, bytes] = (0, b"")
-    one_step = os.path.getsize(real) == os.path.getsize(copy)
-    with open(real, "rb") as old, open(copy, "rb") as new:
+    one_step = os.fstat(handle).st_size == os.fstat(copy).st_size
+    with open(f"/dev/fd/{handle}", "rb") as old, open(f"/dev/fd/{copy}", "rb") as new:
         place = 0
         while one_step and (block := new.read(_BLOCK)):
             if block != old.read(_BLOCK):
@@ -401,12 +439,31 @@ def _changed_block(real: str, copy: str) -> tuple[int, bytes]:
 
 def _forget(handle: int) -> None:
     with contextlib.suppress(OSError):  # the lock is the system's, not the note
-        os.ftruncate(handle, 0)
+        if os.fstat(handle).st_nlink == 1:  # else it is somebody's file under another name
+            os.ftruncate(handle, 0)
 
 
 def _note(handle: int, note: bytes) -> None:
     with contextlib.suppress(OSError):  # a full disk; the lock holds without it
-        os.pwrite(handle, note, 0)
+        if os.fstat(handle).st_nlink == 1:
+            os.pwrite(handle, note, 0)
+
+
+def _parted(handle: int, path: str, flags: int, below: str | None) -> int:
+    """Part a file from its other names, and open what has the path then."""
+    with open(handle, "rb") as old, files.writing(path, below=below) as new:
+        shutil.copyfileobj(old, new, _COPIED_AT_ONCE)
+    return files.open_own(path, flags, below=below)
+
+
+def _lines_of(stream: BinaryIO) -> Iterator[str]:
+    """Lines of a journal; of one that is too long to be ours, only that it is there."""
+    while line := stream.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(_COPIED_AT_ONCE)
+            line = b"too long\n"
+        yield line.decode("ascii", "replace")
 
 
 def is_temporary(name: str) -> bool:

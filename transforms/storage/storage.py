@@ -101,7 +101,7 @@ class Storage(ABC):
 
     @abstractmethod
     def folders_in(self, folder: str) -> list[str]:
-        """Names of the folders in a folder; in a bucket none where there is no such folder."""
+        """Names of the folders in a folder, not of links; in a bucket none where it is missing."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
@@ -117,7 +117,9 @@ class Storage(ABC):
         """Files to be read one after the other: path, and what opens it or raises `OSError`."""
 
     @abstractmethod
-    def writing(self, path: str, workplace: str | None = None) -> AbstractContextManager[BinaryIO]:
+    def writing(
+        self, path: str, workplace: str | None = None, below: str | None = None
+    ) -> AbstractContextManager[BinaryIO]:
         """Write a file, which is there at the end of the block; one that is there is replaced.
 
         Parameters
@@ -125,6 +127,8 @@ class Storage(ABC):
         path : str
         workplace : str, optional
             Folder on the same disk where it is until it is whole; by default its own.
+        below : str, optional
+            A folder below which no folder on the way may be a link.
         """
 
     @abstractmethod
@@ -136,12 +140,12 @@ class Storage(ABC):
         """Remove a folder with its files, as far as that can be done."""
 
     @abstractmethod
-    def begin_journal(self, path: str) -> None:
-        """Make sure that the first line, too, survives a power cut."""
+    def begin_journal(self, path: str, below: str | None = None) -> None:
+        """Make sure that the first line, too, survives a power cut; see `writing`."""
 
     @abstractmethod
-    def append(self, path: str, line: bytes) -> None:
-        """Append a line to a journal, forced to the disk, whole or not at all."""
+    def append(self, path: str, line: bytes, below: str | None = None) -> None:
+        """Append a line to a journal, forced to the disk, whole or not at all; see `writing`."""
 
     @abstractmethod
     def lines(self, path: str) -> Iterator[str]:

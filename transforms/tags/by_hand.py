@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from genrebeam.transforms.fingerprint import fingerprint
-from genrebeam.transforms.formats import format_of
+from genrebeam.transforms.formats import FORMATS, format_of
 from genrebeam.transforms.records import (
     Outcome,
     Stage,
@@ -21,7 +21,7 @@ from genrebeam.transforms.records import (
     with_tags,
 )
 from genrebeam.transforms.reports.corrections import Choice
-from genrebeam.transforms.storage import path_of, storage_of
+from genrebeam.transforms.storage import is_inside, path_of, storage_of
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.rewrite import Journal
 from genrebeam.transforms.tags.tag import TagPolicy, has_genres, written
@@ -72,7 +72,9 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
     if shown.stage == Stage.WALK:  # such as a link that leads out of the library
         return Outcome(track, Status.REFUSED, Stage.WALK, shown.reason)
     try:
-        if not _is_inside(track.uri, path_of(shown.library)):
+        if track.format not in FORMATS:
+            return Outcome(track, Status.REFUSED, Stage.WALK, "not one of the formats")
+        if not is_inside(track.uri, path_of(shown.library)):
             return Outcome(track, Status.REFUSED, Stage.WALK, "leads out of the run's library")
         found = storage_of(track.uri).find(track.uri)
         track = track.as_written(found.size, found.mtime_ns)
@@ -90,17 +92,11 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
             by_hand, status=Status.UNCHANGED, fingerprint=fingerprint(track.uri)
         )
         return dataclasses.replace(kept, reason=f"has this genre already; {kept.reason}")
-    done = written(by_hand, journal, policy)
+    write = dataclasses.replace(policy.write, library=path_of(shown.library))
+    done = written(by_hand, journal, dataclasses.replace(policy, write=write))
     if done.status != Status.TAGGED:
         return done
     return dataclasses.replace(done, fingerprint=fingerprint(track.uri))
-
-
-def _is_inside(path: str, library: str) -> bool:
-    """Whether a file is in the library, also where links lead."""
-    storage = storage_of(path)
-    real, root = storage.real(path), storage.real(library)
-    return real == root or real.startswith(f"{root.rstrip('/')}/")
 
 
 def _what_changed(track: Track, shown: Shown) -> str | None:

@@ -36,8 +36,11 @@ _LONGEST_INSERT = 1 << 16
 _LARGEST_PACKED = 1 << 24
 _CHECKSUM = "crc32:"
 # One piece of a packed patch: what is copied, or what is inserted.
-_PIECE = re.compile(rb'\s*[\[,]?\s*(?:\[\s*(\d+)\s*,\s*(\d+)\s*\]|"([A-Za-z0-9+/=]*)")')
-_PIECES_END = re.compile(rb"\s*\[?\s*\]\s*")
+# At most one space between them: of many, the search for a piece would never end.
+_PIECE = re.compile(rb'[\[,]? ?(?:\[(\d{1,18}), ?(\d{1,18})\]|"([A-Za-z0-9+/=]*)")')
+_PIECES_END = re.compile(rb"\[?\]")
+# A patch with more pieces, or with a longer one as text, in bytes, is none of ours.
+_MOST_PIECES, _LONGEST_PIECE = 1 << 22, 1 << 25
 
 Piece = tuple[int, int] | bytes
 
@@ -96,6 +99,16 @@ class Patch:
         """Raise `PatchError` if a file is not the one that the patch was made for."""
         if digest(new) != self.new_digest:
             raise PatchError("changed since it was tagged")
+
+    def check_old_size(self, size: int) -> None:
+        """Raise `PatchError` if the old file would not have this size, before it fills a disk."""
+        total = 0
+        for number, piece in enumerate(self.pieces):
+            total += len(piece) if isinstance(piece, bytes) else piece[1]
+            if total > size or number > _MOST_PIECES:
+                break
+        if total != size:
+            raise PatchError("its record is damaged")
 
     def apply(self, new: BinaryIO, old: BinaryIO) -> None:
         """Write the old version of a file.
@@ -227,6 +240,8 @@ def _unpacked(packed: bytes) -> Iterator[Piece]:
             packed = b""
             if not more:
                 break
+            if len(text) - place > _LONGEST_PIECE:
+                raise PatchError("its record is damaged")
             text, place = text[place:] + more, 0
     except zlib.error as error:
         raise PatchError(f"its record is damaged: {error}") from error

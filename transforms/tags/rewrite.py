@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from genrebeam.transforms.records import TagWriteError, Track
-from genrebeam.transforms.storage import ChangedMeanwhile, Found, Storage, storage_of
+from genrebeam.transforms.storage import ChangedMeanwhile, Found, Storage, is_inside, storage_of
+from genrebeam.transforms.tags.change import Change
 from genrebeam.transforms.tags.header import WriterDied, in_pool
 from genrebeam.transforms.tags.patch import Patch, PatchError, make_patch
 from genrebeam.transforms.tags.sound import check_same_sound
 
-Journal = Callable[[dict[str, Any]], None]
+Journal = Callable[[Change], None]
 
 # How often writing begins anew if its process dies.
 _TRIES = 5
@@ -38,10 +39,14 @@ class WritePolicy:
         Give a changed file its old time back.
     in_place_links : bool
         Change a file with several hard links in place, where that is one small step.
+    library : str
+        Root of the run: no file outside of it is changed, wherever links lead by then. Empty for
+        files that were named one by one.
     """
 
     keep_mtime: bool = False
     in_place_links: bool = False
+    library: str = ""
 
 
 def rewrite(
@@ -85,6 +90,9 @@ def rewrite(
     storage = storage_of(track.uri)
     storage.check_writable(track.uri, in_place_links=policy.in_place_links)
     before = storage.find(track.uri)
+    if policy.library and not is_inside(before.uri, policy.library):
+        # The walk did not find it there: a link has been put in the way since.
+        raise TagWriteError(track.uri, "leads out of the library by now")
     if (before.size, before.mtime_ns) != (track.size_bytes, track.mtime_ns):
         if is_done():
             return track.as_written(before.size, before.mtime_ns)
@@ -143,19 +151,19 @@ def _rewrite(
             return track
 
         def announce(after: Found | None) -> None:
-            known = {} if after is None else {"mtime_ns_after": after.mtime_ns}
             journal(
-                {
-                    "path": before.uri,
-                    "format": track.format,
+                Change(
+                    path=before.uri,
+                    format=track.format,
                     **notes,
-                    "size_before": before.size,
-                    "size_after": os.path.getsize(copy),
-                    "mtime_ns_before": before.mtime_ns,
-                    **known,
-                    "in_place": before.n_names > 1,
-                    "undo": patch.to_json(),
-                }
+                    size_before=before.size,
+                    size_after=os.path.getsize(copy),
+                    mtime_ns_before=before.mtime_ns,
+                    mtime_ns_after=None if after is None else after.mtime_ns,
+                    in_place=before.n_names > 1,
+                    library=policy.library,
+                    undo=patch.to_json(),
+                )
             )
 
         mtime_ns = before.mtime_ns if policy.keep_mtime else None

@@ -140,7 +140,7 @@ def write_genres(
         write_fields(copy, track.uri, genres, custom, policy.form)
 
     before = track.tags.genres or track.tags.shadow
-    notes = {"genres_before": list(before), "genres_after": list(genres)}
+    notes = {"genres_before": tuple(before), "genres_after": tuple(genres)}
     return rewrite(
         track,
         change,

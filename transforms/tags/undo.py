@@ -2,20 +2,23 @@
 
 The journal of a run has a line for each file, written before the file changed, with what its
 new version lacks of the old one (see ``patch.py``). A file that somebody else has changed since
-is left as it is. A file that was moved since is known by its bytes. Undoing twice is undoing once.
+is left as it is. A file that was moved since is known by its bytes: only if its path is gone, for
+a copy is not the file. Undoing twice is undoing once.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from genrebeam.transforms.records import Stage, Track, explain_error
-from genrebeam.transforms.storage import ChangedMeanwhile, Found, storage_of
+from genrebeam.transforms.formats import FORMATS, format_of
+from genrebeam.transforms.records import Stage, Track, TrackError, explain_error
+from genrebeam.transforms.storage import ChangedMeanwhile, Found, is_inside, storage_of
 from genrebeam.transforms.storage.local import open_regular
+from genrebeam.transforms.tags.change import Change, Unreadable
 from genrebeam.transforms.tags.patch import Patch, digest
 
 
@@ -38,29 +41,39 @@ class Undone:
     reason: str = ""
 
 
-def read_journal(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Entries of a journal.
+class NotOurs(TrackError):
+    """A file that undo does not touch, whatever a journal says."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where undo may write.
 
     Parameters
     ----------
-    lines : iterable of str
-
-    Yields
-    ------
-    dict
-        ``{"unreadable": number}`` for a damaged line. A last line that was cut off by a crash
-        is left out: its file was not changed yet.
+    library : str
+        Nothing outside of it is written, wherever links lead now.
+    named : bool
+        Whether the user named it, so that journals count that came from elsewhere.
     """
-    number = 0
-    for number, line in enumerate(lines, 1):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            entry = None
-        if isinstance(entry, dict) and {"path", "undo"} <= entry.keys():
-            yield entry
-        elif line.endswith("\n") and line.strip():
-            yield {"unreadable": number}
+
+    library: str
+    named: bool
+
+    def check(self, path: str, change: Change) -> None:
+        """Refuse a file that a stranger's journal may name, but that is no music of the library.
+
+        Raises
+        ------
+        NotOurs
+        """
+        if not (self.named or change.is_ours):
+            raise NotOurs(path, "its line in the journal is not yours; --library FOLDER trusts it")
+        if not is_inside(path, self.library):
+            raise NotOurs(path, f"outside of the library {self.library}")
+        # A link's target may have any name; who else but us would know that it is music?
+        if format_of(path) not in FORMATS and not change.is_ours:
+            raise NotOurs(path, "not one of the formats that are tagged")
 
 
 class Elsewhere:
@@ -80,20 +93,19 @@ class Elsewhere:
         self.known = set(known)
         self._by_size: dict[int, list[str]] | None = None
 
-    def find(self, entry: dict[str, Any], patch: Patch) -> list[str]:
+    def find(self, change: Change, patch: Patch) -> list[str]:
         """Paths of files that are, to the last byte, what a change made.
 
         Where there is none, of one that is what it was before the change.
 
         Parameters
         ----------
-        entry : dict
-            A journal's line.
+        change : Change
         patch : Patch
             Its patch.
         """
-        sizes = {entry.get("size_after"), entry["size_before"]}
-        paths = [path for size in sizes for path in self._listed().get(size, ())]
+        sizes = {change.size_after, change.size_before}
+        paths = [path for size in sizes for path in self._listed().get(size or 0, ())]
         states = {path: _state_of(path, patch) for path in paths}
         changed = [path for path in paths if states[path] == "tagged"]
         return changed or [path for path in paths if states[path] == "as_before"][:1]
@@ -120,91 +132,101 @@ def _state_of(path: str, patch: Patch) -> str:
 
 
 def undo_all(
-    entries: Iterable[dict[str, Any]], *, dry_run: bool = False, elsewhere: Elsewhere | None = None
+    changes: Iterable[Change | Unreadable],
+    *,
+    dry_run: bool = False,
+    elsewhere: Elsewhere | None = None,
+    place: Place | None = None,
 ) -> Iterator[Undone]:
     """Undo the changes of a run, the last first.
 
     Parameters
     ----------
-    entries : iterable of dict
+    changes : iterable of Change or Unreadable
         In the order of the journal.
-    dry_run : bool
-        Change nothing.
-    elsewhere : Elsewhere, optional
-        Where files may have been moved to.
+    dry_run, elsewhere, place
+        See `undo`.
 
     Yields
     ------
     Undone
     """
-    for entry in reversed(list(entries)):
-        yield undo(entry, dry_run=dry_run, elsewhere=elsewhere)
+    for change in reversed(list(changes)):
+        yield undo(change, dry_run=dry_run, elsewhere=elsewhere, place=place)
 
 
 def undo(
-    entry: dict[str, Any], *, dry_run: bool = False, elsewhere: Elsewhere | None = None
+    change: Change | Unreadable,
+    *,
+    dry_run: bool = False,
+    elsewhere: Elsewhere | None = None,
+    place: Place | None = None,
 ) -> Undone:
     """Undo one change.
 
     Parameters
     ----------
-    entry : dict
-        A journal's line.
+    change : Change or Unreadable
     dry_run : bool
         Change nothing.
     elsewhere : Elsewhere, optional
         Where the file may have been moved to.
+    place : Place, optional
+        Where undo may write; by default the journal is believed.
 
     Returns
     -------
     Undone
     """
-    if "unreadable" in entry:
-        return Undone("", "failed", f"line {entry['unreadable']} of the journal is damaged")
-    path = entry["path"]
+    if isinstance(change, Unreadable):
+        more = f", and {change.n_lines - 1:,} more" if change.n_lines > 1 else ""
+        return Undone("", "failed", f"line {change.first} of the journal is damaged{more}")
     try:
-        return _undo_file(path, Patch.from_json(entry["undo"]), entry, dry_run, elsewhere)
+        patch = Patch.from_json(change.undo)
+        return _undo_file(patch, change, dry_run, elsewhere, place)
     except Exception as error:  # whatever a file does is told, and the next one is undone
-        return Undone(path, "failed", explain_error(error, Stage.UNDO, entry.get("format", "")))
+        return Undone(change.path, "failed", explain_error(error, Stage.UNDO, change.format))
 
 
 def _undo_file(
-    path: str, patch: Patch, entry: dict[str, Any], dry_run: bool, elsewhere: Elsewhere | None
+    patch: Patch,
+    change: Change,
+    dry_run: bool,
+    elsewhere: Elsewhere | None,
+    place: Place | None,
 ) -> Undone:
-    """Undo a change where the file was changed, or else where it has been moved to."""
-    try:
-        there = _undo(path, patch, entry, dry_run)
-    except (FileNotFoundError, NotADirectoryError):
-        there = None
-    if there and there.status != "changed":
-        return there
-    found = elsewhere.find(entry, patch) if elsewhere else []
+    """Undo a change where the file was changed, or, if nothing is there, where it was moved to."""
+    path = change.path
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return _undo(path, patch, change, dry_run, place)
+    found = elsewhere.find(change, patch) if elsewhere else []
     if len(found) == 1:
-        undone = _undo(found[0], patch, entry, dry_run)
+        undone = _undo(found[0], patch, change, dry_run, place)
         return Undone(undone.path, undone.status, undone.reason or f"moved from {path}")
-    if there:
-        return there
     if found:
         return Undone(path, "failed", f"moved, but {len(found)} files are what it was: {found[0]}")
     where = f", and not elsewhere in {elsewhere.folder}" if elsewhere and elsewhere.folder else ""
     return Undone(path, "failed", f"no longer there{where}")
 
 
-def _undo(path: str, patch: Patch, entry: dict[str, Any], dry_run: bool) -> Undone:
+def _undo(path: str, patch: Patch, change: Change, dry_run: bool, place: Place | None) -> Undone:
+    patch.check_old_size(change.size_before)
     storage = storage_of(path)
     before = storage.find(path)
-    with storage.localised(path, before) as now, open_regular(now) as stream:
+    if place:
+        place.check(before.uri, change)
+    with storage.localised(before.uri, before) as now, open_regular(now) as stream:
         found = _compared(stream, patch)
         if found is not None:
             return Undone(path, *found)
-        storage.check_writable(path, in_place_links=entry.get("in_place", False))
+        storage.check_writable(path, in_place_links=change.in_place)
         if dry_run:
             return Undone(path, "would_restore")
         try:
-            with storage.changing(before, entry["format"]) as (_, copy):
+            with storage.changing(before, change.format) as (_, copy):
                 with open(copy, "w+b") as old:
                     patch.apply(stream, old)
-                storage.put(before, copy, _say_nothing, mtime_ns=entry["mtime_ns_before"])
+                storage.put(before, copy, _say_nothing, mtime_ns=change.mtime_ns_before)
         except ChangedMeanwhile:
             return Undone(path, "changed", "changed while it was being restored")
     return Undone(path, "restored")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genrebeam import __version__
+from genrebeam.model import files
 from genrebeam.pipeline.views.inspection.inspection import Inspection
 from genrebeam.pipeline.views.terminal import safe
 
@@ -70,9 +71,9 @@ def write_png(path: str, inspection: Inspection) -> None:
     with rc_context(style), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks
         figure = _figure(inspection)
-        figure.savefig(
-            path, format="png", dpi=150, metadata={"Software": f"{GENERATOR} {__version__}"}
-        )
+        told = {"Software": f"{GENERATOR} {__version__}"}
+        with files.writing(path) as stream:
+            figure.savefig(stream, format="png", dpi=150, metadata=told)
 
 
 class _Sheet:

@@ -47,5 +47,6 @@ def write_run(home: Path, *rows: dict[str, Any], library: str = "/m", **manifest
     if rows:
         write_part(list(rows), run.tracks, run.folder)
     facts = {"run": run.id, "state": "finished", "library": library, "counts": {"kept": len(rows)}}
-    run.write_manifest({**facts, "options": {"formats": sorted(FORMATS)}, **manifest})
+    told: Any = {**facts, "options": {"formats": sorted(FORMATS)}, **manifest}
+    run.write_manifest(told)
     return run

@@ -11,11 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile
-from genrebeam.model.data.datasets import load_training_set
-from genrebeam.model.data.gtzan import GTZAN_ARRAY, load_gtzan_array
-from genrebeam.transforms.library.label import Label, labelling_of, with_header
 
 from genrebeam.model.data.clips import SPLITS
+from genrebeam.model.data.datasets import load_training_set
+from genrebeam.model.data.gtzan import GTZAN_ARRAY, load_gtzan_array
 from genrebeam.model.data.training_set import (
     DatasetError,
     LabelledClip,
@@ -29,6 +28,7 @@ from genrebeam.pipeline.graphs.prepare import clip_of, prepare
 from genrebeam.pipeline.runs import interruption
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.audio.hear import hear_in_a_row
+from genrebeam.transforms.library.label import Label, labelling_of, with_header
 from genrebeam.transforms.records import Features, FileTags, Track
 from genrebeam.transforms.tags.header import read_headers
 from tests.conftest import tone

@@ -23,7 +23,7 @@ from genrebeam.pipeline.runs.run import (
 )
 from genrebeam.transforms.records import Outcome, Track
 from genrebeam.transforms.reports.write import row, write_part
-from genrebeam.transforms.tags.undo import read_journal
+from genrebeam.transforms.tags.change import Change
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_other_things_in_the_home_are_no_runs(job, tmp_path):
 
 def test_runs_that_left_all_in_one_folder_are_found(job, tmp_path):
     old, new = past(job), past(dataclasses.replace(job, library="/other"))
-    old.journal({"path": "/music/a.mp3", "undo": {}})
+    old.journal(change_of("/music/a.mp3"))
     os.rename(old.tracks, tmp_path / f"run={old.id}")
     for name in os.listdir(old.folder):
         os.rename(os.path.join(old.folder, name), tmp_path / f"run={old.id}" / name)
@@ -222,11 +222,17 @@ def test_a_value_that_is_the_models_own_is_no_decision(job):
     assert own.decision_digest == job.decision_digest
 
 
+def change_of(path: str, **facts) -> Change:
+    patch = {"pieces": "", "old_digest": "", "new_digest": ""}
+    return Change(path, patch, "mp3", 1, 1, **facts)
+
+
 def test_a_line_behind_a_stump_stands_alone(tmp_path):
     journal = Journal(str(tmp_path / "journal.jsonl"))
     (tmp_path / "journal.jsonl").write_text('{"path": "/a.mp3", "und')
-    journal({"path": "/b.mp3", "undo": {}})
-    assert [entry.get("path") for entry in read_journal(journal.lines())] == [None, "/b.mp3"]
+    journal(change_of("/b.mp3"))
+    change, damaged = journal.changes()
+    assert (change.path, damaged.first) == ("/b.mp3", 1)
 
 
 def test_a_line_that_does_not_fit_is_an_error(tmp_path, monkeypatch):
@@ -234,13 +240,13 @@ def test_a_line_that_does_not_fit_is_an_error(tmp_path, monkeypatch):
     write = os.write
     monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:20]))
     with pytest.raises(OSError, match="No space left"):
-        Journal(str(tmp_path / "journal.jsonl"))({"path": "/a.mp3"})
+        Journal(str(tmp_path / "journal.jsonl"))(change_of("/a.mp3"))
     assert (tmp_path / "journal.jsonl").read_bytes() == b""
 
 
 def test_journal_keeps_names_that_are_no_text(tmp_path):
     journal = Journal(str(tmp_path / "journal.jsonl"))
-    journal({"path": "/caf\udce9\n.mp3", "genres_after": ["Škola"]})
-    journal({"path": "/b.mp3"})
+    journal(change_of("/caf\udce9\n.mp3", genres_after=("Škola",)))
+    journal(change_of("/b.mp3"))
     lines = (tmp_path / "journal.jsonl").read_text(encoding="ascii").splitlines()
     assert [json.loads(line)["path"] for line in lines] == ["/caf\udce9\n.mp3", "/b.mp3"]

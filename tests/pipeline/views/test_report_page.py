@@ -6,6 +6,7 @@ import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -69,17 +70,16 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
         os.makedirs(folder)
     if rows:
         write_part(rows, run.tracks, run.folder)
-    run.write_manifest(
-        {
-            "library": "/music",
-            "options": OPTIONS,
-            "model": {"name": "ears", "version": "1"},
-            "started_at": "2026-11-20T10:15:00.123+00:00",
-            "seconds": 75.2,
-            "state": "finished",
-            **facts,
-        }
-    )
+    told: Any = {
+        "library": "/music",
+        "options": OPTIONS,
+        "model": {"name": "ears", "version": "1"},
+        "started_at": "2026-11-20T10:15:00.123+00:00",
+        "seconds": 75.2,
+        "state": "finished",
+        **facts,
+    }
+    run.write_manifest(told)
     return run
 
 

@@ -3,7 +3,6 @@
 import functools
 import io
 import itertools
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,11 @@ import pytest
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TCON, TIT2
 
+from genrebeam.transforms.tags.change import read_journal
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.id3_bytes import following_tags
 from genrebeam.transforms.tags.tag import TagPolicy, tag
-from genrebeam.transforms.tags.undo import read_journal, undo
+from genrebeam.transforms.tags.undo import undo
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.music_files import GENRE, decision, id3_tag, listed
@@ -172,7 +172,7 @@ def test_the_sound_stays_and_one_entry_undoes_all(tagged, tmp_path, genres):
         copy = tmp_path / file.path.name
         copy.write_bytes(file.path.read_bytes())
         entry = {**file.journal[0], "path": str(copy)}
-        (read,) = read_journal([json.dumps(entry)])
+        (read,) = read_journal([entry.to_line()])
         assert undo(read).status == "restored", file.case.name
         assert copy.read_bytes() == file.before, file.case.name
 

@@ -1,7 +1,6 @@
 """Foreign tags: a genre that any reader can see is kept, or changed with all others."""
 
 import contextlib
-import json
 import re
 import shutil
 from pathlib import Path
@@ -13,8 +12,9 @@ from mutagen.id3 import ID3
 
 from benchmarks.fuzz_tags import sounds_of
 from genrebeam.transforms.records import TagReadError
+from genrebeam.transforms.tags.change import read_journal
 from genrebeam.transforms.tags.tag import TagPolicy, tag
-from genrebeam.transforms.tags.undo import read_journal, undo
+from genrebeam.transforms.tags.undo import undo
 from tests.conftest import tone, write_audio
 from tests.foreign_tags import AROUND, GENRE, WITHIN, box, in_moov
 from tests.music_files import FORMATS, decision, dff, dsf, listed
@@ -114,7 +114,7 @@ def test_a_genre_in_a_foreign_tag_is_kept_merged_and_replaced(song, format, kind
         assert sounds_of(str(path)) == sounds
         again = tag(decision(listed(path), *NEW), TagPolicy(existing), journal.append)
         assert (again.status, len(journal)) == ("unchanged", 1)
-        (entry,) = read_journal([json.dumps(journal[0])])
+        (entry,) = read_journal([journal[0].to_line()])
         assert undo(entry).status == "restored"
         assert path.read_bytes() == before
 

@@ -1,7 +1,6 @@
 """Rewrite: a file changes in one step, or not at all."""
 
 import errno
-import json
 import os
 import stat
 from pathlib import Path
@@ -110,8 +109,8 @@ def test_the_journal_knows_before_the_file_changes(track_of):
     write_genres(track, ("New",), journal)
     ((change, genres_then),) = seen
     assert genres_then == ("Old",)
-    assert (change["genres_before"], change["genres_after"]) == (["Old"], ["New"])
-    json.dumps(change)
+    assert (change.genres_before, change.genres_after) == (("Old",), ("New",))
+    change.to_line()
 
 
 @pytest.mark.parametrize("step", ["os.replace", "os.fsync", "shutil.copyfileobj", "journal"])
