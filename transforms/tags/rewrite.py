@@ -11,6 +11,7 @@ it still is the one that was read, and a file that has become what it was to be 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,15 +100,17 @@ def rewrite(
         raise TagWriteError(track.uri, "changed while it was being heard")
     if before.encoding:
         raise TagWriteError(track.uri, f"is stored {before.encoding}-encoded, not as music")
+    if dry_run:
+        attempt = functools.partial(_try, storage, track, before, change)
+    else:
+        attempt = functools.partial(
+            _rewrite, storage, track, before, change, journal, notes, policy
+        )
     try:
         for _ in range(_TRIES):
             with contextlib.suppress(WriterDied):  # each on a new copy
-                if dry_run:
-                    return _try(storage, track, before, change)
-                return _rewrite(storage, track, before, change, journal, notes, policy)
-        if dry_run:
-            return _try(storage, track, before, change)
-        return _rewrite(storage, track, before, change, journal, notes, policy)
+                return attempt()
+        return attempt()
     except (TagWriteError, ChangedMeanwhile) as error:
         # Another was faster; or an upload whose answer was lost finds its own work.
         now = storage.find(track.uri)
