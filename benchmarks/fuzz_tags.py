@@ -493,7 +493,7 @@ def hear_one(path: str) -> str:
         heard = hear(path, format_of(path), SPEC, 3)
     except Exception as error:  # as in `genrebeam.transforms.audio.hear`: a row
         return f"{type(error).__name__}: {reason_of(error)}"
-    return f"heard {len(heard.log_mel)} segments"
+    return f"heard {len(heard.values)} segments"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -710,7 +710,7 @@ def check_command(folder: Path, paths: Sequence[Path]) -> dict[str, Any]:
         started = time.perf_counter()
         reports = folder.parent / "reports"
         options = ["--existing", "replace", "--segments", "2", "--min-confidence", "0"]
-        options += ["--bundle", "gtzan"]  # the ears would refuse most of them
+        options += ["--bundle", "gtzan"]  # the default model would refuse most of them
         tagging = _run("tag", str(folder), *options, "--report", str(reports))
         wall = time.perf_counter() - started
         rows = read_rows(reports)

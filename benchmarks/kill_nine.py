@@ -170,7 +170,7 @@ def kill_writer(library: Library, report: Path, genres: tuple[str, ...], after_s
 
 def start_command(library: Library, report: Path) -> subprocess.Popen:
     """The whole command, in a process group of its own."""
-    # Any genre will do, however unsure; the ears would refuse tones.
+    # Any genre will do, however unsure; the backbone would refuse tones.
     options = ["--existing", "replace", "--min-confidence", "0", "--bundle", "gtzan"]
     options += ["--report", str(report)]
     return subprocess.Popen(

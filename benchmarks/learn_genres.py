@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How well a recipe learns a small library, beside another, artists apart.
 
-    .venv/bin/python benchmarks/learn_genres.py MUSIC [--recipes ears,genre-cnn] [--seeds 3]
+    .venv/bin/python benchmarks/learn_genres.py MUSIC [--recipes backbone,genre-cnn] [--seeds 3]
         [--without Pop] [--tracks 10] [--epochs 30] [--work DIR]
 
 MUSIC has one folder a genre. Its tracks are divided into five folds by artist; each fold is the
@@ -36,7 +36,7 @@ from genrebeam.transforms.genre.vote import vote  # noqa: E402
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("music", type=Path)
-    parser.add_argument("--recipes", default="ears,genre-cnn")
+    parser.add_argument("--recipes", default="backbone,genre-cnn")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--without", default="", help="genres to leave out, with commas")
     parser.add_argument("--tracks", type=int, help="of each genre in a training")

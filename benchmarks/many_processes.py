@@ -3,13 +3,13 @@
 
     .venv/bin/python benchmarks/many_processes.py [--processes 1,2,4,8,16] [--seconds 10]
 
-Decoders and ears only sleep, for as long as they were measured to take; sleeping needs no core.
+Decoders and network only sleep, for as long as they were measured to take; sleeping needs no core.
 All else is the command's own: the walk, the pool and its pipes (with features of the real size),
 what is in flight, batches, Beam's graph and runner, tags written to files, and the report. So the
 figures tell where our own machinery ends.
 
-``gpu``: the ears take a fixed time for each batch. ``cpu``: they share as many cores as there are
-processes with the decoders, so that both take longer by the other's share.
+``gpu``: the network takes a fixed time for each batch. ``cpu``: it shares as many cores as there
+are processes with the decoders, so that both take longer by the other's share.
 
 Prints JSON. Linux only.
 """
@@ -36,8 +36,14 @@ import numpy as np  # noqa: E402
 
 from benchmarks.process_tree import cost_of  # noqa: E402
 from benchmarks.slept_hearing import slept_hearing  # noqa: E402
+from genrebeam.model.bundle import Bundle  # noqa: E402
+from genrebeam.model.recipes.backbone import N_WINDOWS  # noqa: E402
 from genrebeam.transforms.audio.ptransforms import Hear  # noqa: E402
-from genrebeam.transforms.genre.classify import BATCH_SEGMENTS_OF_EARS, Classifier  # noqa: E402
+from genrebeam.transforms.genre.classify import (  # noqa: E402
+    BATCH_SEGMENTS,
+    BackboneClassifier,
+    BackboneRun,
+)
 
 _TRACK_S = 2.0
 # Longer than what is in flight takes to be used up, twice over.
@@ -73,33 +79,41 @@ class WatchedHear(Hear):
             yield one
 
 
-class SleepingEars(Classifier):
-    """Ears that find music of some genre everywhere, after a while."""
+class SleepingBackbone(BackboneRun):
+    """A backbone that puts out the same for everything, after a while."""
 
-    def __init__(self, seconds_of: Callable[[int], float], *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, seconds_of: Callable[[int], float], bundle: Bundle) -> None:
+        super().__init__(bundle.features)
         self.seconds_of = seconds_of
 
-    def classify(self, segments: np.ndarray) -> tuple[np.ndarray, None]:
+    def load(self) -> None:
+        pass
+
+    def __call__(self, segments: np.ndarray) -> np.ndarray:
         begun = time.perf_counter()
         time.sleep(self.seconds_of(len(segments)))
         WATCH.batches.append((begun, time.perf_counter(), len(segments)))
         WATCH.cpu_s.append((time.thread_time(), time.process_time()))
-        return np.full((len(segments), self.bundle.features.outputs.n_rows), 0.5, np.float32), None
+        # Logits of a sound that may be music.
+        return np.full((len(segments), self.spec.n_outputs), 1.0, np.float32)
 
 
-def run(library: str, reports: str, processes: int, hear_s: float, ears: dict[str, float]) -> None:
+def run(
+    library: str, reports: str, processes: int, hear_s: float, network: dict[str, float]
+) -> None:
     """One run of the command; prints what was seen."""
     from genrebeam.pipeline.cli import main
     from genrebeam.transforms.genre.ptransforms import GenreModelHandler
 
     def seconds_of(n_segments: int) -> float:
-        return ears["per_segment"] * n_segments + ears["per_batch"] * math.ceil(
-            n_segments / BATCH_SEGMENTS_OF_EARS
+        return network["per_segment"] * n_segments + network["per_batch"] * math.ceil(
+            n_segments / BATCH_SEGMENTS
         )
 
-    def load_model(handler: GenreModelHandler) -> Classifier:
-        return SleepingEars(seconds_of, handler.bundle)
+    def load_model(handler: GenreModelHandler) -> BackboneClassifier:
+        classifier = BackboneClassifier(handler.bundle)
+        classifier.outputs = SleepingBackbone(seconds_of, handler.bundle)
+        return classifier
 
     listen = functools.partial(slept_hearing, hear_s)
     options = ["--processes", str(processes), "--min-confidence", "0", "--no-incremental"]
@@ -117,12 +131,12 @@ def seen(processes: int, hear_s: float) -> dict[str, float]:
     """Figures of the time from the end of the first batch to the end of the last."""
     batches = WATCH.batches
     span = batches[-1][1] - batches[0][1]
-    tracks = sum(n for _, _, n in batches[1:]) / 3
+    tracks = sum(n for _, _, n in batches[1:]) / N_WINDOWS
     busy = sum(end - begun for begun, end, _ in batches[1:])
     (thread_0, process_0), (thread_1, process_1) = WATCH.cpu_s[0], WATCH.cpu_s[-1]
     return {
         "tracks_per_s": round(tracks / span, 1),
-        "ears_at_work": round(busy / span, 3),
+        "network_at_work": round(busy / span, 3),
         "ears_wait_for_decoders": round(WATCH.waited_s / span, 3),
         "ears_wait_for_other_steps": round(1 - (busy + WATCH.waited_s) / span, 3),
         "decoders_at_work": round(min(1.0, tracks * hear_s / processes / span), 3),
@@ -147,23 +161,23 @@ def measure(device: str, processes: int, costs: argparse.Namespace, work: Path) 
     """One number of processes, in a Python of its own."""
     hear_s, ears_s = costs.hear_ms / 1e3, costs.ears_ms / 1e3
     if device == "gpu":
-        ears = {"per_segment": 0.0, "per_batch": costs.gpu_ms / 1e3}
-        expected = min(processes / hear_s, BATCH_SEGMENTS_OF_EARS / 3 / ears["per_batch"])
+        network = {"per_segment": 0.0, "per_batch": costs.gpu_ms / 1e3}
+        expected = min(processes / hear_s, BATCH_SEGMENTS / N_WINDOWS / network["per_batch"])
     else:
         hear_s += ears_s
-        ears = {"per_segment": hear_s / processes / 3, "per_batch": 0.0}
+        network = {"per_segment": hear_s / processes / N_WINDOWS, "per_batch": 0.0}
         expected = processes / hear_s
     count = _IN_FLIGHT * processes + round(min(expected, costs.most) * costs.seconds)
     library = work / f"{device} {processes}"
     make_files(library, count)
-    call = (str(library), str(work / f"report {device} {processes}"), processes, hear_s, ears)
+    call = (str(library), str(work / f"report {device} {processes}"), processes, hear_s, network)
     code = f"from benchmarks.many_processes import run; run(*{call!r})"
     output = work / "output"
     cost = cost_of([sys.executable, "-c", code], REPOSITORY, output)
     said = output.read_text(errors="replace")
     if cost.exit_code:
         raise SystemExit(f"{device}, {processes} processes: {said[-2000:]}")
-    row = {"ears": device, "processes": processes, "tracks": count}
+    row = {"network": device, "processes": processes, "tracks": count}
     row |= json.loads(said.splitlines()[-1])
     row |= {"expected": round(expected, 1), "peak_memory_mb": round(cost.peak_memory / 1e6)}
     print(row, file=sys.stderr)
@@ -173,17 +187,17 @@ def measure(device: str, processes: int, costs: argparse.Namespace, work: Path) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--processes", default="1,2,4,8,16")
-    parser.add_argument("--ears", default="gpu,cpu")
+    parser.add_argument("--network", default="gpu,cpu")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run, about")
     parser.add_argument("--most", type=float, default=400.0, help="tracks/s that are provided for")
     parser.add_argument("--hear-ms", type=float, default=40.0, help="decoder's time for a track")
-    parser.add_argument("--ears-ms", type=float, default=117.0, help="the ears', on one core")
+    parser.add_argument("--network-ms", type=float, default=117.0, help="network's, on one core")
     parser.add_argument("--gpu-ms", type=float, default=5.0, help="a batch on a GPU")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         rows = [
             measure(device, int(processes), arguments, Path(work))
-            for device in arguments.ears.split(",")
+            for device in arguments.network.split(",")
             for processes in arguments.processes.split(",")
         ]
     print(json.dumps(rows, indent=2))

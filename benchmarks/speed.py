@@ -9,8 +9,8 @@
 Prints JSON, and a line of each run as it ends. `compare` runs in alternation, on one library of
 whole tracks (see ``whole_tracks.py``):
 
-A  the obvious script: librosa, whole tracks, `model.predict`, mutagen; one process; hears with the
-   default bundle's ears
+A  the obvious script: librosa, whole tracks, `model.predict`, mutagen; one process; with the
+   default bundle's backbone
 B  `genrebeam tag --segments all`
 C  `genrebeam tag`
 D  decoding alone, every file whole, as many processes as B and C

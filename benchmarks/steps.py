@@ -28,7 +28,7 @@ import soxr  # noqa: E402
 from genrebeam.model.bundle import BUNDLES, load_bundle  # noqa: E402
 from genrebeam.pipeline.runs.journal import Journal  # noqa: E402
 from genrebeam.transforms.audio import decode, features  # noqa: E402
-from genrebeam.transforms.genre.classify import BATCH_SEGMENTS, Classifier  # noqa: E402
+from genrebeam.transforms.genre.classify import BATCH_SEGMENTS, NetworkClassifier  # noqa: E402
 from genrebeam.transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from genrebeam.transforms.library.walk import walk  # noqa: E402
 from genrebeam.transforms.records import Prediction, Track, with_tags  # noqa: E402
@@ -81,7 +81,7 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     bundle = load_bundle(BUNDLES / "gtzan")
-    classifier = Classifier(bundle)
+    classifier = NetworkClassifier(bundle)
     classifier(np.zeros((1, *bundle.features.shape), np.float32))
     watch, n_segments = Stopwatch(), 0
     with contextlib.ExitStack() as stack:
@@ -116,15 +116,15 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
             with watch.step("between processes"):
                 found = pickle.loads(pickle.dumps(found))
             heard.append((track, found))
-            n_segments += len(found.log_mel)
-        segments = np.concatenate([found.log_mel for _, found in heard])
+            n_segments += len(found.values)
+        segments = np.concatenate([found.values for _, found in heard])
         segments = np.resize(segments, (-(-len(segments) // BATCH_SEGMENTS) * BATCH_SEGMENTS,
                                         *segments.shape[1:]))  # fmt: skip
         with watch.step("model"):
             probabilities = classifier(segments)
         journal, first = Journal(os.path.join(reports, "journal.jsonl")), 0
         for track, found in heard:
-            last = first + len(found.log_mel)
+            last = first + len(found.values)
             with watch.step("vote"):
                 prediction = Prediction(track, probabilities[first:last], 0.0, 0.0)
                 decision = decide(prediction, bundle.genres, VotePolicy("mean"))

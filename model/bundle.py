@@ -3,7 +3,7 @@
 A bundle is a folder::
 
     model.keras     the network (Keras 3): segments in, logits out
-    head.npz        or the weights on top of the ears (`genrebeam.model.pretrained`)
+    head.npz        or the weights on top of a backbone (`genrebeam.model.backbones`)
     bundle.json     labels, features, calibration, vote, training and metrics
     README.md       the model card
 
@@ -71,12 +71,14 @@ class Bundle:
         What is written by default where genres have levels.
     style_confidence : float
         A style less probable than this is written as its family.
+    unchecked : tuple of str
+        Styles that are not written by default, because nobody knows how often they are right.
     vote : str
         ``mean`` or ``majority``.
     n_segments : int
         Segments heard of each track by default.
     min_confidence : float
-        Tracks below it are refused by default.
+        Tracks below it get no genre by default.
     training, metrics : dict
         What it was trained on and how it did, for the model card.
     read : callable or None
@@ -94,6 +96,7 @@ class Bundle:
     style_temperature: float = 1.0
     level: str = "style"
     style_confidence: float = 0.0
+    unchecked: tuple[str, ...] = ()
     vote: str = "mean"
     n_segments: int = 8
     min_confidence: float = 0.0
@@ -107,7 +110,7 @@ class Bundle:
         return Path(local)
 
     def load_head(self) -> Head:
-        """Load what is on top of the ears, of a bundle that hears with them.
+        """Load what is on top of the backbone, of a bundle with one.
 
         Returns
         -------
@@ -124,11 +127,10 @@ class Bundle:
             head = load_head(self._folder / _HEAD_FILE)
         except (OSError, ValueError, TypeError) as error:
             raise BundleError(self.path, f"{_HEAD_FILE} cannot be loaded: {error}") from error
-        expected = (self.features.outputs.n_rows, len(self.labels))
-        if head.kernel.shape != expected:
-            raise BundleError(
-                self.path, f"{_HEAD_FILE} maps {head.kernel.shape}, the bundle says {expected}"
-            )
+        found = (len(head.centre), head.n_genres)
+        expected = (self.features.n_outputs, len(self.labels))
+        if found != expected:
+            raise BundleError(self.path, f"{_HEAD_FILE} maps {found}, the bundle says {expected}")
         return head
 
     def load_network(self) -> keras.Model:
@@ -137,21 +139,13 @@ class Bundle:
         Returns
         -------
         keras.Model
-            Maps ``(n, *features.shape) float32`` to ``(n, n_classes)`` logits, or with ears to
-            their outputs, which are the input of the head.
+            Maps ``(n, *features.shape) float32`` to ``(n, n_classes)`` logits.
 
         Raises
         ------
         BundleError
             If the network cannot be loaded or does not fit the bundle's facts.
         """
-        if self.features.ears:
-            from genrebeam.model.pretrained.ears import EarError, load_ears
-
-            try:
-                return load_ears(self.features)
-            except EarError as error:
-                raise BundleError(self.path, f"cannot be used: {error}") from error
         import keras
 
         try:
@@ -223,11 +217,12 @@ def load_bundle(
         raise BundleError(folder, f"bundle format {found!r} is not {BUNDLE_FORMAT}")
     try:
         version = facts.pop("version")
-        features = FeatureSpec.from_facts(facts["features"])
+        features = FeatureSpec(**facts["features"])
         weights = folder / _weights_file(features)
         found = _version(weights, facts)
         facts.pop("format"), facts.pop("features")
-        facts["families"] = tuple(facts.get("families", ()))
+        for name in ("families", "unchecked"):
+            facts[name] = tuple(facts.get(name, ()))
         labels, genres = tuple(facts.pop("labels")), tuple(facts.pop("genres"))
         bundle = Bundle(
             path=str(folder),
@@ -257,7 +252,7 @@ def _fetched(path: str, version: str, read: Callable[[str], bytes]) -> str:
     try:
         facts = read(f"{path}/{name}")
         (folder / name).write_bytes(facts)
-        name = _weights_file(FeatureSpec.from_facts(json.loads(facts)["features"]))
+        name = _weights_file(FeatureSpec(**json.loads(facts)["features"]))
         (folder / name).write_bytes(read(f"{path}/{name}"))
     except OSError as error:
         raise BundleError(path, f"{name} cannot be read: {error.strerror}") from error
@@ -282,7 +277,7 @@ def save_bundle(
     bundle : Bundle
         Its ``path`` and ``version`` are replaced by what is written.
     network : keras.Model or Head
-        From ``(n, *features.shape)`` to logits; or, with ears, what is on top of them.
+        From ``(n, *features.shape)`` to logits; or what is on top of the backbone.
     folder : str or Path
         Made where it is missing; a bundle in it is replaced.
     card : str
@@ -303,7 +298,7 @@ def save_bundle(
 
 
 def _weights_file(features: FeatureSpec) -> str:
-    return _HEAD_FILE if features.ears else _NETWORK_FILE
+    return _HEAD_FILE if features.backbone else _NETWORK_FILE
 
 
 def _write_facts(bundle: Bundle, folder: Path, card: str) -> Bundle:

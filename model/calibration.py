@@ -91,7 +91,7 @@ def probabilities_of(
     names = list(dict.fromkeys(families))
     members = np.array([[family == name for family in families] for name in names])
     # (n, n_families, n_genres), in one piece: a loop over families took most of the time in which
-    # no ear can hear.
+    # no network can run.
     inside = np.where(members, logits[:, None], -np.inf).astype(logits.dtype)
     by_family = softmax(logsumexp(inside, axis=2) / temperature, axis=1)
     styles = softmax(inside / style_temperature, axis=2)

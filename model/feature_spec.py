@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
-
-from genrebeam.model.ear_sizes import EAR_SIZES
 
 # Rows of features of kind "descriptors": the columns of GTZAN's features_3_sec.csv.
 DESCRIPTORS = (
@@ -29,6 +26,9 @@ DESCRIPTORS = (
     *(f"mfcc{number}_{moment}" for number in range(1, 21) for moment in ("mean", "var")),
 )
 
+# One more window that reaches to the end of the track may overlap others by this share.
+_SHARE_THAT_MAY_OVERLAP = 0.75
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -43,9 +43,10 @@ class FeatureSpec:
     around its STFT frame, described by the numbers named in `DESCRIPTORS`. A segment is one such
     piece.
 
-    With kind ``ears`` a segment is a piece of ``frame_step`` hops too. Each of `ears` gets it in
-    frames of its own, and the segment holds all of these values, ear after ear. With kind
-    ``outputs`` the segment holds what the ears put out instead (see `genrebeam.model.pretrained`).
+    With kind ``window`` a segment stands for itself: ``segment_frames`` hops of samples, mirrored
+    at both ends, in frames of a fixed scale. That is what a backbone was trained on. With kind
+    ``outputs`` the segment holds what the backbone puts out for such a window instead (see
+    `genrebeam.model.backbones`).
 
     Parameters
     ----------
@@ -55,35 +56,34 @@ class FeatureSpec:
         Length and hop of the transform, in samples at ``sample_rate_hz``.
     window_length : int, optional
         Samples under the transform's window, by default `n_fft`; the rest of `n_fft` is zeros.
-    centred : bool
-        Whether STFT frame ``k`` is centred at sample ``k * hop_length``, or begins there.
     n_mels : int
-        Mel bands from `fmin_hz` to `fmax_hz`.
-    mel_scale : {"slaney", "htk"}
-        Bands with Slaney's formula and norm, as librosa's; or with HTK's formula, triangles in
-        mel with peaks of 1, as TensorFlow's.
-    fmin_hz, fmax_hz : float, optional
-        Edges of the lowest and the highest band; by default 0 Hz and half the sample rate.
-    power : {2, 1}
-        Exponent of the magnitudes before they are summed into bands.
-    scaling : {"track", "ln", "log10"}
-        ``track``: log-mel scaled to 0..1 over the track. ``ln`` and ``log10``: the natural or
-        common logarithm of ``log_gain * mel + log_offset``, whatever the rest of the track is.
-    log_gain, log_offset : float
+        Mel bands from 0 Hz to `fmax_hz`.
+    mel_scale : {"slaney", "kaldi"}
+        Bands with Slaney's formula and norm, as librosa's; or triangles in mel with peaks of 1 and
+        a symmetric window, as Kaldi's.
+    fmax_hz : float, optional
+        Edge of the highest band; by default half the sample rate.
+    log_offset, log_centre, log_spread : float
+        A window's values are ``(ln(mel + log_offset) - log_centre) / log_spread``.
+    pre_emphasis : float
+        ``y[n] - pre_emphasis * y[n - 1]`` is transformed.
     top_db : float
         Range below the track's loudest value that is kept, in dB, where scaled over it.
     frame_step, frame_offset : float
         Which STFT frames are kept (see above).
     segment_frames : int
         Kept frames in a segment; 1 for descriptors.
-    kind : {"log_mel", "descriptors", "ears", "outputs"}
+    kind : {"log_mel", "descriptors", "window", "outputs"}
         What describes a frame.
     least_share : float
         Share of a segment that a track has to fill to be judged.
     least_peak : float
-        With ears, the least peak of a track, in parts of full scale. A quieter track is amplified
-        to it, because the ears learned from music at the level of its masters.
-    ears : tuple of EarSpec
+        With windows, the least peak of a track, in parts of full scale. A quieter track is
+        amplified to it, because backbones learned from music at the level of its masters.
+    backbone, backbone_version : str
+        Name of the pretrained network and hash of its weights; empty without one.
+    n_outputs : int
+        Numbers that the backbone puts out for a window.
     """
 
     sample_rate_hz: int = 22050
@@ -97,35 +97,27 @@ class FeatureSpec:
     segment_frames: int = 64
     kind: str = "log_mel"
     window_length: int | None = None
-    centred: bool = True
     mel_scale: str = "slaney"
-    fmin_hz: float = 0.0
-    power: int = 2
-    scaling: str = "track"
-    log_gain: float = 1.0
     log_offset: float = 0.0
+    log_centre: float = 0.0
+    log_spread: float = 1.0
+    pre_emphasis: float = 0.0
     least_share: float = 0.5
     least_peak: float = 0.0
-    ears: tuple[EarSpec, ...] = ()
-
-    @classmethod
-    def from_facts(cls, facts: dict[str, Any]) -> FeatureSpec:
-        """The spec that `dataclasses.asdict` made a dict of, perhaps by way of JSON."""
-        ears = tuple(EarSpec.from_facts(ear) for ear in facts.get("ears", ()))
-        return cls(**{**facts, "ears": ears})
+    backbone: str = ""
+    backbone_version: str = ""
+    n_outputs: int = 0
 
     @property
     def n_rows(self) -> int:
         """Numbers that describe a frame."""
-        if self.kind == "ears":
-            return sum(ear.n_values for ear in self.ears)
         if self.kind == "outputs":
-            return sum(sum(EAR_SIZES[ear.name]) for ear in self.ears)
+            return self.n_outputs
         return len(DESCRIPTORS) if self.kind == "descriptors" else self.n_mels
 
     @property
     def piece_samples(self) -> int:
-        """Samples from the start of one piece to the start of the next; not for ``log_mel``."""
+        """Samples of a piece, for ``descriptors``."""
         return round(self.frame_step * self.hop_length)
 
     @property
@@ -139,8 +131,8 @@ class FeatureSpec:
 
     def count_frames(self, n_samples: int) -> int:
         """Kept frames of a track of `n_samples` samples at ``sample_rate_hz``."""
-        if self.ears:
-            return n_samples // self.piece_samples
+        if self.kind == "window":
+            return n_samples // self.hop_length
         n_stft = 1 + n_samples // self.hop_length
         kept = max(0, math.ceil((n_stft - self.frame_offset) / self.frame_step) + 1)
         while kept and self.stft_frame(kept - 1) >= n_stft:
@@ -158,7 +150,8 @@ class FeatureSpec:
             Kept frames of the whole track.
         n_segments : int, optional
             Segments to spread evenly over the track; by default, and where the track
-            has no more, every whole segment, one after the other.
+            has no more, every whole segment, one after the other. Windows may overlap a little
+            then, so that they reach to the end.
         in_a_row : bool
             Take `n_segments` one after the other from the middle of the track instead
             of spreading them.
@@ -168,17 +161,30 @@ class FeatureSpec:
         list of int
             ``[0]`` for a track shorter than one segment.
         """
+        if self.kind == "window":
+            return self._window_starts(n_frames, n_segments)
         whole = n_frames // self.segment_frames
         if n_segments is None or n_segments >= whole:
             return [index * self.segment_frames for index in range(max(1, whole))]
         if in_a_row:
             first = (n_frames - n_segments * self.segment_frames) // 2
             return [first + index * self.segment_frames for index in range(n_segments)]
+        return self._spread(n_frames, n_segments)
+
+    def _spread(self, n_frames: int, n_segments: int) -> list[int]:
+        """Starts of segments whose middles are spread evenly."""
         room = n_frames - self.segment_frames
         return [
             min(max(0, round((i + 0.5) / n_segments * n_frames - self.segment_frames / 2)), room)
             for i in range(n_segments)
         ]
+
+    def _window_starts(self, n_frames: int, n_segments: int | None) -> list[int]:
+        most = max(1, int(n_frames / self.segment_frames + _SHARE_THAT_MAY_OVERLAP))
+        if n_segments is not None and n_segments < most:
+            return self._spread(n_frames, n_segments)
+        room = max(0, n_frames - self.segment_frames)
+        return [round(i * room / max(1, most - 1)) for i in range(most)]
 
     @property
     def frame_seconds(self) -> float:
@@ -187,13 +193,19 @@ class FeatureSpec:
 
     @property
     def outputs(self) -> FeatureSpec:
-        """This spec as training keeps segments: with what the ears put out."""
-        return dataclasses.replace(self, kind="outputs") if self.ears else self
+        """This spec as training keeps windows: with what the backbone puts out."""
+        if self.kind != "window":
+            return self
+        step = float(self.segment_frames)
+        return dataclasses.replace(self, kind="outputs", frame_step=step, segment_frames=1)
 
     @property
-    def patches(self) -> FeatureSpec:
-        """This spec as segments are heard: with what the ears are given."""
-        return dataclasses.replace(self, kind="ears") if self.ears else self
+    def windows(self) -> FeatureSpec:
+        """This spec as a backbone is given windows, the inverse of `outputs`."""
+        if self.kind != "outputs":
+            return self
+        frames = round(self.frame_step)
+        return dataclasses.replace(self, kind="window", frame_step=1.0, segment_frames=frames)
 
     def same_frames(self, other: FeatureSpec) -> bool:
         """Whether both have the same frames; their segments may differ in length."""
@@ -211,52 +223,3 @@ class FeatureSpec:
             return self.segment_frames * self.frame_seconds
         span = (self.segment_frames - 1) * self.frame_step * self.hop_length + self.n_fft
         return span / self.sample_rate_hz
-
-
-@dataclass(frozen=True)
-class EarSpec:
-    """What one pretrained network hears of a segment.
-
-    Parameters
-    ----------
-    name : str
-        Of the network, see `genrebeam.model.pretrained`.
-    frames : FeatureSpec
-        Of kind ``log_mel``, with a fixed scale; a patch is a segment of it.
-    patches : tuple of int
-        Where each patch begins, in samples from the segment's beginning.
-    version : str
-        Hash of the network's weights.
-    """
-
-    name: str
-    frames: FeatureSpec
-    patches: tuple[int, ...] = (0,)
-    version: str = ""
-
-    @classmethod
-    def from_facts(cls, facts: dict[str, Any]) -> EarSpec:
-        """As `FeatureSpec.from_facts`."""
-        frames, patches = FeatureSpec.from_facts(facts["frames"]), tuple(facts["patches"])
-        return cls(**{**facts, "frames": frames, "patches": patches})
-
-    @property
-    def n_values(self) -> int:
-        """Numbers that this ear gets of a segment."""
-        return len(self.patches) * self.frames.n_mels * self.frames.segment_frames
-
-    @property
-    def patch_samples(self) -> int:
-        """Samples under a patch."""
-        window = self.frames.window_length or self.frames.n_fft
-        return (self.frames.segment_frames - 1) * self.frames.hop_length + window
-
-    @property
-    def lead_samples(self) -> int:
-        """Samples that a patch reaches back before its beginning."""
-        return self.frames.n_fft // 2 if self.frames.centred else 0
-
-    @property
-    def end(self) -> int:
-        """Last sample under the patches, from the segment's beginning."""
-        return max(self.patches) + self.patch_samples - self.lead_samples

@@ -1,7 +1,8 @@
-"""Head: what the ears say of a track becomes genres.
+"""Head: what a backbone puts out for a track becomes genres.
 
-A linear model of the track's mean scores, as log-odds, and mean embeddings. Only this model is
-trained; the ears stay as they are (`genrebeam.model.recipes.ears`).
+A model of the outputs' means over the track: linear, or of its likeness to the tracks that were
+learned from. Only this model is trained; the backbone stays as it is
+(`genrebeam.model.backbones`).
 """
 
 from __future__ import annotations
@@ -10,16 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import expit, logsumexp
 
 from genrebeam.model import files
+from genrebeam.model.backbones.backbone import backbone_of
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.model.pretrained.ears import outputs_of
-
-# Scores are kept this far from 0 and 1.
-_LEAST_SCORE = 1e-5
-# The most that an opinion can take from a group, in nat.
-_MOST_AGAINST = -4.0
 
 
 @dataclass(frozen=True)
@@ -28,23 +24,45 @@ class Head:
 
     Parameters
     ----------
-    kernel : np.ndarray
-        ``(n_inputs, n_genres) float32``.
-    bias : np.ndarray
-        ``(n_genres,) float32``.
-    opinion_kernel, opinion_bias : np.ndarray, optional
-        ``(n_inputs, n_groups)`` and ``(n_groups,) float32``: a classifier of the few groups of
-        genres for which there was music to learn from.
-    opinion_into : np.ndarray, optional
-        ``(n_groups, n_genres) float32``: how much each genre gains from the log-probability of its
-        group, compared with an even guess. Genres of no group stay as they are.
+    kernel, bias : np.ndarray
+        ``(n_inputs, n)`` and ``(n,)``: to genres, or to families where there are two levels. With
+        landmarks it is ``(n_landmarks, n)``.
+    centre : np.ndarray
+        ``(n_inputs,) float32``: a usual track's inputs, from which embeddings are measured.
+    projection : np.ndarray, optional
+        ``(n_inputs, d)``: to the space in which tracks are compared.
+    landmarks : np.ndarray, optional
+        ``(n_landmarks, d)``: tracks that were learned from, in that space. A track is to each as
+        similar as ``exp(-gamma * distance ** 2)``.
+    gamma : float or np.ndarray
+    style_kernel, style_bias : np.ndarray, optional
+        ``(n_inputs, n_genres)`` and ``(n_genres,) float32``: to the genres within their families.
+    family_of : np.ndarray, optional
+        ``(n_genres,) int64``: the family of each genre.
+    sounds : np.ndarray, optional
+        ``(n_families + n_genres, n_classes) bool``: the backbone's own classes that each stands
+        for. How likely they are, compared with a usual track, is added to the logits.
+    sound_centre, sound_spread : np.ndarray, optional
+        ``(n_families + n_genres,) float32``: of the likeliest class of each over usual tracks.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
-    opinion_kernel: np.ndarray | None = None
-    opinion_bias: np.ndarray | None = None
-    opinion_into: np.ndarray | None = None
+    centre: np.ndarray
+    projection: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
+    gamma: float | np.ndarray = 1.0
+    style_kernel: np.ndarray | None = None
+    style_bias: np.ndarray | None = None
+    family_of: np.ndarray | None = None
+    sounds: np.ndarray | None = None
+    sound_centre: np.ndarray | None = None
+    sound_spread: np.ndarray | None = None
+
+    @property
+    def n_genres(self) -> int:
+        """Number of genres."""
+        return self.kernel.shape[1] if self.family_of is None else len(self.family_of)
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Logits of genres.
@@ -57,14 +75,46 @@ class Head:
         Returns
         -------
         np.ndarray
-            ``(n, n_genres) float32``.
+            ``(n, n_genres) float32``. The log-sum-exp of a family's genres is its own logit.
         """
-        logits = inputs @ self.kernel + self.bias
-        if self.opinion_into is not None:
-            opinion = log_softmax(inputs @ self.opinion_kernel + self.opinion_bias, axis=1)
-            gain = np.maximum(opinion + np.log(opinion.shape[1]), _MOST_AGAINST)
-            logits = logits + gain @ self.opinion_into
-        return logits.astype(np.float32)
+        known = inputs if self.landmarks is None else self._similarities(inputs)
+        logits = known @ self.kernel + self.bias
+        if self.family_of is None:
+            return logits.astype(np.float32)
+        styles = inputs @ self.style_kernel + self.style_bias
+        if self.sounds is not None:
+            strength = (likeliest(inputs, self.sounds) - self.sound_centre) / self.sound_spread
+            logits = logits + strength[:, : logits.shape[1]]
+            styles = styles + strength[:, logits.shape[1] :]
+        for family in range(self.kernel.shape[1]):
+            own = self.family_of == family
+            styles[:, own] -= logsumexp(styles[:, own], axis=1, keepdims=True)
+        return (logits[:, self.family_of] + styles).astype(np.float32)
+
+    def _similarities(self, inputs: np.ndarray) -> np.ndarray:
+        """To each landmark: ``(n, n_landmarks)``."""
+        projection, landmarks = (
+            np.asarray(values, np.float32) for values in (self.projection, self.landmarks)
+        )
+        return similarities((inputs - self.centre) @ projection, landmarks, float(self.gamma))
+
+    def embedding(self, outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+        """A track's embedding, whose direction says how it differs from a usual track.
+
+        Parameters
+        ----------
+        outputs : np.ndarray
+            ``(n_segments, n_outputs)``.
+        spec : FeatureSpec
+
+        Returns
+        -------
+        np.ndarray
+            ``(d,) float32`` of length 1.
+        """
+        place = backbone_of(spec).embedding
+        found = inputs_of(outputs)[place] - self.centre[place]
+        return found / np.float32(max(float(np.linalg.norm(found)), 1e-9))
 
     def save(self, path: Path) -> None:
         """Write the weights; the same weights give the same bytes."""
@@ -85,56 +135,45 @@ def load_head(path: Path) -> Head:
         return Head(**{name: stored[name] for name in stored.files})
 
 
-def inputs_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+def inputs_of(outputs: np.ndarray) -> np.ndarray:
     """A track's input to the head.
 
     Parameters
     ----------
     outputs : np.ndarray
-        ``(..., n_segments, n_outputs) float32`` of `genrebeam.model.pretrained.ears.load_ears`.
-    spec : FeatureSpec
-        Of kind ``ears`` or ``outputs``.
+        ``(..., n_segments, n_outputs) float32`` of the backbone.
 
     Returns
     -------
     np.ndarray
-        ``(..., n_outputs) float32``: the means over the segments, scores as log-odds.
+        ``(..., n_outputs) float32``: the means over the segments.
     """
-    inputs = outputs.mean(axis=-2, dtype=np.float32)
-    for of in outputs_of(spec):
-        inputs[..., of.scores] = log_odds(inputs[..., of.scores])
-    return inputs
+    return outputs.mean(axis=-2, dtype=np.float32)
 
 
-def log_odds(scores: np.ndarray) -> np.ndarray:
-    """Scores in 0..1 as ``log(p / (1 - p))``, which stays finite at 0 and 1.
-
-    Examples
-    --------
-    >>> log_odds(np.array([0.5, 0.0])).round(1).tolist()
-    [0.0, -11.5]
-    """
-    scores = np.clip(scores, _LEAST_SCORE, 1 - _LEAST_SCORE)
-    return np.log(scores / (1 - scores))
+def similarities(places: np.ndarray, landmarks: np.ndarray, gamma: float) -> np.ndarray:
+    """How similar tracks are to landmarks: ``(n, d)`` and ``(m, d)`` to ``(n, m)`` in 0..1."""
+    squares = (places**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1)
+    return np.exp(-gamma * np.maximum(squares - 2 * places @ landmarks.T, 0))
 
 
-def embedding_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """A track's embedding by the ears.
+def likeliest(inputs: np.ndarray, sounds: np.ndarray) -> np.ndarray:
+    """The logit of the likeliest class of each set of a backbone's classes.
 
     Parameters
     ----------
-    outputs : np.ndarray
-        ``(n_segments, n_outputs)``.
-    spec : FeatureSpec
+    inputs : np.ndarray
+        ``(n, n_inputs) float32``, which begin with the logits of the classes.
+    sounds : np.ndarray
+        ``(n_sets, n_classes) bool``.
 
     Returns
     -------
     np.ndarray
-        ``(d,) float32``: the ears' embeddings, each scaled to length 1 so that none drowns
-        the others.
+        ``(n, n_sets) float32``.
     """
-    parts = [outputs[:, of.embedding].mean(axis=0) for of in outputs_of(spec)]
-    return np.concatenate([part / max(float(np.linalg.norm(part)), 1e-9) for part in parts])
+    logits = inputs[:, : sounds.shape[1]]
+    return np.stack([logits[:, own].max(axis=1) for own in sounds], axis=1)
 
 
 def over_time(outputs: np.ndarray, n_around: int = 0) -> np.ndarray:
@@ -162,7 +201,7 @@ def over_time(outputs: np.ndarray, n_around: int = 0) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Sound:
-    """Whether a track is music at all, by YAMNet's words.
+    """Whether a track is music at all, by the backbone's own classes.
 
     Parameters
     ----------
@@ -188,15 +227,18 @@ class Sound:
         return self.music >= _LEAST_MUSIC and share >= _LEAST_SHARE
 
 
-# All of 312 tracks lay above both; of 241 recordings of speech, noise and desktop sounds only
-# jingles and a square wave did.
 _LEAST_MUSIC, _LEAST_SHARE = 0.12, 0.3
-# YAMNet's classes that are music, or voices that make it.
+# AudioSet's classes that are music, or voices that make it.
 _MUSIC = "Music"
-_MUSICAL = (range(24, 33), range(132, 277))
+_MUSICAL = (range(27, 38), range(137, 283))
 
 
-def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound | None:
+def _scores(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """Mean scores of the backbone's classes in 0..1: ``(n_classes,)``."""
+    return expit(outputs[:, backbone_of(spec).places["logits"]]).mean(axis=0)
+
+
+def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound:
     """Whether a track is music at all, and what it may be instead.
 
     Parameters
@@ -207,24 +249,20 @@ def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound | None:
 
     Returns
     -------
-    Sound or None
-        None without YAMNet among the ears.
+    Sound
     """
-    for of in outputs_of(spec):
-        if of.ear.name == "yamnet":
-            scores, words = outputs[:, of.scores].mean(axis=0), of.ear.words
-            others = scores.copy()
-            for musical in _MUSICAL:
-                others[musical] = 0
-            other = int(others.argmax())
-            return Sound(float(scores[words.index(_MUSIC)]), words[other], float(others[other]))
-    return None
+    scores, labels = _scores(outputs, spec), backbone_of(spec).read_labels()
+    others = scores.copy()
+    for musical in _MUSICAL:
+        others[musical] = 0
+    other = int(others.argmax())
+    return Sound(float(scores[labels.index(_MUSIC)]), labels[other], float(others[other]))
 
 
-def words_of(
+def sounds_of(
     outputs: np.ndarray, spec: FeatureSpec, most: int | None = None
-) -> list[tuple[str, str, float]]:
-    """What the ears say of a track, in words.
+) -> list[tuple[str, float]]:
+    """The backbone's own classes of a track.
 
     Parameters
     ----------
@@ -232,16 +270,12 @@ def words_of(
         ``(n_segments, n_outputs)``.
     spec : FeatureSpec
     most : int, optional
-        Words of each ear; by default all.
+        By default all.
 
     Returns
     -------
-    list of (str, str, float)
-        Ear, word and mean score in 0..1, each ear's likeliest word first.
+    list of (str, float)
+        Label and mean score in 0..1, the likeliest first.
     """
-    found = []
-    for of in outputs_of(spec):
-        scores = outputs[:, of.scores].mean(axis=0)
-        order = np.argsort(-scores, kind="stable")
-        found += [(of.ear.name, of.ear.words[word], float(scores[word])) for word in order[:most]]
-    return found
+    scores, labels = _scores(outputs, spec), backbone_of(spec).read_labels()
+    return [(labels[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:most]]

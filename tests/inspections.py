@@ -6,7 +6,7 @@ import numpy as np
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.model.recipes.backbone import BACKBONE_FEATURES
 from genrebeam.pipeline.views.inspection.inspection import Inspection
 from genrebeam.pipeline.views.inspection.sound import (
     Sound,
@@ -24,7 +24,7 @@ NO_TAGS = FileTags()
 EVIL = "</script><script>alert(1)</script> \x1b[31m[red] {{ 7 * 7 }} $x_y$ \udce9 \u202e&amp;"
 WORLD = ("Rock", "Punk", "Metal", "Jazz", "Swing", "Pop")
 FAMILIES = ("Rock", "Rock", "Rock", "Jazz", "Jazz", "Pop")
-WORDS = (("yamnet", "Music", 0.9), ("yamnet", "Banjo", 0.3), ("musicnn_msd", "rock", 0.5))
+SOUNDS = (("Music", 0.9), ("Banjo", 0.3), ("Rock music", 0.5))
 
 
 def inspection_of(
@@ -52,7 +52,7 @@ def in_families(not_music: str | None = None) -> Inspection:
     genres[4] = [0.1, 0, 0, 0.3, 0.6, 0]
     overall = np.float32([0.2, 0.55, 0.2, 0.03, 0.01, 0.01])
     prediction = Prediction(Track("a.mp3", "mp3"), genres, 0, 0, None, None, overall, not_music)
-    plain = inspection_of(WORLD, spec=EARS_FEATURES)
+    plain = inspection_of(WORLD, spec=BACKBONE_FEATURES)
     mean, majority = (
         decide(prediction, WORLD, VotePolicy(rule), families=FAMILIES)
         for rule in ("mean", "majority")
@@ -67,6 +67,6 @@ def in_families(not_music: str | None = None) -> Inspection:
         mean=mean,
         majority=majority,
         outcome=tag(mean, TagPolicy(dry_run=True), print),
-        words=WORDS,
+        sounds=SOUNDS,
         not_music=not_music,
     )

@@ -24,6 +24,8 @@ VOTE_RULES = ("mean", "majority")
 CONSISTENT = ("off", "album", "artist")
 # How finely genres are told: a style such as Punk, or its family, Rock.
 LEVELS = ("style", "family")
+# Which styles are written: those whose accuracy is known, or all that the model has.
+STYLES = ("checked", "all")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
 # Genres that say nothing; what ``--treat-as-missing default`` stands for.
 CATCH_ALL = (
@@ -60,6 +62,11 @@ class Status(StrEnum):
         "unchanged",
         "the file has this genre already, or has not changed since an earlier run",
         Trait.SETTLED,
+    )
+    UNSURE = (
+        "unsure",
+        "no genre is likely enough to be written; `reason` names the likeliest",
+        Trait.SETTLED | Trait.LEFT_ALONE,
     )
     REFUSED = (
         "refused",
@@ -259,14 +266,14 @@ class Features:
     Parameters
     ----------
     track : Track
-    log_mel : np.ndarray
+    values : np.ndarray
         ``(n_segments, *features.shape) float16``, such as log-mel in 0..1.
     hear_seconds : float
         Time that decoding and features took, in s.
     """
 
     track: Track
-    log_mel: np.ndarray
+    values: np.ndarray
     hear_seconds: float
 
 
@@ -309,7 +316,7 @@ class Decision:
     ----------
     track : Track
     genres : tuple of str
-        Most probable first; empty where the vote was refused.
+        Most probable first; empty where none is written, and `reason` says why.
     confidence : float
         Calibrated probability of the first genre.
     reason : str
@@ -330,6 +337,8 @@ class Decision:
         What it would have by itself, where tracks vote together.
     tracks_voted : int or None
         How many voted together, itself included.
+    unsure : bool
+        Whether it has no genre because none is likely enough.
     """
 
     track: Track
@@ -346,6 +355,7 @@ class Decision:
     style: tuple[str, float] | None = None
     genres_alone: tuple[str, ...] | None = None
     tracks_voted: int | None = None
+    unsure: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Clips:
     ----------
     names : tuple of str
         One per clip.
-    log_mel : tuple of np.ndarray
+    values : tuple of np.ndarray
         Each ``(n_rows, n_frames)``, float16 in 0..1 scaled over the clip, or whatever else
         the features are made of; may be a view of a file.
     targets : np.ndarray
@@ -32,7 +32,7 @@ class Clips:
     """
 
     names: tuple[str, ...]
-    log_mel: tuple[np.ndarray, ...]
+    values: tuple[np.ndarray, ...]
     targets: np.ndarray
     artists: tuple[str, ...] = ()
 
@@ -44,7 +44,7 @@ class Clips:
         chosen = [int(number) for number in chosen]
         return Clips(
             names=tuple(self.names[number] for number in chosen),
-            log_mel=tuple(self.log_mel[number] for number in chosen),
+            values=tuple(self.values[number] for number in chosen),
             targets=self.targets[chosen].astype(np.int64),
             artists=tuple(self.artists[number] for number in chosen) if self.artists else (),
         )
@@ -58,8 +58,8 @@ class Clips:
         """Clip and first frame of every whole segment, one after the other."""
         return [
             (clip, start)
-            for clip, log_mel in enumerate(self.log_mel)
-            for start in features.segment_starts(log_mel.shape[1])
+            for clip, values in enumerate(self.values)
+            for start in features.segment_starts(values.shape[1])
         ]
 
     def cut(self, clip: int, starts: Sequence[int], width: int) -> np.ndarray:
@@ -78,15 +78,15 @@ class Clips:
         np.ndarray
             ``(n_segments, n_rows, width) float32``.
         """
-        log_mel = self.log_mel[clip]
-        frames = np.add.outer(np.asarray(starts, dtype=int), np.arange(width)) % log_mel.shape[1]
-        return np.moveaxis(log_mel[:, frames], 0, 1).astype(np.float32)
+        values = self.values[clip]
+        frames = np.add.outer(np.asarray(starts, dtype=int), np.arange(width)) % values.shape[1]
+        return np.moveaxis(values[:, frames], 0, 1).astype(np.float32)
 
     def __add__(self, other: Clips) -> Clips:
         targets = np.concatenate([self.targets, other.targets])
-        names, log_mel = self.names + other.names, self.log_mel + other.log_mel
+        names, values = self.names + other.names, self.values + other.values
         artists = self.by + other.by if self.artists or other.artists else ()
-        return Clips(names, log_mel, targets, artists)
+        return Clips(names, values, targets, artists)
 
 
 NO_CLIPS = Clips((), (), np.zeros(0, np.int64))

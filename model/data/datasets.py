@@ -125,7 +125,7 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
     numbers = {label: number for number, label in enumerate(divided.labels)}
     clips = Clips(
         names=tuple(clip.name for clip, _ in listed),
-        log_mel=tuple(clip.features for clip, _ in listed),
+        values=tuple(clip.features for clip, _ in listed),
         targets=np.array([numbers[clip.label] for clip, _ in listed], dtype=np.int64),
         artists=tuple(key_of(clip.artist) or clip.artist for clip, _ in listed),
     )

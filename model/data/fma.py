@@ -57,7 +57,7 @@ def load_fma_array(folder: str | Path) -> LabelledMusic:
     labels = tuple(sorted(set(genres)))
     clips = Clips(
         names=tuple(f"{track:06d}" for track in arrays["track"]),
-        log_mel=tuple(scaled(arrays["mel"], 63)),
+        values=tuple(scaled(arrays["mel"], 63)),
         targets=np.searchsorted(labels, genres).astype(np.int64),
     )
     in_test = arrays["split"].astype(str) == "test"

@@ -275,7 +275,7 @@ def read_facts(folder: str | Path) -> SetFacts:
         facts = json.loads((Path(folder) / FACTS_FILE).read_text(encoding="utf-8"))
         if facts.pop("format") != SET_FORMAT:
             raise DatasetError(folder, "a training set of another version; prepare it again")
-        features = FeatureSpec.from_facts(facts.pop("features"))
+        features = FeatureSpec(**facts.pop("features"))
         left_out = tuple(LeftOut(**file) for file in facts.pop("left_out"))
         return SetFacts(features=features, left_out=left_out, **facts)
     except (FileNotFoundError, NotADirectoryError):

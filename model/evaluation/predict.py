@@ -14,7 +14,7 @@ import numpy as np
 from genrebeam.model.data.clips import Clips
 from genrebeam.model.embedding import with_embedding
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.model.head import Head, embedding_of, inputs_of
+from genrebeam.model.head import Head, inputs_of
 
 if TYPE_CHECKING:
     import keras
@@ -80,7 +80,7 @@ class Predictions:
         the logits.
     embeddings : np.ndarray or None
         ``(n_clips, d) float32``, where they were asked for: the mean over all segments, see
-        `model.embedding.with_embedding` and, of ears, `model.head.embedding_of`.
+        `model.embedding.with_embedding` and, of a backbone, `model.head.Head.embedding`.
     """
 
     by_count: dict[int | None, TrackScores]
@@ -117,7 +117,7 @@ def predict(
     Predictions
         `Predictions.by_count` has `counts`, then None.
     """
-    lengths = [clip.shape[1] for clip in clips.log_mel]
+    lengths = [clip.shape[1] for clip in clips.values]
     starts: dict[int | None, list[list[int]]] = {
         count: [features.segment_starts(length, count) for length in lengths]
         for count in (*counts, None)
@@ -148,16 +148,16 @@ def _predict_by_head(
     places: dict[int | None, list[np.ndarray]],
     embeddings: bool,
 ) -> Predictions:
-    """What `predict` returns, for clips of the ears' outputs."""
+    """What `predict` returns, for clips of a backbone's outputs."""
     logits, seen = [], []
     inputs: dict[int | None, list[np.ndarray]] = {count: [] for count in places}
     for number, starts in enumerate(every):
         outputs = clips.cut(number, starts, 1)[:, :, 0]
-        logits.append(head.logits(inputs_of(outputs[:, None], features)))
+        logits.append(head.logits(inputs_of(outputs[:, None])))
         for count, chosen in places.items():
-            inputs[count].append(inputs_of(outputs[chosen[number]], features))
+            inputs[count].append(inputs_of(outputs[chosen[number]]))
         if embeddings:
-            seen.append(embedding_of(outputs[places[None][number]], features))
+            seen.append(head.embedding(outputs[places[None][number]], features))
     by_count = {
         count: TrackScores(_chosen(logits, some), head.logits(np.stack(inputs[count])))
         for count, some in places.items()

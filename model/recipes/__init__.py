@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.recipes import (
+    backbone,
     chowdhry_feature_net,
-    ears,
     genre_cnn,
     homburg_mfcc_cnn,
     lachmish_melspec_cnn,
@@ -20,7 +20,7 @@ from genrebeam.model.recipes.recipe import Recipe
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        ears.RECIPE,
+        backbone.RECIPE,
         genre_cnn.RECIPE,
         homburg_mfcc_cnn.RECIPE,
         lachmish_melspec_cnn.RECIPE,
@@ -39,14 +39,14 @@ def default_recipe(frames: FeatureSpec | None) -> Recipe:
     Parameters
     ----------
     frames : FeatureSpec or None
-        What the data is made of; None for audio, which the ears can hear.
+        What the data is made of; None for audio, which a backbone can take.
 
     Returns
     -------
     Recipe
     """
-    heard = frames is None or frames.ears
-    return ears.RECIPE if heard else genre_cnn.RECIPE
+    is_audio = frames is None or frames.backbone
+    return backbone.RECIPE if is_audio else genre_cnn.RECIPE
 
 
 __all__ = ["RECIPES", "Recipe", "default_recipe"]

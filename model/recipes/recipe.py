@@ -25,8 +25,8 @@ class Recipe:
     features : FeatureSpec
     build : callable, optional
         ``build(features, n_classes)`` returns an uncompiled Keras model from
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits. None where the ears are the
-        network, and only a head is trained.
+        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits. None where a backbone is
+        the network, and only a head is trained.
     epochs, patience : int
         Most epochs, and epochs without a better validation loss before stopping.
     batch_size : int
@@ -99,9 +99,9 @@ class Recipe:
             If no such segments can be made of them.
         """
         own = self.features
-        if own.ears and frames != own:
-            raise DatasetError(self.name, "hears audio, and cannot be trained on pictures of it")
+        if own.backbone and frames != own:
+            raise DatasetError(self.name, "needs audio, and cannot be trained on pictures of it")
         if frames.kind != own.kind and frames.kind != "log_mel":
-            told = {"descriptors": "descriptors", "outputs": "the outputs of ears"}[frames.kind]
-            raise DatasetError(self.name, f"cannot be trained on {told}")
+            there = "descriptors" if frames.kind == "descriptors" else "the outputs of a backbone"
+            raise DatasetError(self.name, f"cannot be trained on {there}")
         return own if own.same_frames(frames) else own.on_frames_of(frames)

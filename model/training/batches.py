@@ -55,7 +55,7 @@ class RandomSegments(keras.utils.PyDataset):
         rng = np.random.default_rng([self.seed, self.epoch, index + 1])
         first = index * self.recipe.batch_size
         chosen = self.order[first : first + self.recipe.batch_size]
-        segments = np.stack([self._cut(self.clips.log_mel[clip], rng) for clip in chosen])
+        segments = np.stack([self._cut(self.clips.values[clip], rng) for clip in chosen])
         targets = self.one_hot[self.clips.targets[chosen]]
         return augment(segments.astype(np.float32), targets, self.recipe, self.features, rng)
 
@@ -80,7 +80,7 @@ class RandomSegments(keras.utils.PyDataset):
     def _shuffle(self) -> None:
         rng = np.random.default_rng([self.seed, self.epoch, 0])
         width = self.features.segment_frames
-        total = sum(max(1, log_mel.shape[1] // width) for log_mel in self.clips.log_mel)
+        total = sum(max(1, log_mel.shape[1] // width) for log_mel in self.clips.values)
         present = np.unique(self.clips.targets)
         each = -(-total // len(present))
         of_class = [np.flatnonzero(self.clips.targets == target) for target in present]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from typing import Any
 
+from genrebeam.model.backbones.backbone import BACKBONES
 from genrebeam.model.bundle import Bundle
-from genrebeam.model.pretrained.ears import EARS
 
 # Descriptions of published data sets; any other source is somebody's own library.
 _SOURCES = {
@@ -40,7 +39,7 @@ Genres: {", ".join(map(_plain, bundle.genres))}.
 Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}.
 It hears segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities,
 calibrated with a temperature of {bundle.temperature}.
-{_ears(bundle)}
+{_backbone(bundle)}
 ## What it learned from
 {_sources(training["sources"])}
 
@@ -64,13 +63,24 @@ wrong genre does harm.
 """
 
 
-def world_card(bundle: Bundle) -> str:
-    """Markdown that tells what the default model is, and how each genre was checked.
+# Figures of the default card: their keys and what they are called.
+_ROWS = (
+    ("right", "family right"),
+    ("mean_of_families", "mean over families"),
+    ("within_two", "right within two families"),
+    ("ece", "calibration error (ECE)"),
+    ("written", "share that the default writes"),
+    ("right_where_written", "of these right"),
+)
+
+
+def default_card(bundle: Bundle) -> str:
+    """Markdown that tells how good the default model is, what it is and what it learned from.
 
     Parameters
     ----------
     bundle : Bundle
-        As ``benchmarks/default_bundle.py`` makes it.
+        As ``benchmarks/quality/default_bundle.py`` makes it.
 
     Returns
     -------
@@ -79,30 +89,38 @@ def world_card(bundle: Bundle) -> str:
     """
     import jinja2
 
-    metrics, families, checked = bundle.metrics, defaultdict(list), defaultdict(list)
-    for genre, family in zip(bundle.genres, bundle.families, strict=True):
-        families[family].append(genre)
-        checked[bundle.training["checked"][genre]].append(genre)
-    known = metrics["magnatune"]
-    least = bundle.style_confidence
+    metrics = bundle.metrics
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("genrebeam.model.training"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=False,
     )
-    return environment.get_template("world_card.md.j2").render(
+    return environment.get_template("default_card.md.j2").render(
         bundle=bundle,
-        families=families,
-        ears=[EARS[ear.name].about for ear in bundle.features.ears],
-        m=known,
-        style=next(row for row in known["styles"] if row["confidence"] == least),
+        families=dict.fromkeys(bundle.families),
+        about=BACKBONES[bundle.features.backbone].about,
+        rows=_ROWS,
+        world=metrics["world"],
+        apart=metrics["world_sources_apart"],
+        magnatune=metrics["magnatune"],
+        gtzan=metrics["gtzan_test"],
         clips=metrics["gtzan_clips"],
         songs=metrics["songs"],
-        heard={**metrics["gtzan_clips"]["tracks"], **metrics["songs"]["tracks"]},
-        checked=dict(sorted(checked.items())),
-        seeds=known["divisions"],
-        percent=lambda share: f"{share:.1%}".replace("%", " %"),
+        styles=metrics["styles"],
+        percent=_percent,
+        interval=_interval,
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _interval(figure: dict[str, Any], what: str = "") -> str:
+    """A figure with its interval: a calibration error as it is, all else in percent."""
+    values = (figure["value"], *figure["ci95"])
+    value, low, high = (f"{v:.3f}" if what == "ece" else f"{100 * v:.0f}" for v in values)
+    return f"{value} ({low} to {high})" if what == "ece" else f"{value} % ({low} to {high})"
 
 
 def _plain(text: str) -> str:
@@ -112,7 +130,7 @@ def _plain(text: str) -> str:
 
 def _networks(training: dict[str, Any]) -> str:
     if "best_epoch" not in training:
-        return "a linear model of what pretrained networks say of a track"
+        return "a linear model of what a pretrained network puts out for a track"
     epochs = ", ".join(
         f"best epoch {best} of {run}"
         for best, run in zip(training["best_epoch"], training["epochs_run"], strict=True)
@@ -121,16 +139,14 @@ def _networks(training: dict[str, Any]) -> str:
     return f"{'one network' if count == 1 else f'the mean of {count} networks'} ({epochs})"
 
 
-def _ears(bundle: Bundle) -> str:
-    """Whose networks it hears with."""
-    if not bundle.features.ears:
+def _backbone(bundle: Bundle) -> str:
+    """Whose network it uses."""
+    if not bundle.features.backbone:
         return ""
-    heard = "".join(f"- {EARS[ear.name].about}\n" for ear in bundle.features.ears)
     return f"""
-It hears with networks that others trained, and whose notices come with genrebeam
-(`model/pretrained/weights`):
-
-{heard}"""
+It uses a network that others trained, whose notice comes with genrebeam
+(`model/backbones/weights`): {BACKBONES[bundle.features.backbone].about}.
+"""
 
 
 def _lists(training: dict[str, Any]) -> str:

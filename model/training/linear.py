@@ -1,66 +1,107 @@
-"""Linear classifiers of what the ears say, trained in seconds."""
+"""Linear classifiers of what a backbone puts out, trained in seconds."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import log_softmax
 
+from genrebeam.model.backbones.backbone import backbone_of
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.model.pretrained.ears import outputs_of
+from genrebeam.model.head import Head
 
 # Inputs that hardly vary among the training tracks are not blown up to the size of the others.
 _LEAST_SPREAD = 0.1
+_MOST_ITERATIONS = 100
 
 
-def fit_linear(
+def fit_head(
     inputs: np.ndarray,
     targets: np.ndarray,
     spec: FeatureSpec,
     *,
     strength: float = 3.0,
-    balanced: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a logistic regression on the ears' embeddings.
+    weights: np.ndarray | None = None,
+    prior: np.ndarray | None = None,
+) -> Head:
+    """Fit a multinomial logistic regression on a backbone's outputs.
 
-    Each ear's embedding is standard-scaled and counts as much as the other's. Scores are left out:
-    they are computed from the embeddings, and adding them did not help.
+    It learns from the standard-scaled maps. The logits are computed from them.
 
     Parameters
     ----------
     inputs : np.ndarray
         ``(n_tracks, n_inputs) float32``, see `genrebeam.model.head.inputs_of`.
     targets : np.ndarray
-        ``(n_tracks,)`` numbers from 0 up, each there at least once.
+        ``(n_tracks, n_classes)``: the share of each class in a track, 1 together.
     spec : FeatureSpec
     strength : float
         Inverse of the penalty on the weights.
-    balanced : bool
-        Whether every class counts alike, however many tracks it has.
+    weights : np.ndarray, optional
+        ``(n_tracks,)``: how much each track counts.
+    prior : np.ndarray, optional
+        ``(n_tracks, n_classes)``: logits to begin with, which the head does not contain.
+
+    Returns
+    -------
+    Head
+        To one level of classes.
+    """
+    centre, scale = inputs.mean(axis=0, dtype=np.float64), np.zeros(inputs.shape[1])
+    place = backbone_of(spec).places["maps"]
+    spread = inputs[:, place].std(axis=0, dtype=np.float64)
+    spread = spread + _LEAST_SPREAD * spread.mean() + 1e-9
+    scale[place] = 1 / (spread * np.sqrt(len(spread)))
+    used = np.flatnonzero(scale)
+    scaled = (inputs[:, used] - centre[used]) * scale[used]
+    fitted, bias = fit_softmax(scaled, targets, 1 / strength, weights, prior)
+    kernel = np.zeros((inputs.shape[1], targets.shape[1]))
+    kernel[used] = fitted * scale[used, None]
+    bias = bias - centre @ kernel
+    return Head(kernel.astype(np.float32), bias.astype(np.float32), centre.astype(np.float32))
+
+
+def fit_softmax(
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    penalty: float,
+    weights: np.ndarray | None = None,
+    prior: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a multinomial logistic regression, whose bias is not penalised.
+
+    Parameters
+    ----------
+    inputs : np.ndarray
+        ``(n_tracks, n_inputs)``.
+    targets, weights, prior
+        See `fit_head`.
+    penalty : float
+        On half of the kernel's squares.
 
     Returns
     -------
     kernel : np.ndarray
-        ``(n_inputs, n_classes) float32``.
+        ``(n_inputs, n_classes) float64``.
     bias : np.ndarray
-        ``(n_classes,) float32``.
+        ``(n_classes,) float64``.
     """
-    from sklearn.linear_model import LogisticRegression
+    from scipy.optimize import minimize
 
-    centre, scale = np.zeros(inputs.shape[1]), np.zeros(inputs.shape[1])
-    for of in outputs_of(spec):
-        part = inputs[:, of.embedding].astype(np.float64)
-        spread = part.std(axis=0)
-        spread = spread + _LEAST_SPREAD * spread.mean() + 1e-9
-        centre[of.embedding] = part.mean(axis=0)
-        scale[of.embedding] = 1 / (spread * np.sqrt(part.shape[1]))
-    used = np.flatnonzero(scale)
-    model = LogisticRegression(
-        C=strength, max_iter=3000, class_weight="balanced" if balanced else None
-    )
-    model.fit((inputs[:, used] - centre[used]) * scale[used], targets)
-    weights, bias = model.coef_, model.intercept_
-    if len(weights) == 1:  # of two classes it fits the second one's odds
-        weights, bias = np.stack([-weights[0] / 2, weights[0] / 2]), np.array([-0.5, 0.5]) * bias
-    kernel = np.zeros((inputs.shape[1], len(weights)), np.float32)
-    kernel[used] = (weights * scale[used]).T
-    bias = bias - centre[used] @ (weights * scale[used]).T
-    return kernel, bias.astype(np.float32)
+    n_inputs, n_classes = inputs.shape[1], targets.shape[1]
+    inputs = inputs.astype(np.float32)
+    mass = (targets if weights is None else targets * weights[:, None]).astype(np.float32)
+    start = np.float32(0) if prior is None else prior.astype(np.float32)
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        values = values.astype(np.float32)
+        kernel = values[n_classes:].reshape(n_inputs, n_classes)
+        logs = log_softmax(inputs @ kernel + values[:n_classes] + start, axis=1)
+        change = np.exp(logs) * mass.sum(axis=1, keepdims=True) - mass
+        slopes = inputs.T @ change + penalty * kernel
+        found = -float((mass * logs).sum()) + penalty / 2 * float((kernel**2).sum())
+        return found, np.concatenate([change.sum(axis=0), slopes.ravel()]).astype(np.float64)
+
+    first = np.zeros(n_classes * (1 + n_inputs))
+    options = {"maxiter": _MOST_ITERATIONS}
+    values = minimize(loss, first, jac=True, method="L-BFGS-B", options=options).x
+    return values[n_classes:].reshape(n_inputs, n_classes), values[:n_classes]

@@ -1,4 +1,4 @@
-"""Train a recipe on labelled music: a network, or the head of the ears.
+"""Train a recipe on labelled music: a network, or the head of a backbone.
 
 Only Keras 3 calls, so that any of its backends can train.
 """
@@ -129,7 +129,7 @@ def train(
         version="",
         labels=learned.labels,
         genres=learned.genres,
-        features=features.patches,
+        features=features.windows,
         temperature=round(temperature, 4),
         n_segments=recipe.n_segments,
     )
@@ -190,10 +190,10 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
     Strength and temperature are chosen on folds of them, artists apart: a list that is kept
     aside for it would be too small in most libraries.
     """
-    from genrebeam.model.training.linear import fit_linear
+    from genrebeam.model.training.linear import fit_head
 
     clips = music.splits["train"] + music.splits["valid"]
-    inputs = np.stack([inputs_of(clip.T.astype(np.float32), features) for clip in clips.log_mel])
+    inputs = np.stack([inputs_of(clip.T.astype(np.float32)) for clip in clips.values])
     folds = folds_by_artist(clips)
 
     def tried(strength: float) -> tuple[float, float, float]:
@@ -202,8 +202,8 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
         for fold in range(folds.max() + 1):
             inside = folds == fold
             known = np.unique(clips.targets[~inside])
-            targets = np.searchsorted(known, clips.targets[~inside])
-            head = Head(*fit_linear(inputs[~inside], targets, features, strength=strength))
+            targets = (clips.targets[~inside, None] == known).astype(float)
+            head = fit_head(inputs[~inside], targets, features, strength=strength)
             found = head.logits(inputs[inside])
             logits[inside] = found.min() - _UNKNOWN
             logits[np.ix_(inside, known)] = found
@@ -213,7 +213,8 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
         return surprise, strength, temperature
 
     surprise, strength, temperature = min(map(tried, _STRENGTHS))
-    head = Head(*fit_linear(inputs, clips.targets, features, strength=strength))
+    targets = np.eye(len(music.labels))[clips.targets]
+    head = fit_head(inputs, targets, features, strength=strength)
     facts = {"strength": strength, "nll": round(surprise, 4), "folds": int(folds.max() + 1)}
     return head, temperature, facts
 

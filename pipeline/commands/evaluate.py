@@ -121,14 +121,14 @@ def _measure(
     from genrebeam.model.evaluation.correspondence import correspondences
     from genrebeam.model.evaluation.metrics import model_cost
     from genrebeam.model.evaluation.predict import predict
-    from genrebeam.transforms.genre.classify import Classifier
+    from genrebeam.transforms.genre.classify import open_classifier
 
     clips, levels = music.splits[split], correspondences(music, split, bundle)
     if not levels:
         raise UsageError(f"{music.name}: no track of a genre that {bundle.path} knows")
-    classifier = Classifier(bundle)
+    classifier = open_classifier(bundle)
     predictions = predict(
-        classifier.network,
+        bundle.load_head() if bundle.features.backbone else bundle.load_network(),
         bundle.features.outputs,
         clips,
         counts=_COUNTS,
@@ -140,7 +140,9 @@ def _measure(
     figures = measured.pop("genres")
     figures |= {"n_unknown": len(clips) - len(exact.clips), **measured}
     segments = np.random.default_rng(0).random((64, *bundle.features.shape), np.float32)
-    figures["cost"] = model_cost(classifier, segments, n_segments=bundle.n_segments)
+    figures["cost"] = model_cost(
+        lambda batch: classifier.of_tracks([batch]), segments, n_segments=bundle.n_segments
+    )
     if predictions.embeddings is not None:
         from genrebeam.model.evaluation.page import write_page
 

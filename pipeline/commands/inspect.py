@@ -143,7 +143,7 @@ def _print(console: Console, inspection: Inspection) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from genrebeam.model.pretrained.subjects import by_subject
+    from genrebeam.model.backbones.subjects import by_subject
     from genrebeam.pipeline.views.inspection.words import facts, heading, percent, verdicts
 
     title, artist = heading(inspection)
@@ -174,12 +174,12 @@ def _print(console: Console, inspection: Inspection) -> None:
     vote, over_time = _vote(inspection, chart, bars), _over_time(inspection, chart, strips, columns)
     for line in (*vote, Text(), *over_time, Text()):
         console.print(line, no_wrap=True, overflow="crop")
-    if said := by_subject(inspection.words):
+    if said := by_subject(inspection.sounds):
         table = Table.grid(padding=(0, 2, 0, 0))
         for subject, words in said.items():
             told = ", ".join(f"{word} {percent(score)}" for word, score in words)
-            table.add_row(Text(subject, "dim"), Text(told, overflow="fold"))
-        console.print(Text("labels of the pretrained networks, with mean scores", "dim"))
+            table.add_row(Text(subject, "dim", overflow="fold"), Text(told, overflow="fold"))
+        console.print(Text("labels of the pretrained network, with mean scores", "dim"))
         console.print(table)
         console.print()
 

@@ -40,7 +40,9 @@ def add(commands: Any) -> None:
     )
     prepare.add_argument("--out", metavar="DIR", required=True, help="folder for the training set")
     prepare.add_argument(
-        "--recipe", default="ears", help="recipe whose features to compute (default: %(default)s)"
+        "--recipe",
+        default="backbone",
+        help="recipe whose features to compute (default: %(default)s)",
     )
 
 

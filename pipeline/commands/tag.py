@@ -173,7 +173,10 @@ def _headline(facts: Manifest) -> str:
     if facts["state"] == "launched":
         return "launched; the job does the rest"
     counts = facts["counts"]
-    parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in Status if counts.get(s)]
+    known = [status for status in Status if status != Status.UNSURE and counts.get(status)]
+    parts = [f"{counts[status]:,} {status.replace('_', ' ')}" for status in known]
+    if unsure := counts.get(Status.UNSURE):
+        parts.append(f"{unsure:,} unsure: review them")
     total = sum(counts.values())
     files = f"{total:,} file{'' if total == 1 else 's'}"
     return f"{files} in {facts['seconds']:.1f} s: {', '.join(parts) or 'no music found'}"

@@ -53,7 +53,7 @@ def add(commands: Any) -> None:
     train.add_argument(
         "--recipe",
         default=None,
-        help="what to train (default: ears, which learns in seconds from pretrained networks; "
+        help="what to train (default: backbone, which learns in seconds from a pretrained network; "
         "genre-cnn for data sets that hold spectrograms only)",
     )
     train.add_argument("--name", default=None, help="the model's name (default: the recipe's)")

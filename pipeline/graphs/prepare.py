@@ -46,7 +46,7 @@ from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
-from genrebeam.transforms.genre.ptransforms import EarsModelHandler, SetUntoldApart
+from genrebeam.transforms.genre.ptransforms import BackboneModelHandler, SetUntoldApart
 from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
 from genrebeam.transforms.library.ptransforms import SelectLabelled, Walk
 from genrebeam.transforms.library.walk import list_library
@@ -92,13 +92,13 @@ def build(
     """
     stopping = interruption.requested
     n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
-    has_ears = spec.kind == "outputs"
+    has_backbone = spec.kind == "outputs"
     extract = ExtractFeatures(
-        *(spec.patches, n_segments),
+        *(spec.windows, n_segments),
         processes=processes,
         stopping=stopping,
-        # What the ears say is averaged, and all parts of a track together describe it best.
-        listen=hear_what_sounds if has_ears else hear_in_a_row,
+        # Outputs are averaged, and all parts of a track together describe it best.
+        listen=hear_what_sounds if has_backbone else hear_in_a_row,
     )
 
     walked = (
@@ -124,11 +124,11 @@ def build(
         "unlabelled": labelled.outcomes,
         "unheard": unheard,
     }
-    if has_ears:
+    if has_backbone:
         told = (
             clips
-            | "ears"
-            >> RunInference(EarsModelHandler(spec)).with_output_types(Features | Prediction)
+            | "backbone"
+            >> RunInference(BackboneModelHandler(spec)).with_output_types(Features | Prediction)
             # Features, or a failed Prediction
             | "set failures apart" >> ends_or_goes_on(SetUntoldApart())
             # Features
@@ -197,7 +197,7 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
         label=printable(label.label),
         artist=printable(label.artist),
         split=label.split,
-        features=np.concatenate(list(features.log_mel), axis=1),
+        features=np.concatenate(list(features.values), axis=1),
     )
 
 
@@ -251,7 +251,7 @@ def prepare(
         a file of corrections.
     spec : FeatureSpec
         Each clip is about a minute of such frames from the track's middle, at least one segment.
-        For kind ``outputs`` it is what the ears say of segments spread over the track.
+        For kind ``outputs`` it is what the backbone puts out for segments spread over the track.
     out : str or path
         Folder of the set, which all workers must reach. Created if it is missing; another set
         in it is replaced.

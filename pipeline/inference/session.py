@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
-import numpy as np
-
 from genrebeam.model.bundle import Bundle
 from genrebeam.pipeline.inference.decoding import end_decoding
 from genrebeam.transforms.audio import pool
@@ -88,7 +86,7 @@ class TrackClassifier:
 
     def load(self) -> None:
         """Load the network now, not with the first track."""
-        self.network(np.zeros((1, *self.bundle.features.shape), np.float32))
+        self.network.load()
 
     def submit(
         self, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S

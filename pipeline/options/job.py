@@ -97,6 +97,8 @@ class TaggingJob:
 
         names = ("top_k", "min_confidence", "level")
         chosen = {name: getattr(self.options, name) for name in names}
+        if self.options.styles == "all":
+            chosen["unchecked"] = ()
         return VotePolicy.of(self.bundle, rule=self.options.vote, **chosen)
 
 
@@ -139,7 +141,7 @@ def check_job(library: str, options: TaggingOptions) -> TaggingJob:
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(options.bundle)
-    if options.consistent != "off" and not bundle.features.ears:
+    if options.consistent != "off" and not bundle.features.backbone:
         raise UsageError(
             f"--consistent {options.consistent} needs a model with pretrained networks, which "
             f"tell what sounds alike; {bundle.name} has none"
@@ -223,7 +225,7 @@ def bundle_named(name: str | None) -> Bundle:
             bundle = load_bundle(name) if name else load_bundle()
     except BundleError as error:
         raise UsageError(str(error)) from error
-    if not bundle.features.ears:
+    if not bundle.features.backbone:
         require("train", f"the bundle {name}")
     return bundle
 

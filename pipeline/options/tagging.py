@@ -23,6 +23,7 @@ from genrebeam.transforms.records import (
     EXISTING,
     ID3_VERSIONS,
     LEVELS,
+    STYLES,
     VOTE_RULES,
 )
 
@@ -164,16 +165,25 @@ class TaggingOptions(WritingOptions):
         by_library=True,
         of_model="level",
     )
+    styles: str = option(
+        "styles that may be written: those whose accuracy is known, see the model card, or all "
+        "(default: %(default)s)",
+        "checked",
+        Group.GENRES,
+        choices=STYLES,
+        decides=True,
+        by_library=True,
+    )
     min_confidence: float = option(
-        "refuse a track if its best genre is less probable than P, from 0 to 1 "
-        "(default: the model's own)",
+        "leave a track without a genre, as unsure, if its likeliest genre is less probable than P, "
+        "from 0 to 1 (default: the model's own)",
         None,
         Group.GENRES,
         kind=PROBABILITY,
         decides=True,
         by_library=True,
         of_model="min_confidence",
-        plan=lambda least: f"none below a confidence of {least:.2f}" if least else "",
+        plan=lambda least: f"unsure below a confidence of {least:.2f}" if least else "",
     )
     max_genres: int | None = option(
         "add no genre to a file beyond N; existing ones stay (default: no limit)",

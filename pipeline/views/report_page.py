@@ -130,7 +130,7 @@ def _policy(options: dict[str, Any]) -> str:
         f"at most {options['top_k']} genre{'' if options['top_k'] == 1 else 's'}",
     ]
     if options["min_confidence"]:
-        parts.append(f"refused below {percent(options['min_confidence'])}")
+        parts.append(f"unsure below {percent(options['min_confidence'])}")
     if options["dry_run"]:
         parts.append("dry run")
     return "; ".join(parts)

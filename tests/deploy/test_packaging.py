@@ -180,12 +180,12 @@ def test_command_is_there(installed, tmp_path, command):
 
 
 def test_tags_and_shows_with_what_the_wheel_brings(installed, tmp_path):
-    """The bundles, the ears and the pages' templates; nothing is written where they lie."""
+    """The bundles, the backbone and the pages' templates; nothing is written where they lie."""
     (tmp_path / "Music").mkdir()
     write_audio(tmp_path / "Music" / "tone.wav", tone(7), 22050)
     before = sources_and_times(installed)
     genrebeam = installed / "bin" / "genrebeam"
-    # To the ears a tone is no music; the network of ten genres takes it for some.
+    # To the backbone a tone is no music; the network of ten genres takes it for some.
     assert "1 refused" in run(genrebeam, "tag", "Music", "--dry-run", cwd=tmp_path).stdout
     shutil.rmtree(tmp_path / "genre-report")
     told = run(genrebeam, "tag", "Music", "--bundle", "gtzan", cwd=tmp_path).stdout

@@ -1,4 +1,4 @@
-"""Head: a linear model of what ears say; words, opinions, levels, and what is no music."""
+"""Head: a linear model of what a backbone puts out; levels, embeddings, what is no music."""
 
 import dataclasses
 
@@ -7,112 +7,130 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.special import logit, logsumexp
 
+from genrebeam.model.backbones.backbone import BACKBONES
 from genrebeam.model.bundle import Bundle, BundleError, load_bundle, save_bundle
 from genrebeam.model.calibration import probabilities_of
-from genrebeam.model.head import Head, Sound, inputs_of, load_head, over_time, sound_of, words_of
-from genrebeam.model.pretrained.ears import outputs_of
-from genrebeam.model.recipes.ears import EARS_FEATURES
-from genrebeam.model.training.linear import fit_linear
-from genrebeam.model.training.world_head import GROUPS, fit_world_head
-from genrebeam.model.vocabulary import GENRES
+from genrebeam.model.head import Head, Sound, inputs_of, load_head, over_time, sound_of, sounds_of
+from genrebeam.model.recipes.backbone import BACKBONE_FEATURES as SPEC
+from genrebeam.model.training.linear import fit_head
 
-SPEC = EARS_FEATURES.outputs
-N = SPEC.n_rows
+N = SPEC.n_outputs
+PLACES = BACKBONES["mn04"].places
+LABELS = BACKBONES["mn04"].read_labels()
 
 
-def said(**words: float) -> np.ndarray:
-    """Outputs of one segment in which these words are said, and else hardly anything."""
-    outputs = np.full((1, N), 1e-4, np.float32)
-    for of in outputs_of(SPEC):
-        for word, score in words.items():
-            word = word.replace("_", " ")
-            if word in of.ear.words:
-                outputs[0, of.scores.start + of.ear.words.index(word)] = score
-    return outputs
+def outputs(**scores: float) -> np.ndarray:
+    """Outputs for one window in which these sounds are recognised, and else hardly anything."""
+    found = np.full((1, N), logit(1e-4), np.float32)
+    for label, score in scores.items():
+        found[0, LABELS.index(label)] = logit(score)
+    return found
 
 
 @pytest.fixture(scope="module")
-def tracks() -> tuple[np.ndarray, list[str]]:
-    """Tracks of three groups whose embeddings differ, with few words said."""
+def tracks() -> tuple[np.ndarray, np.ndarray]:
+    """Inputs of tracks of three classes, and these classes."""
     chance = np.random.default_rng(0)
-    inputs = np.zeros((60, N), np.float32)
-    groups = [GROUPS[number % 3] for number in range(60)]
-    for of in outputs_of(SPEC):
-        inputs[:, of.scores] = chance.normal(-6, 1, (60, of.scores.stop - of.scores.start))
-        width = of.embedding.stop - of.embedding.start
-        inputs[:, of.embedding] = chance.random((60, width))
-        inputs[np.arange(60), of.embedding.start + np.arange(60) % 3] += 3
-    return inputs, groups
+    inputs = chance.random((60, N)).astype(np.float32)
+    classes = np.arange(60) % 3
+    inputs[np.arange(60), BACKBONES["mn04"].embedding.start + N + classes] += 10
+    return inputs, classes
 
 
-def test_inputs_are_means_and_log_odds():
-    outputs = np.concatenate([said(Music=0.2), said(Music=0.6)])
-    inputs = inputs_of(outputs, SPEC)
-    first = next(outputs_of(SPEC))
-    music = first.scores.start + first.ear.words.index("Music")
-    assert inputs[music] == pytest.approx(np.log(0.4 / 0.6), abs=1e-5)
-    np.testing.assert_allclose(inputs[first.embedding], 1e-4)
-    np.testing.assert_array_equal(inputs_of(outputs[None], SPEC)[0], inputs)
+@pytest.fixture(scope="module")
+def head(tracks) -> Head:
+    inputs, classes = tracks
+    return fit_head(inputs, np.eye(3)[classes], SPEC)
 
 
-def test_a_linear_model_ignores_scores_and_finds_what_differs(tracks):
-    inputs, groups = tracks
-    targets = np.array([GROUPS.index(group) for group in groups])
-    head = Head(*fit_linear(inputs, targets, SPEC))
-    assert (head.logits(inputs).argmax(axis=1) == targets).all()
-    for of in outputs_of(SPEC):
-        assert not head.kernel[of.scores].any()
-    two = targets < 2
-    head = Head(*fit_linear(inputs[two], targets[two], SPEC))
-    assert head.kernel.shape == (N, 2)
-    assert (head.logits(inputs[two]).argmax(axis=1) == targets[two]).all()
+def two_levels(head: Head) -> Head:
+    """Three families of which the first has two styles."""
+    chance = np.random.default_rng(1)
+    return dataclasses.replace(
+        head,
+        style_kernel=chance.normal(0, 0.1, (N, 4)).astype(np.float32),
+        style_bias=np.zeros(4, np.float32),
+        family_of=np.array([0, 0, 1, 2]),
+    )
 
 
-def test_a_genre_is_known_by_its_words(tracks):
-    head = fit_world_head(*tracks, SPEC)
-    names = [genre.name for genre in GENRES]
-    plain = inputs_of(said(), SPEC)
-    for genre in GENRES:
-        words = dict.fromkeys((*genre.sounds, *genre.tags), 0.4)
-        heard = inputs_of(said(**words), SPEC)
-        before, after = head.logits(np.stack([plain, heard]))
-        gain = dict(zip(names, after - before, strict=True))
-        assert gain[genre.name] > 1, genre.name
-        # Others share words with it, but none gains more by them.
-        assert gain[genre.name] >= max(gain.values()) - 1e-4, genre.name
+def test_inputs_are_means_over_the_windows():
+    found = inputs_of(np.concatenate([outputs(Music=0.2), outputs(Music=0.6)]))
+    assert found[LABELS.index("Music")] == pytest.approx((logit(0.2) + logit(0.6)) / 2, abs=1e-5)
 
 
-def test_an_opinion_moves_its_groups_and_nothing_else(tracks):
-    inputs, groups = tracks
-    head = fit_world_head(inputs, groups, SPEC)
-    without = dataclasses.replace(head, opinion_into=None)
-    change = head.logits(inputs) - without.logits(inputs)
-    for column, genre in enumerate(GENRES):
-        if genre.family not in GROUPS:
-            assert not change[:, column].any()
-        else:
-            own = np.array([group == genre.family for group in groups])
-            assert change[own, column].mean() > 0 > change[~own, column].mean()
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_linear_model_finds_what_differs_and_leaves_logits_out(tracks, n_classes):
+    inputs, classes = tracks
+    chosen = classes < n_classes
+    head = fit_head(inputs[chosen], np.eye(n_classes)[classes[chosen]], SPEC)
+    assert (head.logits(inputs[chosen]).argmax(axis=1) == classes[chosen]).all()
+    assert head.kernel.shape == (N, n_classes)
+    assert not head.kernel[PLACES["logits"]].any()
 
 
-def test_a_head_is_saved_and_loaded(tmp_path, tracks):
-    head = fit_world_head(*tracks, SPEC)
+def test_a_track_may_be_of_two_classes_and_count_little(tracks):
+    inputs, classes = tracks
+    both = np.full((60, 3), 1 / 3)
+    assert np.ptp(fit_head(inputs, both, SPEC).logits(inputs), axis=1).max() < 0.01
+    weights = np.where(classes == 0, 1e-6, 1.0)
+    few = fit_head(inputs, np.eye(3)[classes], SPEC, weights=weights)
+    assert few.logits(inputs)[:, 0].mean() < few.logits(inputs)[:, 1:].mean() - 2
+
+
+def test_a_prior_is_not_learned_again(tracks):
+    inputs, classes = tracks
+    prior = 20.0 * np.eye(3)[classes]
+    learned = fit_head(inputs, np.eye(3)[classes], SPEC, prior=prior)
+    assert np.abs(learned.kernel).max() < 1e-3
+
+
+def test_styles_share_the_logit_of_their_family(tracks, head):
+    inputs, _ = tracks
+    both = two_levels(head)
+    found = both.logits(inputs)
+    assert both.n_genres == 4
+    families = np.stack([logsumexp(found[:, both.family_of == k], axis=1) for k in range(3)], 1)
+    np.testing.assert_allclose(families, head.logits(inputs), atol=1e-4)
+
+
+def test_a_head_may_compare_a_track_with_those_that_it_learned_from(tracks, head):
+    inputs, classes = tracks
+    projection = np.eye(N, dtype=np.float16)[:, PLACES["maps"]]
+    landmarks = ((inputs - head.centre) @ projection.astype(np.float32)).astype(np.float16)
+    kernel = np.eye(3, dtype=np.float32)[classes]
+    near = Head(kernel, np.zeros(3), head.centre, projection, landmarks, gamma=10.0)
+    assert near.n_genres == 3
+    np.testing.assert_allclose(near.logits(inputs), kernel, atol=0.01)
+    np.testing.assert_allclose(near.logits(inputs + 100), 0, atol=1e-6)  # unlike all of them
+
+
+def test_an_embedding_says_how_a_track_differs_from_others(tracks, head):
+    inputs, classes = tracks
+    found = np.stack([head.embedding(one[None], SPEC) for one in inputs])
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    alike = found @ found.T
+    same = classes[:, None] == classes
+    assert alike[same].mean() > 0.2 > alike[~same].mean()
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_a_head_is_saved_and_loaded(tmp_path, tracks, head, levels):
+    head = head if levels == 1 else two_levels(head)
     head.save(tmp_path / "head.npz")
     loaded = load_head(tmp_path / "head.npz")
     np.testing.assert_array_equal(loaded.logits(tracks[0]), head.logits(tracks[0]))
-    (tmp_path / "again.npz").write_bytes(b"")
-    head.save(tmp_path / "again.npz")
+    loaded.save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "head.npz").read_bytes()
 
 
-def test_a_bundle_with_ears_holds_a_head_and_no_network(tmp_path, tracks):
+def test_a_bundle_with_a_backbone_holds_a_head_and_no_network(tmp_path, head):
     (tmp_path / "model.keras").write_text("of the bundle before")
-    head = fit_world_head(*tracks, SPEC)
-    names = tuple(genre.name for genre in GENRES)
-    families = tuple(genre.family for genre in GENRES)
-    made = Bundle("", "w", "", names, names, EARS_FEATURES, families=families)
-    saved = save_bundle(made, head, tmp_path, "card {version}")
+    names, families = ("a", "b", "c", "d"), ("a", "a", "c", "d")
+    made = Bundle("", "w", "", names, names, SPEC, families=families, unchecked=("b",))
+    saved = save_bundle(made, two_levels(head), tmp_path, "card {version}")
     assert {path.name for path in tmp_path.iterdir()} == {"head.npz", "bundle.json", "README.md"}
     assert load_bundle(tmp_path) == saved
     np.testing.assert_array_equal(saved.load_head().kernel, head.kernel)
@@ -121,11 +139,9 @@ def test_a_bundle_with_ears_holds_a_head_and_no_network(tmp_path, tracks):
         load_bundle(tmp_path)
 
 
-def test_a_head_that_does_not_fit_is_refused(tmp_path):
-    head = Head(np.zeros((N, 3), np.float32), np.zeros(3, np.float32))
-    saved = save_bundle(
-        Bundle("", "b", "", ("a", "b"), ("A", "B"), EARS_FEATURES), head, tmp_path, ""
-    )
+def test_a_head_that_does_not_fit_is_refused(tmp_path, head):
+    made = Bundle("", "b", "", ("a", "b"), ("A", "B"), SPEC)
+    saved = save_bundle(made, head, tmp_path, "")
     with pytest.raises(BundleError, match="the bundle says"):
         saved.load_head()
 
@@ -158,17 +174,16 @@ def test_what_is_hardly_music_is_none(music, other, is_music):
 
 
 def test_the_likeliest_sound_that_is_no_music_is_named():
-    sound = sound_of(said(Music=0.1, Speech=0.8, Piano=0.9, Singing=0.9), SPEC)
+    sound = sound_of(outputs(Music=0.1, Speech=0.8, Piano=0.9, Singing=0.9), SPEC)
     assert not sound.is_music
     assert sound.name == "Speech (0.80), music 0.10"
 
 
-def test_words_come_ear_by_ear_likeliest_first():
-    words = words_of(said(Reggae=0.5, Jazz=0.3, jazz=0.4), SPEC)
-    assert words[0][:2] == ("yamnet", "Reggae")
-    assert words[1][:2] == ("yamnet", "Jazz")
-    assert next(word for word in words if word[0] == "musicnn_msd")[1] == "jazz"
-    assert len(words) == sum(of.ear.n_words for of in outputs_of(SPEC))
+def test_sounds_come_the_likeliest_first():
+    sounds = sounds_of(outputs(Reggae=0.5, Jazz=0.3), SPEC)
+    assert [label for label, _ in sounds[:2]] == ["Reggae", "Jazz"]
+    assert len(sounds) == len(LABELS)
+    assert sounds_of(outputs(Reggae=0.5), SPEC, 1) == [("Reggae", pytest.approx(0.5, abs=1e-3))]
 
 
 def test_over_time_averages_neighbours():

@@ -12,12 +12,12 @@ from genrebeam.model.data.gtzan import GTZAN_ARRAY
 from genrebeam.model.data.training_set import DatasetError
 from genrebeam.model.feature_spec import DESCRIPTORS, FeatureSpec
 from genrebeam.model.recipes import RECIPES, chowdhry_feature_net, default_recipe
+from genrebeam.model.recipes.backbone import BACKBONE_FEATURES
 from genrebeam.model.recipes.chowdhry_feature_net import descriptors
-from genrebeam.model.recipes.ears import EARS_FEATURES
 from genrebeam.model.recipes.parts import mfcc
 
 CHEAP = ("homburg-mfcc-cnn", "vink-mlp", "vink-cnn", "lachmish-mfcc-cnn", "chowdhry-feature-net")
-# Those that train a network of their own; the ears have tests of theirs.
+# Those that train a network of their own; the backbone has tests of its own.
 NETWORKS = {name: recipe for name, recipe in RECIPES.items() if recipe.build}
 by_name = pytest.mark.parametrize("recipe", NETWORKS.values(), ids=NETWORKS)
 
@@ -47,16 +47,17 @@ def test_the_last_layer_is_the_logits_and_what_feeds_it_the_embedding(name):
     assert network.get_layer("logits").compute_dtype == "float32"
 
 
-def test_ears_cannot_hear_pictures():
-    with pytest.raises(DatasetError, match="hears audio"):
-        RECIPES["ears"].features_on(GTZAN_ARRAY)
-    assert RECIPES["ears"].features_on(EARS_FEATURES.outputs) == EARS_FEATURES.outputs
-    with pytest.raises(DatasetError, match="the outputs of ears"):
-        RECIPES["wang-vote-cnn"].features_on(EARS_FEATURES.outputs)
+def test_a_backbone_cannot_take_pictures():
+    with pytest.raises(DatasetError, match="needs audio"):
+        RECIPES["backbone"].features_on(GTZAN_ARRAY)
+    assert RECIPES["backbone"].features_on(BACKBONE_FEATURES.outputs) == BACKBONE_FEATURES.outputs
+    with pytest.raises(DatasetError, match="the outputs of a backbone"):
+        RECIPES["wang-vote-cnn"].features_on(BACKBONE_FEATURES.outputs)
 
 
-def test_ears_are_trained_unless_there_are_only_pictures():
-    assert default_recipe(None).name == default_recipe(EARS_FEATURES.outputs).name == "ears"
+def test_a_head_is_trained_unless_there_are_only_pictures():
+    for frames in (None, BACKBONE_FEATURES.outputs):
+        assert default_recipe(frames).name == "backbone"
     assert default_recipe(GTZAN_ARRAY).name == "genre-cnn"
 
 

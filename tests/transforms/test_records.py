@@ -17,7 +17,7 @@ def test_a_status_is_its_text_with_a_meaning():
 
 
 def test_what_follows_from_a_status_is_said_with_it():
-    assert Status.having(Trait.SETTLED) == ("tagged", "kept", "unchanged", "refused")
+    assert Status.having(Trait.SETTLED) == ("tagged", "kept", "unchanged", "unsure", "refused")
     assert Status.having(Trait.GIVEN) == ("tagged", "would_tag")
     assert Status.lacking(Trait.LEFT_ALONE) == ("tagged", "would_tag", "kept", "unchanged")
 
@@ -27,6 +27,7 @@ def test_what_follows_from_a_status_is_said_with_it():
     [
         ("tagged", "tag", True),
         ("refused", "vote", True),
+        ("unsure", "vote", True),
         ("refused", "tag", False),
         ("refused", "walk", False),
         ("failed", "decode", False),

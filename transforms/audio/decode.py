@@ -63,7 +63,9 @@ class AudioReader(Protocol):
 
 
 @contextlib.contextmanager
-def open_audio(path: str, format: str, header_s: float | None = None) -> Iterator[AudioReader]:
+def open_audio(
+    path: str, format: str, header_s: float | None = None, *, other: bool = False
+) -> Iterator[AudioReader]:
     """Open a file with the decoder that suits it.
 
     Parameters
@@ -73,6 +75,8 @@ def open_audio(path: str, format: str, header_s: float | None = None) -> Iterato
         Its extension; decides which decoder is tried first.
     header_s : float, optional
         Duration by the file's header, in s, for formats whose decoder only guesses it.
+    other : bool
+        Whether to try the other decoder first, because this one could read nothing.
 
     Yields
     ------
@@ -88,7 +92,7 @@ def open_audio(path: str, format: str, header_s: float | None = None) -> Iterato
     with open_regular(path):  # a missing file or permission gets its own, clearer error
         pass
     openers = [_open_soundfile, _open_av]
-    if format not in _SOUNDFILE_FORMATS:
+    if (format in _SOUNDFILE_FORMATS) == other:
         openers.reverse()
     with contextlib.ExitStack() as stack:
         reasons = []

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.transforms.audio import windows
 from genrebeam.transforms.audio.decode import AudioReader, DecodeError, open_audio, read_stretch
 from genrebeam.transforms.audio.descriptors import Described, describe
 from genrebeam.transforms.audio.mel import MelPower, mel_power, scale
-from genrebeam.transforms.audio.patches import Patches, cut_patches, scale_patches, those_that_sound
 from genrebeam.transforms.records import AudioFacts, Refusal, TrackError
 from genrebeam.transforms.storage import storage_of
 
@@ -50,17 +50,17 @@ class Heard:
 
     Parameters
     ----------
-    log_mel : np.ndarray
+    values : np.ndarray
         ``(n_segments, n_mels, segment_frames) float16`` in 0..1; for a spec of kind
-        ``descriptors`` these instead, ``(n_segments, n_rows, 1) float32``, and for ``ears``
-        their patches, ``(n_segments, n_rows, 1) float16``.
+        ``descriptors`` these instead, ``(n_segments, n_rows, 1) float32``, and for ``window``
+        log-mel on its fixed scale.
     audio : AudioFacts
         As the decoder found them.
     seconds : float
         Time that it took, in s.
     """
 
-    log_mel: np.ndarray
+    values: np.ndarray
     audio: AudioFacts
     seconds: float
 
@@ -88,7 +88,7 @@ def hear(
     in_a_row : bool
         Hear `n_segments` one after the other from the track's middle.
     only_sound : bool
-        For ears: leave out segments that are silent beside the others; where all are, look for
+        For windows: leave out those that are silent beside the others; where all are, look for
         sound at more places. The segments then need not lie at `FeatureSpec.segment_starts`.
 
     Returns
@@ -103,10 +103,20 @@ def hear(
         If there is nothing to judge.
     """
     started = time.perf_counter()
-    with storage_of(path).localised(path) as local, open_audio(local, format, header_s) as reader:
-        longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
-        reader.n_samples = min(reader.n_samples, longest)
-        heard = hear_audio(path, reader, spec, n_segments, in_a_row=in_a_row, only_sound=only_sound)
+
+    def heard_by(local: str, *, other: bool) -> Heard:
+        with open_audio(local, format, header_s, other=other) as reader:
+            longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
+            reader.n_samples = min(reader.n_samples, longest)
+            return hear_audio(
+                path, reader, spec, n_segments, in_a_row=in_a_row, only_sound=only_sound
+            )
+
+    with storage_of(path).localised(path) as local:
+        try:
+            heard = heard_by(local, other=False)
+        except DecodeError:  # one decoder may read what is damaged to the other
+            heard = heard_by(local, other=True)
     return dataclasses.replace(heard, seconds=time.perf_counter() - started)
 
 
@@ -279,18 +289,18 @@ def _stack_descriptors(segments: Sequence[Described], _: FeatureSpec) -> np.ndar
     return np.stack([segment.values for segment in segments])
 
 
-def _stretch_of_patches(spec: FeatureSpec, first: int) -> tuple[int, int]:
-    lead = max(ear.lead_samples for ear in spec.ears)
-    count = lead + max(ear.end for ear in spec.ears)
-    return first * spec.piece_samples - lead, count
+def _stretch_of_window(spec: FeatureSpec, first: int) -> tuple[int, int]:
+    return first * spec.hop_length, spec.segment_frames * spec.hop_length
 
 
-def _measure_patches(under: _Stretch, spec: FeatureSpec, _: Patches | None) -> Patches:
-    return cut_patches(under.samples, spec, max(0, -under.start), under.n_real)
+def _measure_window(under: _Stretch, spec: FeatureSpec, _: windows.Window | None) -> windows.Window:
+    return windows.measure_window(under.samples, spec, under.n_real)
 
 
 _KINDS = {
     "log_mel": _Kind(_stretch_of_mel, _measure_mel, scale),
     "descriptors": _Kind(_stretch_of_piece, _describe_piece, _stack_descriptors),
-    "ears": _Kind(_stretch_of_patches, _measure_patches, scale_patches, those_that_sound),
+    "window": _Kind(
+        _stretch_of_window, _measure_window, windows.scale_windows, windows.those_that_sound
+    ),
 }

@@ -182,4 +182,4 @@ def features_of(track: Track, future: Future, timeout_s: float) -> Features | Ou
     known = {k: v for k, v in dataclasses.asdict(track.audio).items() if v is not None}
     decoded = {k: v for k, v in dataclasses.asdict(heard.audio).items() if v is not None}
     audio = dataclasses.replace(track.audio, **{**known, **decoded})
-    return Features(dataclasses.replace(track, audio=audio), heard.log_mel, heard.seconds)
+    return Features(dataclasses.replace(track, audio=audio), heard.values, heard.seconds)

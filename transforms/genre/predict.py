@@ -12,7 +12,12 @@ import numpy as np
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.transforms.audio.pool import default_processes
-from genrebeam.transforms.genre.classify import Classifier, split_by_track
+from genrebeam.transforms.genre.classify import (
+    BackboneRun,
+    Classifier,
+    open_classifier,
+    split_by_track,
+)
 from genrebeam.transforms.records import Features, Prediction, reason_of
 
 # Tracks whose segments are put together; eight of eight segments fill one batch.
@@ -23,10 +28,10 @@ _log = logging.getLogger("genrebeam")
 
 def load_classifier(bundle: Bundle, *, embeddings: bool = False) -> Classifier:
     """The network of a bundle, with as many threads as it can use beside the decoders."""
-    # Ears take three times as long as decoding, a network of our own a quarter of it.
+    # A backbone takes about as long as decoding, a network of our own a quarter of it.
     cpus = default_processes()
-    threads = cpus if bundle.features.ears else max(1, cpus // 4)
-    return Classifier(bundle, embeddings=embeddings, threads=threads)
+    threads = cpus if bundle.features.backbone else max(1, cpus // 4)
+    return open_classifier(bundle, embeddings=embeddings, threads=threads)
 
 
 def predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
@@ -34,15 +39,13 @@ def predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
     return _one_by_one(_predict, batch, model)
 
 
-def extract_outputs(batch: Sequence[Features], model: Classifier) -> list[Features | Prediction]:
-    """What the backbones say of tracks, as features; a failed `Prediction` where they fail."""
+def extract_outputs(batch: Sequence[Features], model: BackboneRun) -> list[Features | Prediction]:
+    """What the backbone puts out for tracks, as features; a failed `Prediction` where it fails."""
     return _one_by_one(_extract, batch, model)
 
 
 def _one_by_one(
-    work: Callable[[Sequence[Features], Classifier], list[Any]],
-    batch: Sequence[Features],
-    model: Classifier,
+    work: Callable[[Sequence[Features], Any], list[Any]], batch: Sequence[Features], model: Any
 ) -> list[Any]:
     try:
         return work(batch, model)
@@ -55,26 +58,26 @@ def _one_by_one(
 
 def _predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
     started = time.perf_counter()
-    judgements = model.of_tracks([features.log_mel for features in batch])
-    n_segments = sum(len(features.log_mel) for features in batch)
+    judgements = model.of_tracks([features.values for features in batch])
+    n_segments = sum(len(features.values) for features in batch)
     per_segment = (time.perf_counter() - started) / n_segments
     return [
         Prediction(
             track=features.track,
             hear_seconds=features.hear_seconds,
-            classify_seconds=per_segment * len(features.log_mel),
+            classify_seconds=per_segment * len(features.values),
             **vars(judgement),
         )
         for features, judgement in zip(batch, judgements, strict=True)
     ]
 
 
-def _extract(batch: Sequence[Features], model: Classifier) -> list[Features]:
-    tracks = [features.log_mel for features in batch]
-    outputs, _ = model.classify(np.concatenate(tracks))
+def _extract(batch: Sequence[Features], model: BackboneRun) -> list[Features]:
+    tracks = [features.values for features in batch]
+    outputs = model(np.concatenate(tracks))
     return [
-        dataclasses.replace(features, log_mel=said[:, :, None])
-        for features, said in zip(batch, split_by_track(outputs, tracks), strict=True)
+        dataclasses.replace(features, values=of_track[:, :, None])
+        for features, of_track in zip(batch, split_by_track(outputs, tracks), strict=True)
     ]
 
 

@@ -18,7 +18,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.endings import ends_or_goes_on
-from genrebeam.transforms.genre.classify import Classifier, failed
+from genrebeam.transforms.genre.classify import BackboneRun, Classifier, failed
 from genrebeam.transforms.genre.predict import (
     BATCH_TRACKS,
     extract_outputs,
@@ -63,16 +63,16 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
 
     def get_num_bytes(self, batch: Sequence[Features]) -> int:
         # Beam's own way pickles the whole batch to count its bytes.
-        return sum(features.log_mel.nbytes for features in batch)
+        return sum(features.values.nbytes for features in batch)
 
     def get_metrics_namespace(self) -> str:
         return "genrebeam"
 
 
-class EarsModelHandler(GenreModelHandler):
-    """Replaces what the ears are given of tracks by their outputs: Features -> Features.
+class BackboneModelHandler(ModelHandler[Features, Features | Prediction, BackboneRun]):
+    """Replaces the windows of tracks by what the backbone puts out: Features -> Features.
 
-    A track on which they fail is a failed `Prediction`.
+    A track on which it fails is a failed `Prediction`.
 
     Parameters
     ----------
@@ -81,12 +81,20 @@ class EarsModelHandler(GenreModelHandler):
     """
 
     def __init__(self, spec: FeatureSpec) -> None:
-        super().__init__(Bundle("", "ears", "", (), (), spec.patches))
+        super().__init__()
+        self.spec = spec
+
+    def load_model(self) -> BackboneRun:
+        return BackboneRun(self.spec.windows)
 
     def run_inference(
-        self, batch: Sequence[Features], model: Classifier, inference_args: Any = None
-    ) -> Iterable[Any]:
+        self, batch: Sequence[Features], model: BackboneRun, inference_args: Any = None
+    ) -> Iterable[Features | Prediction]:
         return extract_outputs(batch, model)
+
+    batch_elements_kwargs = GenreModelHandler.batch_elements_kwargs
+    get_num_bytes = GenreModelHandler.get_num_bytes
+    get_metrics_namespace = GenreModelHandler.get_metrics_namespace
 
 
 @with_input_types(Prediction)
@@ -104,7 +112,7 @@ class SetFailuresApart(beam.DoFn):
 @with_input_types(Features | Prediction)
 @with_output_types(Features, outcomes=Outcome)
 class SetUntoldApart(SetFailuresApart):
-    """The same behind `EarsModelHandler`."""
+    """The same behind `BackboneModelHandler`."""
 
 
 @with_input_types(Prediction)

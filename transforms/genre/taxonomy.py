@@ -131,6 +131,10 @@ class Taxonomy:
         joined = list(dict.fromkeys(self._family(genre) for genre in genres))
         return [self._name(known.get(name, name)) for name in joined]
 
+    def name_of(self, genre: str) -> str:
+        """What a genre of the model is written as."""
+        return self._name(self._family(genre))
+
     def _family(self, genre: str) -> str:
         return self.parent.get(genre, genre)
 

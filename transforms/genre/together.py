@@ -19,7 +19,7 @@ from genrebeam.transforms.records import Decision, Group, Prediction, Track, pri
 
 # Larger groups are no albums but heaps of files; each of their tracks votes alone.
 MOST_TOGETHER = 1000
-# Least mean cosine of a track's embedding with those of its group, by the ears that come with
+# Least mean cosine of a track's embedding with those of its group, by the backbone that comes with
 # genrebeam: 89 % of Magnatune's tracks are that near to their album (see benchmarks/albums.py).
 LEAST_LIKENESS = 0.5
 # If fewer are alike, it is a compilation.
@@ -205,6 +205,7 @@ def vote_together(
                 own,
                 genres=together.genres,
                 confidence=together.confidence,
+                unsure=False,
                 reason=f"vote of {len(voters)} tracks of its {group.kind}"
                 + _said_alone(own, together),
                 tracks_voted=len(voters),

@@ -99,11 +99,13 @@ class VotePolicy:
     top_k : int
         Most genres of a track.
     min_confidence : float
-        Genres less probable are not given; where none is left the track is refused.
+        Genres less probable are not given; where none is left the track is unsure.
     level : {"style", "family"}
         What is given where genres have families.
     style_confidence : float
-        A style less probable than this is given as its family.
+        A style less probable than this, or than `min_confidence`, is given as its family.
+    unchecked : tuple of str
+        Styles that are always given as their family.
     """
 
     rule: str = "mean"
@@ -111,11 +113,19 @@ class VotePolicy:
     min_confidence: float = 0.0
     level: str = "style"
     style_confidence: float = 0.0
+    unchecked: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, bundle: Bundle, **changes: Any) -> VotePolicy:
         """A model's own policy, with other values where they are given."""
-        own = cls(bundle.vote, 1, bundle.min_confidence, bundle.level, bundle.style_confidence)
+        own = cls(
+            bundle.vote,
+            1,
+            bundle.min_confidence,
+            bundle.level,
+            bundle.style_confidence,
+            bundle.unchecked,
+        )
         return dataclasses.replace(own, **changes)
 
 
@@ -145,6 +155,11 @@ class _Ballot:
     by_family: np.ndarray
     overall_by_family: np.ndarray
 
+    def likeliest(self, most: int) -> str:
+        """The likeliest families with their probabilities, for people to read."""
+        likely = np.argsort(-self.overall_by_family, kind="stable")[:most]
+        return " or ".join(f"{self.families[i]} {self.overall_by_family[i]:.2f}" for i in likely)
+
     def likeliest_style(self, family: int) -> tuple[str, float]:
         """The likeliest genre of a family, and its probability."""
         among = [group == self.families[family] for group in self.groups]
@@ -155,8 +170,9 @@ class _Ballot:
         """What is written for a family: its style where that is sure enough."""
         name = self.families[family]
         style, probability = self.likeliest_style(family)
-        sure = policy.level == "style" and probability >= policy.style_confidence
-        if sure and style != name:
+        least = max(policy.style_confidence, policy.min_confidence)
+        sure = policy.level == "style" and probability >= least
+        if sure and style not in (name, *policy.unchecked):
             return style, probability
         return name, float(self.overall_by_family[family])
 
@@ -211,9 +227,12 @@ def decide(
     Returns
     -------
     Decision
-        Without genres where the vote was refused; `reason` says why.
+        Without genres where none is sure enough, or wanted; `reason` says why.
     """
-    ballot, unwanted = _ballot(prediction, genres, families, taxonomy or Taxonomy())
+    taxonomy = taxonomy or Taxonomy()
+    ballot, unwanted = _ballot(prediction, genres, families, taxonomy)
+    unchecked = tuple(taxonomy.name_of(genre) for genre in policy.unchecked)
+    policy = dataclasses.replace(policy, unchecked=unchecked)
     overall, votes = ballot.overall_by_family, count_votes(ballot.by_family)
     winner, _ = vote(ballot.by_family, policy.rule, overall)
     leader = int(overall.argmax()) if winner is None else winner
@@ -221,15 +240,16 @@ def decide(
     n_heard = len(ballot.by_family)
     heard = f"{n_heard} segment{'s' if n_heard > 1 else ''}"
     chosen: tuple[str, ...] = ()
+    unsure = False
     if prediction.not_music is not None:
         reason = f"not music: {prediction.not_music}"
     elif winner is None:
-        most = int(votes.argmax())
+        most, unsure = int(votes.argmax()), True
         reason = f"no majority: {ballot.families[most]} leads with {votes[most]} of {heard}"
     elif confidence < policy.min_confidence:
+        unsure = True
         reason = (
-            f"{genre} at {confidence:.2f} is below "
-            f"the minimum confidence of {policy.min_confidence:.2f}"
+            f"{ballot.likeliest(2)}: below the minimum confidence of {policy.min_confidence:.2f}"
         )
     elif genre in unwanted:
         reason = f"{genre} is dropped by the taxonomy"
@@ -253,4 +273,5 @@ def decide(
         embedding=prediction.embedding,
         family=(ballot.families[leader], float(overall[leader])) if families else None,
         style=ballot.likeliest_style(leader) if families else None,
+        unsure=unsure,
     )

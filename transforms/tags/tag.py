@@ -209,7 +209,7 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     track = decision.track
     outcome = Outcome(
         track=track,
-        status=Status.REFUSED,
+        status=Status.UNSURE if decision.unsure else Status.REFUSED,
         stage=Stage.VOTE,
         reason=decision.reason,
         genres_after=track.tags.genres,

@@ -3,8 +3,8 @@
 A process of the pool decodes the track once and measures it, while this one loads the
 network; a file that hangs or crashes its decoder takes neither down.
 
-What pretrained networks are fed is nothing to look at (`model.pretrained`): people are drawn a
-picture of their own.
+What a backbone is fed is nothing to look at (`model.backbones`): people are drawn a picture of
+their own.
 """
 
 from __future__ import annotations
@@ -34,12 +34,8 @@ from genrebeam.transforms.records import (
 )
 
 if TYPE_CHECKING:
-    from genrebeam.transforms.genre.classify import Classifier, Judgement
+    from genrebeam.transforms.genre.classify import Judgement
 
-# Segments of six seconds on each side that smooth what is shown over time.
-_AROUND = 1
-# Words that are kept of each ear, the likeliest.
-_MOST_WORDS = 20
 # Ten hours of sound take less than half of it on a busy machine.
 _TIMEOUT_S = 900.0
 # One decodes all of the track, the other what tagging takes of it.
@@ -61,8 +57,8 @@ class Inspection:
     bundle : Bundle
     sound : Sound
     probabilities : np.ndarray
-        ``(n_segments, n_names) float32``, calibrated; of ears each segment with its
-        neighbours. Votes go by each segment alone, as tagging counts them.
+        ``(n_segments, n_names) float32``, calibrated; of a backbone each segment with
+        its neighbours. Votes go by each segment alone, as tagging counts them.
     mean, majority : Decision
         What both rules make of all segments.
     outcome : Outcome
@@ -73,8 +69,8 @@ class Inspection:
         What `probabilities` are of, where the model's genres have families.
     overall : np.ndarray or None
         ``(n_names,) float32``: of the whole track, where that is more than the mean.
-    words : tuple of (str, str, float)
-        Ear, word and mean score of the likeliest, see `genrebeam.model.head.words_of`.
+    sounds : tuple of (str, float)
+        The likeliest of the backbone's own classes, with their scores.
     not_music : str or None
         What it is instead, where it is no music.
     """
@@ -92,7 +88,7 @@ class Inspection:
     seconds: dict[str, float]
     families: tuple[str, ...] = ()
     overall: np.ndarray | None = None
-    words: tuple[tuple[str, str, float], ...] = ()
+    sounds: tuple[tuple[str, float], ...] = ()
     not_music: str | None = None
 
     @property
@@ -118,10 +114,11 @@ class Inspection:
     @property
     def spans_s(self) -> list[tuple[float, float]]:
         """Beginning and end of each segment, in s."""
-        spec = self.bundle.features
-        step = spec.segment_frames * spec.frame_seconds
-        last = self.duration_s
-        return [(i * step, min((i + 1) * step, last)) for i in range(len(self.probabilities))]
+        spec, n = self.bundle.features, len(self.probabilities)
+        length, last = spec.segment_frames * spec.frame_seconds, self.duration_s
+        # Windows may overlap a little.
+        step = (last - length) / (n - 1) if spec.backbone and n > 1 else length
+        return [(i * step, min(i * step + length, last)) for i in range(n)]
 
     @property
     def ranking(self) -> list[int]:
@@ -161,10 +158,7 @@ class Inspection:
             "votes": self.mean.votes,
             "family": _level(self.mean.family),
             "style": _level(self.mean.style),
-            "words": [
-                {"ear": ear, "word": word, "score": round(score, 4)}
-                for ear, word, score in self.words
-            ],
+            "sounds": [{"label": label, "score": round(score, 4)} for label, score in self.sounds],
             "segments": [
                 {
                     "start_s": round(start, 3),
@@ -233,7 +227,8 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         sound: Sound = result_of(future, path, _TIMEOUT_S)
         taken = features_of(listed, few, _TIMEOUT_S)
     heard = time.perf_counter()
-    judged, probabilities, words = _judge(classifier, sound.segments)
+    details = classifier.details(sound.segments)
+    judged, probabilities = details.judgement, details.over_time
     seconds = {
         **sound.seconds,
         "load_network": loaded - started,
@@ -265,7 +260,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         seconds=seconds,
         families=tuple(families),
         overall=overall,
-        words=words,
+        sounds=details.sounds,
         not_music=judged.not_music,
     )
 
@@ -287,7 +282,7 @@ def _outcome(
 
     if isinstance(taken, Outcome):
         return taken
-    (judged,) = classifier.of_tracks([taken.log_mel])
+    (judged,) = classifier.of_tracks([taken.values])
     decision = _decided(taken.track, classifier.bundle, judged, times, VOTE_RULES[0])
     policy = TagPolicy(dry_run=True)
     if policy.existing == "keep" and policy.existing_genres(taken.track):
@@ -297,18 +292,3 @@ def _outcome(
 
 def _no_journal(entry: Any) -> None:
     """A dry run changes nothing."""
-
-
-def _judge(
-    classifier: Classifier, segments: np.ndarray
-) -> tuple[Judgement, np.ndarray, tuple[tuple[str, str, float], ...]]:
-    """What tagging makes of all segments, their probabilities over time, the networks' labels."""
-    if not classifier.has_ears:
-        (judged,) = classifier.of_tracks([segments])
-        return judged, judged.probabilities, ()
-    from genrebeam.model.head import over_time, words_of
-
-    outputs, _ = classifier.classify(segments)
-    smoothed = classifier.genres_of(over_time(outputs, _AROUND)[:, None])
-    words = words_of(outputs, classifier.bundle.features, _MOST_WORDS)
-    return classifier.judged(outputs), smoothed, tuple(words)

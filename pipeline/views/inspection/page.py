@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from genrebeam.model.pretrained.subjects import by_subject
+from genrebeam.model.backbones.subjects import by_subject
 from genrebeam.pipeline.views.inspection.inspection import Inspection
 from genrebeam.pipeline.views.inspection.panels import (
     Lines,
@@ -83,7 +83,7 @@ def write_page(path: str, inspection: Inspection) -> None:
             }
             for genre in ranking
         ],
-        words=by_subject(inspection.words),
+        sounds=by_subject(inspection.sounds),
         winners=_png_of_strip([(colour[genre], 1.0) for genre in winners]),
         decoded_share=inspection.spans_s[-1][1] / duration,
         wave=_outline(inspection.sound.wave),

@@ -23,7 +23,7 @@ _N_MFCC = 20
 _QUIET_DB = -60.0
 # A track is decoded in pieces, so that what is damaged costs no more than one of them.
 _PIECE_S = 10
-# What is drawn where pretrained networks decide.
+# What is drawn where a pretrained network decides.
 DRAWN = FeatureSpec()
 # So much of a track without a sample, and it has ended, whatever its header promises.
 _MOST_EMPTY_S = 120
@@ -77,14 +77,14 @@ class Sound:
 
 def drawn_for(spec: FeatureSpec) -> FeatureSpec:
     """How sound is drawn that a network is fed by `spec`: the same way where that is a picture."""
-    return DRAWN if spec.ears else spec
+    return DRAWN if spec.backbone else spec
 
 
 def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = None) -> Sound:
     """Decode a file, compute the network's features, and measure it.
 
-    It is decoded once; for ears twice, as it is drawn and at their rate. All of it at the file's
-    own rate would be too much for memory where it is hours long.
+    It is decoded once; for a backbone twice, as it is drawn and at its rate. All of it
+    at the file's own rate would be too much for memory where it is hours long.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
         samples = _decode(path, reader, rate)
         duration_s = len(samples) / rate
         decoded = time.perf_counter()
-        again = _Filled(reader, duration_s) if spec.ears else _Decoded(samples, rate)
+        again = _Filled(reader, duration_s) if spec.backbone else _Decoded(samples, rate)
         heard = hear_audio(path, again, spec)
     featured = time.perf_counter()
     measured = _measure(samples, drawn)
@@ -124,7 +124,7 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
         "descriptors": time.perf_counter() - featured,
     }
     return Sound(
-        segments=heard.log_mel,
+        segments=heard.values,
         duration_s=duration_s,
         sample_rate_hz=reader.sample_rate_hz,
         channels=reader.channels,

@@ -183,7 +183,7 @@ def _kind(inspection: Inspection) -> str:
 def genre_note(inspection: Inspection) -> str:
     spec, kind = inspection.bundle.features, _kind(inspection)
     left_out = len(inspection.names) - MOST_GENRES
-    around = ", each averaged with its neighbours" if spec.ears else ""
+    around = ", each averaged with its neighbours" if spec.backbone else ""
     note = (
         f"Segments of {spec.segment_seconds:.1f} s{around}: "
         f"the stronger the colour, the more probable the {kind}."

@@ -18,7 +18,7 @@ def make_music(name: str, labels: tuple[str, ...], n: int = 6) -> LabelledMusic:
     splits = {
         split: Clips(
             names=tuple(f"{name} {split} {number}" for number in range(n)),
-            log_mel=tuple(rng.random((n, 4, 20)).astype(np.float16)),
+            values=tuple(rng.random((n, 4, 20)).astype(np.float16)),
             targets=np.arange(n) % len(labels),
         )
         for split in SPLITS
@@ -37,7 +37,7 @@ def test_joined_sets_have_the_union_of_their_genres():
         "Electronic",
         "Rock",
     ] * 3
-    assert len(train) == len(train.log_mel) == len(train.names) == 12
+    assert len(train) == len(train.values) == len(train.names) == 12
 
 
 def test_sets_of_other_segments_can_be_joined_but_not_of_other_frames():

@@ -9,8 +9,8 @@ from genrebeam.model.embedding import with_embedding
 from genrebeam.model.evaluation.metrics import accuracy_by_segments, evaluate_logits
 from genrebeam.model.evaluation.predict import TrackScores, predict
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.model.head import Head, embedding_of, inputs_of
-from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.model.head import Head, inputs_of
+from genrebeam.model.recipes.backbone import BACKBONE_FEATURES
 from genrebeam.transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=4, segment_frames=5)
@@ -22,7 +22,7 @@ def clips() -> Clips:
     lengths = (3, 5, 12, 23, 40, 41)
     return Clips(
         names=tuple(map(str, lengths)),
-        log_mel=tuple(rng.random((4, max(5, n))).astype(np.float16) for n in lengths),
+        values=tuple(rng.random((4, max(5, n))).astype(np.float16) for n in lengths),
         targets=np.array([0, 1, 2, 0, 1, 2]),
     )
 
@@ -60,7 +60,7 @@ def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
     assert [row["heard"] for row in rows] == [1.0, 2.17, 4.0]
     for row in rows:
         logits = predictions.by_count[row["segments"]]
-        for number, clip in enumerate(clips.log_mel):
+        for number, clip in enumerate(clips.values):
             starts = FEATURES.segment_starts(clip.shape[1], row["segments"])
             alone = net.predict(clips.cut(number, starts, 5), verbose=0)
             np.testing.assert_allclose(logits.segments[number], alone, atol=1e-6)
@@ -92,9 +92,10 @@ def test_each_segment_goes_through_the_network_once(clips, monkeypatch):
 
 
 def test_a_head_judges_the_segments_that_are_heard_together():
-    features, rng = EARS_FEATURES.outputs, np.random.default_rng(0)
+    features, rng = BACKBONE_FEATURES.outputs, np.random.default_rng(0)
     width = features.n_rows
-    head = Head(rng.normal(size=(width, 3)).astype(np.float32), np.zeros(3, np.float32))
+    kernel = rng.normal(size=(width, 3)).astype(np.float32)
+    head = Head(kernel, np.zeros(3, np.float32), np.zeros(width, np.float32))
     outputs = [rng.random((width, n)).astype(np.float16) for n in (1, 6)]
     clips = Clips(("short", "long"), tuple(outputs), np.array([0, 1]))
     found = predict(head, features, clips, counts=(3,), embeddings=True)
@@ -102,11 +103,11 @@ def test_a_head_judges_the_segments_that_are_heard_together():
         for number, clip in enumerate(outputs):
             starts = features.segment_starts(clip.shape[1], count)
             heard = clip.T[starts].astype(np.float32)
-            whole = head.logits(inputs_of(heard[None], features))
-            alone = head.logits(inputs_of(heard[:, None], features))
+            whole = head.logits(inputs_of(heard[None]))
+            alone = head.logits(inputs_of(heard[:, None]))
             np.testing.assert_allclose(logits.overall[[number]], whole, rtol=1e-4)
             np.testing.assert_allclose(logits.segments[number], alone, rtol=1e-4)
-    expected = embedding_of(outputs[1].T.astype(np.float32), features)
+    expected = head.embedding(outputs[1].T.astype(np.float32), features)
     np.testing.assert_allclose(found.embeddings[1], expected, rtol=1e-5)
 
 
@@ -166,7 +167,7 @@ def test_one_call_gives_the_logits_too(clips):
     segments = keras.Input((4, 5))
     members = [network(name="member_1"), network(name="member_2")]
     both = keras.Model(segments, keras.layers.Average()([m(segments) for m in members]))
-    batch = np.stack([clip[:, :5] for clip in clips.log_mel]).astype(np.float32)
+    batch = np.stack([clip[:, :5] for clip in clips.values]).astype(np.float32)
     for net in (members[0], both):
         logits, embedding = with_embedding(net)(batch)
         np.testing.assert_allclose(logits, net(batch), atol=1e-6)
@@ -179,4 +180,4 @@ def test_without_a_named_layer_the_input_of_the_last_is_the_embedding(clips):
     segments = keras.Input((4, 5))
     logits = keras.layers.Dense(3)(keras.layers.Flatten()(segments))
     found = embed(keras.Model(segments, logits), clips)
-    np.testing.assert_allclose(found[1], clips.log_mel[1].ravel(), atol=1e-3)
+    np.testing.assert_allclose(found[1], clips.values[1].ravel(), atol=1e-3)

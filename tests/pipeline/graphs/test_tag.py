@@ -112,6 +112,7 @@ NOT_THE_DEFAULTS = {
     "dry_run": True,
     "top_k": 2,
     "level": "family",
+    "styles": "all",
     "min_confidence": 0.1,
     "max_genres": 2,
     "treat_as_missing": ["Misc"],
@@ -264,12 +265,12 @@ def test_top_k_writes_so_many_genres(library):
     assert len(likely) > 1
 
 
-def test_an_unsure_track_is_refused(library):
+def test_an_unsure_track_gets_no_genre(library):
     library.add("a.mp3")
     before = files_of(library.folder)
     assert library.tag("--min-confidence", "1") == 0
     row = library.rows["a.mp3"]
-    assert (row["status"], row["stage"]) == ("refused", "vote")
+    assert (row["status"], row["stage"]) == ("unsure", "vote")
     assert "below the minimum confidence of 1.00" in row["reason"]
     assert row["confidence"] < 1
     assert files_of(library.folder) == before
@@ -419,7 +420,7 @@ def test_real_music_is_tagged_and_its_sound_stays(library, shared_data):
         sounds[copy] = audio_hash(copy)
     arguments = ["--report", str(library.reports), "--existing", "replace"]
     assert main(["tag", str(library.folder), *arguments]) == 0  # the bundle that is shipped
-    assert set(library.statuses.values()) <= {"tagged", "unchanged"}
+    assert set(library.statuses.values()) <= {"tagged", "unchanged", "unsure"}
     assert len(library.rows) == len(sounds)
     assert {path: audio_hash(path) for path in sounds} == sounds
     for name, row in library.rows.items():

@@ -182,6 +182,7 @@ OTHER_VALUES = {
     "existing": "merge",
     "top_k": 2,
     "level": "family",
+    "styles": "all",
     "min_confidence": 0.5,
     "max_genres": 3,
     "treat_as_missing": ("Other",),

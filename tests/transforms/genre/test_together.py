@@ -200,12 +200,15 @@ def test_an_unsure_album_leaves_each_track_its_own_genre():
     assert [one.genres for one in decisions] == [("Blues",), ("Rock",)]
 
 
-def test_a_track_that_would_be_refused_alone_gets_its_albums_genre():
+def test_a_track_that_would_be_unsure_alone_gets_its_albums_genre():
     sure = functools.partial(decide, genres=GENRES, policy=VotePolicy(min_confidence=0.5))
     decisions = vote_together(album((BLUES, 0), (UNSURE, 0), (BLUES, 0)), sure)
     assert decisions[1].genres == ("Blues",)
     assert decisions[1].genres_alone == ()
-    assert "alone: Jazz at 0.40 is below the minimum confidence of 0.50" in decisions[1].reason
+    assert (
+        "alone: Jazz 0.40 or Blues 0.30: below the minimum confidence of 0.50"
+        in decisions[1].reason
+    )
 
 
 def bundle_of(step: VoteTogether, predictions: list[Prediction]) -> tuple[list, list]:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.genre.vote import VotePolicy, decide, vote
 from genrebeam.transforms.records import Prediction, Track
 from tests.conftest import GENRES
@@ -30,20 +31,23 @@ def test_majority_needs_more_than_half_of_all_votes():
     half = prediction([0.9, 0.1, 0.0], [0.1, 0.9, 0.0])
     refused = decide(half, GENRES, VotePolicy("majority"))
     assert refused.genres == ()
+    assert refused.unsure
     assert refused.reason == "no majority: Blues leads with 1 of 2 segments"
     more = prediction([0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.2, 0.5, 0.3])
     assert decide(more, GENRES, VotePolicy("majority")).genres == ("Jazz",)
 
 
-def test_below_the_minimum_confidence_is_refused():
-    decision = decide(prediction([0.5, 0.3, 0.2]), GENRES, VotePolicy(min_confidence=0.51))
+def test_below_the_minimum_confidence_it_is_unsure_and_names_the_two_likeliest():
+    decision = decide(prediction([0.5, 0.2, 0.3]), GENRES, VotePolicy(min_confidence=0.51))
     assert decision.genres == ()
-    assert decision.reason == "Blues at 0.50 is below the minimum confidence of 0.51"
+    assert decision.unsure
+    assert decision.reason == "Blues 0.50 or Rock 0.30: below the minimum confidence of 0.51"
 
 
 def test_at_the_minimum_confidence_is_given():
     decision = decide(prediction([0.5, 0.25, 0.25]), GENRES, VotePolicy(min_confidence=0.5))
     assert decision.genres == ("Blues",)
+    assert not decision.unsure
 
 
 def test_top_k_gives_more_genres_most_probable_first():
@@ -76,10 +80,10 @@ STYLES = ("Rock", "Punk", "Metal", "Jazz", "Swing")
 OF = ("Rock", "Rock", "Rock", "Jazz", "Jazz")
 
 
-def styled(*overall, level="style", least=0.3, top_k=1, **options):
+def styled(*overall, level="style", least=0.3, top_k=1, minimum=0.0, unchecked=(), **options):
     rows = np.array([overall], dtype=np.float32)
     judged = Prediction(TRACK, rows, 0.1, 0.2, overall=rows[0], **options)
-    policy = VotePolicy(top_k=top_k, level=level, style_confidence=least)
+    policy = VotePolicy("mean", top_k, minimum, level, least, unchecked)
     return decide(judged, STYLES, policy, families=OF)
 
 
@@ -99,6 +103,27 @@ def test_a_sure_style_is_written_and_an_unsure_one_backs_off_to_its_family():
     assert unsure.genres == ("Rock",)
     assert unsure.confidence == pytest.approx(0.8)
     assert unsure.style == ("Punk", pytest.approx(0.6))
+
+
+def test_what_is_written_is_at_least_as_likely_as_asked_for():
+    family = styled(0.1, 0.6, 0.1, 0.1, 0.1, minimum=0.7)
+    assert (family.genres, family.unsure) == (("Rock",), False)
+    assert styled(0.1, 0.6, 0.1, 0.1, 0.1, minimum=0.5).genres == ("Punk",)
+    assert styled(0.1, 0.6, 0.1, 0.1, 0.1, minimum=0.85).unsure
+
+
+def test_a_style_that_nobody_checked_is_written_as_its_family():
+    decision = styled(0.1, 0.6, 0.1, 0.1, 0.1, unchecked=("Punk",))
+    assert decision.genres == ("Rock",)
+    assert decision.style == ("Punk", pytest.approx(0.6))
+
+
+def test_a_style_that_nobody_checked_stays_unchecked_under_another_name():
+    rows = np.array([[0.1, 0.6, 0.1, 0.1, 0.1]], dtype=np.float32)
+    taxonomy = Taxonomy(rename={"Punk": "Punk Rock"})
+    policy = VotePolicy(unchecked=("Punk",))
+    judged = Prediction(TRACK, rows, 0.1, 0.2)
+    assert decide(judged, STYLES, policy, taxonomy, OF).genres == ("Rock",)
 
 
 def test_the_level_of_families_never_writes_a_style():

@@ -87,6 +87,13 @@ def test_a_refused_vote_writes_nothing(track_of):
     assert (outcome.status, outcome.stage) == ("refused", "vote")
 
 
+def test_an_unsure_decision_keeps_what_the_model_said(track_of):
+    doubtful = dataclasses.replace(decision(track_of("mp3")), unsure=True, family=("Jazz", 0.4))
+    outcome = tag.tag(doubtful, TagPolicy(), [].append)
+    assert (outcome.status, outcome.stage) == ("unsure", "vote")
+    assert outcome.decision == doubtful
+
+
 def test_a_failed_write_is_an_outcome(track_of):
     track = track_of("mp3")
     os.unlink(track.uri)

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
+from genrebeam.model.backbones.mn04 import read_labels
+from genrebeam.model.backbones.subjects import SUBJECTS, by_subject, subject_of
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
-from genrebeam.model.pretrained.ears import EARS
-from genrebeam.model.pretrained.subjects import SUBJECTS, by_subject, subject_of
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.runs.run import runs_of
 from genrebeam.pipeline.views.inspection.inspection import inspect
@@ -18,7 +18,7 @@ from genrebeam.pipeline.views.inspection.words import levels, verdicts
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.audio.hear import result_of
-from genrebeam.transforms.genre.classify import Classifier
+from genrebeam.transforms.genre.classify import open_classifier
 from genrebeam.transforms.genre.vote import VotePolicy, decide
 from genrebeam.transforms.records import FileTags, Prediction, Track, TrackError, dropped
 from genrebeam.transforms.reports.read import latest_rows
@@ -69,33 +69,29 @@ def test_figures_are_json_and_agree_with_the_segments():
 
 def test_the_winning_family_stays_the_same_through_a_plain_song(shared_data, tmp_path):
     bundle = load_bundle(DEFAULT_BUNDLE)
-    for song in sorted((shared_data / "songs").glob("*.mp3"))[:2]:
-        inspection = inspect(str(song), bundle)
-        winners = inspection.probabilities.argmax(axis=1)
-        assert (winners == inspection.ranking[0]).mean() >= 0.8, song.name
+    (song,) = (shared_data / "songs").glob("Shearer*.mp3")
+    inspection = inspect(str(song), bundle)
+    winners = inspection.probabilities.argmax(axis=1)
+    assert (winners == inspection.ranking[0]).mean() >= 0.8
 
 
-def test_words_are_shown_by_what_they_are_about():
-    words = [
-        ("yamnet", "Music", 0.95),
-        ("yamnet", "Banjo", 0.3),
-        ("yamnet", "Bluegrass", 0.03),
-        ("yamnet", "Harp", 0.01),
-        ("musicnn_msd", "country", 0.5),
-        ("yamnet", "Country", 0.1),
-        ("musicnn_msd", "70s", 0.2),
+def test_sounds_are_shown_by_what_they_are_about():
+    sounds = [
+        ("Music", 0.95),
+        ("Banjo", 0.3),
+        ("Bluegrass", 0.06),
+        ("Harp", 0.01),
+        ("Country", 0.5),
+        ("Speech", 0.09),
     ]
-    assert by_subject(words) == {
-        "kinds of music": [("country", 0.5), ("Bluegrass", 0.03)],
+    assert by_subject(sounds) == {
+        "kinds of music": [("Country", 0.5), ("Bluegrass", 0.06)],
         "instruments": [("Banjo", 0.3)],
-        "time": [("70s", 0.2)],
     }
 
 
-def test_every_word_of_every_ear_is_about_something():
-    for ear in EARS.values():
-        for word in ear.words:
-            assert subject_of(ear.name, word) in SUBJECTS
+def test_every_sound_is_about_something():
+    assert {subject_of(label) for label in read_labels()} == set(SUBJECTS)
 
 
 def test_families_are_voted_on_and_styles_are_told():
@@ -112,7 +108,7 @@ def test_families_are_voted_on_and_styles_are_told():
     shown = printed(inspection)
     for row in (
         "Rock    95 %      4",
-        "kinds of music  rock 50 %",
+        "kinds of music  Rock music 50 %",
         "instruments     Banjo 30 %",
     ):
         assert row in shown, shown
@@ -160,25 +156,25 @@ def test_inspect_says_what_tag_writes(tiny_bundle, tmp_path, write_tone, capsys)
     assert row["reason"] == said.reason
 
 
-def test_spans_of_ears_are_six_seconds():
+def test_spans_of_windows_reach_to_the_end():
     spans = in_families().spans_s
-    assert [start for start, _ in spans] == pytest.approx([5.984 * i for i in range(5)])
+    assert [start for start, _ in spans] == pytest.approx([5.875 * i for i in range(5)])
+    assert [end - start for start, end in spans] == pytest.approx([6.5] * 5)
 
 
 def test_the_verdict_is_what_tagging_makes_of_all_segments(write_tone):
     bundle = load_bundle(DEFAULT_BUNDLE)
     path = str(write_tone("a.flac", seconds=25))
     inspection = inspect(path, bundle)
-    (judged,) = Classifier(bundle).of_tracks([hear(path, "flac", bundle.features).log_mel])
+    (judged,) = open_classifier(bundle).of_tracks([hear(path, "flac", bundle.features).values])
     expected = decide(
         Prediction(Track(path, "flac"), hear_seconds=0, classify_seconds=0, **vars(judged)),
         bundle.genres,
-        VotePolicy(bundle.vote, min_confidence=bundle.min_confidence),
+        VotePolicy(bundle.vote, min_confidence=bundle.min_confidence, unchecked=bundle.unchecked),
         families=bundle.families,
     )
     assert inspection.mean.votes == expected.votes
     assert inspection.mean.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
     assert inspection.not_music == judged.not_music
     assert inspection.whole.sum() == pytest.approx(1, abs=1e-4)
-    ears = [ear for ear, _, _ in inspection.words]
-    assert {ear: ears.count(ear) for ear in ears} == {"yamnet": 20, "musicnn_msd": 20}
+    assert len(inspection.sounds) == 20

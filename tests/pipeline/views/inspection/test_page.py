@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from genrebeam.model.colours import FAMILY_COLOURS
-from genrebeam.model.recipes.ears import EARS_FEATURES
+from genrebeam.model.recipes.backbone import BACKBONE_FEATURES
 from genrebeam.pipeline.views.inspection.page import write_page
 from genrebeam.pipeline.views.inspection.picture import write_png
 from genrebeam.pipeline.views.inspection.words import MOST_GENRES, colours, time_ticks
@@ -71,11 +71,11 @@ def test_the_page_needs_nothing_but_itself(tmp_path):
     assert len(page) < 1_000_000
 
 
-@pytest.mark.parametrize("kind", ["log_mel", "descriptors", "ears"])
+@pytest.mark.parametrize("kind", ["log_mel", "descriptors", "window"])
 def test_the_picture_shows_any_name_and_any_kind_of_features(tmp_path, kind):
     others = {
         "descriptors": dataclasses.replace(SPEC, kind=kind, segment_frames=1),
-        "ears": EARS_FEATURES,
+        "window": BACKBONE_FEATURES,
     }
     spec = others.get(kind, SPEC)
     inspection = inspection_of(tags=FileTags(title=EVIL, artist="日本 $\\frac{$"), spec=spec)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure whether tracks that vote together are told better than alone.
 
-    .venv/bin/python benchmarks/albums.py DATA [--work DIR] [--likeness 0.4 0.45 0.5 0.55]
+    .venv/bin/python benchmarks/quality/albums.py DATA [--work DIR] [--likeness 0.4 0.45 0.5 0.55]
 
 DATA and ``--work`` are those of ``default_bundle.py``, and so are the folds: each track is judged
 by heads that learned from other artists only. Beside Magnatune's own albums and artists there are
@@ -18,33 +18,30 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 import mutagen  # noqa: E402
 import numpy as np  # noqa: E402
 
-from benchmarks.default_bundle import (  # noqa: E402
-    FAMILIES,
-    GROUP_OF_FOLDER,
+from benchmarks.quality.fit import (  # noqa: E402
     NAMES,
-    SEEDS,
-    SPEC,
     STYLE_OF,
-    Heard,
-    Settings,
-    hear_all,
-    inputs,
+    fit,
+    learned_from,
     logits_apart,
 )
+from benchmarks.quality.music import Piece, outputs_of, pieces_in  # noqa: E402
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
 from genrebeam.model.calibration import expected_calibration_error, probabilities_of  # noqa: E402
-from genrebeam.model.head import embedding_of  # noqa: E402
-from genrebeam.model.recipes.ears import N_SEGMENTS  # noqa: E402
+from genrebeam.model.head import inputs_of  # noqa: E402
+from genrebeam.model.recipes.backbone import BACKBONE_FEATURES  # noqa: E402
+from genrebeam.model.vocabulary import FAMILIES  # noqa: E402
 from genrebeam.transforms.genre import together  # noqa: E402
 from genrebeam.transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from genrebeam.transforms.records import Group, Prediction, Track  # noqa: E402
 
+SEEDS = 2
 DRAWN = 60
 IN_A_COMPILATION = 12
 
@@ -52,15 +49,13 @@ IN_A_COMPILATION = 12
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--work", type=Path, help="keeps what the ears said")
+    parser.add_argument("--work", type=Path, help="keeps what the backbone puts out")
     parser.add_argument("--likeness", type=float, nargs="+", default=[together.LEAST_LIKENESS])
     arguments = parser.parse_args()
-    tracks = [
-        one
-        for one in hear_all(arguments.data, arguments.work)
-        if one.folder in (*GROUP_OF_FOLDER, "pop")
-    ]
-    trials = predictions(tracks)
+    pieces = pieces_in(arguments.data)
+    outputs = outputs_of(pieces, arguments.work)
+    tracks = [piece for piece in pieces if piece.set == "magnatune"]
+    trials = predictions(pieces, outputs)
     print("| likeness | | tracks | right alone | right together | ECE | | voted together |")
     print("|---|---|---|---|---|---|---|---|")
     for together.LEAST_LIKENESS in arguments.likeness:
@@ -68,34 +63,34 @@ def main() -> None:
             print(f"| {together.LEAST_LIKENESS} | {name} | {measured(tracks, trials, groups)} |")
 
 
-def predictions(tracks: list[Heard]) -> list[list[Prediction]]:
-    """What the network says of each track, for every division into folds."""
+def predictions(pieces: list[Piece], outputs: list[np.ndarray]) -> list[list[Prediction]]:
+    """What models say of Magnatune's tracks that learned from other artists, by division."""
     bundle = load_bundle(DEFAULT_BUNDLE)
-    whole, heard = inputs(tracks, None), inputs(tracks, N_SEGMENTS)
-    embeddings = [
-        embedding_of(one.outputs[SPEC.segment_starts(len(one.outputs), N_SEGMENTS)], SPEC)
-        for one in tracks
-    ]
+    learned = [number for number, piece in enumerate(pieces) if learned_from(piece)]
+    music, inputs = [pieces[i] for i in learned], np.stack([inputs_of(outputs[i]) for i in learned])
+    head = fit(music, inputs)
     trials = []
     for seed in range(SEEDS):
-        judged = probabilities_of(
-            logits_apart(tracks, Settings(), whole, heard, seed),
-            bundle.temperature,
-            STYLE_OF,
-            bundle.style_temperature,
-        )
+        logits = logits_apart(music, inputs, lambda piece: f"{piece.set} {piece.artist}", seed)
+        judged = probabilities_of(logits, bundle.temperature, STYLE_OF)
         trials.append(
             [
                 Prediction(
-                    Track(one.path, "mp3"), row[None], 0, 0, overall=row, embedding=embedding
+                    Track(str(pieces[number].path), "mp3"),
+                    row[None],
+                    0,
+                    0,
+                    overall=row,
+                    embedding=head.embedding(outputs[number], BACKBONE_FEATURES),
                 )
-                for one, row, embedding in zip(tracks, judged, embeddings, strict=True)
+                for number, row in zip(learned, judged, strict=True)
+                if pieces[number].set == "magnatune"
             ]
         )
     return trials
 
 
-def groups_of(tracks: list[Heard]) -> dict[str, list[list[int]]]:
+def groups_of(tracks: list[Piece]) -> dict[str, list[list[int]]]:
     """Numbers of the tracks in each group, by kind of group."""
     albums, artists = defaultdict(list), defaultdict(list)
     for number, one in enumerate(tracks):
@@ -107,19 +102,17 @@ def groups_of(tracks: list[Heard]) -> dict[str, list[list[int]]]:
     def compilation(folder: str | None) -> list[int]:
         chosen: dict[str, int] = {}
         for number in chance.permutation(len(tracks)):
-            if folder in (None, tracks[number].folder):
+            if folder in (None, tracks[number].part):
                 chosen.setdefault(tracks[number].artist, int(number))
         return list(chosen.values())[:IN_A_COMPILATION]
 
     def guest(album: list[int]) -> int:
-        others = [
-            number for number, one in enumerate(tracks) if one.folder != tracks[album[0]].folder
-        ]
+        others = [number for number, one in enumerate(tracks) if one.part != tracks[album[0]].part]
         return int(chance.choice(others))
 
     several = [numbers for numbers in albums.values() if len(numbers) > 1]
     larger = [numbers for numbers in several if len(numbers) > 2]
-    folders = sorted({one.folder for one in tracks})
+    folders = sorted({one.part for one in tracks})
     return {
         "albums": several,
         "albums of three tracks and more": larger,
@@ -134,7 +127,7 @@ def groups_of(tracks: list[Heard]) -> dict[str, list[list[int]]]:
     }
 
 
-def measured(tracks: list[Heard], trials: list[list[Prediction]], groups: list[list[int]]) -> str:
+def measured(tracks: list[Piece], trials: list[list[Prediction]], groups: list[list[int]]) -> str:
     policy = VotePolicy(level="family")
     vote = functools.partial(decide, genres=NAMES, policy=policy, families=STYLE_OF)
     right: dict[str, list[bool]] = {"alone": [], "together": []}

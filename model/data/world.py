@@ -1,0 +1,82 @@
+"""World: short excerpts of published recordings of all families, one folder a family.
+
+``labels.csv`` names the family of each, families that are as right, and whether artist and title
+leave no doubt. Nobody may pass the recordings on.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from genrebeam.model.data.training_set import DatasetError
+from genrebeam.model.vocabulary import FAMILIES
+
+LABELS_FILE = "labels.csv"
+# Folders of several families, which their styles tell apart.
+_MIXED, _MIXED_FAMILIES = "World", ("African", "Indian", "Middle Eastern")
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """An excerpt and what is known of it.
+
+    Parameters
+    ----------
+    path : Path
+    families : tuple of str
+        The family, then those that are as right.
+    style : str
+        Empty where nobody knows more than the family.
+    artist, source : str
+        Keys: music of one artist, or of one collection, is alike.
+    sure : bool
+        Whether the label is beyond doubt.
+    """
+
+    path: Path
+    families: tuple[str, ...]
+    style: str
+    artist: str
+    source: str
+    sure: bool
+
+
+def read_world(folder: str | Path) -> list[Excerpt]:
+    """The excerpts of a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    list of Excerpt
+
+    Raises
+    ------
+    DatasetError
+        If it has no labels, or these are of another form.
+    """
+    folder = Path(folder)
+    try:
+        with open(folder / LABELS_FILE, encoding="utf-8", newline="") as stream:
+            return [_excerpt(folder, row) for row in csv.DictReader(stream)]
+    except OSError as error:
+        raise DatasetError(folder, f"{LABELS_FILE} cannot be read ({error.strerror})") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(folder, f"{LABELS_FILE} is of another form: {error}") from error
+
+
+def _excerpt(folder: Path, row: dict[str, str]) -> Excerpt:
+    others = _MIXED_FAMILIES if row["also"] == _MIXED else tuple(filter(None, [row["also"]]))
+    family = FAMILIES[row["style"]] if row["family"] == _MIXED else row["family"]
+    return Excerpt(
+        path=folder / row["path"],
+        families=(family, *others),
+        style=row["style"],
+        artist=row["artist"],
+        source=row["source"],
+        sure=row["sure"] == "yes",
+    )
