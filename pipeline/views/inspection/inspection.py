@@ -34,7 +34,7 @@ from genrebeam.transforms.records import (
 )
 
 if TYPE_CHECKING:
-    from genrebeam.transforms.genre.classify import Judgement
+    from genrebeam.transforms.genre.classify import Classifier, Judgement
 
 # Ten hours of sound take less than half of it on a busy machine.
 _TIMEOUT_S = 900.0
