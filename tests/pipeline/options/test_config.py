@@ -89,6 +89,7 @@ SAID = {
     "dry-run": True,
     "top-k": 3,
     "level": "family",
+    "styles": "all",
     "consistent": "album",
     "min-confidence": 0.25,
     "max-genres": 7,
