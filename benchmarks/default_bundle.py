@@ -32,7 +32,6 @@ from genrebeam.model.calibration import (  # noqa: E402
     probabilities_of,
     reliability_curve,
 )
-from genrebeam.model.data.gtzan import GTZAN_GENRES  # noqa: E402
 from genrebeam.model.feature_spec import FeatureSpec  # noqa: E402
 from genrebeam.model.genres import join_columns  # noqa: E402
 from genrebeam.model.head import inputs_of, over_time, sound_of  # noqa: E402
@@ -40,6 +39,7 @@ from genrebeam.model.recipes.ears import EARS_FEATURES, N_SEGMENTS  # noqa: E402
 from genrebeam.model.training.card import world_card  # noqa: E402
 from genrebeam.model.training.world_head import Settings, fit_world_head  # noqa: E402
 from genrebeam.model.vocabulary import FAMILIES, GENRES, meant_by  # noqa: E402
+from genrebeam.pipeline.training.datasets.gtzan import GTZAN_GENRES  # noqa: E402
 
 SEEDS, FOLDS = 5, 5
 SPEC = EARS_FEATURES
