@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from genrebeam.model.data.training_set import DatasetError
 from genrebeam.model.genres import spell
+from genrebeam.pipeline.runs.corrections import CorrectionsError, read_corrections
 from genrebeam.pipeline.training.datasets.dataset import (
     Dataset,
     Label,
@@ -16,7 +17,6 @@ from genrebeam.pipeline.training.datasets.dataset import (
     place_of,
 )
 from genrebeam.transforms.records import Track, printable
-from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
 from genrebeam.transforms.storage import storage_of
 
 
