@@ -74,12 +74,12 @@ def measure(
     """Train one thing on one split; figures of the test list."""
     from genrebeam.model.bundle import BUNDLES, load_bundle
     from genrebeam.model.calibration import fit_temperature
-    from genrebeam.model.data.gtzan import load_gtzan_array
     from genrebeam.model.data.splits import random_split
     from genrebeam.model.evaluation.baselines import BASELINES, fit_baseline
     from genrebeam.model.evaluation.metrics import evaluate_logits
     from genrebeam.model.recipes import RECIPES
     from genrebeam.model.training.train import train
+    from genrebeam.pipeline.training.datasets.gtzan import load_gtzan_array
     from genrebeam.transforms.genre.vote import vote
 
     music = load_gtzan_array(data)

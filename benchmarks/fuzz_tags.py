@@ -571,8 +571,8 @@ def _never() -> bool:
 
 def undo_one(lines: tuple[str, ...]) -> list[str]:
     """Undo the changes of one file twice; the statuses."""
+    from genrebeam.pipeline.runs.undo import undo_all
     from genrebeam.transforms.tags.change import read_journal
-    from genrebeam.transforms.tags.undo import undo_all
 
     done = list(undo_all(read_journal(lines)))
     again = list(undo_all(read_journal(lines)))

@@ -119,7 +119,8 @@ def run(
     options = ["--processes", str(processes), "--min-confidence", "0", "--no-incremental"]
     with (
         mock.patch(
-            "genrebeam.pipeline.graphs.tag.Hear", functools.partial(WatchedHear, listen=listen)
+            "genrebeam.transforms.audio.ptransforms.Hear",
+            functools.partial(WatchedHear, listen=listen),
         ),
         mock.patch.object(GenreModelHandler, "load_model", load_model),
     ):

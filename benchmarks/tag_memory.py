@@ -42,9 +42,9 @@ def measure(path: str) -> dict[str, float]:
     """Tag a file and undo it, in this process."""
     import av  # noqa: F401
 
+    from genrebeam.pipeline.runs.undo import undo
     from genrebeam.transforms.records import Decision
     from genrebeam.transforms.tags.tag import TagPolicy, tag
-    from genrebeam.transforms.tags.undo import undo
     from tests.music_files import listed
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -146,3 +146,15 @@ def terminal_of_60_columns(monkeypatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "60")
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory) -> dict[str, Path]:
+    """A short file of each format."""
+    from tests.music_files import FORMATS
+
+    folder = tmp_path_factory.mktemp("originals")
+    for format in (*FORMATS, "aac"):
+        rate = 48000 if format == "opus" else 44100
+        write_audio(folder / f"a.{format}", tone(2, rate, 2), rate)
+    return {path.suffix[1:]: path for path in folder.iterdir()}

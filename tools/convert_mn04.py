@@ -55,7 +55,8 @@ def main() -> None:
     if found != SHA256:
         sys.exit(f"{arguments.checkpoint}: is another file (SHA-256 {found}, not {SHA256})")
     weights = keras_weights(read_checkpoint(content))
-    np.savez_compressed(arguments.out / "mn04.npz", **weights)
+    arrays: dict[str, Any] = dict(weights)
+    np.savez_compressed(arguments.out / "mn04.npz", **arrays)
     (arguments.out / "mn04.onnx").write_bytes(graph_of(weights))
     for name in ("mn04.npz", "mn04.onnx"):
         print(f"{arguments.out / name}: {(arguments.out / name).stat().st_size / 1000:.0f} kB")

@@ -13,10 +13,14 @@ from pathlib import Path
 import mutagen
 import numpy as np
 
-from genrebeam.model.data.gtzan import GTZAN_GENRES, gtzan_list_files, read_gtzan_lists
 from genrebeam.model.data.world import read_world
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES, N_WINDOWS
 from genrebeam.model.vocabulary import FAMILIES, meant_by
+from genrebeam.pipeline.training.datasets.gtzan import (
+    GTZAN_GENRES,
+    gtzan_list_files,
+    read_gtzan_lists,
+)
 
 _FOLDERS_OF_MAGNATUNE = {"classical": "Classical", "electronic": "Electronic", "rock": "Rock"}
 # What people would say of the songs, whatever their tags say.

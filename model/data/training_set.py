@@ -124,12 +124,6 @@ class SetFacts:
     n_unlabelled: int = 0
     left_out: tuple[LeftOut, ...] = ()
 
-    @property
-    def name(self) -> str:
-        """The name of a published data set, else of the library's folder."""
-        is_published = self.dataset in ("gtzan", "fma", "homburg")
-        return self.dataset if is_published else os.path.basename(self.library.rstrip("/"))
-
 
 def write_clips(clips: Sequence[LabelledClip], folder: str | Path) -> str:
     """Write clips as one more part of a set; it appears whole or not at all.

@@ -28,10 +28,10 @@ from genrebeam.pipeline.views.terminal import safe
 from genrebeam.transforms.records import Status, Trait, printable
 
 if TYPE_CHECKING:
-    from genrebeam.pipeline.runs.by_hand import Known
+    from genrebeam.pipeline.runs.apply import Known
+    from genrebeam.pipeline.runs.corrections import Corrections
     from genrebeam.pipeline.runs.run import Ended, Run
     from genrebeam.transforms.records import Outcome
-    from genrebeam.transforms.reports.corrections import Corrections
     from genrebeam.transforms.tags.tag import TagPolicy
 
 _LEFT_ALONE = Status.having(Trait.LEFT_ALONE)
@@ -86,7 +86,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from genrebeam.pipeline.runs.by_hand import look_up, rehearse
+    from genrebeam.pipeline.runs.apply import look_up, rehearse
     from genrebeam.transforms.storage import absolute, path_of
     from genrebeam.transforms.tags.tag import TagPolicy
 
@@ -114,7 +114,7 @@ def _corrections(arguments: argparse.Namespace) -> Corrections | None:
     UsageError
         If there are none that can be read, or nobody can be asked.
     """
-    from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
+    from genrebeam.pipeline.runs.corrections import CorrectionsError, read_corrections
 
     if arguments.file is not None:
         try:
@@ -139,7 +139,7 @@ def _corrections(arguments: argparse.Namespace) -> Corrections | None:
 
 def _newest(folder: str) -> Corrections | None:
     """The corrections in a folder that were saved last; a browser may have numbered their name."""
-    from genrebeam.transforms.reports.corrections import CorrectionsError, read_corrections
+    from genrebeam.pipeline.runs.corrections import CorrectionsError, read_corrections
 
     paths = glob.glob(os.path.join(glob.escape(folder), "corrections*.json"))
     for path in sorted(filter(os.path.isfile, paths), key=_saved_at, reverse=True):
@@ -174,7 +174,7 @@ def _write(
     report: str, known: Known, policy: TagPolicy, arguments: argparse.Namespace
 ) -> list[tuple[Run, Ended]]:
     """Write the choices, in one run for each library, and leave the runs' pages."""
-    from genrebeam.pipeline.runs.by_hand import write_choices
+    from genrebeam.pipeline.runs.apply import write_choices
     from genrebeam.pipeline.runs.lock import locked
 
     watched = None if arguments.quiet else sys.stderr

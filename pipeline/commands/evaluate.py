@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     no_others(others)
     require("train", "evaluation")
     from genrebeam.model.data.clips import join
-    from genrebeam.model.data.gtzan import FILTERED
+    from genrebeam.pipeline.training.datasets.gtzan import FILTERED
 
     bundle = bundle_named(arguments.bundle)
     frames = bundle.features.outputs

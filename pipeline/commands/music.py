@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.training.datasets import NAMES, ONE_GENRE, is_corrections
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from genrebeam.model.feature_spec import FeatureSpec
     from genrebeam.model.recipes import Recipe
 
-# A copy of `genrebeam.model.data.datasets.DATASETS`, for a fast ``--help``; a test compares them.
-KINDS = ("gtzan", "fma", "homburg", "folders", "tags")
 WHERE_FROM = (
     "the names and lists of a known data set (gtzan, fma, homburg), the names of the folders "
     "(folders), the files' tags (tags), or what you chose on a report page (corrections.json, "
@@ -61,12 +60,12 @@ def add_music_arguments(parser: argparse.ArgumentParser) -> None:
 
 def labels(text: str) -> str:
     """Parse where labels come from; the type of an argument."""
-    if text in KINDS:
+    if text in NAMES:
         return text
     if text == "corrections":
         text = "corrections.json"
-    if not text.endswith(".json"):
-        known = ", ".join(KINDS)
+    if not is_corrections(text):
+        known = ", ".join(NAMES)
         raise argparse.ArgumentTypeError(f"{text!r} is none of {known}, and no corrections.json")
     return os.path.abspath(text)
 
@@ -105,9 +104,9 @@ def gather(
     UsageError
         If there is no such music.
     """
-    from genrebeam.model.data.datasets import ONE_GENRE, load_music, load_training_set, recognise
     from genrebeam.model.data.splits import all_in_one, random_split
     from genrebeam.model.data.training_set import DatasetError
+    from genrebeam.pipeline.training.music import load_music, load_training_set, recognise
 
     try:
         dataset, form = recognise(library)
@@ -137,9 +136,9 @@ def gather(
 def _prepared(
     library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
 ) -> LabelledMusic:
-    from genrebeam.model.data.datasets import load_training_set
     from genrebeam.pipeline.graphs.prepare import prepare
     from genrebeam.pipeline.runs import interruption
+    from genrebeam.pipeline.training.music import load_training_set
     from genrebeam.pipeline.views import progress
 
     if not os.path.isdir(library):

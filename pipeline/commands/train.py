@@ -141,7 +141,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 def _chosen_music(arguments: argparse.Namespace, data: str | None) -> str | None:
     """The folder of the music that corrections are about, if no other folder is named."""
     from genrebeam.model.data.training_set import DatasetError
-    from genrebeam.transforms.library.label import folder_of_chosen, is_corrections
+    from genrebeam.pipeline.training.datasets import is_corrections
+    from genrebeam.pipeline.training.datasets.corrections import folder_of_chosen
 
     if data or not arguments.dataset or not is_corrections(arguments.dataset):
         return None

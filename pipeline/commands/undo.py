@@ -23,7 +23,7 @@ from genrebeam.pipeline.views.terminal import safe, tracked
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.changes import Entry
     from genrebeam.pipeline.runs.run import Run
-    from genrebeam.transforms.tags.undo import Place, Undone
+    from genrebeam.pipeline.runs.undo import Place, Undone
 
 
 def add(commands: Any) -> None:
@@ -136,8 +136,8 @@ def _undo(
     """Undo the changes of a run, the last one first, and record what became of them."""
     from genrebeam.pipeline.runs.changes import changed_later
     from genrebeam.pipeline.runs.journal import Note, now, read_notes
+    from genrebeam.pipeline.runs.undo import Elsewhere, undo
     from genrebeam.transforms.tags.change import Change
-    from genrebeam.transforms.tags.undo import Elsewhere, undo
 
     changes = [entry for entry in entries if isinstance(entry, Change)]
     elsewhere = Elsewhere(place.library, [change.path for change in changes])

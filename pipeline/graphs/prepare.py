@@ -11,18 +11,16 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.metrics import MetricsFilter
+from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.model.data.clips import LabelledMusic
-from genrebeam.model.data.datasets import load_training_set
-from genrebeam.model.data.gtzan import GTZAN_GENRES
-from genrebeam.model.data.homburg import HOMBURG_GENRES
 from genrebeam.model.data.training_set import (
     DatasetError,
     LabelledClip,
@@ -37,18 +35,19 @@ from genrebeam.model.data.training_set import (
     write_left_out,
 )
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.model.genres import spell
 from genrebeam.pipeline.inference.decoding import decoding
 from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.training.datasets import dataset_named
+from genrebeam.pipeline.training.datasets.dataset import FORMATS_HEARD, Labelling, with_header
+from genrebeam.pipeline.training.music import load_training_set
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.ptransforms import BackboneModelHandler, SetUntoldApart
-from genrebeam.transforms.library.label import FORMATS_HEARD, Labelling, label_files, labelling_of
-from genrebeam.transforms.library.ptransforms import SelectLabelled, Walk
+from genrebeam.transforms.library.ptransforms import Walk
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import (
     Features,
@@ -57,9 +56,12 @@ from genrebeam.transforms.records import (
     Stage,
     Status,
     Track,
+    dropped,
     printable,
 )
 from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
 # How much of each track is heard, from its middle.
 _SECONDS_HEARD = 60.0
@@ -139,6 +141,33 @@ def build(
     for ending, outcomes in endings.items():
         _ = outcomes | f"write {ending}" >> beam.ParDo(WriteLeftOut(out))
         # JSON
+
+
+@with_input_types(Track)
+@with_output_types(Track, outcomes=Outcome)
+class SelectLabelled(ReadHeaders):
+    """Read headers and pass on what has a label: Track -> Track.
+
+    Parameters
+    ----------
+    labelling : Labelling
+    stopping : callable
+        Whether the run shall end early.
+    """
+
+    def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
+        super().__init__(stopping, TagForm())
+        self.labelling = labelling
+
+    def finished(self, track: Track, found: Any) -> Track | beam.pvalue.TaggedOutput | None:
+        try:
+            track = with_header(track, found)
+        except Exception as error:  # whatever a file does to its reader is a row
+            return beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
+        if self.labelling(track) is None:
+            Metrics.counter("genrebeam", "unlabelled").inc()
+            return None
+        return track
 
 
 @with_input_types(Features)
@@ -247,8 +276,8 @@ def prepare(
     library : str or path
         Folder or bucket of audio.
     dataset : str
-        How it is labelled: one of `model.data.datasets.DATASETS`, `ONE_GENRE`, or the path of
-        a file of corrections.
+        How it is labelled: one of `datasets.NAMES`, `ONE_GENRE`, or the path of a file of
+        corrections.
     spec : FeatureSpec
         Each clip is about a minute of such frames from the track's middle, at least one segment.
         For kind ``outputs`` it is what the backbone puts out for segments spread over the track.
@@ -276,7 +305,7 @@ def prepare(
     library, out = os.fspath(library), os.fspath(out)
     if not storage_of(library).has_folder(library):
         raise DatasetError(library, "no such folder")
-    labelling = labelling_of(dataset, library)
+    labelling = dataset_named(dataset).labelling(library)
     fingerprint = fingerprint_of(library, dataset, spec)
     if _is_complete(out, fingerprint):
         return load_training_set(out)
@@ -296,7 +325,7 @@ def prepare(
         library=printable(library),
         features=spec,
         fingerprint=fingerprint,
-        genres=_genres(dataset, counts),
+        genres=dataset_named(dataset).genres(counts),
         counts=dict(sorted(counts.items())),
         n_unlabelled=sum(counter.result for counter in found),
         left_out=read_left_out(out),
@@ -334,18 +363,10 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
     for found in list_library(library, FORMATS_HEARD):
         if isinstance(found, Track):
             digest.update(repr((found.uri, found.size_bytes, found.mtime_ns)).encode())
-    for path in label_files(dataset, library):
+    for path in dataset_named(dataset).label_files(library):
         with open(path, "rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
-
-
-def _genres(dataset: str, labels: Counter[str]) -> dict[str, str]:
-    """Labels of a set in their order, and their spelling in tags."""
-    if dataset == "gtzan":
-        return GTZAN_GENRES
-    known = HOMBURG_GENRES if dataset == "homburg" else {}
-    return {label: known.get(label) or spell(label) for label in sorted(labels)}
 
 
 def summary(facts: SetFacts) -> list[str]:

@@ -19,12 +19,12 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.journal import read_notes
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, find_run, runs_of, saw_its_library
+from genrebeam.pipeline.runs.undo import Place
 from genrebeam.transforms.records import printable
 from genrebeam.transforms.storage import absolute, path_of, storage_of
 from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.tags.change import Change, Unreadable
 from genrebeam.transforms.tags.patch import digest
-from genrebeam.transforms.tags.undo import Place
 
 Entry = Change | Unreadable
 

@@ -61,7 +61,7 @@ class Note:
     time : str
         ISO 8601, UTC.
     status : {"restored", "as_before", "changed"}
-        See `genrebeam.transforms.tags.undo.Undone`; what failed is not noted.
+        See `genrebeam.pipeline.runs.undo.Undone`; what failed is not noted.
     """
 
     path: str

@@ -5,7 +5,7 @@ and without a script. (Plotly would add 4 MB to the folder of every run.) The ta
 are data inside the page, column by column, each text once; ``templates/report.js`` searches
 and sorts the columns and shows a page of rows at a time; ``templates/player.js`` plays a track;
 ``templates/review.js`` lets a person correct genres, and saves that as a file (see
-``transforms/reports/corrections.py``).
+``pipeline/runs/corrections.py``).
 """
 
 from __future__ import annotations

@@ -7,14 +7,14 @@ import librosa
 import numpy as np
 import pytest
 
-from genrebeam.model.data.fma import FMA_ARRAY
-from genrebeam.model.data.gtzan import GTZAN_ARRAY
 from genrebeam.model.data.training_set import DatasetError
 from genrebeam.model.feature_spec import DESCRIPTORS, FeatureSpec
 from genrebeam.model.recipes import RECIPES, chowdhry_feature_net, default_recipe
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES
 from genrebeam.model.recipes.chowdhry_feature_net import descriptors
 from genrebeam.model.recipes.parts import mfcc
+from genrebeam.pipeline.training.datasets.fma import FMA_ARRAY
+from genrebeam.pipeline.training.datasets.gtzan import GTZAN_ARRAY
 
 CHEAP = ("homburg-mfcc-cnn", "vink-mlp", "vink-cnn", "lachmish-mfcc-cnn", "chowdhry-feature-net")
 # Those that train a network of their own; the backbone has tests of its own.

@@ -6,12 +6,12 @@ import pytest
 from genrebeam.model.backbones.mn04 import read_labels
 from genrebeam.model.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
 from genrebeam.model.data.clips import Clips, LabelledMusic
-from genrebeam.model.data.gtzan import GTZAN_GENRES
-from genrebeam.model.data.homburg import HOMBURG_GENRES
 from genrebeam.model.evaluation.correspondence import OTHER, correspondences
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.genres import spell
 from genrebeam.model.vocabulary import FAMILIES, GENRES, SYNONYMS, columns_of, family_of, meant_by
+from genrebeam.pipeline.training.datasets.gtzan import GTZAN_GENRES
+from genrebeam.pipeline.training.datasets.homburg import HOMBURG_GENRES
 
 ASKED_FOR = """Rock, Alternative, Indie, Punk, Metal, Hard Rock, Progressive Rock, Pop, R&B, Soul,
 Funk, Disco, Hip-Hop, Reggae, Ska, Blues, Country, Bluegrass, Folk, Jazz, Swing, Classical, Opera,

@@ -90,6 +90,20 @@ def test_no_modules_import_each_other_in_a_circle():
     assert circles() == []
 
 
+def test_the_rooms_of_the_steps_import_each_other_in_one_direction():
+    """Storage and tags at the bottom; a library is skipped by its tags and its reports."""
+    order = ("storage", "audio", "tags", "reports", "genre", "library")
+    wrong = [
+        f"{name} imports {other}"
+        for name in MODULES
+        for other in imports(name)
+        if name.startswith("transforms.") and other.startswith("transforms.")
+        if (room := name.split(".")[1]) in order and (below := other.split(".")[1]) in order
+        if order.index(below) > order.index(room)
+    ]
+    assert wrong == []
+
+
 def test_storage_is_below_all_steps():
     known = {"transforms", "transforms.records"}
     wrong = [

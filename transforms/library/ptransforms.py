@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.typehints import with_input_types, with_output_types
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from genrebeam.transforms.endings import ends_or_goes_on
-from genrebeam.transforms.library.label import Labelling, with_header
 from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
@@ -26,9 +24,8 @@ from genrebeam.transforms.library.skip import (
     take_failed,
 )
 from genrebeam.transforms.library.walk import list_library
-from genrebeam.transforms.records import Outcome, Stage, Status, Track, dropped
+from genrebeam.transforms.records import Outcome, Status, Track
 from genrebeam.transforms.tags.formats.format import TagForm
-from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
 # What is listed under a name and what earlier runs said of it; what is new and what is gone.
 _Matched = tuple[str, dict[str, list[Track | Earlier]]]
@@ -289,30 +286,3 @@ def keyed(key: Callable[..., str], *arguments: str) -> beam.PTransform:
 
 def _has_failed(outcome: Outcome) -> bool:
     return outcome.status == Status.FAILED
-
-
-@with_input_types(Track)
-@with_output_types(Track, outcomes=Outcome)
-class SelectLabelled(ReadHeaders):
-    """Read headers and pass on what has a label: Track -> Track.
-
-    Parameters
-    ----------
-    labelling : Labelling
-    stopping : callable
-        Whether the run shall end early.
-    """
-
-    def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
-        super().__init__(stopping, TagForm())
-        self.labelling = labelling
-
-    def finished(self, track: Track, found: Any) -> Track | TaggedOutput | None:
-        try:
-            track = with_header(track, found)
-        except Exception as error:  # whatever a file does to its reader is a row
-            return TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
-        if self.labelling(track) is None:
-            Metrics.counter("genrebeam", "unlabelled").inc()
-            return None
-        return track

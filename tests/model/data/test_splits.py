@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrebeam.model.data.clips import SPLITS
-from genrebeam.model.data.gtzan import load_gtzan_array
 from genrebeam.model.data.splits import LEAST_ARTISTS, LEAST_TRACKS, random_split, split_by_artist
+from genrebeam.pipeline.training.datasets.gtzan import load_gtzan_array
 from tests.model.data.test_clips import GENRES, make_music
 
 TRACKS = st.lists(

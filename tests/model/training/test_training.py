@@ -7,7 +7,6 @@ import pytest
 
 from genrebeam.model.bundle import load_bundle
 from genrebeam.model.data.clips import Clips, LabelledMusic
-from genrebeam.model.data.gtzan import load_gtzan_array
 from genrebeam.model.data.training_set import DatasetError
 from genrebeam.model.evaluation.metrics import evaluate_logits
 from genrebeam.model.evaluation.predict import predict
@@ -15,6 +14,7 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.recipes import Recipe
 from genrebeam.model.training.batches import RandomSegments, augment
 from genrebeam.model.training.train import train
+from genrebeam.pipeline.training.datasets.gtzan import load_gtzan_array
 from genrebeam.transforms.genre.vote import vote
 
 FEATURES = FeatureSpec(n_mels=16, segment_frames=8)

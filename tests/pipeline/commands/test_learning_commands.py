@@ -11,11 +11,11 @@ import pytest
 from mutagen.flac import FLAC
 
 from genrebeam.model.bundle import BUNDLES, Bundle, load_bundle
-from genrebeam.model.data.datasets import DATASETS
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.recipes import RECIPES, Recipe
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.commands.music import KINDS
+from genrebeam.pipeline.commands.music import labels
+from genrebeam.pipeline.training.datasets import NAMES, ONE_GENRE, dataset_named
 from tests.conftest import write_audio
 
 
@@ -233,8 +233,10 @@ def test_gtzan_bundle_is_as_good_as_its_card_says(shared_data, capsys):
     assert promised > 0.68
 
 
-def test_every_data_set_can_be_asked_for():
-    assert KINDS == DATASETS
+@pytest.mark.parametrize("name", [*NAMES, ONE_GENRE])
+def test_every_data_set_has_a_module_and_can_be_asked_for(name):
+    assert dataset_named(name).name == name
+    assert name == ONE_GENRE or labels(name) == name
 
 
 def save_choices(path, chosen):

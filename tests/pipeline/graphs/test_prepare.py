@@ -13,8 +13,6 @@ import pytest
 import soundfile
 
 from genrebeam.model.data.clips import SPLITS
-from genrebeam.model.data.datasets import load_training_set
-from genrebeam.model.data.gtzan import GTZAN_ARRAY, load_gtzan_array
 from genrebeam.model.data.training_set import (
     DatasetError,
     LabelledClip,
@@ -26,9 +24,12 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.pipeline.graphs import prepare as preparing
 from genrebeam.pipeline.graphs.prepare import clip_of, prepare
 from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.training.datasets import dataset_named
+from genrebeam.pipeline.training.datasets.dataset import Label, with_header
+from genrebeam.pipeline.training.datasets.gtzan import GTZAN_ARRAY, load_gtzan_array
+from genrebeam.pipeline.training.music import load_training_set
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.audio.hear import hear_in_a_row
-from genrebeam.transforms.library.label import Label, labelling_of, with_header
 from genrebeam.transforms.records import Features, FileTags, Track
 from genrebeam.transforms.tags.header import read_headers
 from tests.conftest import tone
@@ -56,7 +57,7 @@ def names_of(music, split: str) -> tuple[str, ...]:
 
 def label(dataset: str, root: Path, file: str, **tags) -> Label | None:
     track = Track(str(root / file), file.rpartition(".")[2], tags=FileTags(**tags))
-    return labelling_of(dataset, str(root))(track)
+    return dataset_named(dataset).labelling(str(root))(track)
 
 
 # --- Labels ---------------------------------------------------------------------------
@@ -122,7 +123,7 @@ def test_tags_that_say_nothing_are_no_label(tmp_path):
 
 def test_real_songs_are_labelled_by_their_tags(shared_data):
     root = shared_data / "songs"
-    labelling = labelling_of("tags", str(root))
+    labelling = dataset_named("tags").labelling(str(root))
     files = [p for p in sorted(root.iterdir()) if p.suffix in (".mp3", ".ogg", ".m4a", ".flac")]
     tracks = [
         with_header(Track(str(path), path.suffix[1:]), found)
@@ -171,7 +172,7 @@ def test_fma_audio_has_labels_and_splits_of_its_table(tmp_path):
 def test_a_strange_table_of_fma_is_told_in_one_line(tmp_path, text):
     (tmp_path / "tracks.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(DatasetError, match="not FMA's table"):
-        labelling_of("fma", str(tmp_path))
+        dataset_named("fma").labelling(str(tmp_path))
 
 
 def test_fma_without_its_table_is_refused(tmp_path):
@@ -434,7 +435,7 @@ def test_a_file_that_promises_more_than_it_holds_has_no_repetition(tmp_path):
 def test_descriptors_stay_as_exact_as_they_are(tmp_path):
     values = np.random.default_rng(0).random((3, 57, 1), dtype=np.float32) * 1e6
     track = Track(str(tmp_path / "rock" / "x.mp3"), "mp3")
-    clip = clip_of(Features(track, values, 0.0), labelling_of("folders", str(tmp_path)))
+    clip = clip_of(Features(track, values, 0.0), dataset_named("folders").labelling(str(tmp_path)))
     write_clips([clip], tmp_path)
     (read,) = read_clips(tmp_path)
     assert read.features.dtype == np.float32

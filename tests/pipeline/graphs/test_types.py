@@ -12,11 +12,11 @@ from genrebeam.pipeline.graphs.tag import TagLibrary
 from genrebeam.pipeline.options.job import check_job
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.runs.run import start_run
+from genrebeam.pipeline.training.datasets import dataset_named
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.ptransforms import ClassifyTracks
 from genrebeam.transforms.in_flight import never
-from genrebeam.transforms.library.label import labelling_of
 from genrebeam.transforms.records import Decision, Features, Outcome, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.tags.ptransforms import ReadTags, WriteTags
@@ -79,7 +79,7 @@ def test_every_element_of_the_preparing_graph_has_a_type(tmp_path, kind):
 
     spec = FeatureSpec() if kind == "log_mel" else load_bundle().features
     pipeline = beam.Pipeline()
-    labelling = labelling_of("folders", str(tmp_path))
+    labelling = dataset_named("folders").labelling(str(tmp_path))
     prepare.build(pipeline, str(tmp_path), labelling, spec, str(tmp_path / "out"), 1)
     assert untyped(pipeline) == []
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrebeam.pipeline.runs.corrections import read_corrections
 from genrebeam.pipeline.runs.journal import Journal, Note, read_notes
 from genrebeam.pipeline.runs.manifest import Manifest, read_manifest, write_manifest
 from genrebeam.transforms.library.settle import read_tracks, write_track
 from genrebeam.transforms.records import Track
-from genrebeam.transforms.reports.corrections import read_corrections
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags import change as changes
 from genrebeam.transforms.tags.change import Change, Unreadable, read_change, read_journal

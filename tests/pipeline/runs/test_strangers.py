@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.runs.by_hand import look_up
+from genrebeam.pipeline.runs.apply import look_up
+from genrebeam.pipeline.runs.choices import Shown, write_choice
+from genrebeam.pipeline.runs.corrections import Choice, Corrections
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.pipeline.runs.run import Run, runs_of, start_run
-from genrebeam.transforms.reports.corrections import Choice, Corrections
 from genrebeam.transforms.storage import seal
-from genrebeam.transforms.tags.by_hand import Shown, write_choice
 from genrebeam.transforms.tags.change import Change
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import TagPolicy

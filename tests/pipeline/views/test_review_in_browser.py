@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from genrebeam.transforms.reports.corrections import read_corrections
+from genrebeam.pipeline.runs.corrections import read_corrections
 from tests.pipeline.views import DESK, PHONE
 from tests.pipeline.views.test_report_page import HOSTILE, make_run, row, write_page
 from tests.pipeline.views.test_report_page_in_browser import (

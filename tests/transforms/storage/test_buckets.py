@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from genrebeam.pipeline.runs.undo import Elsewhere, undo, undo_all
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import TagReadError, with_tags
 from genrebeam.transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
@@ -13,7 +14,6 @@ from genrebeam.transforms.storage import amazon as amazon_client
 from genrebeam.transforms.tags import tag
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import TagPolicy
-from genrebeam.transforms.tags.undo import Elsewhere, undo, undo_all
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, decision, fill

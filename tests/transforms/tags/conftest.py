@@ -7,17 +7,7 @@ import pytest
 
 from genrebeam.transforms.records import Track
 from genrebeam.transforms.tags.tag import write_genres
-from tests.conftest import tone, write_audio
-from tests.music_files import FORMATS, fill, listed
-
-
-@pytest.fixture(scope="session")
-def originals(tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("originals")
-    for format in (*FORMATS, "aac"):
-        rate = 48000 if format == "opus" else 44100
-        write_audio(folder / f"a.{format}", tone(2, rate, 2), rate)
-    return {path.suffix[1:]: path for path in folder.iterdir()}
+from tests.music_files import fill, listed
 
 
 @pytest.fixture

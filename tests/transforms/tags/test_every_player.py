@@ -11,11 +11,11 @@ import pytest
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3, TCON, TIT2
 
+from genrebeam.pipeline.runs.undo import undo
 from genrebeam.transforms.tags.change import read_journal
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.id3_bytes import following_tags
 from genrebeam.transforms.tags.tag import TagPolicy, tag
-from genrebeam.transforms.tags.undo import undo
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.music_files import GENRE, decision, id3_tag, listed

@@ -11,10 +11,10 @@ from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3
 
 from benchmarks.fuzz_tags import sounds_of
+from genrebeam.pipeline.runs.undo import undo
 from genrebeam.transforms.records import TagReadError
 from genrebeam.transforms.tags.change import read_journal
 from genrebeam.transforms.tags.tag import TagPolicy, tag
-from genrebeam.transforms.tags.undo import undo
 from tests.conftest import tone, write_audio
 from tests.foreign_tags import AROUND, GENRE, WITHIN, box, in_moov
 from tests.music_files import FORMATS, decision, dff, dsf, listed

@@ -9,10 +9,10 @@ import pytest
 
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.runs.journal import Journal
+from genrebeam.pipeline.runs.undo import undo_all
 from genrebeam.transforms.tags.change import read_journal
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import write_genres
-from genrebeam.transforms.tags.undo import undo_all
 from tests.conftest import files_of, read_rows, tone, write_audio
 from tests.music_files import listed
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from genrebeam.pipeline.runs.corrections import Choice
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.formats import FORMATS, format_of
 from genrebeam.transforms.records import (
@@ -20,7 +21,6 @@ from genrebeam.transforms.records import (
     printable,
     with_tags,
 )
-from genrebeam.transforms.reports.corrections import Choice
 from genrebeam.transforms.storage import is_inside, path_of, storage_of
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.rewrite import Journal

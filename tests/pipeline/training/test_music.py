@@ -2,10 +2,10 @@
 
 import pytest
 
-from genrebeam.model.data.datasets import load_music, recognise
-from genrebeam.model.data.gtzan import GTZAN_ARRAY
 from genrebeam.model.data.training_set import DatasetError
-from tests.model.data.test_fma import write_fma_array
+from genrebeam.pipeline.training.datasets.gtzan import GTZAN_ARRAY
+from genrebeam.pipeline.training.music import load_music, recognise
+from tests.pipeline.training.datasets.test_fma import write_fma_array
 
 
 def test_a_broken_array_is_told_in_one_line(tmp_path):

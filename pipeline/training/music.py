@@ -1,4 +1,4 @@
-"""Data sets: what a folder holds, and how it is read.
+"""Labelled music: what a folder holds, and how it is read.
 
 A data set is a list of clips: the scaled log-mel of each (see ``transforms.audio.features``), its
 label, and the list that it is in (train, valid, test). It is read from an array of pictures
@@ -7,6 +7,7 @@ label, and the list that it is in (train, valid, test). It is read from an array
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,6 @@ import numpy as np
 
 from genrebeam.model.data.arrays import read_arrays
 from genrebeam.model.data.clips import SPLITS, Clips, LabelledMusic
-from genrebeam.model.data.fma import fma_tracks_file, load_fma_array
-from genrebeam.model.data.gtzan import FILTERED, holds_gtzan, load_gtzan_array
 from genrebeam.model.data.splits import split_by_artist
 from genrebeam.model.data.training_set import (
     FACTS_FILE,
@@ -27,11 +26,7 @@ from genrebeam.model.data.training_set import (
     read_facts,
 )
 from genrebeam.model.genres import key_of
-
-# How audio can be labelled (see ``genrebeam.transforms.library.label``).
-DATASETS = ("gtzan", "fma", "homburg", "folders", "tags")
-# A single folder that is named after its genre; never a data set by itself.
-ONE_GENRE = "one-genre"
+from genrebeam.pipeline.training.datasets import NAMES, dataset_named
 
 
 def recognise(folder: str | Path) -> tuple[str | None, str]:
@@ -44,7 +39,7 @@ def recognise(folder: str | Path) -> tuple[str | None, str]:
     Returns
     -------
     dataset : str or None
-        One of `DATASETS`; None for music that may be anybody's.
+        One of `datasets.NAMES`; None for music that may be anybody's.
     form : {"array", "set", "audio"}
         Arrays and prepared sets are read by `load_music`; audio is to be prepared first.
 
@@ -57,12 +52,11 @@ def recognise(folder: str | Path) -> tuple[str | None, str]:
     if (folder / FACTS_FILE).is_file():
         return read_facts(folder).dataset, "set"
     if (folder / "logmel.npz").is_file():
-        return ("fma" if "genre" in read_arrays(folder) else "gtzan"), "array"
-    places = [folder, *(folder / name for name in ("genres", "genres_original", "audio", "Data"))]
-    places += [folder / "Data" / "genres_original"]
-    if any(holds_gtzan(place) or holds_gtzan(place / "blues") for place in places):
-        return "gtzan", "audio"
-    return ("fma" if fma_tracks_file(folder) else None), "audio"
+        columns = read_arrays(folder)
+        arrays = (name for name in NAMES if dataset_named(name).holds_array(columns))
+        return next(arrays, None), "array"
+    known = (name for name in NAMES if dataset_named(name).holds(folder))
+    return next(known, None), "audio"
 
 
 def load_music(folder: str | Path) -> LabelledMusic:
@@ -84,8 +78,8 @@ def load_music(folder: str | Path) -> LabelledMusic:
     dataset, form = recognise(folder)
     if form == "set":
         return load_training_set(folder)
-    if form == "array":
-        return load_fma_array(folder) if dataset == "fma" else load_gtzan_array(folder)
+    if form == "array" and dataset:
+        return dataset_named(dataset).load_array(Path(folder))
     raise DatasetError(folder, f"neither an array (logmel.npz) nor a training set ({FACTS_FILE})")
 
 
@@ -113,6 +107,7 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
         If the set is not complete, cannot be read, or nothing of it can be used.
     """
     facts, stored = read_facts(folder), read_clips(folder)
+    is_published = dataset_named(facts.dataset).is_published
     divided = _divided(facts, stored, whole)
     listed = [
         (clip, split)
@@ -134,7 +129,7 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
         return clips[[number for number, (_, at) in enumerate(listed) if at == split]]
 
     return LabelledMusic(
-        name=facts.name,
+        name=facts.dataset if is_published else os.path.basename(facts.library.rstrip("/")),
         labels=divided.labels,
         genres=tuple(facts.genres[label] for label in divided.labels),
         splits={split: members(split) for split in SPLITS},
@@ -174,8 +169,8 @@ def _divided(facts: SetFacts, stored: Sequence[LabelledClip], whole: bool) -> _D
         labels = tuple(label for label in facts.genres if label in found)
         return _Divided(["test"] * len(stored), labels, "none: all of it")
     if any(clip.split for clip in stored):
-        how = FILTERED if facts.dataset == "gtzan" else "the data set's own lists"
-        return _Divided([clip.split for clip in stored], tuple(facts.genres), how)
+        lists = [clip.split for clip in stored]
+        return _Divided(lists, tuple(facts.genres), dataset_named(facts.dataset).lists)
     artists = [clip.artist for clip in stored]
     lists, small = split_by_artist([clip.label for clip in stored], artists)
     labels = tuple(label for label in facts.genres if label not in small)

@@ -13,14 +13,14 @@ from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.runs.choices import Shown, write_choice
+from genrebeam.pipeline.runs.corrections import Choice, Corrections
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, saw_its_library, start_run
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.records import Outcome, Stage
-from genrebeam.transforms.reports.corrections import Choice, Corrections
 from genrebeam.transforms.reports.read import latest_rows
 from genrebeam.transforms.reports.write import ReportWriter
-from genrebeam.transforms.tags.by_hand import Shown, write_choice
 from genrebeam.transforms.tags.change import Change
 from genrebeam.transforms.tags.tag import TagPolicy
 

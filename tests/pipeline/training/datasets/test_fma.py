@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
-from genrebeam.model.data.fma import FMA_ARRAY, load_fma_array
+from genrebeam.pipeline.training.datasets.fma import FMA_ARRAY, load_fma_array
 
 GENRES = ("Electronic", "Rock")
 

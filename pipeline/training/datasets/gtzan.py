@@ -1,8 +1,10 @@
-"""GTZAN: its genres, its fault-filtered lists, its array of pictures."""
+"""GTZAN: known by its files' names, with the fault-filtered lists and an array of pictures."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,15 @@ from genrebeam.model.data.arrays import read_arrays, scaled
 from genrebeam.model.data.clips import SPLITS, Clips, LabelledMusic
 from genrebeam.model.data.training_set import DatasetError
 from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.pipeline.training.datasets.dataset import (
+    Dataset,
+    Label,
+    Labelling,
+    artist_of,
+    in_folder,
+    place_of,
+)
+from genrebeam.transforms.records import Track
 
 # How GTZAN's tracks are divided where its three lists are at hand.
 FILTERED = "the fault-filtered lists"
@@ -29,11 +40,11 @@ GTZAN_GENRES = {
     "reggae": "Reggae",
     "rock": "Rock",
 }
-GTZAN_NAME = re.compile(rf"({'|'.join(GTZAN_GENRES)})\.(\d{{5}})\.")
+_NAME = re.compile(rf"({'|'.join(GTZAN_GENRES)})\.(\d{{5}})\.")
 
 
-def holds_gtzan(folder: Path) -> bool:
-    return folder.is_dir() and any(GTZAN_NAME.match(path.name) for path in folder.iterdir())
+def _has_clips(folder: Path) -> bool:
+    return folder.is_dir() and any(_NAME.match(path.name) for path in folder.iterdir())
 
 
 def gtzan_list_files(folder: str | Path) -> dict[str, Path]:
@@ -116,3 +127,40 @@ def load_gtzan_array(folder: str | Path) -> LabelledMusic:
         left_out=tuple(name for name in listed if name not in position),
         unlisted=clips[[index for track, index in position.items() if track not in listed]],
     )
+
+
+def _label(library: str, lists: dict[str, str], track: Track) -> Label | None:
+    """By a name such as ``blues.00012.wav``, wherever the file lies."""
+    place = place_of(library, track)
+    if named := _NAME.match(place.name):
+        name = ".".join(named.groups())
+        return Label(name, named[1], artist_of(track, place, place.parent), lists.get(name))
+    return in_folder(GTZAN_GENRES, track, place)
+
+
+class _Gtzan(Dataset):
+    is_published = True
+    lists = FILTERED
+
+    def holds(self, folder: Path) -> bool:
+        homes = ("", "genres", "genres_original", "audio", "Data", "Data/genres_original")
+        places = [folder / home for home in homes]
+        return any(_has_clips(place) or _has_clips(place / "blues") for place in places)
+
+    def label_files(self, library: str) -> list[str]:
+        return [str(path) for path in gtzan_list_files(library).values()]
+
+    def labelling(self, library: str) -> Labelling:
+        return functools.partial(_label, library, read_gtzan_lists(gtzan_list_files(library)))
+
+    def genres(self, labels: Collection[str]) -> dict[str, str]:
+        return GTZAN_GENRES
+
+    def holds_array(self, columns: Collection[str]) -> bool:
+        return "genre" not in columns
+
+    def load_array(self, folder: Path) -> LabelledMusic:
+        return load_gtzan_array(folder)
+
+
+DATASET = _Gtzan("gtzan")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genrebeam.transforms.reports import corrections
-from genrebeam.transforms.reports.corrections import Choice, CorrectionsError, read_corrections
+from genrebeam.pipeline.runs import corrections
+from genrebeam.pipeline.runs.corrections import Choice, CorrectionsError, read_corrections
 
 CHOICE = {
     "uri": "/music/a.mp3",

@@ -1,0 +1,1 @@
+"""Labelled music, for training and evaluation."""
