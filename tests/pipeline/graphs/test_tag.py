@@ -122,6 +122,7 @@ NOT_THE_DEFAULTS = {
     "vote": "majority",
     "consistent": "off",  # needs another model
     "formats": ["flac", "mp3"],
+    "exclude": ["*.bak"],
     "processes": 1,
     "incremental": False,
     "retry_failed": False,  # needs an earlier run
