@@ -24,7 +24,7 @@ from genrebeam.pipeline.commands.command import (
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import add_options, options_from
 from genrebeam.pipeline.options.tagging import WritingOptions
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import counted, safe
 from genrebeam.transforms.records import Status, Trait, printable
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def add(commands: Any) -> None:
         help="root of the music: only files in it are written (default: the library of the "
         "report's run, if you made it)",
     )
-    apply.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
+    apply.add_argument(
+        "-n", "--dry-run", action="store_true", help="list the files, change nothing"
+    )
     add_options(apply, WritingOptions)
     add_output_arguments(apply)
 
@@ -159,7 +161,7 @@ def _described(corrections: Corrections) -> str:
     n_choices = len(corrections.choices)
     when = f"{datetime.datetime.fromtimestamp(_saved_at(corrections.path)):%Y-%m-%d %H:%M}"
     return (
-        f"{corrections.path}, saved {when}: {n_choices:,} choice{'' if n_choices == 1 else 's'} "
+        f"{corrections.path}, saved {when}: {counted(n_choices, 'choice')} "
         f"for the report {corrections.report}"
     )
 
@@ -261,7 +263,7 @@ def _counted(counts: dict[str, int]) -> str:
     names = [*Status, "unknown"]
     parts = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in names if counts.get(name)]
     total = sum(counts.values())
-    return f"{total:,} choice{'' if total == 1 else 's'}: {', '.join(parts) or 'nothing to do'}"
+    return f"{counted(total, 'choice')}: {', '.join(parts) or 'nothing to do'}"
 
 
 def _is_any_left(counts: dict[str, int]) -> bool:

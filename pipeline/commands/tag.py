@@ -22,7 +22,7 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import TaggingJob, check_job, check_runner_arguments
 from genrebeam.pipeline.options.option import add_options, declared_in, options_from
 from genrebeam.pipeline.options.tagging import TaggingOptions
-from genrebeam.pipeline.views.terminal import is_terminal, safe, show_plan
+from genrebeam.pipeline.views.terminal import counted, is_terminal, safe, show_plan
 from genrebeam.transforms.records import Status, printable
 
 if TYPE_CHECKING:
@@ -111,13 +111,15 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
     yield "library", job.library
     yield (
         "model",
-        f"{job.bundle.name} {job.bundle.version}, knows {len(job.bundle.genres)} genres",
+        f"{job.bundle.name} {job.bundle.version}, knows {counted(len(job.bundle.genres), 'genre')}",
     )
     values = vars(job.options)
     declared = declared_in(TaggingOptions)
     told = [one.plan(values[one.name]) for one in declared if one.plan]
     yield "policy", "; ".join(words for words in told if words)
-    segments = f"{job.options.segments} segments of {job.bundle.features.segment_seconds:.1f} s"
+    n_segments = job.n_segments
+    segments = "all segments" if n_segments is None else counted(n_segments, "segment")
+    segments += f" of {job.bundle.features.segment_seconds:.1f} s"
     yield "hears", f"{segments} of each file, {job.options.vote} decides"
     yield "report", run.page
     for one in declared:
@@ -178,5 +180,5 @@ def _headline(facts: Manifest) -> str:
     if unsure := counts.get(Status.UNSURE):
         parts.append(f"{unsure:,} unsure: review them")
     total = sum(counts.values())
-    files = f"{total:,} file{'' if total == 1 else 's'}"
-    return f"{files} in {facts['seconds']:.1f} s: {', '.join(parts) or 'no music found'}"
+    took = f"{counted(total, 'file')} in {facts['seconds']:.1f} s"
+    return f"{took}: {', '.join(parts) or 'no music found'}"

@@ -104,6 +104,11 @@ def parse(
     """
     commands = commands_of(parser)
     name = arguments[0] if arguments else ""
+    if name and name not in commands and not name.startswith("-"):
+        hint = nearest(name, {other: other for other in commands})
+        if not hint and os.path.exists(name):
+            hint = f"did you mean genrebeam tag {name}?"
+        raise UsageError(f"{name}: no such command; {hint or 'see genrebeam --help'}")
     if name not in commands:
         known, others = parser.parse_known_args(arguments)  # help, version, or a complaint
         if others or known.command is not None:
@@ -121,7 +126,8 @@ def parse(
 
     # Only these two commands take a library; its file is about tagging it.
     library = known.library if name in ("tag", "config") else None
-    known.parser, known.layers = parser, read_layers(commands, known.config, library)
+    known.parser, known.subcommand = parser, name
+    known.layers = read_layers(commands, known.config, library)
     known.settings = {}
     for key, action in options.items():
         if getattr(known, action.dest) is not unsaid[action.dest]:
@@ -317,12 +323,23 @@ def variable_of(key: str) -> str:
 
 def _unknown(where: str, what: str, name: str, names: Mapping[str, str]) -> NoReturn:
     """Refuse an unknown name; `names` maps what could be meant to what is known."""
-    import difflib  # late: only needed for this message
+    known = ", ".join(sorted(set(names.values())))
+    raise UsageError(f"{where}: unknown {what}; {nearest(name, names) or f'known are {known}'}")
+
+
+def nearest(name: str, names: Mapping[str, str]) -> str:
+    """Ask whether a known name was meant; empty where none is near.
+
+    Parameters
+    ----------
+    name : str
+    names : mapping of str to str
+        What could be meant to what is known.
+    """
+    import difflib  # late: only needed for a message
 
     close = difflib.get_close_matches(name, names, n=1)
-    known = ", ".join(sorted(set(names.values())))
-    hint = f"did you mean {names[close[0]]}?" if close else f"known are {known}"
-    raise UsageError(f"{where}: unknown {what}; {hint}")
+    return f"did you mean {names[close[0]]}?" if close else ""
 
 
 def _resolve(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.transforms.formats import FORMATS
@@ -282,7 +282,7 @@ def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = No
             options._add_argparse_args(parser)  # type: ignore[arg-type]  # any parser will do
     _, unknown = parser.parse_known_args(list(arguments))
     if unknown:
-        raise UsageError(f"unknown option or argument: {' '.join(unknown)}")
+        raise UnknownArgumentError(unknown)
     runner = PipelineOptions(list(arguments)).view_as(StandardOptions).runner
     if job is not None and runner == "DataflowRunner":
         for path in (job.library, job.report):

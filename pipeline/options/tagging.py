@@ -144,6 +144,7 @@ class TaggingOptions(WritingOptions):
         "write nothing into the library; the report says what would be written",
         False,
         Group.GENRES,
+        short="n",
         plan=lambda on: "dry run: nothing is written into the library" if on else "",
     )
     top_k: int = option(

@@ -10,9 +10,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from genrebeam.pipeline.views.terminal import WIDEST_BAR, bar, console_of, is_terminal, safe
+from genrebeam.pipeline.views.terminal import (
+    WIDEST_BAR,
+    bar,
+    console_of,
+    counted,
+    is_terminal,
+    safe,
+)
 from genrebeam.pipeline.views.time_left import TimeLeft
 from genrebeam.transforms.records import Outcome, Stage, Status, Track, Trait
 
@@ -177,7 +184,7 @@ def shown(*, quiet: bool = False) -> Iterator[None]:
         encoding=terminal.encoding,
         errors="backslashreplace",
     ) as stream:
-        show = draw if is_terminal(stream) else _lines
+        show = _while_read(draw if is_terminal(stream) else _lines)
         arguments = (_ended, stream, _counts.look)
         _thread = threading.Thread(target=show, args=arguments, name="progress", daemon=True)
         _thread.start()
@@ -192,6 +199,16 @@ def hide() -> None:
     _ended.set()
     if _thread is not None:
         _thread.join()
+
+
+def _while_read(show: Callable[..., None]) -> Callable[..., None]:
+    """Show until the program that reads has ended; the run goes on without it."""
+
+    def shown(*arguments: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            show(*arguments)
+
+    return shown
 
 
 def draw(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:
@@ -219,7 +236,7 @@ def _frame(progress: Progress, waiting: RenderableType, width: int) -> Renderabl
     room = width - sum(len(cell) + 2 for cell in cells)
     first = bar(progress.heard, progress.to_hear, max(1, min(WIDEST_BAR, room)))
     if not progress.heard:  # by then all are known that need no hearing
-        found = f"{progress.listed:,} files found, {progress.to_hear:,} to hear"
+        found = f"{counted(progress.listed, 'file')} found, {progress.to_hear:,} to hear"
         first, cells = waiting, [found if progress.listed else "starting"]
     above = Table.grid(padding=(0, 2, 0, 0))
     above.add_row(first, *(Text(cell, no_wrap=True) for cell in cells))
@@ -263,7 +280,7 @@ def line(progress: Progress) -> str:
     'genrebeam: 50 of 250 files heard, 5.0 files/s, 0:00:40 left, 1 failed'
     """
     return (
-        f"genrebeam: {progress.heard:,} of {progress.to_hear:,} files heard, "
+        f"genrebeam: {progress.heard:,} of {counted(progress.to_hear, 'file')} heard, "
         f"{progress.rate:.1f} files/s, {progress.clock} left, "
         f"{progress.statuses.get('failed', 0):,} failed"
     )
