@@ -27,7 +27,7 @@ from genrebeam.transforms.genre.together import group_key, with_group
 from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy, keyed
 from genrebeam.transforms.library.settle import read_tracks
 from genrebeam.transforms.library.skip import compact
-from genrebeam.transforms.records import Track
+from genrebeam.transforms.records import Features, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.ptransforms import ReadTags, WriteTags
@@ -77,11 +77,11 @@ class TagLibrary(beam.PTransform):
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
         job, run, options, policy = self.job, self.run, self.job.options, self.job.tag_policy
-        stopping = interruption.Stopping(run.folder, job.library)
+        stopping = interruption.Stopping(run.folder, *job.roots)
         endings: dict[str, beam.PCollection] = {}
         if self.to_do is None:
             new, endings = pipeline | "find" >> FindTracks(
-                job.library,
+                job.roots,
                 options.formats,
                 SkipPolicy(
                     _earlier_reports(job, run) if options.incremental else (),
@@ -115,6 +115,7 @@ class TagLibrary(beam.PTransform):
             )
         )
         # Features
+        features |= "count decoded" >> beam.Map(progress.count_decoded).with_output_types(Features)
         decisions, unclassified = features | "classify" >> ClassifyTracks(
             *(job.bundle, job.vote_policy, job.taxonomy),
             together=options.consistent != "off",

@@ -125,7 +125,11 @@ def parse(
     known, others = command.parse_known_args(arguments[1:], argparse.Namespace(**unsaid))
 
     # Only these two commands take a library; its file is about tagging it.
-    library = known.library if name in ("tag", "config") else None
+    library = known.library if name == "config" else None
+    if name == "tag":
+        while others and not others[0].startswith("-"):  # paths behind an option
+            known.library.append(others.pop(0))
+        library = _only_library(known.library)
     known.parser, known.subcommand = parser, name
     known.layers = read_layers(commands, known.config, library)
     known.settings = {}
@@ -231,6 +235,17 @@ def read_layers(
     if os.path.lexists(user):
         layers.append(_read("user", user, commands))
     return layers
+
+
+def _only_library(libraries: Sequence[str]) -> str | None:
+    """The library if there is one; several must have no files of their own."""
+    if len(libraries) == 1:
+        return libraries[0]
+    for library in libraries:
+        own = os.path.join(os.path.abspath(library), FILE_NAME)
+        if os.path.isdir(library) and os.path.lexists(own):
+            raise UsageError(f"{own}: holds for this library alone; tag it by itself")
+    return None
 
 
 def _check_harmless(path: str) -> None:

@@ -21,7 +21,7 @@ from genrebeam.pipeline.views.terminal import (
     safe,
 )
 from genrebeam.pipeline.views.time_left import TimeLeft
-from genrebeam.transforms.records import Outcome, Stage, Status, Track, Trait
+from genrebeam.transforms.records import Features, Outcome, Stage, Status, Track, Trait
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -90,6 +90,7 @@ class _Counts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listed = self._unheard = self._heard = 0
+        self._decoded = self._decided = 0
         self._bytes_left = 0
         self._seconds, self._looked_at = 0.0, time.monotonic()
         self._time_left = TimeLeft()
@@ -104,12 +105,26 @@ class _Counts:
             if not self._heard:
                 self._seconds = 0.0
 
+    def add_decoded(self) -> None:
+        with self._lock:
+            self._decoded += 1
+
+    # A signal asks for these, perhaps while its own thread has the lock: they go without.
+    @property
+    def in_progress(self) -> int:
+        return max(0, self._decoded - self._decided)
+
+    @property
+    def left(self) -> int:
+        return max(0, self._listed - self._unheard - self._heard)
+
     def add_outcome(self, outcome: Outcome) -> None:
         heard = outcome.was_classified
         size_bytes = outcome.track.size_bytes
         with self._lock:
             self._tick()
             self._statuses[outcome.status] += 1
+            self._decided += outcome.decision is not None or outcome.stage == Stage.CLASSIFY
             if heard:
                 self._heard += 1
                 self._time_left.add(self._seconds, size_bytes)
@@ -154,6 +169,22 @@ def count_listed(track: Track) -> Track:
     """Count a file that was found; a step of the graph that changes nothing."""
     _counts.add_listed(track)
     return track
+
+
+def count_decoded(features: Features) -> Features:
+    """Count a track that was decoded; a step of the graph that changes nothing."""
+    _counts.add_decoded()
+    return features
+
+
+def tracks_in_progress() -> int:
+    """Tracks that were decoded in this process and are not done."""
+    return _counts.in_progress
+
+
+def files_left() -> int:
+    """Files that were found in this process and are not done."""
+    return _counts.left
 
 
 def count_outcome(outcome: Outcome) -> None:
