@@ -30,7 +30,7 @@ from genrebeam.transforms.library.skip import compact
 from genrebeam.transforms.records import Features, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.ptransforms import ReadTags, WriteTags
+from genrebeam.transforms.tags.ptransforms import CleanGenres, ReadTags, WriteTags
 
 # On most nights these are enough: the last full run, and retries and interrupted runs since.
 _FEW_RUNS = 3
@@ -101,6 +101,11 @@ class TagLibrary(beam.PTransform):
             )
         # Track
         untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
+        if options.existing == "clean":
+            cleaned = untagged.goes_on | "clean" >> beam.ParDo(
+                CleanGenres(job.taxonomy, policy, run.journal)
+            )
+            return self._reported({**endings, "kept": untagged.outcomes, "cleaned": cleaned})
         # Track
         features, unheard = (
             _spread(untagged.goes_on, options.consistent)
@@ -131,6 +136,10 @@ class TagLibrary(beam.PTransform):
             "unclassified": unclassified,
             "tagged": tagged,
         }
+        return self._reported(endings)
+
+    def _reported(self, endings: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
+        job, run = self.job, self.run
         reported = endings | "report" >> WriteReport(
             *(run.tracks, run.folder, job.bundle, job.decision_digest), progress.count_outcome
         )

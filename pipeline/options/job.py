@@ -147,6 +147,8 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
         )
     if options.retry_failed and not options.incremental:
         raise UsageError("--retry-failed needs earlier runs, but --no-incremental ignores them")
+    if options.existing == "clean" and options.taxonomy is None:
+        raise UsageError("--existing clean needs --taxonomy FILE, which says what becomes of them")
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(options.bundle)
@@ -158,7 +160,10 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
     path = None if options.taxonomy is None else os.path.abspath(options.taxonomy)
     try:
         taxonomy = Taxonomy() if path is None else load_taxonomy(path)
-        taxonomy.check(bundle.genres, bundle.families)
+        if options.existing == "clean":
+            taxonomy.check_itself()  # files may have any genre
+        else:
+            taxonomy.check(bundle.genres, bundle.families)
     except TaxonomyError as error:
         raise UsageError(str(error)) from error
     unset = {name for name, value in vars(options).items() if value is None}

@@ -153,7 +153,8 @@ def _on_signal(number: int, frame: object) -> None:
         leave_note(_folder)
     from genrebeam.pipeline.views import progress
 
-    finishing = counted(progress.tracks_in_progress(), "track")
-    how = f"{finishing} in progress will be finished; a second signal stops at once"
+    how = "a second signal stops at once"
+    if n_tracks := progress.tracks_in_progress():
+        how = f"{counted(n_tracks, 'track')} in progress will be finished; {how}"
     with contextlib.suppress(OSError):  # nobody reads
         print(f"\ngenrebeam: stopping; {how}", file=sys.stderr)

@@ -195,7 +195,7 @@ OTHER_VALUES = {
     "styles": "all",
     "min_confidence": 0.5,
     "max_genres": 3,
-    "treat_as_missing": ("Other",),
+    "treat_as_missing": ("Schlager",),
     "taxonomy": "/my.toml",
     "segments": 3,
     "vote": "majority",
