@@ -103,7 +103,7 @@ class TagLibrary(beam.PTransform):
         untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
         if options.existing == "clean":
             cleaned = untagged.goes_on | "clean" >> beam.ParDo(
-                CleanGenres(job.taxonomy, policy, run.journal)
+                CleanGenres(job.taxonomy.clean, policy, run.journal)
             )
             return self._reported({**endings, "kept": untagged.outcomes, "cleaned": cleaned})
         # Track

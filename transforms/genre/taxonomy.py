@@ -286,8 +286,11 @@ def load_taxonomy(path: str) -> Taxonomy:
             isinstance(name, str) and name.strip() for name in pairs.values()
         ):
             raise TaxonomyError(path, f"[{table}] must map genres to names")
-    lists = {table: _list_of(facts.get(table, {"genres": []}), table, path) for table in _LISTS}
-    return Taxonomy(**{table: facts.get(table, {}) for table in _MAPS}, **lists, path=path)
+    maps: dict[str, Any] = {table: facts.get(table, {}) for table in _MAPS}
+    lists: dict[str, Any] = {
+        table: _list_of(facts.get(table, {"genres": []}), table, path) for table in _LISTS
+    }
+    return Taxonomy(**maps, **lists, path=path)
 
 
 def _list_of(table: Any, name: str, path: str) -> tuple[str, ...]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
-from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.records import Outcome, Stage, Status, Track
 from genrebeam.transforms.tags.rewrite import Journal
 from genrebeam.transforms.tags.tag import TagPolicy, written
 
+Names = Callable[[Sequence[str]], tuple[str, ...]]
 
-def clean(track: Track, taxonomy: Taxonomy, policy: TagPolicy, journal: Journal) -> Outcome:
+
+def clean(track: Track, names: Names, policy: TagPolicy, journal: Journal) -> Outcome:
     """Write a file's genres as the taxonomy names them.
 
     Parameters
     ----------
     track : Track
         As it was listed and read.
-    taxonomy : Taxonomy
+    names : callable
+        What the taxonomy makes of a file's genres (see `Taxonomy.clean`).
     policy : TagPolicy
     journal : callable
         See `genrebeam.transforms.tags.tag.write_genres`.
@@ -30,7 +33,7 @@ def clean(track: Track, taxonomy: Taxonomy, policy: TagPolicy, journal: Journal)
     # What counts as missing elsewhere is only lost here if the taxonomy says so.
     current = dataclasses.replace(policy, treat_as_missing=()).existing_genres(track)
     outcome = Outcome(track, Status.REFUSED, Stage.TAG, "", genres_after=track.tags.genres)
-    cleaned = taxonomy.clean(current)
+    cleaned = names(current)
     if not current:
         return dataclasses.replace(outcome, stage=Stage.READ_TAGS, reason="has no genre to clean")
     if not cleaned:

@@ -9,7 +9,6 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.typehints import with_input_types, with_output_types
 
-from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.in_flight import InBatches, InFlight
 from genrebeam.transforms.records import (
     Decision,
@@ -19,7 +18,7 @@ from genrebeam.transforms.records import (
     dropped,
     with_tags,
 )
-from genrebeam.transforms.tags.clean import clean
+from genrebeam.transforms.tags.clean import Names, clean
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_headers
 from genrebeam.transforms.tags.rewrite import Journal
@@ -122,17 +121,18 @@ class CleanGenres(_Writing):
 
     Parameters
     ----------
-    taxonomy : Taxonomy
+    names : callable
+        See `clean`.
     policy, journal
         See `WriteTags`.
     """
 
-    def __init__(self, taxonomy: Taxonomy, policy: TagPolicy, journal: Journal) -> None:
+    def __init__(self, names: Names, policy: TagPolicy, journal: Journal) -> None:
         super().__init__(policy, journal)
-        self.taxonomy = taxonomy
+        self.names = names
 
     def submit(self, track: Track) -> Future:
-        return self._writers.submit(clean, track, self.taxonomy, self.policy, self.journal)
+        return self._writers.submit(clean, track, self.names, self.policy, self.journal)
 
 
 @with_input_types(Decision)

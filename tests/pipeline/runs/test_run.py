@@ -209,6 +209,7 @@ OTHER_VALUES = {
     "keep_mtime": True,
     "in_place_links": True,
     "formats": (),
+    "exclude": ("Demos/",),
     "bundle": "/mine",
     "incremental": False,
     "retry_failed": True,
