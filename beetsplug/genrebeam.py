@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 # Genres of an item by its id.
 Genres = dict[int, list[str]]
 
+# Beets cleans genres up itself.
+_EXISTING = tuple(one for one in EXISTING if one != "clean")
+
 
 class GenreBeamPlugin(BeetsPlugin):
     """Hears what beets has no genre of, and lets beets write it."""
@@ -77,7 +80,7 @@ class GenreBeamPlugin(BeetsPlugin):
 
     def import_begin(self) -> None:
         """Load the network before beets asks and tells: loading it silences stderr."""
-        self.config["existing"].as_choice(EXISTING)  # what is wrong is told before any work
+        self.config["existing"].as_choice(_EXISTING)  # what is wrong is told before any work
         try:
             self._session().load()
         except PathError as error:
@@ -157,7 +160,7 @@ class GenreBeamPlugin(BeetsPlugin):
         pretend: bool = False,
     ) -> Genres:
         """Hear items and give them and their albums genres; those of the items that got some."""
-        existing = self.config["existing"].as_choice(EXISTING)
+        existing = self.config["existing"].as_choice(_EXISTING)
         wanted = [item for item in items if existing != "keep" or not item.genres]
         if not wanted:
             return {}

@@ -12,6 +12,7 @@ import contextlib
 import io
 import logging
 import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -36,8 +37,8 @@ from genrebeam.pipeline.commands import (
 )
 from genrebeam.pipeline.commands import map as library_map
 from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
-from genrebeam.pipeline.options.config import parse
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.config import commands_of, nearest, parse
+from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 
@@ -55,27 +56,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     parser = build_parser()
+    given = _without_aliases(sys.argv[1:] if arguments is None else arguments)
     try:
-        known, others = parse(parser, sys.argv[1:] if arguments is None else arguments)
+        known, others = parse(parser, given)
     except UsageError as error:
         return complain(str(error), USAGE)
     if known.command is None:
         parser.print_help()
         return USAGE
-    _quieten(known.verbose)
+    _quieten(verbose=known.verbose, debug=known.debug)
     try:
         return known.command(known, others)
     except MissingExtraError as error:
         _install(error.extra)
         return complain(str(error), USAGE)
+    except UnknownArgumentError as error:
+        command = commands_of(parser)[known.subcommand]
+        hint = _meant(error.arguments, command) or f"see genrebeam {known.subcommand} --help"
+        return complain(f"{error}; {hint}", USAGE)
     except UsageError as error:
         return complain(str(error), USAGE)
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
     except Exception as error:
-        if known.verbose:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return SOME_FAILED
+        if known.debug:
             raise
-        return complain(f"{_last_line(error)} (--verbose shows more)", SOME_FAILED)
+        return complain(f"{_last_line(error)} (--debug shows more)", SOME_FAILED)
+
+
+def _without_aliases(arguments: Sequence[str]) -> list[str]:
+    """The arguments with ``help COMMAND`` and ``version`` as the options that they stand for."""
+    match arguments:
+        case ["help", str(command), *_] if not command.startswith("-"):
+            return [command, "--help"]
+        case ["help", *_]:
+            return ["--help"]
+        case ["version"]:
+            return ["--version"]
+    return list(arguments)
+
+
+def _meant(arguments: Sequence[str], command: argparse.ArgumentParser) -> str:
+    """Which option an unknown one is nearest to; empty where none is near."""
+    unknown = next((text.partition("=")[0] for text in arguments if text.startswith("-")), "")
+    known = {
+        option: option
+        for action in command._actions
+        if action.help is not argparse.SUPPRESS
+        for option in action.option_strings
+        if option.startswith("--")
+    }
+    return nearest(unknown, known)
+
+
+def _nobody_reads() -> bool:
+    """Whether the program that read our output has ended; then no more is printed."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or no real file
+            poll.register(stream.fileno(), 0)
+    return bool(poll.poll(0))
 
 
 def program() -> NoReturn:
@@ -136,13 +178,13 @@ def build_parser() -> argparse.ArgumentParser:
         "  genrebeam tag ~/Music              tag the files that have no genre\n"
         "  genrebeam undo genre-report        undo the latest run\n"
         "\n"
-        "genrebeam COMMAND --help explains a command.\n"
+        "genrebeam help COMMAND explains a command.\n"
         "exit codes: 0 all fine, 1 some files failed, 2 wrong usage, 3 interrupted",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"genrebeam {__version__}")
-    parser.set_defaults(command=None, verbose=False)
+    parser.add_argument("-V", "--version", action="version", version=f"genrebeam {__version__}")
+    parser.set_defaults(command=None, verbose=False, debug=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     for command in (
@@ -172,16 +214,16 @@ def _last_line(error: Exception) -> str:
     return f"the run stopped: {lines[-1] if lines else type(error).__name__}"
 
 
-def _quieten(verbose: bool) -> None:
+def _quieten(*, verbose: bool, debug: bool) -> None:
     """Silence the libraries' logs, which are for developers."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")
-    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
+    logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL)
     own = logging.getLogger("genrebeam")
     own.handlers, own.propagate = [_Stderr()], False
-    own.setLevel(logging.INFO if verbose else logging.WARNING)
-    if not verbose:
+    own.setLevel(logging.INFO if verbose or debug else logging.WARNING)
+    if not debug:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 

@@ -33,7 +33,7 @@ from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.schema import COLUMNS
 
 # Every command has these; they are listed once.
-_COMMON = ("help", "verbose", "config")
+_COMMON = ("help", "verbose", "debug", "config")
 _VARIABLES = {
     f"{PREFIX}CONFIG": "path of a configuration file, as with `--config`",
     f"{PREFIX}*": "any option, see [Configuration](#configuration)",

@@ -93,6 +93,9 @@ class InFlight(beam.DoFn):
             if self.stopping() or (any(map(_failed, ready)) and stops_now(self.stopping)):
                 continue
             for future in ready:
+                # The steps after this one may have taken a while for the result before.
+                if self.stopping():
+                    break
                 element = self._in_flight.pop(future)
                 self._load -= self.weight(element)
                 yield from self._results(element, future)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # What can happen to a genre that a file has already.
-EXISTING = ("keep", "merge", "replace")
+EXISTING = ("keep", "merge", "replace", "clean")
 VOTE_RULES = ("mean", "majority")
 # Which tracks vote together.
 CONSISTENT = ("off", "album", "artist")
@@ -27,7 +27,7 @@ LEVELS = ("style", "family")
 # Which styles are written: those whose accuracy is known, or all that the model has.
 STYLES = ("checked", "all")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
-# Genres that say nothing; what ``--treat-as-missing default`` stands for.
+# Genres that say nothing and count as missing, unless the user lists others.
 CATCH_ALL = (
     "Other",
     "Unknown",

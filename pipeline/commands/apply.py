@@ -1,4 +1,4 @@
-"""``genrebeam apply``: write the genres that a person chose on a report page."""
+"""``genrebeam apply``: write what a person chose on a report page, or what a dry run showed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from genrebeam.pipeline.commands.command import (
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import add_options, options_from
-from genrebeam.pipeline.options.tagging import WritingOptions
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT, WritingOptions
+from genrebeam.pipeline.views.terminal import counted, safe
 from genrebeam.transforms.records import Status, Trait, printable
 
 if TYPE_CHECKING:
@@ -44,12 +44,13 @@ def add(commands: Any) -> None:
         commands,
         "apply",
         run,
-        "write the genres that you chose on a report page",
+        "write the genres that you chose on a report page, or that a dry run showed",
         "examples:\n"
         "  genrebeam apply                              the newest in Downloads, after asking\n"
         "  genrebeam apply corrections.json --dry-run   list what would be written\n"
         "  genrebeam apply corrections.json             write it\n"
         "  genrebeam apply corrections.json --report nas/genre-report\n"
+        "  genrebeam apply 20261120T101500.123Z-3fa9    write what this dry run showed\n"
         "  genrebeam undo genre-report                  take it back\n"
         "\n"
         "Only files that the page's report names are written, and only if they are still as the\n"
@@ -62,14 +63,15 @@ def add(commands: Any) -> None:
         metavar="FILE",
         nargs="?",
         default=None,
-        help="corrections.json, as a report page saved it (default: the newest in your folder "
-        "for downloads, after asking)",
+        help="corrections.json, as a report page saved it, or the id or folder of a dry run "
+        "(default: the newest corrections in your folder for downloads, after asking)",
     )
     apply.add_argument(
         "--report",
         metavar="DIR",
         default=None,
-        help="the report folder (default: where it was when the page was made)",
+        help="the report folder (default: where it was when the page was made; for a dry run "
+        f"{DEFAULT_REPORT})",
     )
     apply.add_argument(
         "--library",
@@ -78,7 +80,9 @@ def add(commands: Any) -> None:
         help="root of the music: only files in it are written (default: the library of the "
         "report's run, if you made it)",
     )
-    apply.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
+    apply.add_argument(
+        "-n", "--dry-run", action="store_true", help="list the files, change nothing"
+    )
     add_options(apply, WritingOptions)
     add_output_arguments(apply)
 
@@ -90,6 +94,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.transforms.storage import absolute, path_of
     from genrebeam.transforms.tags.tag import TagPolicy
 
+    if arguments.file is not None and _names_a_run(arguments.file):
+        return _apply_run(arguments)
     corrections = _corrections(arguments)
     if corrections is None:
         return complain("nothing was written", OK)
@@ -104,6 +110,34 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         shown = [one for some in known.by_library.values() for one in some]
         return _tell_plan(rehearse(shown, policy), len(known.unknown), arguments)
     return _tell(_write(report, known, policy, arguments), known, report, arguments)
+
+
+def _names_a_run(name: str) -> bool:
+    return os.path.isdir(name) or not (os.path.exists(name) or name.endswith(".json"))
+
+
+def _apply_run(arguments: argparse.Namespace) -> int:
+    """Write what a dry run showed; say in a dry run what that would be now."""
+    from genrebeam.pipeline.runs.apply import Known
+    from genrebeam.pipeline.runs.lock import locked
+    from genrebeam.pipeline.runs.plan import find_plan, write_plan, write_planned
+    from genrebeam.transforms.storage import absolute
+
+    folder, id = os.path.split(os.path.normpath(arguments.file))
+    report = arguments.report or (os.path.dirname(folder) if folder else DEFAULT_REPORT)
+    library = None if arguments.library is None else absolute(arguments.library)
+    plan = find_plan(absolute(report), id, library)
+    if arguments.dry_run:
+        policy = plan.policy(dry_run=True)
+        outcomes = [
+            write_planned(row, plan.library, policy, plan.run.journal) for row in plan.rows()
+        ]
+        return _tell_plan(outcomes, 0, arguments, "file")
+    with locked(plan.run.home) as note:
+        watched = None if arguments.quiet else sys.stderr
+        run, ended = write_plan(plan, note=note, watched=watched)
+        leave_page(run, ended)
+    return _tell([(run, ended)], Known({}, ()), plan.run.home, arguments, "file")
 
 
 def _corrections(arguments: argparse.Namespace) -> Corrections | None:
@@ -159,7 +193,7 @@ def _described(corrections: Corrections) -> str:
     n_choices = len(corrections.choices)
     when = f"{datetime.datetime.fromtimestamp(_saved_at(corrections.path)):%Y-%m-%d %H:%M}"
     return (
-        f"{corrections.path}, saved {when}: {n_choices:,} choice{'' if n_choices == 1 else 's'} "
+        f"{corrections.path}, saved {when}: {counted(n_choices, 'choice')} "
         f"for the report {corrections.report}"
     )
 
@@ -190,7 +224,11 @@ def _write(
 
 
 def _tell(
-    done: list[tuple[Run, Ended]], known: Known, report: str, arguments: argparse.Namespace
+    done: list[tuple[Run, Ended]],
+    known: Known,
+    report: str,
+    arguments: argparse.Namespace,
+    thing: str = "choice",
 ) -> int:
     counts: dict[str, int] = {}
     for _, ended in done:
@@ -202,7 +240,7 @@ def _tell(
         told = {"runs": [one.id for one, _ in done], "report": printable(report)}
         print(json.dumps({**told, "dry_run": False, "counts": counts}))
     elif not arguments.quiet:
-        print(_counted(counts))
+        print(_counted(counts, thing))
         for one, _ in done:
             print(f"report: {safe(one.page)}")
             if any(True for _ in one.journal.lines()):
@@ -225,7 +263,9 @@ def _name_left_alone(ended: Ended) -> None:
         print(f"and {len(left) - _MOST_SHOWN:,} more; see the report", file=sys.stderr)
 
 
-def _tell_plan(outcomes: list[Outcome], n_unknown: int, arguments: argparse.Namespace) -> int:
+def _tell_plan(
+    outcomes: list[Outcome], n_unknown: int, arguments: argparse.Namespace, thing: str = "choice"
+) -> int:
     """Print what would be written."""
     counts: dict[str, int] = {}
     files: list[dict[str, Any]] = []
@@ -245,7 +285,7 @@ def _tell_plan(outcomes: list[Outcome], n_unknown: int, arguments: argparse.Name
         for file in files:
             change = f"{', '.join(file['genres']) or 'no genre'} -> {', '.join(file['becomes'])}"
             print(f"{safe(file['path'])}: {safe(change)}")
-        print(_counted(counts))
+        print(_counted(counts, thing))
     return SOME_FAILED if _is_any_left(counts) else OK
 
 
@@ -257,11 +297,11 @@ def _count_unknown(counts: dict[str, int], n_unknown: int) -> None:
             print(f"and {more:,} more that the report does not know", file=sys.stderr)
 
 
-def _counted(counts: dict[str, int]) -> str:
+def _counted(counts: dict[str, int], thing: str) -> str:
     names = [*Status, "unknown"]
     parts = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in names if counts.get(name)]
     total = sum(counts.values())
-    return f"{total:,} choice{'' if total == 1 else 's'}: {', '.join(parts) or 'nothing to do'}"
+    return f"{counted(total, thing)}: {', '.join(parts) or 'nothing to do'}"
 
 
 def _is_any_left(counts: dict[str, int]) -> bool:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--verbose", action="store_true", help="show logs and tracebacks")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more; tag: of every file")
+    parser.add_argument(
+        "--debug", action="store_true", help="show the logs of libraries, and tracebacks"
+    )
     parser.add_argument(
         "--config", metavar="FILE", default=None, help="also read options from this file"
     )
@@ -71,7 +74,7 @@ def add_command(
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that control a command's output."""
-    parser.add_argument("--quiet", action="store_true", help="print only what went wrong")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only what went wrong")
     parser.add_argument(
         "--json", action="store_true", help="print the result as one JSON object, for scripts"
     )
@@ -85,7 +88,7 @@ def no_others(others: list[str]) -> None:
     UsageError
     """
     if others:
-        raise UsageError(f"unknown option or argument: {' '.join(others)} (see --help)")
+        raise UnknownArgumentError(others)
 
 
 def complain(message: str, code: int) -> int:

@@ -13,7 +13,7 @@ from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,9 +99,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
     print(_printable(summary_lines(figures)))
     if figures["n_unknown"]:
-        print(
-            f"{figures['n_unknown']:,} tracks of genres that the model does not know were skipped"
-        )
+        n_unknown = counted(figures["n_unknown"], "track")
+        print(f"skipped {n_unknown} of genres that the model does not know")
     if "families" in figures:
         print(f"\nby family:\n{_printable(summary_lines(figures['families']))}")
     return OK

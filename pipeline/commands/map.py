@@ -18,7 +18,7 @@ from genrebeam.pipeline.commands.command import (
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
-from genrebeam.pipeline.views.terminal import busy, safe
+from genrebeam.pipeline.views.terminal import busy, counted, safe
 
 
 def add(commands: Any) -> None:
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
     heard = heard_tracks(report, MORE_FACTS)
     missing: list[str] = []
-    with busy(f"placing {len(heard.tracks):,} tracks", sys.stderr):
+    with busy(f"placing {counted(len(heard.tracks), 'track')}", sys.stderr):
         library_map = map_of_library(heard, missing)
     tell_left_out(heard, missing, sys.stderr)
     n_tracks = len(library_map.tracks)
@@ -75,5 +75,5 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         write_map_page(library_map, f"{heard.model_name} {heard.model_version}", path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
-    print(f"map: {safe(path)} ({n_tracks:,} track{'' if n_tracks == 1 else 's'})")
+    print(f"map: {safe(path)} ({counted(n_tracks, 'track')})")
     return OK

@@ -20,7 +20,7 @@ from genrebeam.pipeline.commands.command import (
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import count
 from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.by_ear.heard import Heard
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
             stream.write(text.encode())
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror})") from error
-    print(f"playlist: {safe(out)} ({len(entries) - len(left_out)} tracks)")
+    print(f"playlist: {safe(out)} ({counted(len(entries) - len(left_out), 'track')})")
     return OK
 
 

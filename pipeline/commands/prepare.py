@@ -10,7 +10,7 @@ from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import WHERE_FROM, labels, note, recipe_named
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import check_runner_arguments
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import counted, safe
 
 
 def add(commands: Any) -> None:
@@ -73,5 +73,5 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     for label in music.too_small:
         note(f"left out {label}")
     sizes = ", ".join(f"{len(clips):,} {split}" for split, clips in music.splits.items())
-    print(f"{safe(arguments.out)}: {len(music.genres)} genres; {safe(sizes)}")
+    print(f"{safe(arguments.out)}: {counted(len(music.genres), 'genre')}; {safe(sizes)}")
     return OK

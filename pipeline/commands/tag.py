@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,14 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import TaggingJob, check_job, check_runner_arguments
 from genrebeam.pipeline.options.option import add_options, declared_in, options_from
 from genrebeam.pipeline.options.tagging import TaggingOptions
-from genrebeam.pipeline.views.terminal import is_terminal, safe, show_plan
+from genrebeam.pipeline.views.terminal import counted, is_terminal, safe, show_plan
 from genrebeam.transforms.records import Status, printable
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import Ended, Run
+
+_MOST_NAMED = 3
 
 
 def add(commands: Any) -> None:
@@ -41,6 +44,7 @@ def add(commands: Any) -> None:
         "  genrebeam tag ~/Music --dry-run            see what would be written\n"
         "  genrebeam tag ~/Music                      tag the files that have no genre\n"
         "  genrebeam tag song.mp3 --existing replace  tag one file, even if it has a genre\n"
+        "  genrebeam tag New/ Later/*.mp3 -n          several folders and files\n"
         "  genrebeam tag ~/Music --formats mp3,flac --min-confidence 0.6\n"
         "  GENREBEAM_EXISTING=merge genrebeam tag ~/Music --quiet    for cron and the like\n"
         "  genrebeam tag ~/Music --retry-failed       try only the files that failed\n"
@@ -51,9 +55,11 @@ def add(commands: Any) -> None:
         "Options of Apache Beam, such as --runner, are passed on to it.\n"
         "exit codes: 0 all fine, 1 some files failed, 2 wrong usage or another run is at work,\n"
         "3 interrupted",
-        usage="genrebeam tag LIBRARY [OPTION ...]",
+        usage="genrebeam tag LIBRARY ... [OPTION ...]",
     )
-    tag.add_argument("library", metavar="LIBRARY", help="folder of music, or one file")
+    tag.add_argument(
+        "library", metavar="LIBRARY", nargs="+", help="folder of music, or a file; one or several"
+    )
     add_output_arguments(tag)
     add_options(tag, TaggingOptions)
 
@@ -101,23 +107,31 @@ def _run(
         ended = record_run(run, job, execute, interruption.requested)
         facts = ended.manifest
         page = None if facts["state"] == "launched" else leave_page(run, ended)
+    if not (arguments.quiet or arguments.json):
+        _list_tracks(job, ended, every=arguments.verbose)
     _tell(job, run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
-        return complain("interrupted; the report has every file that was done", INTERRUPTED)
+        left = progress.files_left()
+        rest = f"; {counted(left, 'file')} left for the next run" if left else ""
+        return complain(f"interrupted; the report has every file that was done{rest}", INTERRUPTED)
     return SOME_FAILED if facts["counts"].get(Status.FAILED) else OK
 
 
 def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[tuple[str, str]]:
-    yield "library", job.library
+    named = ", ".join(job.roots[:_MOST_NAMED])
+    more = len(job.roots) - _MOST_NAMED
+    yield "library", f"{named} and {more:,} more" if more > 0 else named
     yield (
         "model",
-        f"{job.bundle.name} {job.bundle.version}, knows {len(job.bundle.genres)} genres",
+        f"{job.bundle.name} {job.bundle.version}, knows {counted(len(job.bundle.genres), 'genre')}",
     )
     values = vars(job.options)
     declared = declared_in(TaggingOptions)
     told = [one.plan(values[one.name]) for one in declared if one.plan]
     yield "policy", "; ".join(words for words in told if words)
-    segments = f"{job.options.segments} segments of {job.bundle.features.segment_seconds:.1f} s"
+    n_segments = job.n_segments
+    segments = "all segments" if n_segments is None else counted(n_segments, "segment")
+    segments += f" of {job.bundle.features.segment_seconds:.1f} s"
     yield "hears", f"{segments} of each file, {job.options.vote} decides"
     yield "report", run.page
     for one in declared:
@@ -126,6 +140,22 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
     for key, setting in settings.items():
         if setting.source != "default":
             yield "configured", f"{key} = {toml(setting.value)} ({setting.source}: {setting.where})"
+
+
+def _list_tracks(job: TaggingJob, ended: Ended, *, every: bool) -> None:
+    """Print a line for each track that was decided about, as far as somebody wants to know."""
+    from genrebeam.pipeline.views.listing import every_track, some_tracks
+
+    named = all(map(os.path.isfile, job.roots))
+    library = os.path.dirname(job.library) if os.path.isfile(job.library) else job.library
+    if every:
+        lines = every_track(ended.rows, library)
+    elif job.options.dry_run or named:
+        lines = some_tracks(ended.rows, library, named=named)
+    else:
+        return
+    for line in lines:
+        print(line)
 
 
 def _tell(
@@ -178,5 +208,5 @@ def _headline(facts: Manifest) -> str:
     if unsure := counts.get(Status.UNSURE):
         parts.append(f"{unsure:,} unsure: review them")
     total = sum(counts.values())
-    files = f"{total:,} file{'' if total == 1 else 's'}"
-    return f"{files} in {facts['seconds']:.1f} s: {', '.join(parts) or 'no music found'}"
+    took = f"{counted(total, 'file')} in {facts['seconds']:.1f} s"
+    return f"{took}: {', '.join(parts) or 'no music found'}"

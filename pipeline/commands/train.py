@@ -19,7 +19,7 @@ from genrebeam.pipeline.commands.music import (
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import count
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
     from genrebeam.model.feature_spec import FeatureSpec
@@ -132,7 +132,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         )
     except DatasetError as error:
         raise UsageError(str(error)) from error
-    print(safe(f"{bundle.path}: {bundle.name} {bundle.version}, {len(bundle.genres)} genres"))
+    knows = counted(len(bundle.genres), "genre")
+    print(safe(f"{bundle.path}: {bundle.name} {bundle.version}, {knows}"))
     print(f"test track accuracy {bundle.metrics['test']['track_accuracy']:.1%}")
     print(safe(f"use it: genrebeam tag LIBRARY --bundle {shlex.quote(arguments.out)}"))
     return OK

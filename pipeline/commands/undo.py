@@ -18,7 +18,7 @@ from genrebeam.pipeline.commands.command import (
     no_others,
 )
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.views.terminal import safe, tracked
+from genrebeam.pipeline.views.terminal import counted, safe, tracked
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.changes import Entry
@@ -79,7 +79,7 @@ def add(commands: Any) -> None:
         help="root of the music: only files in it are restored, also those that were moved "
         "(default: the run's library)",
     )
-    undo.add_argument("--dry-run", action="store_true", help="list the files, change nothing")
+    undo.add_argument("-n", "--dry-run", action="store_true", help="list the files, change nothing")
     add_output_arguments(undo)
 
 
@@ -192,11 +192,11 @@ def _tell(
         note = f" ({file['note']})" if file["note"] else ""
         print(f"{safe(file['path'])}: {safe(change)}{safe(note)}")
     parts = [f"{n:,} {status.replace('_', ' ')}" for status, n in sorted(counts.items())]
-    runs = f"run {safe(ids[0])}" if len(ids) == 1 else f"{len(ids)} runs"
+    runs = f"run {safe(ids[0])}" if len(ids) == 1 else counted(len(ids), "run")
     print(f"{runs}: {', '.join(parts) or 'changed no file'}" if ids else "undone already")
     if following:
         run, n_left = following
-        files_left = f"{n_left:,} file{'' if n_left == 1 else 's'}"
+        files_left = f"{counted(n_left, 'file')}"
         print(f"left to undo: {files_left} of run {safe(run.id)} with the next undo")
     elif not arguments.dry_run:
         print("nothing is left to undo")
@@ -237,7 +237,7 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
         taken = ""
         if facts["undone_at"]:
             taken = f", {facts['restored']:,} restored {shown(facts['undone_at'])}"
-        line = f"{shown(facts['began'])}, {facts['changed']:,} files changed{taken}"
+        line = f"{shown(facts['began'])}, {counted(facts['changed'], 'file')} changed{taken}"
         print(f"{safe(facts['run'])}: {line}, {safe(facts['library'] or 'library unknown')}")
     if not found:
         print(f"{safe(report)}: no run has changed files")

@@ -7,6 +7,7 @@ nothing to do needs neither.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -71,12 +72,15 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
 
 
 def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
-    stopping = Stopping(run.folder, job.library)
-    listed = list_library(
-        job.library,
-        job.options.formats,
-        tidy=not job.options.dry_run,
-        exclude=job.options.exclude,
+    stopping = Stopping(run.folder, *job.roots)
+    listed = itertools.chain.from_iterable(
+        list_library(
+            root,
+            job.options.formats,
+            tidy=not job.options.dry_run,
+            exclude=job.options.exclude,
+        )
+        for root in job.roots
     )
     runs = earlier_runs(job, run) if job.options.incremental else []
     if job.options.retry_failed:

@@ -42,6 +42,7 @@ from genrebeam.pipeline.training.datasets import dataset_named
 from genrebeam.pipeline.training.datasets.dataset import FORMATS_HEARD, Labelling, with_header
 from genrebeam.pipeline.training.music import load_training_set
 from genrebeam.pipeline.views import progress
+from genrebeam.pipeline.views.terminal import counted
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
@@ -382,17 +383,21 @@ def summary(facts: SetFacts) -> list[str]:
         Lines.
     """
     labels = ", ".join(f"{label} {count:,}" for label, count in facts.counts.items())
-    lines = [f"{facts.library}: {sum(facts.counts.values()):,} clips ({labels})"]
+    lines = [f"{facts.library}: {counted(sum(facts.counts.values()), 'clip')} ({labels})"]
     if facts.n_unlabelled:
-        lines.append(f"{facts.n_unlabelled:,} files without a label")
+        lines.append(f"{counted(facts.n_unlabelled, 'file')} without a label")
     if facts.left_out:
-        lines.append(f"{len(facts.left_out):,} files left out, the first: {facts.left_out[0]}")
+        lines.append(
+            f"{counted(len(facts.left_out), 'file')} left out, the first: {facts.left_out[0]}"
+        )
     return lines
 
 
 def _why_empty(facts: SetFacts) -> str:
     """Why a library gave no training set."""
-    reasons = [f"{facts.n_unlabelled:,} files without a label"] if facts.n_unlabelled else []
+    reasons = (
+        [f"{counted(facts.n_unlabelled, 'file')} without a label"] if facts.n_unlabelled else []
+    )
     if facts.left_out:
         reasons.append(f"{len(facts.left_out):,} left out, the first: {facts.left_out[0]}")
     return f"no music to learn from ({'; '.join(reasons) or 'no audio files'})"

@@ -27,10 +27,10 @@ from genrebeam.transforms.genre.together import group_key, with_group
 from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy, keyed
 from genrebeam.transforms.library.settle import read_tracks
 from genrebeam.transforms.library.skip import compact
-from genrebeam.transforms.records import Track
+from genrebeam.transforms.records import Features, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.ptransforms import ReadTags, WriteTags
+from genrebeam.transforms.tags.ptransforms import CleanGenres, ReadTags, WriteTags
 
 # On most nights these are enough: the last full run, and retries and interrupted runs since.
 _FEW_RUNS = 3
@@ -77,11 +77,11 @@ class TagLibrary(beam.PTransform):
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
         job, run, options, policy = self.job, self.run, self.job.options, self.job.tag_policy
-        stopping = interruption.Stopping(run.folder, job.library)
+        stopping = interruption.Stopping(run.folder, *job.roots)
         endings: dict[str, beam.PCollection] = {}
         if self.to_do is None:
             new, endings = pipeline | "find" >> FindTracks(
-                job.library,
+                job.roots,
                 options.formats,
                 SkipPolicy(
                     _earlier_reports(job, run) if options.incremental else (),
@@ -101,6 +101,11 @@ class TagLibrary(beam.PTransform):
             )
         # Track
         untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
+        if options.existing == "clean":
+            cleaned = untagged.goes_on | "clean" >> beam.ParDo(
+                CleanGenres(job.taxonomy.clean, policy, run.journal)
+            )
+            return self._reported({**endings, "kept": untagged.outcomes, "cleaned": cleaned})
         # Track
         features, unheard = (
             _spread(untagged.goes_on, options.consistent)
@@ -115,6 +120,7 @@ class TagLibrary(beam.PTransform):
             )
         )
         # Features
+        features |= "count decoded" >> beam.Map(progress.count_decoded).with_output_types(Features)
         decisions, unclassified = features | "classify" >> ClassifyTracks(
             *(job.bundle, job.vote_policy, job.taxonomy),
             together=options.consistent != "off",
@@ -130,6 +136,10 @@ class TagLibrary(beam.PTransform):
             "unclassified": unclassified,
             "tagged": tagged,
         }
+        return self._reported(endings)
+
+    def _reported(self, endings: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
+        job, run = self.job, self.run
         reported = endings | "report" >> WriteReport(
             *(run.tracks, run.folder, job.bundle, job.decision_digest), progress.count_outcome
         )

@@ -104,6 +104,11 @@ def parse(
     """
     commands = commands_of(parser)
     name = arguments[0] if arguments else ""
+    if name and name not in commands and not name.startswith("-"):
+        hint = nearest(name, {other: other for other in commands})
+        if not hint and os.path.exists(name):
+            hint = f"did you mean genrebeam tag {name}?"
+        raise UsageError(f"{name}: no such command; {hint or 'see genrebeam --help'}")
     if name not in commands:
         known, others = parser.parse_known_args(arguments)  # help, version, or a complaint
         if others or known.command is not None:
@@ -120,8 +125,13 @@ def parse(
     known, others = command.parse_known_args(arguments[1:], argparse.Namespace(**unsaid))
 
     # Only these two commands take a library; its file is about tagging it.
-    library = known.library if name in ("tag", "config") else None
-    known.parser, known.layers = parser, read_layers(commands, known.config, library)
+    library = known.library if name == "config" else None
+    if name == "tag":
+        while others and not others[0].startswith("-"):  # paths behind an option
+            known.library.append(others.pop(0))
+        library = _only_library(known.library)
+    known.parser, known.subcommand = parser, name
+    known.layers = read_layers(commands, known.config, library)
     known.settings = {}
     for key, action in options.items():
         if getattr(known, action.dest) is not unsaid[action.dest]:
@@ -227,6 +237,17 @@ def read_layers(
     return layers
 
 
+def _only_library(libraries: Sequence[str]) -> str | None:
+    """The library if there is one; several must have no files of their own."""
+    if len(libraries) == 1:
+        return libraries[0]
+    for library in libraries:
+        own = os.path.join(os.path.abspath(library), FILE_NAME)
+        if os.path.isdir(library) and os.path.lexists(own):
+            raise UsageError(f"{own}: holds for this library alone; tag it by itself")
+    return None
+
+
 def _check_harmless(path: str) -> None:
     """Refuse a library's file that is a device or far too large."""
     try:
@@ -317,12 +338,23 @@ def variable_of(key: str) -> str:
 
 def _unknown(where: str, what: str, name: str, names: Mapping[str, str]) -> NoReturn:
     """Refuse an unknown name; `names` maps what could be meant to what is known."""
-    import difflib  # late: only needed for this message
+    known = ", ".join(sorted(set(names.values())))
+    raise UsageError(f"{where}: unknown {what}; {nearest(name, names) or f'known are {known}'}")
+
+
+def nearest(name: str, names: Mapping[str, str]) -> str:
+    """Ask whether a known name was meant; empty where none is near.
+
+    Parameters
+    ----------
+    name : str
+    names : mapping of str to str
+        What could be meant to what is known.
+    """
+    import difflib  # late: only needed for a message
 
     close = difflib.get_close_matches(name, names, n=1)
-    known = ", ".join(sorted(set(names.values())))
-    hint = f"did you mean {names[close[0]]}?" if close else f"known are {known}"
-    raise UsageError(f"{where}: unknown {what}; {hint}")
+    return f"did you mean {names[close[0]]}?" if close else ""
 
 
 def _resolve(

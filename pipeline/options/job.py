@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.transforms.formats import FORMATS
@@ -39,12 +39,20 @@ class TaggingJob:
     options : TaggingOptions
         All have values: the user's, the model's or the declared ones. Paths are absolute.
     taxonomy : Taxonomy
+    paths : tuple of str
+        Files and folders in the library, if the job takes only these.
     """
 
     library: str
     bundle: Bundle
     options: TaggingOptions
     taxonomy: Taxonomy = field(default_factory=lambda: Taxonomy())
+    paths: tuple[str, ...] = ()
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """What is listed."""
+        return self.paths or (self.library,)
 
     @property
     def report(self) -> str:
@@ -108,12 +116,13 @@ def _values_of(bundle: Bundle) -> dict[str, Any]:
     return {name: getattr(bundle, attribute) for name, attribute in found.items()}
 
 
-def check_job(library: str, options: TaggingOptions) -> TaggingJob:
+def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJob:
     """Check everything before any work is done.
 
     Parameters
     ----------
-    library : str
+    library : str or sequence of str
+        A folder or a file. Several are taken for parts of a library, the folder that they are in.
     options : TaggingOptions
         As a command line gives them.
 
@@ -129,15 +138,17 @@ def check_job(library: str, options: TaggingOptions) -> TaggingJob:
     from genrebeam.transforms.audio.pool import default_processes
 
     formats = options.formats or tuple(sorted(FORMATS))
-    library = _checked_library(library, formats)
+    library, paths = _checked_libraries([library] if isinstance(library, str) else library, formats)
     report = _absolute(options.report)
-    if options.dry_run and _lies_in(report, library):
+    if options.dry_run and any(_lies_in(report, root) for root in paths or (library,)):
         raise UsageError(
             f"{report}: is inside the library, where a dry run writes nothing; "
             "choose another folder with --report"
         )
     if options.retry_failed and not options.incremental:
         raise UsageError("--retry-failed needs earlier runs, but --no-incremental ignores them")
+    if options.existing == "clean" and options.taxonomy is None:
+        raise UsageError("--existing clean needs --taxonomy FILE, which says what becomes of them")
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(options.bundle)
@@ -149,7 +160,10 @@ def check_job(library: str, options: TaggingOptions) -> TaggingJob:
     path = None if options.taxonomy is None else os.path.abspath(options.taxonomy)
     try:
         taxonomy = Taxonomy() if path is None else load_taxonomy(path)
-        taxonomy.check(bundle.genres, bundle.families)
+        if options.existing == "clean":
+            taxonomy.check_itself()  # files may have any genre
+        else:
+            taxonomy.check(bundle.genres, bundle.families)
     except TaxonomyError as error:
         raise UsageError(str(error)) from error
     unset = {name for name, value in vars(options).items() if value is None}
@@ -162,7 +176,7 @@ def check_job(library: str, options: TaggingOptions) -> TaggingJob:
         taxonomy=path,
         processes=options.processes or default_processes(),
     )
-    return TaggingJob(library, bundle, checked, taxonomy)
+    return TaggingJob(library, bundle, checked, taxonomy, paths)
 
 
 def _absolute(path: str) -> str:
@@ -230,6 +244,30 @@ def bundle_named(name: str | None) -> Bundle:
     return bundle
 
 
+def _checked_libraries(named: Sequence[str], formats: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The folder that several paths are in, and those that are in no other of them.
+
+    One path is the library itself.
+    """
+    by_place = {os.path.realpath(path): path for path in named if "://" not in path}
+    checked = [_checked_library(path, formats) for path in named if path in by_place.values()]
+    checked += [_checked_library(path, formats) for path in named if "://" in path]
+    outer = [path for path in checked if not any(_is_below(path, other) for other in checked)]
+    outer = sorted(dict.fromkeys(outer))
+    if len(outer) == 1:
+        return outer[0], ()
+    if any("://" in path for path in outer):
+        raise UsageError(f"{outer[0]}: what is in a bucket must be tagged by itself")
+    library = os.path.commonpath(outer)
+    if library == os.path.sep:
+        raise UsageError(f"{outer[0]} and {outer[1]} have no folder in common; tag each by itself")
+    return library, tuple(outer)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path != folder and _lies_in(path, folder)
+
+
 def _checked_library(library: str, formats: Sequence[str]) -> str:
     from genrebeam.transforms.formats import format_of
 
@@ -282,7 +320,7 @@ def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = No
             options._add_argparse_args(parser)  # type: ignore[arg-type]  # any parser will do
     _, unknown = parser.parse_known_args(list(arguments))
     if unknown:
-        raise UsageError(f"unknown option or argument: {' '.join(unknown)}")
+        raise UnknownArgumentError(unknown)
     runner = PipelineOptions(list(arguments)).view_as(StandardOptions).runner
     if job is not None and runner == "DataflowRunner":
         for path in (job.library, job.report):

@@ -72,6 +72,8 @@ class Option:
         whether to change files that other folders share, or how busy the machine gets.
     of_model : str
         The bundle's attribute with the default, for options that each model has its own default of.
+    short : str
+        A letter that stands for it, for flags.
     plan : callable, optional
         A value in words, for the plan that a terminal shows; a plan without it names the option.
     """
@@ -85,6 +87,7 @@ class Option:
     decides: bool = False
     by_library: bool = False
     of_model: str = ""
+    short: str = ""
     plan: Callable[[Any], str] | None = None
 
     @property
@@ -121,7 +124,8 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
             facts = {"type": one.kind.parse, "metavar": one.kind.metavar}
         elif one.choices:
             facts = {"choices": one.choices}
-        groups[one.group].add_argument(f"--{one.key}", default=one.default, help=one.help, **facts)
+        names = [*([f"-{one.short}"] if one.short else []), f"--{one.key}"]
+        groups[one.group].add_argument(*names, default=one.default, help=one.help, **facts)
 
 
 def options_from(arguments: argparse.Namespace, options: type[Options]) -> Options:

@@ -128,8 +128,8 @@ class TaggingOptions(WritingOptions):
     """
 
     existing: str = option(
-        "if a file has a genre: keep it without listening, add ours to it, or replace it "
-        "(default: %(default)s)",
+        "if a file has a genre: keep it without listening, add ours to it, replace it, or clean "
+        "up: only apply the taxonomy to genres of files, without listening (default: %(default)s)",
         "keep",
         Group.GENRES,
         choices=EXISTING,
@@ -138,12 +138,14 @@ class TaggingOptions(WritingOptions):
             "keep": "existing genres stay",
             "merge": "new genres are added to existing ones",
             "replace": "new genres replace existing ones",
+            "clean": "nothing is heard; the taxonomy is applied to existing genres",
         }.get,
     )
     dry_run: bool = option(
         "write nothing into the library; the report says what would be written",
         False,
         Group.GENRES,
+        short="n",
         plan=lambda on: "dry run: nothing is written into the library" if on else "",
     )
     top_k: int = option(
@@ -194,15 +196,15 @@ class TaggingOptions(WritingOptions):
         by_library=True,
     )
     treat_as_missing: tuple[str, ...] = option(
-        "ignore these genres in files, such as 'Other,Misc'; 'default' stands for "
-        f"{', '.join(CATCH_ALL)} (default: none)",
-        (),
+        "genres of files that count as none, such as 'Other,Misc'; '' takes all for genres "
+        f"(default: default, which stands for {', '.join(CATCH_ALL)})",
+        CATCH_ALL,
         Group.GENRES,
         kind=Kind("LIST", "[^,]+(,[^,]+)*", _missing),
         decides=True,
     )
     taxonomy: str | None = option(
-        "TOML file that renames, merges or drops genres (default: none)",
+        "TOML file that renames, merges, drops or lists genres (default: none)",
         None,
         Group.GENRES,
         kind=Kind("FILE", r"/.+\.toml"),

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 
 from genrebeam.model import files
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import counted, safe
 
 INTERRUPTED = 3
 
@@ -44,14 +44,15 @@ class Stopping:
     ----------
     folder : str
         Of the run.
-    library : str, optional
-        If it is local, the run ends when it is no longer there.
+    *libraries : str
+        If one is local, the run ends when it is no longer there.
     """
 
-    def __init__(self, folder: str, library: str | None = None) -> None:
+    def __init__(self, folder: str, *libraries: str) -> None:
         self.folder = folder
-        self.library = library
-        self._disk = _disk_of(library)
+        # A file that is written is another one afterwards; its folder is not.
+        roots = (os.path.dirname(one) if os.path.isfile(one) else one for one in libraries)
+        self._disks = {root: _disk_of(root) for root in roots if "://" not in root}
         self._process = _this_process()
         self._noted = False
         self._looked_at = 0.0
@@ -66,40 +67,42 @@ class Stopping:
         if not self._noted:
             self._looked_at = time.monotonic()
             self._noted = os.path.exists(os.path.join(self.folder, _NOTE))
-            if self._library_is_gone():
-                self._say_gone()
+            if gone := self._gone():
+                self._say_gone(gone)
         return self._noted or requested()
 
-    def _library_is_gone(self) -> bool:
-        if self.library is None or "://" in self.library:
-            return False
+    def _gone(self) -> str | None:
         # Another machine may number the same disk differently.
         if self._process != _this_process():
-            return False
-        # None: it was there when the run began, and gone before this was made.
-        return self._disk is None or _disk_of(self.library) != self._disk
+            return None
+        for root, disk in self._disks.items():
+            # None: it was there when the run began, and gone before this was made.
+            if disk is None or _disk_of(root) != disk:
+                return root
+        return None
 
-    def _say_gone(self) -> None:
+    def _say_gone(self, gone: str) -> None:
         self._noted = True
         leave_note(self.folder)
         if not requested():
             _requested.set()
-            gone = safe(self.library or "")
             rest = "the next run does the rest"
-            print(f"\ngenrebeam: {gone} is no longer there; stopping, {rest}", file=sys.stderr)
+            print(
+                f"\ngenrebeam: {safe(gone)} is no longer there; stopping, {rest}", file=sys.stderr
+            )
 
 
 def _this_process() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-def _disk_of(library: str | None) -> tuple[int, int] | None:
+def _disk_of(library: str) -> tuple[int, int] | None:
     """Device and inode: they differ between a library and the empty mount point it leaves."""
     try:
-        facts = os.stat(library) if library else None
+        facts = os.stat(library)
     except OSError:
         return None
-    return (facts.st_dev, facts.st_ino) if facts else None
+    return facts.st_dev, facts.st_ino
 
 
 def leave_note(folder: str) -> None:
@@ -148,5 +151,10 @@ def _on_signal(number: int, frame: object) -> None:
     _requested.set()
     if _folder is not None:
         leave_note(_folder)
-    how = "tracks in progress are finished first; a second signal stops at once"
-    print(f"\ngenrebeam: stopping; {how}", file=sys.stderr)
+    from genrebeam.pipeline.views import progress
+
+    how = "a second signal stops at once"
+    if n_tracks := progress.tracks_in_progress():
+        how = f"{counted(n_tracks, 'track')} in progress will be finished; {how}"
+    with contextlib.suppress(OSError):  # nobody reads
+        print(f"\ngenrebeam: stopping; {how}", file=sys.stderr)

@@ -43,6 +43,7 @@ class Manifest(TypedDict, total=False):
     run: str
     state: str
     library: str
+    paths: list[str]  # the parts of the library that it took, if not all
     seal: str
     command: str
     options: dict[str, Any]

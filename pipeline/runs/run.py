@@ -301,12 +301,17 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
         if job.options.retry_failed and facts.get("options", {}).get("dry_run"):
             continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
-        if saw_all(facts, job.options.formats, job.options.exclude):
+        if saw_all(facts, job.options.formats, job.options.exclude, job.paths):
             break
     return found
 
 
-def saw_all(facts: Manifest, formats: Iterable[str], exclude: Iterable[str] = ()) -> bool:
+def saw_all(
+    facts: Manifest,
+    formats: Iterable[str],
+    exclude: Iterable[str] = (),
+    paths: Iterable[str] = (),
+) -> bool:
     """Whether a run has a row for every file of its library.
 
     Parameters
@@ -316,8 +321,12 @@ def saw_all(facts: Manifest, formats: Iterable[str], exclude: Iterable[str] = ()
         Of the files that count.
     exclude : iterable of str
         Patterns of files that do not.
+    paths : iterable of str
+        Of the library, if only these count.
     """
     options = facts.get("options", {})
+    took = set(facts.get("paths", ()))
+    wanted = set(map(printable, paths))
     return (
         facts.get("state") == "finished"
         # None at all: what was mounted there was not there that time.
@@ -325,6 +334,7 @@ def saw_all(facts: Manifest, formats: Iterable[str], exclude: Iterable[str] = ()
         and not options.get("retry_failed")
         and set(map(str, options.get("formats", ()))) >= set(formats)
         and set(map(str, options.get("exclude") or ())) <= set(exclude)
+        and (not took or (bool(wanted) and wanted <= took))
     )
 
 
@@ -392,6 +402,8 @@ def record_run(
         "model": {"name": job.bundle.name, "version": job.bundle.version},
         "versions": _versions(),
     }
+    if job.paths:
+        facts["paths"] = list(map(printable, job.paths))
     return record(run, facts, execute, interrupted)
 
 

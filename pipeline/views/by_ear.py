@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from genrebeam.pipeline.by_ear.duplicates import Group
 from genrebeam.pipeline.by_ear.heard import Heard
-from genrebeam.pipeline.views.terminal import console_of, is_terminal, safe
+from genrebeam.pipeline.views.terminal import console_of, counted, is_terminal, safe
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -69,7 +69,7 @@ def tell_left_out(heard: Heard, missing: Sequence[str], stream: TextIO) -> None:
     stream : file
     """
     if heard.n_unheard:
-        told = f"{heard.n_unheard:,} of {heard.n_unheard + len(heard.tracks):,} tracks"
+        told = f"{heard.n_unheard:,} of {counted(heard.n_unheard + len(heard.tracks), 'track')}"
         told = f"{told} were not heard by this model, left out; to hear all: {heard.how_to_hear}"
         print(f"genrebeam: {safe(told)}", file=stream)
     if missing:

@@ -10,11 +10,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from genrebeam.pipeline.views.terminal import WIDEST_BAR, bar, console_of, is_terminal, safe
+from genrebeam.pipeline.views.terminal import (
+    WIDEST_BAR,
+    bar,
+    console_of,
+    counted,
+    is_terminal,
+    safe,
+)
 from genrebeam.pipeline.views.time_left import TimeLeft
-from genrebeam.transforms.records import Outcome, Stage, Status, Track, Trait
+from genrebeam.transforms.records import Features, Outcome, Stage, Status, Track, Trait
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -83,6 +90,7 @@ class _Counts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listed = self._unheard = self._heard = 0
+        self._decoded = self._decided = 0
         self._bytes_left = 0
         self._seconds, self._looked_at = 0.0, time.monotonic()
         self._time_left = TimeLeft()
@@ -97,12 +105,26 @@ class _Counts:
             if not self._heard:
                 self._seconds = 0.0
 
+    def add_decoded(self) -> None:
+        with self._lock:
+            self._decoded += 1
+
+    # A signal asks for these, perhaps while its own thread has the lock: they go without.
+    @property
+    def in_progress(self) -> int:
+        return max(0, self._decoded - self._decided)
+
+    @property
+    def left(self) -> int:
+        return max(0, self._listed - self._unheard - self._heard)
+
     def add_outcome(self, outcome: Outcome) -> None:
         heard = outcome.was_classified
         size_bytes = outcome.track.size_bytes
         with self._lock:
             self._tick()
             self._statuses[outcome.status] += 1
+            self._decided += outcome.decision is not None or outcome.stage == Stage.CLASSIFY
             if heard:
                 self._heard += 1
                 self._time_left.add(self._seconds, size_bytes)
@@ -149,6 +171,22 @@ def count_listed(track: Track) -> Track:
     return track
 
 
+def count_decoded(features: Features) -> Features:
+    """Count a track that was decoded; a step of the graph that changes nothing."""
+    _counts.add_decoded()
+    return features
+
+
+def tracks_in_progress() -> int:
+    """Tracks that were decoded in this process and are not done."""
+    return _counts.in_progress
+
+
+def files_left() -> int:
+    """Files that were found in this process and are not done."""
+    return _counts.left
+
+
 def count_outcome(outcome: Outcome) -> None:
     """Count a file that is done."""
     _counts.add_outcome(outcome)
@@ -177,7 +215,7 @@ def shown(*, quiet: bool = False) -> Iterator[None]:
         encoding=terminal.encoding,
         errors="backslashreplace",
     ) as stream:
-        show = draw if is_terminal(stream) else _lines
+        show = _while_read(draw if is_terminal(stream) else _lines)
         arguments = (_ended, stream, _counts.look)
         _thread = threading.Thread(target=show, args=arguments, name="progress", daemon=True)
         _thread.start()
@@ -192,6 +230,16 @@ def hide() -> None:
     _ended.set()
     if _thread is not None:
         _thread.join()
+
+
+def _while_read(show: Callable[..., None]) -> Callable[..., None]:
+    """Show until the program that reads has ended; the run goes on without it."""
+
+    def shown(*arguments: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            show(*arguments)
+
+    return shown
 
 
 def draw(ended: threading.Event, stream: TextIO, look: Callable[[], Progress]) -> None:
@@ -219,7 +267,7 @@ def _frame(progress: Progress, waiting: RenderableType, width: int) -> Renderabl
     room = width - sum(len(cell) + 2 for cell in cells)
     first = bar(progress.heard, progress.to_hear, max(1, min(WIDEST_BAR, room)))
     if not progress.heard:  # by then all are known that need no hearing
-        found = f"{progress.listed:,} files found, {progress.to_hear:,} to hear"
+        found = f"{counted(progress.listed, 'file')} found, {progress.to_hear:,} to hear"
         first, cells = waiting, [found if progress.listed else "starting"]
     above = Table.grid(padding=(0, 2, 0, 0))
     above.add_row(first, *(Text(cell, no_wrap=True) for cell in cells))
@@ -263,7 +311,7 @@ def line(progress: Progress) -> str:
     'genrebeam: 50 of 250 files heard, 5.0 files/s, 0:00:40 left, 1 failed'
     """
     return (
-        f"genrebeam: {progress.heard:,} of {progress.to_hear:,} files heard, "
+        f"genrebeam: {progress.heard:,} of {counted(progress.to_hear, 'file')} heard, "
         f"{progress.rate:.1f} files/s, {progress.clock} left, "
         f"{progress.statuses.get('failed', 0):,} failed"
     )

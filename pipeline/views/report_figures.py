@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from genrebeam.pipeline.views.report_statuses import in_order
 from genrebeam.pipeline.views.report_table import Tracks
+from genrebeam.pipeline.views.terminal import counted
 from genrebeam.transforms.records import Stage, Status
 
 _MOST_GROUPS = 100
@@ -118,7 +119,7 @@ def headline(counts: dict[str, int]) -> str:
     total = sum(counts.values())
     if not total:
         return "No file was seen"
-    files = f"{total:,} file{'' if total == 1 else 's'}"
+    files = counted(total, "file")
     would = counts.get(Status.WOULD_TAG, 0)
     if would and not counts.get(Status.TAGGED):
         return f"{would:,} of {files} would be tagged"

@@ -124,6 +124,8 @@ _OPTIONS = {"existing", "vote", "segments", "top_k", "min_confidence", "dry_run"
 def _policy(options: dict[str, Any]) -> str:
     """A run's options in words."""
     existing = {"keep": "kept", "merge": "kept, ours added", "replace": "replaced"}
+    if options["existing"] == "clean":
+        return "Genres that were there are cleaned up by the taxonomy; nothing is heard"
     parts = [
         f"Genres that were there are {existing.get(options['existing'], options['existing'])}",
         f"{options['vote']} of {options['segments']} segments",

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, TextIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genrebeam.pipeline.views.terminal import WIDEST_BAR, bar, console_of, grid, pairs, safe
+from genrebeam.pipeline.views.terminal import (
+    WIDEST_BAR,
+    bar,
+    console_of,
+    counted,
+    grid,
+    pairs,
+    safe,
+)
 from genrebeam.transforms.records import Status, Trait
 
 if TYPE_CHECKING:
@@ -145,5 +153,5 @@ def _genres(genres: Mapping[str, int], console: Console) -> Table:
             bar(1, 1, max(1, round(widest * count / most))),
         )
     if others := list(genres.values())[_MOST_GENRES:]:
-        table.add_row(f"{len(others):,} others", f"{sum(others):,}")
+        table.add_row(counted(len(others), "other"), f"{sum(others):,}")
     return table

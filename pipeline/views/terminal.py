@@ -49,6 +49,17 @@ def safe(text: str) -> str:
     )
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things, in the singular or the plural.
+
+    Examples
+    --------
+    >>> counted(1, "file"), counted(1200, "file")
+    ('1 file', '1,200 files')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

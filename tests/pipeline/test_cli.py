@@ -1,5 +1,6 @@
 """The command line: everything is checked before any work, and said in one line."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,8 @@ import time
 
 import pytest
 
-from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.cli import build_parser, main
+from genrebeam.pipeline.options.config import parse
 from genrebeam.pipeline.views.progress import Progress, line
 from tests import REPOSITORY
 from tests.conftest import read_rows, tone, write_audio
@@ -52,12 +54,16 @@ def library(tmp_path):
         (["tag", "{library}", "--report", "{library}/a.wav"], "not a folder"),
         (["tag", "{library}", "--report", "{library}/a.wav/b"], "cannot be written"),
         (["tag", "{library}", "--report", "{library}/r", "--dry-run"], "is inside the library"),
-        (["tag", "{library}", "--topk", "3"], "unknown option or argument: --topk 3"),
-        (["tag", "{library}", "{library}"], "unknown option or argument"),
+        (["tag", "{library}", "--topk", "3"], "--topk 3; did you mean --top-k?"),
+        (["tag", "{library}", "{library}/none"], "no such file or folder"),
+        (["tag", "{library}", "/dev/null.mp3", "-n"], "no such file or folder"),
         (["train", "--data", "{library}", "--out", "x"], "where do the genres come from?"),
         (["train", "--data", "x", "--out", "x", "--recipe", "none"], "unknown recipe 'none'"),
         (["evaluate", "{library}", "--data", "x"], "not a model bundle"),
-        (["sing"], "invalid choice: 'sing'"),
+        (["sing"], "sing: no such command; see genrebeam --help"),
+        (["tga", "{library}"], "tga: no such command; did you mean tag?"),
+        (["{library}"], "did you mean genrebeam tag {library}?"),
+        (["history", "a.mp3", "--jsn"], "--jsn; did you mean --json?"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(library, arguments, complaint, capsys):
@@ -69,10 +75,64 @@ def test_wrong_usage_is_one_line_and_exit_code_2(library, arguments, complaint, 
         code = error.code
     shown = capsys.readouterr()
     assert code == 2
-    assert complaint in shown.err
+    assert complaint.format(library=library) in shown.err
     assert len(shown.err.splitlines()) == 1
     assert shown.out == ""
     assert sorted(library.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["version"], "genrebeam "),
+        (["-V"], "genrebeam "),
+        (["help"], "usage: genrebeam [-h]"),
+        (["help", "undo"], "usage: genrebeam undo"),
+    ],
+)
+def test_help_and_version_can_be_asked_for_as_commands(arguments, shown, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(shown)
+
+
+def test_short_options_can_be_put_together():
+    known, others = parse(build_parser(), ["tag", "Music", "-nqv"])
+    assert (known.dry_run, known.quiet, known.verbose, others) == (True, True, True, [])
+
+
+def test_a_reader_that_ends_early_is_no_error():
+    command = f"{sys.executable} -m genrebeam config | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.stdout.startswith("# files read")
+    assert done.stderr == ""
+
+
+def test_several_paths_are_parts_of_the_folder_that_they_are_in(tmp_path, tiny_bundle, capsys):
+    for folder in ("a", "b", "c"):
+        (tmp_path / "music" / folder).mkdir(parents=True)
+        write_audio(tmp_path / "music" / folder / "1.wav", tone(8), 22050)
+    music = tmp_path / "music"
+    options = ["--bundle", tiny_bundle.path, "--report", str(tmp_path / "report"), "-n"]
+    named = [str(music / "b"), *options, str(music / "c" / "1.wav"), str(music / "b" / "1.wav")]
+    assert main(["tag", *named]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines[:2]] == ["b/1.wav", "c/1.wav"]
+    (run,) = (tmp_path / "report" / "runs").iterdir()
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["library"] == str(music)
+    assert facts["paths"] == [str(music / "b"), str(music / "c" / "1.wav")]
+    rows = read_rows(tmp_path / "report" / "tracks" / f"run={run.name}")
+    assert {row["uri"] for row in rows} == {str(music / "b/1.wav"), str(music / "c/1.wav")}
+
+
+def test_one_of_several_paths_cannot_configure_the_others(tmp_path, capsys):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "b" / "genrebeam.toml").write_text("[tag]\ntop-k = 2\n")
+    assert main(["tag", str(tmp_path / "a"), str(tmp_path / "b")]) == 2
+    assert "holds for this library alone" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")

@@ -45,6 +45,20 @@ def test_waits_when_so_many_are_in_flight():
     assert list(step.process(2)) == [0]
 
 
+def test_nothing_more_comes_out_once_the_run_ends_while_the_next_step_works():
+    ended = threading.Event()
+    step = ByHand(most=4, stopping=ended.is_set)
+    step.start_bundle()
+    for element in (0, 2, 4):
+        list(step.process(element))
+    for future in step.futures.values():
+        future.set_result(None)
+    results = step.finish_bundle()
+    next(results)
+    ended.set()
+    assert list(results) == []
+
+
 class Heavy(ByHand):
     """Elements that count for as much as they are."""
 

@@ -1,6 +1,6 @@
 """Taxonomy: the user's own names for the model's genres.
 
-A TOML file with up to three tables::
+A TOML file with any of these tables::
 
     [rename]                 # another spelling
     "Hip-Hop" = "Rap"
@@ -12,21 +12,36 @@ A TOML file with up to three tables::
     [drop]                   # never written; a track that would get one is refused
     genres = ["Reggae"]
 
-Parents come first, then names: ``[rename] "Rock" = "Rock & Metal"`` names the parent too.
+    [whitelist]              # nothing else is written
+    genres = ["Rap", "Rock", "Pop"]
+
+    [alias]                  # other spellings, for genres that files have (``--existing clean``)
+    "Hip Hop" = "Hip-Hop"
+
+    [pattern]                # and regular expressions for a whole genre, whatever its case
+    ".*metal" = "Metal"
+
+Aliases and patterns come first, then parents, then names: ``[rename] "Rock" = "Rock & Metal"``
+names the parent too.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.errors import PathError
 from genrebeam.model.genres import join_columns
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+# Tables of a file: genres to names, and lists of genres.
+_MAPS, _LISTS = ("rename", "parent", "alias", "pattern"), ("drop", "whitelist")
 
 
 class TaxonomyError(PathError):
@@ -41,6 +56,10 @@ class Taxonomy:
     ----------
     rename, parent : dict of str to str
     drop : tuple of str
+    whitelist : tuple of str
+        All that may be written, if there are any.
+    alias, pattern : dict of str to str
+        For genres that files have.
     path : str
         Where it was read from.
     """
@@ -48,6 +67,9 @@ class Taxonomy:
     rename: dict[str, str] = field(default_factory=dict)
     parent: dict[str, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
+    whitelist: tuple[str, ...] = ()
+    alias: dict[str, str] = field(default_factory=dict)
+    pattern: dict[str, str] = field(default_factory=dict)
     path: str = field(default="", compare=False)
 
     def check(self, genres: Sequence[str], families: Sequence[str] = ()) -> None:
@@ -62,6 +84,7 @@ class Taxonomy:
         ------
         TaxonomyError
         """
+        self.check_itself()
         known = {*genres, *families, *self.parent.values()}
         unknown = sorted({*self.rename, *self.parent, *self.drop} - known)
         if unknown:
@@ -69,6 +92,21 @@ class Taxonomy:
                 self.path,
                 f"{', '.join(unknown)}: not a genre of the model, which knows {', '.join(genres)}",
             )
+        names = [self._name(genre) for genre in {self._family(genre) for genre in genres}]
+        folded = [name.casefold() for name in names]
+        twice = sorted(name for name in names if folded.count(name.casefold()) > 1)
+        if twice:
+            raise TaxonomyError(
+                self.path, f"{', '.join(twice)}: several genres get this name; map them to a parent"
+            )
+
+    def check_itself(self) -> None:
+        """Refuse a taxonomy that contradicts itself, whatever genres it names.
+
+        Raises
+        ------
+        TaxonomyError
+        """
         for child, parent in self.parent.items():
             if parent in self.parent:
                 raise TaxonomyError(self.path, f"{child}: its parent {parent} has a parent itself")
@@ -77,16 +115,55 @@ class Taxonomy:
             raise TaxonomyError(
                 self.path, f"{', '.join(mapped)}: becomes its parent; rename or drop that"
             )
-        for name in (*self.rename.values(), *self.parent.values()):
-            if reason := unwritable(name):
-                raise TaxonomyError(self.path, f"{name!r}: {reason}")
-        names = [self._name(genre) for genre in {self._family(genre) for genre in genres}]
-        folded = [name.casefold() for name in names]
-        twice = sorted(name for name in names if folded.count(name.casefold()) > 1)
-        if twice:
-            raise TaxonomyError(
-                self.path, f"{', '.join(twice)}: several genres get this name; map them to a parent"
-            )
+        for table in (self.rename, self.parent, self.alias, self.pattern):
+            for name in table.values():
+                if reason := unwritable(name):
+                    raise TaxonomyError(self.path, f"{name!r}: {reason}")
+        for pattern in self.pattern:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise TaxonomyError(self.path, f"{pattern!r}: no pattern ({error})") from error
+
+    def clean(self, genres: Sequence[str]) -> tuple[str, ...]:
+        """The genres of a file with the names of the taxonomy.
+
+        Parameters
+        ----------
+        genres : sequence of str
+            The file's. Their case does not matter.
+
+        Returns
+        -------
+        tuple of str
+            Each once, without those that are dropped. What no table names stays as it is.
+
+        Examples
+        --------
+        >>> Taxonomy(rename={"Rock": "ROCK"}, pattern={".*metal": "Rock"}).clean(
+        ...     ["Death Metal", "rock", "Live"]
+        ... )
+        ('ROCK', 'Live')
+        """
+        drop, allowed = _folded(self.drop), _folded(self.whitelist)
+        found: dict[str, str] = {}
+        for genre in genres:
+            name = _in_table(self.parent, self._known_as(genre))
+            if name.casefold() in drop:
+                continue
+            name = _in_table(self.rename, name)
+            if not allowed or name.casefold() in allowed:
+                found.setdefault(name.casefold(), name)
+        return tuple(found.values())
+
+    def _known_as(self, genre: str) -> str:
+        name = _in_table(self.alias, genre)
+        if name != genre:
+            return name
+        for pattern, name in self.pattern.items():
+            if re.fullmatch(pattern, genre.strip(), re.IGNORECASE):
+                return name
+        return genre
 
     def apply(
         self, probabilities: np.ndarray, genres: Sequence[str]
@@ -110,8 +187,12 @@ class Taxonomy:
             Those of `names` that are not written.
         """
         joined, families = join_columns(probabilities, [self._family(genre) for genre in genres])
+        names = [self._name(family) for family in families]
         dropped = {self._name(family) for family in families if family in self.drop}
-        return joined, [self._name(family) for family in families], dropped
+        if self.whitelist:
+            allowed = _folded(self.whitelist)
+            dropped |= {name for name in names if name.casefold() not in allowed}
+        return joined, names, dropped
 
     def families(self, genres: Sequence[str], families: Sequence[str]) -> list[str]:
         """The family of each name that `apply` gives.
@@ -140,6 +221,16 @@ class Taxonomy:
 
     def _name(self, family: str) -> str:
         return self.rename.get(family, family)
+
+
+def _folded(names: Sequence[str]) -> set[str]:
+    return {name.strip().casefold() for name in names}
+
+
+def _in_table(table: Mapping[str, str], genre: str) -> str:
+    """What a table makes of a genre, whatever its case; itself if it does not name it."""
+    wanted = genre.strip().casefold()
+    return next((name for key, name in table.items() if key.casefold() == wanted), genre)
 
 
 def unwritable(name: str) -> str | None:
@@ -185,19 +276,25 @@ def load_taxonomy(path: str) -> Taxonomy:
         raise TaxonomyError(path, str(error.strerror)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TaxonomyError(path, f"not TOML: {error}") from error
-    unknown = sorted(set(facts) - {"rename", "parent", "drop"})
+    unknown = sorted(set(facts) - {*_MAPS, *_LISTS})
     if unknown:
-        raise TaxonomyError(
-            path, f"unknown table {', '.join(unknown)}; known are rename, parent, drop"
-        )
-    for table in ("rename", "parent"):
+        known = ", ".join((*_MAPS, *_LISTS))
+        raise TaxonomyError(path, f"unknown table {', '.join(unknown)}; known are {known}")
+    for table in _MAPS:
         pairs = facts.get(table, {})
         if not isinstance(pairs, dict) or not all(
             isinstance(name, str) and name.strip() for name in pairs.values()
         ):
             raise TaxonomyError(path, f"[{table}] must map genres to names")
-    drop = facts.get("drop", {"genres": []})
-    genres = drop.get("genres") if isinstance(drop, dict) and set(drop) == {"genres"} else None
+    maps: dict[str, Any] = {table: facts.get(table, {}) for table in _MAPS}
+    lists: dict[str, Any] = {
+        table: _list_of(facts.get(table, {"genres": []}), table, path) for table in _LISTS
+    }
+    return Taxonomy(**maps, **lists, path=path)
+
+
+def _list_of(table: Any, name: str, path: str) -> tuple[str, ...]:
+    genres = table.get("genres") if isinstance(table, dict) and set(table) == {"genres"} else None
     if not isinstance(genres, list) or not all(isinstance(genre, str) for genre in genres):
-        raise TaxonomyError(path, '[drop] must have one list: genres = ["..."]')
-    return Taxonomy(facts.get("rename", {}), facts.get("parent", {}), tuple(genres), path)
+        raise TaxonomyError(path, f'[{name}] must have one list: genres = ["..."]')
+    return tuple(genres)

@@ -179,7 +179,8 @@ class FindTracks(beam.PTransform):
 
     Parameters
     ----------
-    library : str
+    roots : sequence of str
+        Folders, or files.
     formats : collection of str
     skipping : SkipPolicy
     tidy : bool
@@ -194,7 +195,7 @@ class FindTracks(beam.PTransform):
 
     def __init__(
         self,
-        library: str,
+        roots: Sequence[str],
         formats: Collection[str],
         skipping: SkipPolicy,
         *,
@@ -204,7 +205,7 @@ class FindTracks(beam.PTransform):
         exclude: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self.library = library
+        self.roots = roots
         self.skipping = skipping
         self.stopping = stopping
         self.observe = observe
@@ -215,7 +216,7 @@ class FindTracks(beam.PTransform):
         count = beam.Map(self.observe).with_output_types(Track)
         walked = (
             pipeline
-            | "library" >> beam.Create([os.fsencode(self.library)])
+            | "library" >> beam.Create([os.fsencode(root) for root in self.roots])
             # bytes
             | "walk" >> ends_or_goes_on(self.walk)
             # Track

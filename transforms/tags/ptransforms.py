@@ -18,6 +18,7 @@ from genrebeam.transforms.records import (
     dropped,
     with_tags,
 )
+from genrebeam.transforms.tags.clean import Names, clean
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_headers
 from genrebeam.transforms.tags.rewrite import Journal
@@ -76,10 +77,8 @@ class ReadTags(ReadHeaders):
         return track
 
 
-@with_input_types(Decision)
-@with_output_types(Outcome)
-class Tag(InFlight):
-    """Write genres: Decision -> Outcome.
+class _Writing(InFlight):
+    """Base of DoFns that write files: element -> Outcome.
 
     Threads, because a file's way to the disk is mostly waiting, and several take little
     longer than one.
@@ -102,11 +101,38 @@ class Tag(InFlight):
     def teardown(self) -> None:
         self._writers.shutdown()
 
+    def finished(self, element: Any, future: Future) -> Outcome:
+        return future.result()
+
+
+@with_input_types(Decision)
+@with_output_types(Outcome)
+class Tag(_Writing):
+    """Write genres: Decision -> Outcome."""
+
     def submit(self, decision: Decision) -> Future:
         return self._writers.submit(tag, decision, self.policy, self.journal)
 
-    def finished(self, decision: Decision, future: Future) -> Outcome:
-        return future.result()
+
+@with_input_types(Track)
+@with_output_types(Outcome)
+class CleanGenres(_Writing):
+    """Give the genres that files have the names of a taxonomy: Track -> Outcome.
+
+    Parameters
+    ----------
+    names : callable
+        See `clean`.
+    policy, journal
+        See `WriteTags`.
+    """
+
+    def __init__(self, names: Names, policy: TagPolicy, journal: Journal) -> None:
+        super().__init__(policy, journal)
+        self.names = names
+
+    def submit(self, track: Track) -> Future:
+        return self._writers.submit(clean, track, self.names, self.policy, self.journal)
 
 
 @with_input_types(Decision)
@@ -118,7 +144,7 @@ class WriteTags(beam.PTransform):
     ----------
     policy : TagPolicy
     journal : callable
-        See `Tag`.
+        See `write_genres`; called by several threads.
     """
 
     def __init__(self, policy: TagPolicy, journal: Journal) -> None:

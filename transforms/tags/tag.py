@@ -35,7 +35,7 @@ class TagPolicy:
 
     Parameters
     ----------
-    existing : {"keep", "merge", "replace"}
+    existing : {"keep", "merge", "replace", "clean"}
         What happens to a genre that is there already.
     dry_run : bool
         Try every change on a copy; change no file.
@@ -68,7 +68,7 @@ class TagPolicy:
             known = {genre.casefold() for genre in genres}
             genres += tuple(genre for genre in second if genre.casefold() not in known)
         missing = {genre.casefold() for genre in self.treat_as_missing}
-        return tuple(genre for genre in genres if genre.casefold() not in missing)
+        return tuple(g for g in genres if g.strip() and g.strip().casefold() not in missing)
 
     def plan(self, current: Sequence[str], decided: Sequence[str]) -> tuple[str, ...]:
         """Genres that the file shall have.

@@ -9,6 +9,7 @@ import numpy as np
 
 from genrebeam.model.colours import colours_of
 from genrebeam.pipeline.views.inspection.inspection import Inspection
+from genrebeam.pipeline.views.terminal import counted
 from genrebeam.transforms.records import Decision, printable
 
 # Stands near the beginning of each file that is ours, and so may be written anew.
@@ -158,7 +159,7 @@ def chance(inspection: Inspection) -> str:
 
 def _segments(inspection: Inspection) -> str:
     n_segments = len(inspection.probabilities)
-    return f"{n_segments} segment{'' if n_segments == 1 else 's'}"
+    return counted(n_segments, "segment")
 
 
 def model_note(inspection: Inspection) -> str:

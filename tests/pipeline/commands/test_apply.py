@@ -100,6 +100,40 @@ def test_writes_what_was_chosen_with_journal_rows_and_page(library, reports, tag
     assert genres_of(library / "a.flac") == before
 
 
+def test_a_dry_run_is_written_as_it_was_shown_and_not_decided_again(
+    library, reports, tag, capsys, monkeypatch
+):
+    shown = tag("--dry-run", "--existing", "merge")
+    run = max((reports / "runs").iterdir()).name
+    changed = FLAC(library / "b.flac")
+    changed["genre"] = "Mine"
+    changed.save()
+    assert main(["apply", run, "--report", str(reports), "-n"]) == 1
+    assert genres_of(library / "a.flac") == []
+    assert main(["apply", str(reports / "runs" / run)]) == 1
+    told = capsys.readouterr()
+    assert "3 files: 2 tagged, 1 refused" in told.out
+    assert f"{library}/b.flac: changed since the dry run" in told.err
+    assert genres_of(library / "a.flac") == shown["a.flac"]["genres_after"]
+    assert genres_of(library / "b.flac") == ["Mine"]
+    rows = latest(reports)
+    for column in ("genres_after", "confidence", "probabilities", "settings", "model_version"):
+        assert rows["a.flac"][column] == shown["a.flac"][column]
+    assert (rows["a.flac"]["status"], rows["b.flac"]["status"]) == ("tagged", "refused")
+    again = tag("--existing", "merge")
+    assert (again["a.flac"]["status"], again["a.flac"]["stage"]) == ("unchanged", "skip")
+    assert main(["undo", str(reports)]) == 0
+
+
+def test_a_run_that_was_no_dry_run_cannot_be_applied(reports, tag, capsys):
+    tag()
+    run = max((reports / "runs").iterdir()).name
+    assert main(["apply", run, "--report", str(reports)]) == 2
+    assert "was no dry run" in capsys.readouterr().err
+    assert main(["apply", "2026", "--report", str(reports)]) == 2
+    assert "neither a file of corrections nor a run" in capsys.readouterr().err
+
+
 @pytest.fixture
 def downloads(tmp_path, monkeypatch):
     """A folder for downloads, and a person at a terminal who answers."""

@@ -79,6 +79,27 @@ def test_a_library_that_is_gone_before_the_steps_are_made_ends_the_run(tmp_path,
     interruption._requested.clear()
 
 
+def test_one_of_several_libraries_that_is_gone_ends_the_run(tmp_path, capsys):
+    for name in ("music", "books"):
+        (tmp_path / name).mkdir()
+    stopping = Stopping(str(tmp_path), str(tmp_path / "music"), str(tmp_path / "books"))
+    with handled(str(tmp_path)):
+        assert not stopping.look()
+        (tmp_path / "books").rmdir()
+        assert stopping.look()
+    assert "books is no longer there; stopping" in capsys.readouterr().err
+    interruption._requested.clear()
+
+
+def test_a_file_that_was_replaced_is_still_there(tmp_path):
+    song = tmp_path / "song.mp3"
+    song.write_text("before")
+    stopping = Stopping(str(tmp_path), str(song))
+    (tmp_path / "copy").write_text("after")
+    (tmp_path / "copy").replace(song)
+    assert not stopping.look()
+
+
 def test_a_bucket_is_not_looked_for(tmp_path):
     assert not Stopping(str(tmp_path), "gs://bucket/music")()
 

@@ -93,6 +93,16 @@ def test_a_run_over_what_had_failed_does_not_hide_those_before_it(job):
     assert earlier_runs(job) == [retry, whole]
 
 
+def test_a_run_over_parts_of_a_library_has_seen_these_parts_alone(job):
+    whole = past(job)
+    parts = dataclasses.replace(job, paths=("/music/a", "/music/b.mp3"))
+    some = past(parts)
+    assert earlier_runs(job) == [some, whole]
+    assert earlier_runs(parts) == [some]
+    assert earlier_runs(dataclasses.replace(job, paths=("/music/b.mp3",))) == [some]
+    assert earlier_runs(dataclasses.replace(job, paths=("/music/c",))) == [some, whole]
+
+
 def test_a_library_without_reports_has_no_earlier_runs(job, tmp_path):
     assert earlier_runs(changed(job, report=str(tmp_path / "missing"))) == []
 
@@ -185,7 +195,7 @@ OTHER_VALUES = {
     "styles": "all",
     "min_confidence": 0.5,
     "max_genres": 3,
-    "treat_as_missing": ("Other",),
+    "treat_as_missing": ("Schlager",),
     "taxonomy": "/my.toml",
     "segments": 3,
     "vote": "majority",
@@ -199,6 +209,7 @@ OTHER_VALUES = {
     "keep_mtime": True,
     "in_place_links": True,
     "formats": (),
+    "exclude": ("Demos/",),
     "bundle": "/mine",
     "incremental": False,
     "retry_failed": True,

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genrebeam.pipeline.cli import main
 from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
@@ -50,10 +52,49 @@ def test_reads_what_is_documented(tmp_path):
     assert taxonomy == Taxonomy({"Jazz": "Swing"}, {"Blues": "Roots"}, ("Rock",))
 
 
+def test_what_is_not_on_the_whitelist_is_refused():
+    assert decided(Taxonomy(whitelist=("rock",)), [0.2, 0.7, 0.1]).genres == ()
+    assert decided(Taxonomy(whitelist=("JAZZ",)), [0.2, 0.7, 0.1]).genres == ("Jazz",)
+
+
+@pytest.mark.parametrize(
+    ("genres", "cleaned"),
+    [
+        (["hip hop"], ("Rap",)),  # alias, then name
+        (["Death Metal", "Rock"], ("Rock",)),  # pattern, then parent, once
+        (["Schlager", "Live "], ("Live ",)),  # what nothing names stays as it is
+        (["Schlager"], ()),
+        ([], ()),
+    ],
+)
+def test_genres_of_files_get_the_names_of_the_taxonomy(genres, cleaned):
+    taxonomy = Taxonomy(
+        rename={"Hip-Hop": "Rap"},
+        parent={"Metal": "Rock"},
+        drop=("schlager",),
+        alias={"Hip Hop": "Hip-Hop"},
+        pattern={".*metal": "Metal"},
+    )
+    assert taxonomy.clean(genres) == cleaned
+
+
+def test_a_whitelist_is_all_that_stays():
+    taxonomy = Taxonomy(rename={"Hip-Hop": "Rap"}, whitelist=("Rap", "Rock"))
+    assert taxonomy.clean(["Hip-hop", "Live", "rock"]) == ("Rap", "rock")
+
+
+@given(st.lists(st.text(max_size=20), max_size=5))
+def test_an_empty_taxonomy_loses_no_genre(genres):
+    cleaned = Taxonomy().clean(genres)
+    assert {genre.casefold() for genre in cleaned} == {genre.casefold() for genre in genres}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("[rename", "not TOML"),
+        ('[pattern]\n"(" = "Rock"\n', "no pattern"),
+        ("[whitelist]\nnames = []\n", "must have one list"),
         ("[names]\n", "unknown table names"),
         ('[rename]\n"Jaz" = "Swing"\n', "Jaz: not a genre of the model"),
         ('[rename]\n"Jazz" = 3\n', "must map genres to names"),

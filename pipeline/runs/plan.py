@@ -1,0 +1,245 @@
+"""Plan: what a dry run showed, to be written exactly so."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import pyarrow.compute as pc
+
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.tagging import WritingOptions
+from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.runs.manifest import Manifest
+from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, saw_its_library, start_run
+from genrebeam.pipeline.views.terminal import tracked
+from genrebeam.transforms.formats import FORMATS
+from genrebeam.transforms.library.skip import is_same_time
+from genrebeam.transforms.records import (
+    ID3_VERSIONS,
+    Outcome,
+    Stage,
+    Status,
+    Track,
+    dropped,
+    printable,
+    with_tags,
+)
+from genrebeam.transforms.reports.read import read_parts
+from genrebeam.transforms.reports.schema import SCHEMA
+from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.storage import is_inside, path_of, storage_of
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL
+from genrebeam.transforms.tags.header import read_header
+from genrebeam.transforms.tags.rewrite import Journal
+from genrebeam.transforms.tags.tag import TagPolicy, written
+
+# What writing changes in a row of the dry run; all else is as it was decided there.
+_WRITTEN = (
+    *("status", "stage", "reason", "error_type", "error_message", "size_bytes", "mtime"),
+    *("mtime_ns", "genres_before", "genres_after", "write_s", "finished_at", "fingerprint"),
+)
+_ROWS_PER_PART = 1000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A dry run whose genres can be written.
+
+    Parameters
+    ----------
+    run : Run
+    manifest : Manifest
+    library : str
+        Nothing outside of it is written.
+    """
+
+    run: Run
+    manifest: Manifest
+    library: str
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of the files that would be tagged, each once."""
+        seen: set[str] = set()
+        for part in read_parts(self.run.tracks, SCHEMA):
+            planned = part.filter(pc.equal(part["status"], Status.WOULD_TAG.value))
+            for batch in planned.to_batches(max_chunksize=_ROWS_PER_PART):
+                for one in batch.to_pylist():
+                    if one["uri"] not in seen:
+                        seen.add(one["uri"])
+                        yield one
+
+    def policy(self, *, dry_run: bool) -> TagPolicy:
+        """How the dry run would have written.
+
+        Raises
+        ------
+        UsageError
+            If its options are none.
+        """
+        known = {field.name for field in dataclasses.fields(WritingOptions)}
+        options = self.manifest.get("options", {})
+        writing = WritingOptions(**{name: options[name] for name in known & options.keys()})
+        if writing.id3_version not in ID3_VERSIONS or not isinstance(writing.separator, str):
+            raise UsageError(f"run {self.run.id}: its options are damaged")
+        write = dataclasses.replace(writing.write, library=path_of(self.library))
+        confidence = options.get("write_confidence") is True
+        return TagPolicy(
+            dry_run=dry_run, form=writing.form, write=write, write_confidence=confidence
+        )
+
+
+def find_plan(report: str, id: str, library: str | None = None) -> Plan:
+    """Find a dry run.
+
+    Parameters
+    ----------
+    report : str
+        The report folder.
+    id : str
+        Of the run.
+    library : str, optional
+        Root of the music, where the user names it.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UsageError
+        If there is no such run, it was no dry run, or nobody says that its library is the user's.
+    """
+    try:
+        run = next((one for one in runs_of(report) if one.id == id.removeprefix("run=")), None)
+    except OSError as error:
+        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
+    if run is None:
+        raise UsageError(f"{id}: neither a file of corrections nor a run of {report}")
+    manifest = run.read_manifest() or Manifest()
+    if manifest.get("options", {}).get("dry_run") is not True:
+        raise UsageError(f"run {run.id} was no dry run: what it shows is done")
+    root = library or manifest.get("library")
+    if not root:
+        raise UsageError(f"run {run.id} does not say which library it saw; name it with --library")
+    if not (library or "://" in run.home or saw_its_library(run, manifest)):
+        raise UsageError(
+            f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
+        )
+    return Plan(run, manifest, root)
+
+
+def write_plan(
+    plan: Plan, *, note: Callable[[str], None], watched: TextIO | None = None
+) -> tuple[Run, Ended]:
+    """Write a plan in a run of its own, with journal, rows and manifest.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of a report folder that is locked.
+    note : callable
+        Of the lock: takes the run's id.
+    watched : file or None
+        Where a progress bar goes, if it is a terminal.
+
+    Returns
+    -------
+    Run
+    Ended
+    """
+    policy = plan.policy(dry_run=False)
+    run = start_run(plan.run.home)
+    note(run.id)
+    facts: Manifest = {
+        "library": plan.library,
+        "command": "apply",
+        # No format at all: the run has not seen the whole library.
+        "options": {"dry_run": False, "formats": []},
+        "decision_digest": plan.manifest.get("decision_digest", ""),
+    }
+    total = plan.manifest.get("counts", {}).get(Status.WOULD_TAG, 0)
+
+    def execute() -> None:
+        done: list[dict[str, Any]] = []
+        try:
+            for planned in tracked(plan.rows(), total, watched):
+                if interruption.requested():
+                    return
+                outcome = write_planned(planned, plan.library, policy, run.journal)
+                done.append(_as_written(planned, outcome))
+                if len(done) >= _ROWS_PER_PART:
+                    write_part(done, run.tracks, run.folder)
+                    done.clear()
+        finally:
+            if done:
+                write_part(done, run.tracks, run.folder)
+
+    with interruption.handled(run.folder):
+        ended = record(run, facts, execute, interruption.requested)
+    interruption.remove_note(run.folder)
+    return run, ended
+
+
+def write_planned(
+    planned: dict[str, Any], library: str, policy: TagPolicy, journal: Journal
+) -> Outcome:
+    """Write what a dry run showed for a file, if the file is still as it was then.
+
+    Parameters
+    ----------
+    planned : dict
+        The file's row.
+    library : str
+        Nothing outside of it is written.
+    policy : TagPolicy
+    journal : callable
+        See `genrebeam.transforms.tags.tag.write_genres`.
+
+    Returns
+    -------
+    Outcome
+    """
+    track = Track(path_of(planned["uri"]), planned["format"])
+    outcome = Outcome(track, Status.REFUSED, Stage.TAG, "")
+    try:
+        if track.format not in FORMATS or not is_inside(track.uri, path_of(library)):
+            reason = "leads out of the run's library, or is no music"
+            return dataclasses.replace(outcome, stage=Stage.WALK, reason=reason)
+        found = storage_of(track.uri).find(track.uri)
+        track = track.as_written(found.size, found.mtime_ns)
+        track = with_tags(track, *read_header(track.uri, policy.form))
+    except Exception as error:  # whatever a file does to its reader is a row
+        return dropped(track, Stage.READ_TAGS, error)
+    genres = track.tags.genres or track.tags.shadow
+    outcome = dataclasses.replace(outcome, track=track, genres_after=genres)
+    is_as_shown = (
+        found.size == planned["size_bytes"]
+        and is_same_time(planned["mtime_ns"], found.mtime_ns)
+        and list(map(printable, genres)) == planned["genres_before"]
+    )
+    if not is_as_shown:
+        return dataclasses.replace(outcome, reason="changed since the dry run; left as it is")
+    own = {printable(genre): genre for genre in (*track.tags.genres, *track.tags.shadow)}
+    after = tuple(own.get(genre, genre) for genre in planned["genres_after"])
+    custom = {}
+    if policy.write_confidence and planned["confidence"] is not None:
+        model = f"{planned['model_name']} {planned['model_version']}"
+        custom = {CONFIDENCE: f"{planned['confidence']:.3f}", MODEL: model}
+    outcome = dataclasses.replace(outcome, reason=planned["reason"], genres_after=after)
+    return written(outcome, journal, policy, custom)
+
+
+def _as_written(planned: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """The row of a file: what the dry run decided, and what became of it."""
+    if outcome.status == Status.TAGGED:
+        from genrebeam.transforms.fingerprint import fingerprint
+
+        outcome = dataclasses.replace(outcome, fingerprint=fingerprint(outcome.track.uri))
+    nobody = Bundle("", "", "", (), (), FeatureSpec())
+    now = row(outcome, nobody, planned["settings"])
+    return {**planned, **{name: now[name] for name in _WRITTEN}}
