@@ -115,7 +115,11 @@ def _usage(name: str, command: argparse.ArgumentParser) -> str:
             words.append(_option(action, action.option_strings[-1]))
         elif not action.option_strings:
             value = "|".join(action.choices) if action.choices else str(action.metavar)
-            words.append({"?": f"[{value}]", "+": f"{value} ..."}.get(str(action.nargs), value))
+            words.append(
+                {"?": f"[{value}]", "+": f"{value} ...", "*": f"[{value} ...]"}.get(
+                    str(action.nargs), value
+                )
+            )
     return " ".join([*words, "[OPTION ...]"])
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the result as one JSON object, for scripts"
     )
+
+
+def default_report() -> str:
+    """The report folder of commands that take it as an argument, where none is given."""
+    return os.environ.get("GENREBEAM_REPORT") or DEFAULT_REPORT
 
 
 def no_others(others: list[str]) -> None:

@@ -6,9 +6,15 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from genrebeam.pipeline.commands.command import OK, add_command, no_others, own_output
+from genrebeam.pipeline.commands.command import (
+    OK,
+    add_command,
+    default_report,
+    no_others,
+    own_output,
+)
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.run import Run
@@ -24,13 +30,16 @@ def add(commands: Any) -> None:
         "examples:\n"
         "  genrebeam report genre-report                      all its runs\n"
         "  genrebeam report genre-report --run 20261120T101500.123Z-3fa9\n"
+        "  genrebeam report --csv                             a table for spreadsheets\n"
         "  genrebeam report nas/genre-report laptop/genre-report --out music.html\n"
         "\n"
         "If a file is in several runs, its latest row counts. The page is one file and needs no\n"
         "network.\n"
         "exit codes: 0 done, 2 wrong usage",
     )
-    report.add_argument("reports", metavar="REPORT_DIR", nargs="+", help="a report folder")
+    report.add_argument(
+        "reports", metavar="REPORT_DIR", nargs="*", help="a report folder (default: ./genre-report)"
+    )
     report.add_argument(
         "--run", metavar="ID", default=None, help="only this run (default: all runs)"
     )
@@ -38,7 +47,10 @@ def add(commands: Any) -> None:
         "--out",
         metavar="FILE",
         default=None,
-        help="file of the page (default: report.html in the first REPORT_DIR)",
+        help="file to write (default: report.html or report.csv in the first REPORT_DIR)",
+    )
+    report.add_argument(
+        "--csv", action="store_true", help="write a table for spreadsheets instead of a page"
     )
 
 
@@ -49,8 +61,10 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.views.report_page import write_report_page
     from genrebeam.transforms.storage import absolute
 
-    folders = [absolute(folder) for folder in arguments.reports]
+    folders = [absolute(folder) for folder in arguments.reports or [default_report()]]
     runs = _runs(folders, arguments.run)
+    if arguments.csv:
+        return _write_table(runs, arguments.out or os.path.join(folders[0], "report.csv"))
     path = own_output(arguments.out or os.path.join(folders[0], "report.html"), "<!doctype html>")
 
     try:
@@ -58,6 +72,25 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     print(f"page: {safe(path)}")
+    return OK
+
+
+def _write_table(runs: list[Run], path: str) -> int:
+    import io
+
+    from genrebeam.pipeline.runs.run import rows_of
+    from genrebeam.pipeline.views.table_file import write_csv
+    from genrebeam.transforms.storage import storage_of
+
+    path = own_output(path, "uri,status,")
+    try:
+        with storage_of(path).writing(path) as stream:
+            text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
+            n_rows = write_csv(rows_of(runs), text)
+            text.detach()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    print(f"table: {safe(path)} ({counted(n_rows, 'file')})")
     return OK
 
 

@@ -15,6 +15,7 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_output_arguments,
+    default_report,
     no_others,
 )
 from genrebeam.pipeline.options.errors import UsageError
@@ -47,7 +48,12 @@ def add(commands: Any) -> None:
         "--library: nothing outside of it is changed.\n"
         "exit codes: 0 all restored, 1 some could not be restored, 2 wrong usage",
     )
-    undo.add_argument("report", metavar="REPORT_DIR", help="the report folder")
+    undo.add_argument(
+        "report",
+        metavar="REPORT_DIR",
+        nargs="?",
+        help="the report folder (default: ./genre-report)",
+    )
     which = undo.add_mutually_exclusive_group()
     which.add_argument(
         "--run", metavar="ID", default=None, help="undo this run (default: the latest that fits)"
@@ -97,7 +103,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.transforms.records import reason_of
     from genrebeam.transforms.storage import absolute
 
-    report = absolute(arguments.report)
+    report = absolute(arguments.report or default_report())
     if arguments.status:
         return _show_runs(report, arguments)
     selection = Selection(

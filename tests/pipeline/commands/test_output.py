@@ -112,6 +112,19 @@ def test_undo_can_be_quiet_or_tell_json(tag, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_undo_and_report_find_the_reports_where_tag_leaves_them(tag, tmp_path, monkeypatch, capsys):
+    tag()
+    monkeypatch.setenv("GENREBEAM_REPORT", str(tmp_path / "reports"))
+    assert main(["report", "--csv"]) == 0
+    assert "report.csv (13 files)" in capsys.readouterr().out
+    lines = (tmp_path / "reports" / "report.csv").read_text().splitlines()
+    assert lines[0].startswith("uri,status,")
+    assert sum(",tagged," in line for line in lines) == 1
+    assert main(["report", "--csv"]) == 0  # it is ours
+    assert main(["undo"]) == 0
+    assert "1 restored" in capsys.readouterr().out
+
+
 def test_on_a_terminal_the_result_says_where_the_report_is_and_how_to_undo(
     tag, tmp_path, tiny_bundle, monkeypatch
 ):
