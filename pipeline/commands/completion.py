@@ -7,6 +7,8 @@ from typing import Any
 
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.options.config import commands_of
+from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
+from genrebeam.transforms.formats import FORMATS
 
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -33,9 +35,38 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
     for command in commands_of(arguments.parser).values():
         for action in command._actions:
-            if action.metavar in ("DIR", "REPORT_DIR", "BUNDLE"):
+            if action.dest in ("bundle", "formats") or action.metavar == "ID":
+                vars(action)["complete"] = _own(action)
+            elif action.metavar in ("DIR", "REPORT_DIR", "BUNDLE", "FOLDER"):
                 vars(action)["complete"] = shtab.DIRECTORY
             elif action.metavar in ("FILE", "LIBRARY", "TRACK"):
                 vars(action)["complete"] = shtab.FILE
-    print(shtab.complete(arguments.parser, arguments.shell))
+    preamble: Any = _preamble()  # shtab takes one for each shell, but says that it takes text
+    print(shtab.complete(arguments.parser, arguments.shell, preamble=preamble))
     return OK
+
+
+def _own(action: argparse.Action) -> dict[str, str]:
+    """The functions of `_preamble` that complete an argument."""
+    name = "run" if action.metavar == "ID" else action.dest
+    return {"bash": f"_genrebeam_{name}", "zsh": f"_genrebeam_{name}"}
+
+
+def _preamble() -> dict[str, str]:
+    """Functions of shells: runs of the report folder here, bundles, formats."""
+    from genrebeam.model.bundle import BUNDLES  # late: not needed for --help
+
+    runs = f'ls "${{GENREBEAM_REPORT:-{DEFAULT_REPORT}}}/runs" 2>/dev/null'
+    words = {
+        "run": f"$({runs})",
+        "bundle": " ".join(sorted(path.name for path in BUNDLES.iterdir() if path.is_dir())),
+        "formats": " ".join(sorted(FORMATS)),
+    }
+    folders = {"bundle": ('compgen -d -- "$1"', "_files -/")}
+    bash, zsh = [], []
+    for name, known in words.items():
+        also, files = folders.get(name, ("", ""))
+        listed = f'compgen -W "{known}" -- "$1"'
+        bash.append(f"_genrebeam_{name}() {{ {listed}; {also or 'true'}; }}")
+        zsh.append(f"_genrebeam_{name}() {{ compadd -- {known}; {files or 'true'} }}")
+    return {"bash": "\n".join(bash), "zsh": "\n".join(zsh)}

@@ -192,6 +192,10 @@ def test_bash_completes_commands_options_and_values(tmp_path, capsys):
 
     assert complete("ta") == {"tag"}
     assert complete("tag", "--dry") == {"--dry-run"}
-    assert complete("tag", "library", "--existing", "") == {"keep", "merge", "replace"}
+    assert complete("tag", "library", "--existing", "") == {"keep", "merge", "replace", "clean"}
+    assert complete("tag", "library", "--bundle", "def") == {"default"}
+    assert complete("tag", "library", "--formats", "fla") == {"flac"}
+    (tmp_path / "genre-report" / "runs" / "20261120T1").mkdir(parents=True)
+    assert complete("undo", "--run", "2026") == {"20261120T1"}
     (tmp_path / "report of mine").mkdir()
     assert complete("tag", "library", "--report", "report") == {"report", "of", "mine"}
