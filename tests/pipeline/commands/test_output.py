@@ -107,6 +107,7 @@ def test_undo_can_be_quiet_or_tell_json(tag, tmp_path, capsys):
         "runs": [run],
         "dry_run": True,
         "counts": {"would_restore": 1},
+        "next": None,
     }
     assert main(["undo", str(tmp_path / "reports"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
