@@ -113,6 +113,7 @@ SAID = {
     "quiet": True,
     "json": True,
     "verbose": True,
+    "debug": True,
 }
 
 
@@ -216,7 +217,7 @@ def test_options_that_can_be_repeated_take_lists(tmp_path):
     [
         ("[tag]\nexistng = 'keep'", "unknown key 'existng' in [tag]; did you mean existing?"),
         ("[tag]\ntop_k = 2", "unknown key 'top_k' in [tag]; did you mean top-k?"),
-        ("[tag]\nxyzzy = 2", "unknown key 'xyzzy' in [tag]; known are bundle, consistent, dry-run"),
+        ("[tag]\nxyzzy = 2", "unknown key 'xyzzy' in [tag]; known are bundle, consistent, debug"),
         ("[tag]\nconfig = 'x'", "unknown key 'config' in [tag]"),
         ("[tga]\n", "unknown table ['tga']; did you mean tag?"),
         ("existing = 'keep'", "'existing' must be in a table, such as [tag]"),
