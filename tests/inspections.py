@@ -14,7 +14,14 @@ from genrebeam.pipeline.views.inspection.sound import (
     drawn_for,
 )
 from genrebeam.transforms.genre.vote import VotePolicy, decide
-from genrebeam.transforms.records import FileTags, Prediction, Track
+from genrebeam.transforms.records import (
+    FileTags,
+    Outcome,
+    Prediction,
+    Stage,
+    Status,
+    Track,
+)
 from genrebeam.transforms.tags.tag import TagPolicy, tag
 from tests.conftest import GENRES, tone
 
@@ -66,7 +73,14 @@ def in_families(not_music: str | None = None) -> Inspection:
         overall=overall @ members,
         mean=mean,
         majority=majority,
-        outcome=tag(mean, TagPolicy(dry_run=True), print),
+        outcome=Outcome(
+            mean.track,
+            Status.WOULD_TAG if mean.genres else Status.REFUSED,
+            Stage.TAG if mean.genres else Stage.VOTE,
+            mean.reason,
+            genres_after=mean.genres,
+            decision=mean,
+        ),
         sounds=SOUNDS,
         not_music=not_music,
     )

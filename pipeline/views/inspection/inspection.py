@@ -10,6 +10,7 @@ their own.
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -216,7 +217,8 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     started = time.perf_counter()
     tags, header, tags_error = read_header_if_any(path)
     file = (path, format_of(path), bundle.features)
-    listed = Track(path, format_of(path), tags=tags, audio=header)
+    facts = os.stat(path)  # as the walk does: a rehearsal refuses a file that has changed
+    listed = Track(path, format_of(path), facts.st_size, facts.st_mtime_ns, tags, header)
     with TrackClassifier(bundle, processes=_PROCESSES) as session:
         future = session.submit(listen, *file, header.duration_s, timeout_s=_TIMEOUT_S)
         # As tagging does it: `listen` takes all segments, one after the other.
