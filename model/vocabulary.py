@@ -31,7 +31,7 @@ class Genre:
     sounds: tuple[str, ...]
 
 
-_ROCK, _R_AND_B, _ELECTRONIC = "Rock", "R&B", "Electronic"
+_ROCK, _R_AND_B, _ELECTRONIC, _WORLD = "Rock", "R&B", "Electronic", "World"
 
 GENRES = (
     Genre("Rock", _ROCK, 8, ("Rock music", "Rock and roll")),
@@ -71,9 +71,9 @@ GENRES = (
     Genre("Latin", "Latin", 1.5, ("Music of Latin America",)),
     Genre("Salsa", "Latin", 0.4, ("Salsa music",)),
     Genre("Flamenco", "Latin", 0.3, ("Flamenco",)),
-    Genre("African", "African", 0.6, ("Music of Africa", "Afrobeat")),
-    Genre("Indian", "Indian", 0.6, ("Carnatic music", "Music of Bollywood")),
-    Genre("Middle Eastern", "Middle Eastern", 0.5, ("Middle Eastern music",)),
+    Genre("African", _WORLD, 0.6, ("Music of Africa", "Afrobeat")),
+    Genre("Indian", _WORLD, 0.6, ("Carnatic music", "Music of Bollywood")),
+    Genre("Middle Eastern", _WORLD, 0.5, ("Middle Eastern music",)),
     Genre("Soundtrack", "Soundtrack", 1, ("Soundtrack music", "Theme music")),
     Genre("Children's Music", "Children's Music", 0.5, ("Music for children",)),
 )
@@ -162,8 +162,8 @@ def family_of(name: str) -> str | None:
 
     Examples
     --------
-    >>> family_of("Punk Rock"), family_of("Bollywood"), family_of("World")
-    ('Rock', 'Indian', None)
+    >>> family_of("Punk Rock"), family_of("Bollywood"), family_of("Electro Rock")
+    ('Rock', 'World', None)
     """
     if name in FAMILIES.values():
         return name

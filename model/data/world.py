@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genrebeam.model.data.training_set import DatasetError
-from genrebeam.model.vocabulary import FAMILIES
 
 LABELS_FILE = "labels.csv"
-# Folders of several families, which their styles tell apart.
-_MIXED, _MIXED_FAMILIES = "World", ("African", "Indian", "Middle Eastern")
 
 
 @dataclass(frozen=True)
@@ -70,11 +67,9 @@ def read_world(folder: str | Path) -> list[Excerpt]:
 
 
 def _excerpt(folder: Path, row: dict[str, str]) -> Excerpt:
-    others = _MIXED_FAMILIES if row["also"] == _MIXED else tuple(filter(None, [row["also"]]))
-    family = FAMILIES[row["style"]] if row["family"] == _MIXED else row["family"]
     return Excerpt(
         path=folder / row["path"],
-        families=(family, *others),
+        families=tuple(filter(None, [row["family"], row["also"]])),
         style=row["style"],
         artist=row["artist"],
         source=row["source"],

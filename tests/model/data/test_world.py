@@ -20,15 +20,6 @@ def test_an_excerpt_has_its_families_the_likeliest_first(tmp_path):
     assert (first.artist, first.source) == ("k1", "s1")
 
 
-def test_the_world_is_three_families(tmp_path):
-    (tmp_path / "labels.csv").write_text(
-        HEADER + "a.opus,World,Indian,Raga,k,s,,yes\n" + "b.opus,Pop,,Pop,k,s,World,\n"
-    )
-    first, second = read_world(tmp_path)
-    assert first.families == ("Indian",)
-    assert second.families == ("Pop", "African", "Indian", "Middle Eastern")
-
-
 @pytest.mark.parametrize("content", [None, "path,family\na.opus,Pop\n"])
 def test_a_folder_without_such_a_table_is_refused(tmp_path, content):
     if content is not None:
