@@ -114,7 +114,7 @@ def test_storage_is_below_all_steps():
         for other in imports(name)
         if not (
             other in known
-            or other.startswith(("transforms.storage", "model.errors", "model.files"))
+            or other.startswith(below)
         )
     ]
     assert wrong == []
