@@ -157,6 +157,34 @@ def write_track(track: Track, stream: BinaryIO) -> None:
     stream.write(f"{json.dumps([TO_DO_FORMAT, *_listed(track)])}\n".encode("ascii"))
 
 
+def genres_beside(path: str) -> str:
+    """Where what unchanged files say of others' genres is, for the tracks in `path`."""
+    return f"{path}-genres"
+
+
+def write_genres(told: Iterable[tuple[str, dict[str, float]]], path: str) -> None:
+    """Write what unchanged files say (see `genrebeam.transforms.genre.evidence`).
+
+    Raises
+    ------
+    OSError
+    """
+    with open(path, "wb") as stream:
+        for one in told:
+            pickle.dump(one, stream, pickle.HIGHEST_PROTOCOL)
+
+
+def read_genres(path: str) -> Iterator[tuple[str, dict[str, float]]]:
+    """Read what `write_genres` wrote.
+
+    Raises
+    ------
+    OSError
+    """
+    with open(path, "rb") as stream:
+        yield from unpickled(stream)
+
+
 def read_tracks(path: str) -> Iterator[Track]:
     """Read tracks that `write_track` wrote.
 
