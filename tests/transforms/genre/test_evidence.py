@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pickle
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from genrebeam.transforms.genre.evidence import (
     ModelGenres,
     decide_with_library,
     genres_told,
+    key_by,
     keys_of,
     log_ratio,
+    note_evidence,
     told_by,
     weighed,
 )
@@ -95,8 +98,14 @@ def test_files_tell_what_they_share():
     other = Track("/m/Blue/CD 2/1.mp3", "mp3", tags=FileTags(artist="MILES ", album="Hits"))
     library = LibraryGenres(FEW)
     library.add(one)
-    assert library.note(other).evidence == (says("artist", Jazz=1), says("folder", Jazz=1))
-    assert set(keys_of(one.track)) == {"artist", "album", "folder"}
+    library.add(one)
+    told = dict(library.told())
+    assert set(told) == set(keys_of(one.track).values())
+    for kind in keys_of(other):
+        key = key_by(other, kind)
+        (other,) = note_evidence((key, {"tracks": [other], "told": [told.get(key, {})]}), kind)
+    assert other.evidence == (says("artist", Jazz=2), says("folder", Jazz=2))
+    assert pickle.loads(pickle.dumps(other)) == other
 
 
 def test_various_artists_are_no_artist():
