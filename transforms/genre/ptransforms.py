@@ -285,7 +285,9 @@ class NoteEvidence(beam.PTransform):
             tracks = (
                 {
                     "tracks": tracks | f"key by {kind}" >> keyed(key_by, kind),
-                    "told": told | f"of {kind}" >> beam.Filter(is_key_of, kind),
+                    "told": told
+                    | f"of {kind}"
+                    >> beam.Filter(is_key_of, kind).with_output_types(tuple[str, Counts]),
                 }
                 # (str, Track), (str, dict)
                 | f"match {kind}" >> MatchByKey(_MatchedGenres)
