@@ -191,10 +191,11 @@ def read_genres(path: str) -> Iterator[tuple[str, dict[str, float]]]:
         If a line is another.
     """
     for key, genres in _lines(path, 2):
-        files = genres.items() if isinstance(genres, dict) else [(None, None)]
-        if type(key) is not str or not all(type(n) is float for _, n in files):
+        if type(key) is not str or not isinstance(genres, dict):
             raise RecordError(_OTHER_LINE)
-        yield key, dict(files)
+        if not all(type(files) is float for files in genres.values()):
+            raise RecordError(_OTHER_LINE)
+        yield key, genres
 
 
 def read_tracks(path: str) -> Iterator[Track]:
