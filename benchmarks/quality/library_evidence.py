@@ -129,7 +129,6 @@ def music_in(data: Path, work: Path | None) -> Music:
         logits_apart,
     )
     from benchmarks.quality.music import outputs_of, pieces_in
-
     from genrebeam.model.calibration import probabilities_of
     from genrebeam.model.head import inputs_of
 
