@@ -25,9 +25,10 @@ from genrebeam.transforms.genre.classify import begin_loading, end_loading
 from genrebeam.transforms.genre.evidence import Counts, told_by
 from genrebeam.transforms.genre.ptransforms import ClassifyTracks, NoteEvidence
 from genrebeam.transforms.genre.together import group_key, with_group
-from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy, keyed
+from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy
 from genrebeam.transforms.library.settle import genres_beside, read_genres, read_tracks
 from genrebeam.transforms.library.skip import compact
+from genrebeam.transforms.matching import keyed
 from genrebeam.transforms.records import Features, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of

@@ -40,7 +40,7 @@ from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.genre.together import vote_together
 from genrebeam.transforms.genre.vote import VotePolicy, decider
 from genrebeam.transforms.in_flight import in_global_window, never
-from genrebeam.transforms.library.ptransforms import MatchByKey, keyed
+from genrebeam.transforms.matching import MatchByKey, keyed
 from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, Track
 
 # Groups that wait for a track, which may never come: it cannot be decoded.
