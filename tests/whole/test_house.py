@@ -111,7 +111,10 @@ def test_storage_is_below_all_steps():
         for name in MODULES
         if name.startswith("transforms.storage")
         for other in imports(name)
-        if not (other in known or other.startswith(("transforms.storage", "model.errors", "model.files")))
+        if not (
+            other in known
+            or other.startswith(("transforms.storage", "model.errors", "model.files"))
+        )
     ]
     assert wrong == []
 

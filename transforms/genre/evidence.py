@@ -31,13 +31,14 @@ from genrebeam.transforms.records import (
     printable,
 )
 
-# What a track can share with others, and how much their genres count. Learned, with the two
-# constants below, by benchmarks/quality/library_evidence.py, from what heads that knew none of the
+# What a track can share with others, and how much their genres count. Learned by benchmarks/quality/library_evidence.py, from what heads that knew none of the
 # artists said of their tracks.
 WEIGHTS = {"artist": 1.0, "album": 1.0, "folder": 0.8}
 # With so many tagged files, half of the trust that any number would have.
 _HALF_TRUST = 1.0
 _MOST_TRUST = 0.9
+# If two files are less likely to agree, they are a heap, which says nothing.
+_LEAST_AGREEMENT = 0.25
 _LEAST_PROBABILITY = 1e-12
 _SEVERAL = re.compile(r"[;/,|&+]")
 _NO_GENRES = frozenset(map(key_of, CATCH_ALL))
@@ -360,7 +361,9 @@ def log_ratio(files: np.ndarray) -> np.ndarray:
     """
     total = files.sum(axis=-1, keepdims=True)
     share = files / np.maximum(total, _LEAST_PROBABILITY)
-    trust = _MOST_TRUST * total / (total + _HALF_TRUST) * (share**2).sum(axis=-1, keepdims=True)
+    agreement = np.maximum((share**2).sum(axis=-1, keepdims=True) - _LEAST_AGREEMENT, 0)
+    agreement /= 1 - _LEAST_AGREEMENT
+    trust = _MOST_TRUST * total / (total + _HALF_TRUST) * agreement
     return np.log(files.shape[-1] * trust * share + 1 - trust)
 
 

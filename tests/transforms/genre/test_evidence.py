@@ -203,6 +203,10 @@ def test_trust_grows_with_files_and_falls_with_disagreement():
     assert odds(1, 1, 1) == pytest.approx(0)
 
 
+def test_a_heap_of_all_kinds_says_nothing():
+    assert not log_ratio(np.array([9.0, 5, 5, 5, 5])).any()
+
+
 def test_segments_that_vote_by_majority_count_evidence_too():
     track = dataclasses.replace(
         heard([0.4, 0.0, 0.3, 0.3], says("artist", Jazz=9)),
