@@ -22,6 +22,10 @@ EXISTING = ("keep", "merge", "replace", "clean")
 VOTE_RULES = ("mean", "majority")
 # Which tracks vote together.
 CONSISTENT = ("off", "album", "artist")
+# What a track's genre is decided by, beside its sound.
+LEARN_FROM = ("library", "off")
+# What decided: its sound alone, or other files of its artist, its album, its folder, of several.
+DECIDED_BY = ("audio", "artist", "album", "folder", "several")
 # How finely genres are told: a style such as Punk, or its family, Rock.
 LEVELS = ("style", "family")
 # Which styles are written: those whose accuracy is known, or all that the model has.
@@ -223,6 +227,44 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """The genres of other files that share something with a track.
+
+    Parameters
+    ----------
+    kind : {"artist", "album", "folder"}
+        What they share.
+    genres : tuple of (str, float)
+        Genres of the model, and how many files have each; a file with two genres is half a file
+        of each.
+    """
+
+    kind: str
+    genres: tuple[tuple[str, float], ...]
+
+    @property
+    def n_files(self) -> float:
+        """How many files they are."""
+        return sum(files for _, files in self.genres)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Genres that GenreBeam gave a file in an earlier run.
+
+    Parameters
+    ----------
+    genres : tuple of str
+        As a report shows them.
+    decided_by : str
+        As in `Decision`.
+    """
+
+    genres: tuple[str, ...]
+    decided_by: str
+
+
+@dataclass(frozen=True)
 class Track:
     """One file of the library.
 
@@ -238,6 +280,10 @@ class Track:
     audio : AudioFacts
     group : Group or None
         That it votes with.
+    given : Given or None
+        By an earlier run.
+    evidence : tuple of Evidence
+        What is known of its genre before it is heard.
     """
 
     uri: str
@@ -247,16 +293,22 @@ class Track:
     tags: FileTags = FileTags()
     audio: AudioFacts = AudioFacts()
     group: Group | None = None
+    given: Given | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     def __reduce__(self) -> tuple[type[Track], tuple]:
         # Every listed file is shuffled before its header is read: four values, not six objects.
         listed = (self.uri, self.format, self.size_bytes, self.mtime_ns)
-        known = (self.tags, self.audio, self.group)
-        return Track, listed if known == (FileTags(), AudioFacts(), None) else (*listed, *known)
+        known = (self.tags, self.audio, self.group, self.given, self.evidence)
+        return Track, listed if known == _UNKNOWN else (*listed, *known)
 
     def as_written(self, size_bytes: int, mtime_ns: int) -> Track:
         """This track with the size and time that its file has now."""
         return dataclasses.replace(self, size_bytes=size_bytes, mtime_ns=mtime_ns)
+
+
+# What is known of a track that was only listed.
+_UNKNOWN = (FileTags(), AudioFacts(), None, None, ())
 
 
 @dataclass(frozen=True)
@@ -339,6 +391,10 @@ class Decision:
         How many voted together, itself included.
     unsure : bool
         Whether it has no genre because none is likely enough.
+    decided_by : str
+        See `DECIDED_BY`.
+    family_alone : tuple of (str, float) or None
+        The likeliest family by the track's sound alone, where there was evidence.
     """
 
     track: Track
@@ -356,6 +412,8 @@ class Decision:
     genres_alone: tuple[str, ...] | None = None
     tracks_voted: int | None = None
     unsure: bool = False
+    decided_by: str = "audio"
+    family_alone: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -382,6 +440,8 @@ class Outcome:
         Time that writing the tag took, in s.
     error_message : str or None
         What the error itself says, where that is not the reason.
+    decided_by : str or None
+        As in `Decision`, where an earlier run gave the file its genres.
     """
 
     track: Track
@@ -395,6 +455,7 @@ class Outcome:
     decision: Decision | None = field(default=None, repr=False)
     write_seconds: float | None = None
     error_message: str | None = None
+    decided_by: str | None = None
 
     @property
     def was_classified(self) -> bool:

@@ -16,7 +16,14 @@ from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs.interruption import Stopping
 from genrebeam.pipeline.runs.run import Run, earlier_runs
 from genrebeam.pipeline.views import progress
-from genrebeam.transforms.library.settle import settle, take_what_failed, write_track
+from genrebeam.transforms.genre.evidence import LibraryGenres
+from genrebeam.transforms.library.settle import (
+    genres_beside,
+    settle,
+    take_what_failed,
+    write_genres,
+    write_track,
+)
 from genrebeam.transforms.library.skip import Earlier, read_earlier
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Outcome, Track
@@ -44,8 +51,8 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     -------
     str or None
         Path of a local file with the tracks that need work (see
-        `transforms.library.settle.read_tracks`); whoever reads it removes it. None if there are
-        no such tracks.
+        `transforms.library.settle.read_tracks`), beside what the others say of their genres;
+        whoever reads them removes them. None if there are no such tracks.
 
     Raises
     ------
@@ -53,6 +60,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
         If the disk is full.
     """
     report = ReportWriter(run.tracks, run.folder, job.bundle, job.decision_digest)
+    library = LibraryGenres(job.model_genres)
     n_tracks = 0
     handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)
     try:
@@ -61,10 +69,13 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
                 if isinstance(found, Outcome):
                     report.add(found)
                     progress.count_outcome(found)
+                    library.add(found)
                 else:
                     write_track(found, stream)
                     n_tracks += 1
         report.flush()
+        if n_tracks:
+            write_genres(library.told(), genres_beside(path))
     finally:
         if not n_tracks:
             os.remove(path)

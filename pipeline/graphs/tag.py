@@ -22,11 +22,13 @@ from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import begin_loading, end_loading
-from genrebeam.transforms.genre.ptransforms import ClassifyTracks
+from genrebeam.transforms.genre.evidence import Counts, told_by
+from genrebeam.transforms.genre.ptransforms import ClassifyTracks, NoteEvidence
 from genrebeam.transforms.genre.together import group_key, with_group
-from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy, keyed
-from genrebeam.transforms.library.settle import read_tracks
+from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy
+from genrebeam.transforms.library.settle import genres_beside, read_genres, read_tracks
 from genrebeam.transforms.library.skip import compact
+from genrebeam.transforms.matching import keyed
 from genrebeam.transforms.records import Features, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
@@ -34,6 +36,10 @@ from genrebeam.transforms.tags.ptransforms import CleanGenres, ReadTags, WriteTa
 
 # On most nights these are enough: the last full run, and retries and interrupted runs since.
 _FEW_RUNS = 3
+
+
+# Files whose genre stays come out as these.
+_STAYING = ("kept", "unchanged", "moved")
 
 
 class TagLibrary(beam.PTransform):
@@ -100,15 +106,20 @@ class TagLibrary(beam.PTransform):
                 | "read tracks" >> beam.FlatMap(_read_tracks, stopping).with_output_types(Track)
             )
         # Track
-        untagged = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
+        read = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
+        untagged, endings["kept"] = read.goes_on, read.outcomes
+        # Track
         if options.existing == "clean":
-            cleaned = untagged.goes_on | "clean" >> beam.ParDo(
+            cleaned = untagged | "clean" >> beam.ParDo(
                 CleanGenres(job.taxonomy.clean, policy, run.journal)
             )
-            return self._reported({**endings, "kept": untagged.outcomes, "cleaned": cleaned})
+            return self._reported({**endings, "cleaned": cleaned})
+        if job.learns_from_library:
+            told = self._told(pipeline, [endings[name] for name in _STAYING if name in endings])
+            untagged = {"tracks": untagged, "told": told} | "note evidence" >> NoteEvidence()
         # Track
         features, unheard = (
-            _spread(untagged.goes_on, options.consistent)
+            _spread(untagged, options.consistent)
             # Track
             | "begin loading" >> beam.Map(begin_loading, job.bundle).with_output_types(Track)
             # Track
@@ -131,7 +142,6 @@ class TagLibrary(beam.PTransform):
         tagged = decisions | "write" >> WriteTags(policy, run.journal)
         # Outcome
         endings |= {
-            "kept": untagged.outcomes,
             "unheard": unheard,
             "unclassified": unclassified,
             "tagged": tagged,
@@ -152,6 +162,27 @@ class TagLibrary(beam.PTransform):
                 | "close" >> beam.Map(_close, run).with_output_types(type(None))
             )
         return endings
+
+    def _told(
+        self, pipeline: beam.Pipeline, staying: Sequence[beam.PCollection]
+    ) -> beam.PCollection:
+        """What files whose genre stays say of others: (str, dict)."""
+        told = (
+            staying
+            | "files that stay" >> beam.Flatten()
+            # Outcome
+            | "tell genres"
+            >> beam.FlatMap(told_by, self.job.model_genres).with_output_types(tuple[str, Counts])
+        )
+        if self.to_do is None:
+            return told
+        unchanged = (
+            pipeline
+            | "genres of unchanged" >> beam.Create([os.fsencode(genres_beside(self.to_do))])
+            # bytes
+            | "read genres" >> beam.FlatMap(_read_genres).with_output_types(tuple[str, Counts])
+        )
+        return (told, unchanged) | "all genres" >> beam.Flatten()
 
 
 def _spread(tracks: beam.PCollection, consistent: str) -> beam.PCollection:
@@ -178,6 +209,10 @@ def _read_tracks(path: bytes, stopping: Callable[[], bool]) -> Iterator[Track]:
         if stopping():
             return
         yield track
+
+
+def _read_genres(path: bytes) -> Iterator[tuple[str, Counts]]:
+    return read_genres(os.fsdecode(path))
 
 
 def _close(_: int, run: Run) -> None:
@@ -241,6 +276,7 @@ def run_tagging(
         end_loading()
         if to_do is not None:
             os.remove(to_do)
+            os.remove(genres_beside(to_do))
         elif not is_template:
             storage_of(run.home).remove_folder(_compacted(run))
     return is_template

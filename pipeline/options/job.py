@@ -20,6 +20,7 @@ from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_ta
 
 if TYPE_CHECKING:
     from genrebeam.model.bundle import Bundle
+    from genrebeam.transforms.genre.evidence import ModelGenres
     from genrebeam.transforms.genre.vote import VotePolicy
     from genrebeam.transforms.tags.tag import TagPolicy
 
@@ -97,6 +98,18 @@ class TaggingJob:
             form=self.options.form,
             write=dataclasses.replace(self.options.write, library=self.library),
         )
+
+    @property
+    def learns_from_library(self) -> bool:
+        """Whether genres of other files are evidence; those that shall be replaced are none."""
+        return self.options.learn_from == "library" and self.options.existing == "keep"
+
+    @property
+    def model_genres(self) -> ModelGenres:
+        """The genres that the model can tell."""
+        from genrebeam.transforms.genre.evidence import ModelGenres
+
+        return ModelGenres.of(self.bundle)
 
     @property
     def vote_policy(self) -> VotePolicy:

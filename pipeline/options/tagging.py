@@ -22,6 +22,7 @@ from genrebeam.transforms.records import (
     CONSISTENT,
     EXISTING,
     ID3_VERSIONS,
+    LEARN_FROM,
     LEVELS,
     STYLES,
     VOTE_RULES,
@@ -235,6 +236,15 @@ class TaggingOptions(WritingOptions):
         decides=True,
         by_library=True,
         of_model="vote",
+    )
+    learn_from: str = option(
+        "let the genres that other files of the artist, the album and the folder have count too, "
+        "or go by the sound alone; with --existing keep (default: %(default)s)",
+        "library",
+        Group.HEARING,
+        choices=LEARN_FROM,
+        decides=True,
+        by_library=True,
     )
     consistent: str = option(
         "let the tracks of an album, or of an artist, vote together; a track that sounds "

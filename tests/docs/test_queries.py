@@ -69,6 +69,8 @@ def heard(
         embedding=None if embedding is None else np.array(embedding, np.float32),
         genres_alone=alone,
         tracks_voted=None if alone is None else 3,
+        decided_by="audio" if alone is None else "album",
+        family_alone=None if alone is None else ("Rock", 0.75),
     )
     return Outcome(
         track,
@@ -124,6 +126,9 @@ ANSWERS = {
         ([], ["Jazz"], 1),
         (["Rock"], ["Jazz"], 1),
         (["Rock"], ["Rock"], 1),
+    ],
+    "What did the library's own genres decide?": [
+        ("Miles", "New", "album", "Rock", 0.75, ["Jazz"])
     ],
     "Where did an album outvote a track?": [("Miles", "Blue", "New", ["Rock"], ["Jazz"], 3)],
     "On which albums do tracks disagree?": [("Miles", "Blue", 3, {"Jazz": 2, "Rock": 1})],

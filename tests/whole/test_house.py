@@ -112,10 +112,7 @@ def test_storage_is_below_all_steps():
         for name in MODULES
         if name.startswith("transforms.storage")
         for other in imports(name)
-        if not (
-            other in known
-            or other.startswith(below)
-        )
+        if not (other in known or other.startswith(below))
     ]
     assert wrong == []
 

@@ -7,6 +7,7 @@ need tensorflow_hub and do not load Keras 3 models.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,16 @@ from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import BackboneRun, Classifier, failed
+from genrebeam.transforms.genre.evidence import (
+    WEIGHTS,
+    Counts,
+    ModelGenres,
+    added,
+    decide_with_library,
+    is_key_of,
+    key_by,
+    note_evidence,
+)
 from genrebeam.transforms.genre.predict import (
     BATCH_TRACKS,
     extract_outputs,
@@ -29,10 +40,13 @@ from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.genre.together import vote_together
 from genrebeam.transforms.genre.vote import VotePolicy, decider
 from genrebeam.transforms.in_flight import in_global_window, never
-from genrebeam.transforms.records import Decision, Features, Outcome, Prediction
+from genrebeam.transforms.matching import MatchByKey, keyed
+from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, Track
 
 # Groups that wait for a track, which may never come: it cannot be decoded.
 _MOST_WAITING = 200
+# Tracks of a key, and what the files that stay say of it.
+_MatchedGenres = tuple[str, dict[str, list[Track | Counts]]]
 
 
 class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
@@ -219,7 +233,11 @@ class ClassifyTracks(beam.PTransform):
     ) -> None:
         super().__init__()
         self.handler = GenreModelHandler(bundle, embeddings=embeddings or together)
-        decide = decider(bundle, votes, taxonomy)
+        decide = functools.partial(
+            decide_with_library,
+            decide=decider(bundle, votes, taxonomy),
+            known=ModelGenres.of(bundle),
+        )
         self.vote = beam.Map(decide).with_output_types(Decision)
         if together:
             self.vote = beam.ParDo(VoteTogether(decide, stopping, embeddings=embeddings))
@@ -233,3 +251,48 @@ class ClassifyTracks(beam.PTransform):
             # Prediction
         )
         return classified.goes_on | "vote" >> self.vote, classified.outcomes
+
+
+@with_input_types(Counts)
+@with_output_types(Counts)
+class AddCounts(beam.CombineFn):
+    """Add up what files say of genres."""
+
+    def create_accumulator(self) -> Counts:
+        return {}
+
+    def add_input(self, total: Counts, counts: Counts) -> Counts:
+        return added((total, counts))
+
+    def merge_accumulators(self, totals: Iterable[Counts]) -> Counts:
+        return added(totals)
+
+    def extract_output(self, total: Counts) -> Counts:
+        return total
+
+
+class NoteEvidence(beam.PTransform):
+    """Note in tracks what others of the library say of their genre: Track and (str, dict) -> Track.
+
+    What others say is what `genrebeam.transforms.genre.evidence.told_by` gives.
+    """
+
+    def expand(self, collections: dict[str, beam.PCollection]) -> beam.PCollection:
+        tracks = collections["tracks"]
+        told = collections["told"] | "count" >> beam.CombinePerKey(AddCounts())
+        # (str, dict)
+        for kind in WEIGHTS:
+            tracks = (
+                {
+                    "tracks": tracks | f"key by {kind}" >> keyed(key_by, kind),
+                    "told": told
+                    | f"of {kind}"
+                    >> beam.Filter(is_key_of, kind).with_output_types(tuple[str, Counts]),
+                }
+                # (str, Track), (str, dict)
+                | f"match {kind}" >> MatchByKey(_MatchedGenres)
+                # (str, {"tracks": Track, "told": dict})
+                | f"note {kind}" >> beam.FlatMap(note_evidence, kind).with_output_types(Track)
+                # Track
+            )
+        return tracks

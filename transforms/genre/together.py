@@ -52,10 +52,17 @@ def album_of(track: Track) -> str:
     artist = _plain(track.tags.album_artist)
     if title and artist and artist not in _VARIOUS:
         return f"album\0{artist}\0{title}"
+    return printable(f"album\0{_folder(track)}\0{title}")
+
+
+def folder_of(track: Track) -> str:
+    """What the tracks of a folder share; the folders of an album's discs count as one."""
+    return printable(f"folder\0{_folder(track)}")
+
+
+def _folder(track: Track) -> str:
     folder, name = os.path.split(os.path.dirname(track.uri))
-    if not _DISC_FOLDER.fullmatch(name):
-        folder = os.path.join(folder, name)
-    return printable(f"album\0{folder}\0{title}")
+    return folder if _DISC_FOLDER.fullmatch(name) else os.path.join(folder, name)
 
 
 def artist_of(track: Track) -> str | None:
@@ -206,6 +213,7 @@ def vote_together(
                 genres=together.genres,
                 confidence=together.confidence,
                 unsure=False,
+                decided_by=together.decided_by,
                 reason=f"vote of {len(voters)} tracks of its {group.kind}"
                 + _said_alone(own, together),
                 tracks_voted=len(voters),
@@ -228,7 +236,7 @@ def _embedding(prediction: Prediction) -> np.ndarray:
 
 
 def _joined(predictions: Sequence[Prediction]) -> Prediction:
-    """All tracks as one: their segments, and the geometric mean of what each is.
+    """All tracks as one: their segments, the geometric mean of what each is, shared evidence.
 
     Calibrated better than the arithmetic mean (see benchmarks/albums.py).
     """
@@ -237,8 +245,11 @@ def _joined(predictions: Sequence[Prediction]) -> Prediction:
         for one in predictions
     ]
     mean = np.exp(np.log(np.maximum(overall, _LEAST_PROBABILITY)).mean(axis=0))
+    first, *others = (one.track for one in predictions)
+    shared = tuple(one for one in first.evidence if all(one in other.evidence for other in others))
     return dataclasses.replace(
         predictions[0],
+        track=dataclasses.replace(first, evidence=shared),
         probabilities=np.concatenate([one.probabilities for one in predictions]),
         overall=(mean / mean.sum()).astype(np.float32),
     )

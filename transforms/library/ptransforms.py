@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.typehints import with_input_types, with_output_types
-from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.library.skip import (
@@ -24,6 +22,7 @@ from genrebeam.transforms.library.skip import (
     take_failed,
 )
 from genrebeam.transforms.library.walk import list_library
+from genrebeam.transforms.matching import MatchByKey, keyed
 from genrebeam.transforms.records import Outcome, Status, Track
 from genrebeam.transforms.tags.formats.format import TagForm
 
@@ -262,27 +261,6 @@ class FindTracks(beam.PTransform):
             # Track
         )
         return found.goes_on, {**endings, "moved": found.outcomes}
-
-
-class MatchByKey(beam.PTransform):
-    """Beam's CoGroupByKey, which forgets the types where its inputs are of several."""
-
-    def __init__(self, type: Any) -> None:
-        super().__init__()
-        self.type = convert_to_beam_type(type)
-
-    def expand(self, collections: dict[str, PCollection]) -> PCollection:
-        matched = collections | beam.CoGroupByKey()
-        matched.element_type = self.type
-        return matched
-
-
-def keyed(key: Callable[..., str], *arguments: str) -> beam.PTransform:
-    """Key tracks: Track -> (str, Track)."""
-    # Beam's own `WithKeys` does not know the type of the key.
-    return beam.Map(lambda track: (key(track, *arguments), track)).with_output_types(
-        tuple[str, Track]
-    )
 
 
 def _has_failed(outcome: Outcome) -> bool:

@@ -20,12 +20,13 @@ from genrebeam.transforms.library.skip import (
     skip_unchanged,
     take_failed,
 )
-from genrebeam.transforms.records import Outcome, Status, Track
+from genrebeam.transforms.records import Given, Outcome, Status, Track
 from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags.formats.format import TagForm
 
-TO_DO_FORMAT = 1
+TO_DO_FORMAT = 2
+_OTHER_LINE = "not a line of a to-do list of this version"
 
 
 def settle(
@@ -139,12 +140,18 @@ def _packed(value: Track | Earlier | Gone) -> list[Any]:
 def _unpacked(source: str, plain: list[Any]) -> Track | Earlier | Gone:
     if source == "earlier":
         return Earlier(*plain)
-    return Gone(plain[0], Earlier(*plain[1:])) if source == "gone" else Track(*plain)
+    return Gone(plain[0], Earlier(*plain[1:])) if source == "gone" else _track(*plain)
 
 
 def _listed(track: Track) -> list[Any]:
-    """What a listing tells of a track."""
-    return [track.uri, track.format, track.size_bytes, track.mtime_ns]
+    """What a listing and earlier runs tell of a track."""
+    given = track.given and [list(track.given.genres), track.given.decided_by]
+    return [track.uri, track.format, track.size_bytes, track.mtime_ns, given]
+
+
+def _track(uri: str, format: str, size_bytes: int, mtime_ns: int, given: list[Any] | None) -> Track:
+    known = Given(tuple(given[0]), given[1]) if given else None
+    return Track(uri, format, size_bytes, mtime_ns, given=known)
 
 
 def write_track(track: Track, stream: BinaryIO) -> None:
@@ -157,6 +164,40 @@ def write_track(track: Track, stream: BinaryIO) -> None:
     stream.write(f"{json.dumps([TO_DO_FORMAT, *_listed(track)])}\n".encode("ascii"))
 
 
+def genres_beside(path: str) -> str:
+    """Where what unchanged files say of others' genres is, for the tracks in `path`."""
+    return f"{path}-genres"
+
+
+def write_genres(told: Iterable[tuple[str, dict[str, float]]], path: str) -> None:
+    """Write what unchanged files say (see `genrebeam.transforms.genre.evidence`).
+
+    Raises
+    ------
+    OSError
+    """
+    with open(path, "x", encoding="ascii") as stream:
+        for key, genres in told:
+            stream.write(f"{json.dumps([TO_DO_FORMAT, key, genres])}\n")
+
+
+def read_genres(path: str) -> Iterator[tuple[str, dict[str, float]]]:
+    """Read what `write_genres` wrote.
+
+    Raises
+    ------
+    OSError
+    RecordError
+        If a line is another.
+    """
+    for key, genres in _lines(path, 2):
+        if type(key) is not str or not isinstance(genres, dict):
+            raise RecordError(_OTHER_LINE)
+        if not all(type(files) is float for files in genres.values()):
+            raise RecordError(_OTHER_LINE)
+        yield key, genres
+
+
 def read_tracks(path: str) -> Iterator[Track]:
     """Read tracks that `write_track` wrote.
 
@@ -166,13 +207,28 @@ def read_tracks(path: str) -> Iterator[Track]:
     RecordError
         If a line is another.
     """
+    for uri, format, size_bytes, mtime_ns, given in _lines(path, 5):
+        if tuple(map(type, (uri, format, size_bytes, mtime_ns))) != (str, str, int, int):
+            raise RecordError(_OTHER_LINE)
+        if given is not None and not _is_given(given):
+            raise RecordError(_OTHER_LINE)
+        yield _track(uri, format, size_bytes, mtime_ns, given)
+
+
+def _is_given(plain: Any) -> bool:
+    if not isinstance(plain, list) or len(plain) != 2 or not isinstance(plain[0], list):
+        return False
+    return all(type(text) is str for text in (*plain[0], plain[1]))
+
+
+def _lines(path: str, n_values: int) -> Iterator[list[Any]]:
+    """The values of each line of a file that belongs to a to-do list."""
     with open_regular(path) as stream:
         for line in stream:
             try:
-                version, uri, format, size_bytes, mtime_ns = json.loads(line)
+                version, *values = json.loads(line)
             except (ValueError, TypeError, RecursionError) as error:
                 raise RecordError("not a line of a to-do list") from error
-            of = tuple(map(type, (version, uri, format, size_bytes, mtime_ns)))
-            if of != (int, str, str, int, int) or version != TO_DO_FORMAT:
-                raise RecordError("not a line of a to-do list of this version")
-            yield Track(uri, format, size_bytes, mtime_ns)
+            if type(version) is not int or version != TO_DO_FORMAT or len(values) != n_values:
+                raise RecordError(_OTHER_LINE)
+            yield values

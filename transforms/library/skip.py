@@ -22,6 +22,7 @@ from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.records import (
     AudioFacts,
     FileTags,
+    Given,
     Outcome,
     Stage,
     Status,
@@ -59,10 +60,12 @@ class Earlier:
     genres_after : sequence of str
         That the file had after that run.
     confidence : float or None
-    title, artist, album : str or None
+    title, artist, album, album_artist : str or None
     duration_s, sample_rate_hz, channels, bitrate_bps
         See `AudioFacts`.
     fingerprint : str or None
+    decided_by : str or None
+        As in `genrebeam.transforms.records.Outcome`.
     run : str
         Identifier of that run; later runs sort after earlier ones.
     """
@@ -77,11 +80,13 @@ class Earlier:
     title: str | None = None
     artist: str | None = None
     album: str | None = None
+    album_artist: str | None = None
     duration_s: float | None = None
     sample_rate_hz: int | None = None
     channels: int | None = None
     bitrate_bps: int | None = None
     fingerprint: str | None = None
+    decided_by: str | None = None
     run: str = ""
 
     def __reduce__(self) -> tuple[type[Earlier], tuple]:
@@ -91,7 +96,17 @@ class Earlier:
     @property
     def tags(self) -> FileTags:
         """Tags of the file after that run."""
-        return FileTags(self.title, self.artist, self.album, tuple(self.genres_after))
+        genres, album_artist = tuple(self.genres_after), self.album_artist
+        return FileTags(self.title, self.artist, self.album, genres, album_artist=album_artist)
+
+    @property
+    def given(self) -> Given | None:
+        """The genres that GenreBeam gave the file, in that run or before it."""
+        if not self.is_settled or self.is_by_hand or not self.genres_after:
+            return None
+        # Reports of version 5 and before do not say it, but only what was heard has a confidence.
+        decided_by = self.decided_by or ("audio" if self.confidence is not None else None)
+        return Given(tuple(self.genres_after), decided_by) if decided_by else None
 
     @property
     def audio(self) -> AudioFacts:
@@ -248,6 +263,7 @@ def _as_before(track: Track, earlier: Earlier, reason: str) -> Outcome:
         genres_after=tuple(earlier.genres_after),
         confidence=earlier.confidence,
         fingerprint=earlier.fingerprint,
+        decided_by=earlier.given.decided_by if earlier.given else None,
     )
 
 
@@ -329,11 +345,12 @@ def skip_unchanged(
         found again under another name.
     """
     earlier = list(earlier)
+    latest = _latest(earlier)
+    given = latest.given if latest else None
     is_listed = False
     for track in listed:
         is_listed = True
-        yield unchanged(track, earlier, settings) or track
-    latest = _latest(earlier)
+        yield unchanged(track, earlier, settings) or dataclasses.replace(track, given=given)
     if is_listed or latest is None or not latest.settles(settings):
         return
     if latest.fingerprint:

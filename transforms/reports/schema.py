@@ -57,6 +57,7 @@ COLUMNS = (
     Column("title", pa.string(), "from the tags"),
     Column("artist", pa.string(), "from the tags"),
     Column("album", pa.string(), "from the tags"),
+    Column("album_artist", pa.string(), "from the tags"),
     Column("format", pa.string(), "file name extension in lower case", required=True),
     Column("duration_s", pa.float64(), "length in seconds, from the header"),
     Column("sample_rate_hz", pa.int32(), "sample rate in Hz, from the header"),
@@ -91,6 +92,20 @@ COLUMNS = (
     ),
     Column("family", pa.string(), "the likeliest family; only from models that have families"),
     Column("family_confidence", pa.float32(), "probability of that family, 0 to 1"),
+    Column(
+        "family_audio",
+        pa.string(),
+        "the likeliest family by the sound alone, without `--learn-from library`",
+    ),
+    Column(
+        "family_audio_confidence", pa.float32(), "probability of that family by the sound alone"
+    ),
+    Column(
+        "decided_by",
+        pa.string(),
+        "what decided the genre that GenreBeam gave: `audio`, or with `--learn-from library` the "
+        "tagged files of the same `artist`, `album` or `folder`, or `several` of these together",
+    ),
     Column("style", pa.string(), "the likeliest style of that family"),
     Column("style_confidence", pa.float32(), "probability of that style, 0 to 1"),
     Column(

@@ -59,6 +59,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
     track, decision = outcome.track, outcome.decision
     tags, audio = track.tags, track.audio
     family, style = (decision.family, decision.style) if decision else (None, None)
+    by_audio = (decision.family_alone or family) if decision else None
     return {
         "uri": printable(track.uri),
         "status": outcome.status,
@@ -69,6 +70,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "title": _text(tags.title),
         "artist": _text(tags.artist),
         "album": _text(tags.album),
+        "album_artist": _text(tags.album_artist),
         "format": printable(track.format),
         "duration_s": _finite(audio.duration_s),
         "sample_rate_hz": _int32(audio.sample_rate_hz),
@@ -83,6 +85,9 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "probabilities": list(decision.probabilities.items()) if decision else None,
         "family": family[0] if family else None,
         "family_confidence": family[1] if family else None,
+        "family_audio": by_audio[0] if by_audio else None,
+        "family_audio_confidence": by_audio[1] if by_audio else None,
+        "decided_by": decision.decided_by if decision else outcome.decided_by,
         "style": style[0] if style else None,
         "style_confidence": style[1] if style else None,
         "votes": list(decision.votes.items()) if decision else None,

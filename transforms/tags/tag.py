@@ -22,6 +22,7 @@ from genrebeam.transforms.records import (
     Track,
     TrackError,
     dropped,
+    printable,
 )
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, RIFF_JOINT, TagForm
@@ -171,12 +172,15 @@ def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
 
 def kept(track: Track) -> Outcome:
     """The row of a file whose genre stays as it is."""
+    genres, given = track.tags.genres or track.tags.shadow, track.given
+    is_given = given is not None and tuple(map(printable, genres)) == given.genres
     return Outcome(
         track=track,
         status=Status.KEPT,
         stage=Stage.READ_TAGS,
         reason="has a genre already" + _shadow_note(track.tags),
-        genres_after=track.tags.genres or track.tags.shadow,
+        genres_after=genres,
+        decided_by=given.decided_by if given and is_given else None,
     )
 
 

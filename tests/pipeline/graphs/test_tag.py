@@ -121,6 +121,7 @@ NOT_THE_DEFAULTS = {
     "segments": "all",
     "vote": "majority",
     "consistent": "off",  # needs another model
+    "learn_from": "off",
     "formats": ["flac", "mp3"],
     "exclude": ["*.bak"],
     "processes": 1,

@@ -15,7 +15,7 @@ from genrebeam.pipeline.runs.corrections import read_corrections
 from genrebeam.pipeline.runs.journal import Journal, Note, read_notes
 from genrebeam.pipeline.runs.manifest import Manifest, read_manifest, write_manifest
 from genrebeam.transforms.library.settle import read_tracks, write_track
-from genrebeam.transforms.records import Track
+from genrebeam.transforms.records import Given, Track
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags import change as changes
 from genrebeam.transforms.tags.change import Change, Unreadable, read_change, read_journal
@@ -52,7 +52,9 @@ MANIFEST: Manifest = {
     "seconds": 60.0,
     "counts": {"tagged": 1},
 }
-TRACK = Track("/music/caf\udce9.mp3", "mp3", 100, 1_700_000_000_123_456_789)
+TRACK = Track(
+    "/music/caf\udce9.mp3", "mp3", 100, 1_700_000_000_123_456_789, given=Given(("Jazz",), "audio")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +143,12 @@ def test_a_manifest_that_is_not_as_it_should_be_is_refused(facts):
 
 
 @pytest.mark.parametrize(
-    "line", ["", "{}", "[]", "[2, 'a', 'b', 1, 1]", '[1, 3, "mp3", 1, 1]', "[" * 100_000]
+    "line",
+    [
+        *("", "{}", "[]", "[3, 'a', 'b', 1, 1, null]", '[1, "a", "mp3", 1, 1]', "[" * 100_000),
+        *('[2, 3, "mp3", 1, 1, null]', '[2, "a", "mp3", 1, 1, [["Jazz"]]]'),
+        '[2, "a", "mp3", 1, 1, [[3], "audio"]]',
+    ],
 )
 def test_a_to_do_list_of_another_form_is_refused(tmp_path, line):
     (tmp_path / "to-do").write_text(f"{line}\n")

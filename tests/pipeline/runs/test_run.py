@@ -200,6 +200,7 @@ OTHER_VALUES = {
     "segments": 3,
     "vote": "majority",
     "consistent": "album",
+    "learn_from": "off",
     "write_confidence": True,
     "id3_version": "2.4",
     "separator": "; ",

@@ -40,6 +40,9 @@ def test_only_what_is_new_or_changed_is_looked_at(tmp_path, monkeypatch, held):
             stopping=never,
         )
     )
+    # What gave it its genres is remembered: they are no evidence of others'.
+    changed = dataclasses.replace(changed, given=EARLIER.given)
+    assert changed.given is not None
     assert {one for one in found if isinstance(one, Track)} == {NEW, changed}
     rows = [one for one in found if isinstance(one, Outcome)]
     assert {(row.track.uri, row.status) for row in rows} == {
