@@ -24,7 +24,7 @@ from genrebeam.transforms.formats import LOSSLESS
 from genrebeam.transforms.records import reason_of
 from genrebeam.transforms.storage import path_of
 
-# What could be one recording. Measured in benchmarks/by_ear.py.
+# What could be one recording. Measured in benchmarks/quality/by_ear.py.
 MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.85
 # Tracks that each is listened to with, the nearest: copies are among them.
 _MOST_EACH = 5

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.fuzz_tags import SPEC, make_originals, mutants
+from benchmarks.safety.fuzz_tags import SPEC, make_originals, mutants
 from genrebeam.transforms.audio.decode import DecodeError
 from genrebeam.transforms.audio.features import TooShort, hear
 from genrebeam.transforms.audio.hear import DecoderCrash, DecoderTimeout

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz_tags import check, check_command, copy_strange, make_originals, mutants
+from benchmarks.safety.fuzz_tags import check, check_command, copy_strange, make_originals, mutants
 
 # A folder of files that were collected for their oddities, such as `tests/data` in the source
 # distribution of mutagen.

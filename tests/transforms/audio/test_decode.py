@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.fuzz_tags import SPEC
+from benchmarks.safety.fuzz_tags import SPEC
 from genrebeam.transforms.audio import decode
 from genrebeam.transforms.audio.decode import DecodeError, open_audio, read_stretch
 from genrebeam.transforms.audio.features import hear

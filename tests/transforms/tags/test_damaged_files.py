@@ -8,7 +8,7 @@ from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import ID3, TIT2
 
-from benchmarks.fuzz_tags import SPEC, _put_index_first, sounds_of
+from benchmarks.safety.fuzz_tags import SPEC, _put_index_first, sounds_of
 from genrebeam.transforms.audio.decode import DecodeError
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.records import TagReadError, TagWriteError, TrackError

@@ -10,7 +10,7 @@ import pytest
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3
 
-from benchmarks.fuzz_tags import sounds_of
+from benchmarks.safety.fuzz_tags import sounds_of
 from genrebeam.pipeline.runs.undo import undo
 from genrebeam.transforms.records import TagReadError
 from genrebeam.transforms.tags.change import read_journal

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz_tags import sounds_of
+from benchmarks.safety.fuzz_tags import sounds_of
 from genrebeam.transforms.records import TagWriteError
 from genrebeam.transforms.tags import header, tag
 from genrebeam.transforms.tags.sound import check_same_sound

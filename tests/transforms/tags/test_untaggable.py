@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from benchmarks.fuzz_tags import SPEC
+from benchmarks.safety.fuzz_tags import SPEC
 from genrebeam.transforms.audio.features import hear
 from genrebeam.transforms.library.walk import walk
 from genrebeam.transforms.records import NoTagField, TagWriteError, Track

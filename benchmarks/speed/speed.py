@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How fast GenreBeam is, beside the obvious script and beside decoding alone.
 
-    .venv/bin/python benchmarks/speed.py compare [--tracks 200] [--rounds 3]
-    .venv/bin/python benchmarks/speed.py curve [--sizes 50,200,800]
-    .venv/bin/python benchmarks/speed.py listing [--files 100000]
-    .venv/bin/python benchmarks/speed.py profile [--tracks 200]
+    .venv/bin/python benchmarks/speed/speed.py compare [--tracks 200] [--rounds 3]
+    .venv/bin/python benchmarks/speed/speed.py curve [--sizes 50,200,800]
+    .venv/bin/python benchmarks/speed/speed.py listing [--files 100000]
+    .venv/bin/python benchmarks/speed/speed.py profile [--tracks 200]
 
 Prints JSON, and a line of each run as it ends. `compare` runs in alternation, on one library of
 whole tracks (see ``whole_tracks.py``):
@@ -32,17 +32,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 import mutagen  # noqa: E402
 import numpy as np  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from benchmarks.process_tree import Cost, cost_of  # noqa: E402
-from benchmarks.whole_tracks import make_library  # noqa: E402
+from benchmarks.speed.process_tree import Cost, cost_of  # noqa: E402
+from benchmarks.speed.whole_tracks import make_library  # noqa: E402
 
-HERE = REPOSITORY / "benchmarks"
+HERE = Path(__file__).resolve().parent
 TAG = [sys.executable, "-m", "genrebeam", "tag"]
 
 
@@ -160,7 +160,7 @@ def listing(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 def profile(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     """CPU of each step, measured in one process and one thread, a track at a time."""
-    from benchmarks.steps import cpu_of_steps
+    from benchmarks.speed.steps import cpu_of_steps
 
     return cpu_of_steps(_linked(arguments.library, work, arguments.tracks))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The script that one would write with the same pretrained network, to compare with.
 
-    .venv/bin/python benchmarks/obvious_script.py FOLDER OUT.json
+    .venv/bin/python benchmarks/speed/obvious_script.py FOLDER OUT.json
 
 One file after the other: `librosa.load`, the network's input as its authors compute it in windows
 of 10 s, `model.predict` on all windows, the mean, our head, and the genre saved by mutagen.
@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 import librosa  # noqa: E402

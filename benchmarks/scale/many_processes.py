@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How far one machine's run grows with its cores, on a machine that has only a few.
 
-    .venv/bin/python benchmarks/many_processes.py [--processes 1,2,4,8,16] [--seconds 10]
+    .venv/bin/python benchmarks/scale/many_processes.py [--processes 1,2,4,8,16] [--seconds 10]
 
 Decoders and network only sleep, for as long as they were measured to take; sleeping needs no core.
 All else is the command's own: the walk, the pool and its pipes (with features of the real size),
@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402
 
-from benchmarks.process_tree import cost_of  # noqa: E402
-from benchmarks.slept_hearing import slept_hearing  # noqa: E402
+from benchmarks.scale.slept_hearing import slept_hearing  # noqa: E402
+from benchmarks.speed.process_tree import cost_of  # noqa: E402
 from genrebeam.model.bundle import Bundle  # noqa: E402
 from genrebeam.model.recipes.backbone import N_WINDOWS  # noqa: E402
 from genrebeam.transforms.audio.ptransforms import Hear  # noqa: E402
@@ -172,7 +172,7 @@ def measure(device: str, processes: int, costs: argparse.Namespace, work: Path) 
     library = work / f"{device} {processes}"
     make_files(library, count)
     call = (str(library), str(work / f"report {device} {processes}"), processes, hear_s, network)
-    code = f"from benchmarks.many_processes import run; run(*{call!r})"
+    code = f"from benchmarks.scale.many_processes import run; run(*{call!r})"
     output = work / "output"
     cost = cost_of([sys.executable, "-c", code], REPOSITORY, output)
     said = output.read_text(errors="replace")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One ``beet genrebeam`` for many items against one for each: what a loaded model is worth.
 
-    .venv/bin/python benchmarks/beets_plugin.py FOLDER [--items 300] [--sample 5]
+    .venv/bin/python benchmarks/engines/beets_plugin.py FOLDER [--items 300] [--sample 5]
 
 Imports copies of the folder's music into a library of beets of its own, again and again until
 there are so many items, and hears them with the default bundle. Calls of one item each are timed
@@ -20,10 +20,10 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.process_tree import Cost, cost_of  # noqa: E402
+from benchmarks.speed.process_tree import Cost, cost_of  # noqa: E402
 from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 
 

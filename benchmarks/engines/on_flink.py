@@ -2,9 +2,9 @@
 """Tag on Flink: how long it takes beside the local runner, and what a kill does.
 
     deploy/flink/flink.sh fetch
-    .venv/bin/python benchmarks/on_flink.py compare MUSIC --files 300
-    .venv/bin/python benchmarks/on_flink.py kill MUSIC --files 100
-    .venv/bin/python benchmarks/on_flink.py apart MUSIC --files 60
+    .venv/bin/python benchmarks/engines/on_flink.py compare MUSIC --files 300
+    .venv/bin/python benchmarks/engines/on_flink.py kill MUSIC --files 100
+    .venv/bin/python benchmarks/engines/on_flink.py apart MUSIC --files 60
 
 `compare` tags copies of the music with the local runner, with Flink inside Beam's job server and
 on a standalone cluster with two task managers, and compares rows and files. A run over one file
@@ -39,10 +39,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.kill_nine import Library, undo_all_runs  # noqa: E402
+from benchmarks.safety.kill_nine import Library, undo_all_runs  # noqa: E402
 from genrebeam.transforms.formats import FORMATS  # noqa: E402
 from tests.conftest import files_of, read_rows  # noqa: E402
 from tests.engines import free_ports, told  # noqa: E402

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The map of a library: how true it is, what it costs, and how smooth it is to use.
 
-    .venv/bin/python benchmarks/map.py REPORT_DIR [TRACKS ...]
+    .venv/bin/python benchmarks/speed/map.py REPORT_DIR [TRACKS ...]
 
 REPORT_DIR has the embeddings of real music. First comes that music's own map, then maps of made-up
 libraries (default 1,000, 10,000 and 50,000 tracks): each artist lies between two real tracks of one
@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from genrebeam.pipeline.by_ear import map as by_ear_map  # noqa: E402

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How well a recipe learns a small library, beside another, artists apart.
 
-    .venv/bin/python benchmarks/learn_genres.py MUSIC [--recipes backbone,genre-cnn] [--seeds 3]
-        [--without Pop] [--tracks 10] [--epochs 30] [--work DIR]
+    .venv/bin/python benchmarks/quality/learn_genres.py MUSIC [--recipes backbone,genre-cnn]
+        [--seeds 3] [--without Pop] [--tracks 10] [--epochs 30] [--work DIR]
 
 MUSIC has one folder a genre. Its tracks are divided into five folds by artist; each fold is the
 test of a model that learned from the others. ``--tracks`` gives each training so many tracks a
@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402

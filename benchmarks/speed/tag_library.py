@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tag a copy of a library and measure it: rows, time, CPU, memory, and that no sound changed.
 
-    .venv/bin/python benchmarks/tag_library.py FOLDER [FOLDER ...] [-- OPTIONS OF TAG]
+    .venv/bin/python benchmarks/speed/tag_library.py FOLDER [FOLDER ...] [-- OPTIONS OF TAG]
 
 Prints one JSON object.
 """
@@ -13,10 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.process_tree import cost_of  # noqa: E402
+from benchmarks.speed.process_tree import cost_of  # noqa: E402
 from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Peak memory of tagging and undoing one file, by format and size.
 
-    .venv/bin/python benchmarks/tag_memory.py --megabytes 50 400
+    .venv/bin/python benchmarks/safety/tag_memory.py --megabytes 50 400
 
 Every file gets its first tag in a process of its own, which undoes the change too. Its peak is
 given above that of a process that has imported the same, in MB. Prints a table.
@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 FORMATS = ("wav", "aiff", "flac", "mp3", "m4a", "ogg", "wv")

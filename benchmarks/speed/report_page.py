@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the report page of synthetic runs and measure it: size, time, and how fast it is to use.
 
-    .venv/bin/python benchmarks/report_page.py [ROWS ...]
+    .venv/bin/python benchmarks/speed/report_page.py [ROWS ...]
 
 Prints one JSON object for each number of rows (default 1,000 and 50,000). With Debian's
 chromium and Playwright at hand, also the time to first paint (from the start of navigation),
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from genrebeam.pipeline.runs.run import Run, rows_of, start_run  # noqa: E402

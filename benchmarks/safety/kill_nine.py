@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill tagging at random moments and look whether every file is whole.
 
-    .venv/bin/python benchmarks/kill_nine.py --kills 200 --command-kills 10 --files 300
+    .venv/bin/python benchmarks/safety/kill_nine.py --kills 200 --command-kills 10 --files 300
 
 Most kills hit a process that does nothing but write genres and their journal, as the job does
 it, so that every kill falls into the writing; the last ones hit the whole command with all its
@@ -31,7 +31,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 import mutagen  # noqa: E402

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Walk and skip without files: what a listing costs by its length.
 
-    .venv/bin/python benchmarks/scale.py [100000 1000000]
-    .venv/bin/python benchmarks/scale.py --second 10000000
+    .venv/bin/python benchmarks/scale/scale.py [100000 1000000]
+    .venv/bin/python benchmarks/scale/scale.py --second 10000000
 
 The real command on the embedded runner, with a walk that makes names up and a header reader
 that says "Rock" to all. The first run keeps every genre, the second finds all unchanged. With
@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from apache_beam.coders import FastPrimitivesCoder  # noqa: E402
 
-from benchmarks.process_tree import cost_of  # noqa: E402
+from benchmarks.speed.process_tree import cost_of  # noqa: E402
 from genrebeam.transforms.records import AudioFacts, FileTags, Track  # noqa: E402
 
 TAGS = FileTags("A title of four words", "An artist", "An album's name", ("Rock",))

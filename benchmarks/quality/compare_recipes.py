@@ -1,11 +1,11 @@
 """Train and measure every recipe and every baseline on the same tracks, for docs/quality.md.
 
-    python benchmarks/compare_recipes.py ../shared/data/gtzan --work /tmp/compare
-    python benchmarks/compare_recipes.py ../shared/data/gtzan --work /tmp/compare --table
+    python benchmarks/quality/compare_recipes.py ../shared/data/gtzan --work /tmp/compare
+    python benchmarks/quality/compare_recipes.py ../shared/data/gtzan --work /tmp/compare --table
 
 Each result is a file in the working folder, so that the work can be stopped, goes on where
 it was, and can be shared among processes with ``--only``. ``--table`` prints what is there
-and writes it to ``benchmarks/recipes.json``.
+and writes it to ``benchmarks/quality/recipes.json``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # Their own figures, on other splits and classes: context, not a comparison.

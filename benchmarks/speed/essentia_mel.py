@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Essentia's decoder and mel bands over every file of a folder, whole; no model, no tags.
 
-PYTHON_WITH_ESSENTIA benchmarks/essentia_mel.py FOLDER PROCESSES
+PYTHON_WITH_ESSENTIA benchmarks/speed/essentia_mel.py FOLDER PROCESSES
 """
 
 from __future__ import annotations

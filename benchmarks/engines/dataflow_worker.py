@@ -6,7 +6,7 @@
     python3.11 -m venv WORKER
     WORKER/bin/pip install --require-hashes -r deploy/dataflow/workers.lock
     WORKER/bin/pip install --no-deps --no-build-isolation .
-    .venv/bin/python benchmarks/dataflow_worker.py boot MUSIC --venv WORKER
+    .venv/bin/python benchmarks/engines/dataflow_worker.py boot MUSIC --venv WORKER
 
 The first lines build Beam's ``boot``, the entry point of our image, and install what the image
 installs. Then Beam's own job server, with its services for provisioning, artifacts, logging,
@@ -31,10 +31,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.on_flink import GENREBEAM, OPTIONS, copy_music  # noqa: E402
+from benchmarks.engines.on_flink import GENREBEAM, OPTIONS, copy_music  # noqa: E402
 from tests.conftest import files_of  # noqa: E402
 from tests.engines import told  # noqa: E402
 

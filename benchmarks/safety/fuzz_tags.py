@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Damage music files at random, tag them, undo it, and look for harm.
 
-    .venv/bin/python benchmarks/fuzz_tags.py --count 2000 --seed 0
-    .venv/bin/python benchmarks/fuzz_tags.py --folder DIR             every file below DIR instead
-    .venv/bin/python benchmarks/fuzz_tags.py --folder DIR --command   with the real command
+  .venv/bin/python benchmarks/safety/fuzz_tags.py --count 2000 --seed 0
+  .venv/bin/python benchmarks/safety/fuzz_tags.py --folder DIR         every file below DIR instead
+  .venv/bin/python benchmarks/safety/fuzz_tags.py --folder DIR --command  with the real command
 
 Every file is walked, its header read, its sound heard, its genre written and that undone, each
 in a process of its own with a time limit. Prints one JSON object. `faults` has to be empty; its
@@ -37,7 +37,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 
@@ -777,6 +777,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     # The processes of `Steps` look for its functions in the module, not in the script.
-    from benchmarks import fuzz_tags
+    from benchmarks.safety import fuzz_tags
 
     fuzz_tags.main()

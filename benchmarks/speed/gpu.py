@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How many segments a GPU classifies, and what it takes to feed it.
 
-    KERAS_BACKEND=jax python benchmarks/gpu.py --hear-ms 45
+    KERAS_BACKEND=jax python benchmarks/speed/gpu.py --hear-ms 45
 
 Needs Keras and JAX (with CUDA), not TensorFlow; reads a bundle's network as it is. For
 each batch size: segments/s with the features on the GPU already, segments/s when each batch comes
@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from genrebeam.model.bundle import BUNDLES, load_bundle  # noqa: E402

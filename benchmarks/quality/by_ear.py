@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """By ear: what it costs in a large library, and whether copies are told from other tracks.
 
-    .venv/bin/python benchmarks/by_ear.py scale [TRACKS ...]    # default 10,000 100,000 1,000,000
-    .venv/bin/python benchmarks/by_ear.py copies FOLDER [--every 3] [--bundle NAME]
+    .venv/bin/python benchmarks/quality/by_ear.py scale [TRACKS ...]  # default 10,000 100,000 1,000,000
+    .venv/bin/python benchmarks/quality/by_ear.py copies FOLDER [--every 3] [--bundle NAME]
 
 `scale` writes reports of made-up tracks (1,224 numbers each, as the default model's) and measures
 how long it takes to find the tracks nearest to one, and the pairs that could be one recording
@@ -35,7 +35,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from genrebeam.pipeline.by_ear import duplicates  # noqa: E402

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Decode every file of a folder whole and do nothing with it: the floor of any such tool.
 
-.venv/bin/python benchmarks/decode_floor.py FOLDER PROCESSES
+.venv/bin/python benchmarks/speed/decode_floor.py FOLDER PROCESSES
 """
 
 from __future__ import annotations

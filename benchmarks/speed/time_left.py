@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How right the time left is: made-up nights with a big library, played in no time.
 
-    .venv/bin/python benchmarks/time_left.py [--tracks 100000] [--seeds 3]
+    .venv/bin/python benchmarks/speed/time_left.py [--tracks 100000] [--seeds 3]
 
 Costs of a file are what was measured of whole tracks (see ``COSTS``), drawn anew for each file and
 scattered. Files come folder by folder, a batch at a time, as the run reports them. Prints the error
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from genrebeam.pipeline.views.time_left import TimeLeft  # noqa: E402

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a library of whole-length mp3 files out of a folder of excerpts.
 
-    .venv/bin/python benchmarks/whole_tracks.py FOLDER TRACKS [--music ../shared/data/magnatune]
+  .venv/bin/python benchmarks/speed/whole_tracks.py FOLDER TRACKS [--music ../shared/data/magnatune]
 
 Each track is 2 to 6 minutes of excerpts of one genre, stereo, 44.1 kHz, at 128, 192 or
 320 kbit/s. Where there is no music, the excerpts are synthesised. An excerpt is encoded once
@@ -22,7 +22,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 MUSIC = REPOSITORY.parent / "shared" / "data" / "magnatune"
 RATE_HZ = 44100
 BITRATES = (128_000, 192_000, 320_000)
