@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """By ear: what it costs in a large library, and whether copies are told from other tracks.
 
-    .venv/bin/python benchmarks/quality/by_ear.py scale [TRACKS ...]  # default 10,000 100,000 1,000,000
+    .venv/bin/python benchmarks/quality/by_ear.py scale [TRACKS ...]  # 10,000 to 1,000,000
     .venv/bin/python benchmarks/quality/by_ear.py copies FOLDER [--every 3] [--bundle NAME]
 
 `scale` writes reports of made-up tracks (1,224 numbers each, as the default model's) and measures
