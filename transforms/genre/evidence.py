@@ -31,9 +31,8 @@ from genrebeam.transforms.records import (
     printable,
 )
 
-# What a track can share with others, and how much their genres count. Learned by
-# benchmarks/quality/library_evidence.py, from what heads that knew none of the artists said of
-# their tracks.
+# What a track can share with others, and how much their genres count: learned by
+# benchmarks/quality/library_evidence.py, from what heads that knew none of the artists said.
 WEIGHTS = {"artist": 1.0, "album": 1.0, "folder": 0.8}
 # With so many tagged files, half of the trust that any number would have.
 _HALF_TRUST = 1.0
