@@ -97,7 +97,7 @@ class Backbone:
 
     def read_weights(self) -> dict[str, np.ndarray]:
         """Values of its weights as float32, by layer and name."""
-        with np.load(self.weights) as stored:
+        with np.load(self.weights, allow_pickle=False) as stored:
             return {key: np.ascontiguousarray(stored[key], np.float32) for key in stored}
 
     def load(self) -> keras.Model:

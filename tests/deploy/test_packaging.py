@@ -53,7 +53,7 @@ def run(*command: object, cwd: Path, **environment: str) -> subprocess.Completed
 def sdist(tmp_path_factory) -> Path:
     """The unpacked source distribution, made as Beam makes it for workers."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in (*FOLDERS, "requirements", "tests", "benchmarks"):
+    for name in (*FOLDERS, "requirements", "docs", "tests", "benchmarks"):
         shutil.copytree(
             REPOSITORY / name,
             folder / name,
@@ -109,7 +109,11 @@ def test_source_distribution_has_all_that_the_packages_need(sdist):
 
 
 def test_wheel_has_the_packages_and_nothing_else(wheel):
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    names = {
+        name
+        for name in zipfile.ZipFile(wheel).namelist()
+        if not re.search(r"\.(dist-info|data)/", name)
+    }
     assert names == sources(REPOSITORY)
 
 
@@ -223,7 +227,7 @@ def test_every_template_is_found(installed, tmp_path):
 
 def test_only_our_names_are_at_the_top_of_an_installation(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    top = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    top = {name.partition("/")[0] for name in names if not re.search(r"\.(dist-info|data)/", name)}
     assert top == set(PACKAGES)
     (licences,) = {name.partition("/licenses/")[0] for name in names if name.endswith("/LICENSE")}
     assert f"{licences}/licenses/NOTICE.md" in names

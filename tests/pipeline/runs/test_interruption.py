@@ -145,7 +145,7 @@ def run_elsewhere(tmp_path, monkeypatch):
     """Run a graph of nothing, for which this process has to wait as is said."""
 
     def run(wait=lambda: None, environment="EXTERNAL"):
-        monkeypatch.setattr(tagging, "build", lambda *arguments, **options: None)
+        monkeypatch.setattr(tagging, "TagLibrary", lambda *_, **__: tagging.beam.Create([]))
         result = SimpleNamespace(wait_until_finish=wait)
         monkeypatch.setattr(tagging.beam.Pipeline, "run", lambda self: result)
         place = SimpleNamespace(folder=str(tmp_path), home=str(tmp_path))
