@@ -17,7 +17,8 @@ _ID3V1 = b"TAG" + b"Title".ljust(124, b"\0") + bytes([NUMBER])
 def _ape(folder: Path) -> bytes:
     path = folder / "ape"
     tags = APEv2()
-    tags["Genre"], tags["REPLAYGAIN_TRACK_GAIN"] = GENRE, "-7.9 dB"
+    # Of no length with which "TAG" of its "APETAGEX" is where others look for ID3v1.
+    tags["Genre"], tags["REPLAYGAIN_TRACK_GAIN"] = GENRE, "-7.90 dB"
     path.write_bytes(b"")
     tags.save(path)
     return path.read_bytes()

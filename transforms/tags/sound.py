@@ -118,7 +118,11 @@ def _sound_of(stream: BinaryIO) -> _Sound | None:
     if head.startswith(_ASF_HEADER):
         return _of_asf(stream, begin, end)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return _Sound(*Boxes(stream).sound()) if not begin else None
+        if begin:
+            return None
+        stretches, facts = Boxes(stream).sound()
+        # What is known to be a tag behind the boxes is not sound.
+        return _Sound([(place, size) for place, size in stretches if place < end], facts)
     return _Sound([(begin, end - begin)], [])
 
 

@@ -84,7 +84,7 @@ def test_a_dry_run_needs_no_room_for_a_copy(track_of, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr("shutil.copyfileobj", full)
     outcome = tag(decision(track, "Jazz"), TagPolicy(dry_run=True), pytest.fail)
     assert outcome.status == "would_tag"
     assert "not tried" in outcome.reason

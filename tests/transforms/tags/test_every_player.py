@@ -1,5 +1,6 @@
 """Every player: whatever tags an mp3 has, what any program shows of its genre is ours."""
 
+import dataclasses
 import functools
 import io
 import itertools
@@ -171,7 +172,7 @@ def test_the_sound_stays_and_one_entry_undoes_all(tagged, tmp_path, genres):
         assert len(file.journal) == 1, file.case.name
         copy = tmp_path / file.path.name
         copy.write_bytes(file.path.read_bytes())
-        entry = {**file.journal[0], "path": str(copy)}
+        entry = dataclasses.replace(file.journal[0], path=str(copy))
         (read,) = read_journal([entry.to_line()])
         assert undo(read).status == "restored", file.case.name
         assert copy.read_bytes() == file.before, file.case.name

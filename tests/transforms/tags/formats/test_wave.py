@@ -7,11 +7,11 @@ import pytest
 
 from genrebeam.transforms.records import TagWriteError
 from genrebeam.transforms.tags.header import read_header
-from genrebeam.transforms.tags.tag import TagPolicy, write_genres
-from tests.music_files import assert_refused, listed
+from genrebeam.transforms.tags.tag import TagPolicy, tag, write_genres
+from tests.music_files import assert_refused, decision, listed
 
 
-def test_a_wave_file_that_does_not_know_its_end_is_left_alone(track_of):
+def test_a_wave_file_that_does_not_know_its_end_is_tagged_and_sounds_the_same(track_of):
     # As a recorder leaves it that was switched off.
     track = track_of("wav", full=False)
     content = bytearray(Path(track.uri).read_bytes())
@@ -19,7 +19,11 @@ def test_a_wave_file_that_does_not_know_its_end_is_left_alone(track_of):
     content[4:8] = (data + 8 - 8).to_bytes(4, "little")
     content[data + 4 : data + 8] = bytes(4)
     Path(track.uri).write_bytes(content)
-    assert_refused(listed(Path(track.uri)), "do not say where the sound ends")
+    before = Path(track.uri).read_bytes()
+    outcome = tag(decision(listed(Path(track.uri)), "Jazz"), TagPolicy(), lambda change: None)
+    assert outcome.status == "tagged"
+    sound = before[data + 8 :]
+    assert Path(track.uri).read_bytes()[data + 8 :].startswith(sound)
 
 
 def test_a_wave_file_that_is_cut_off_is_left_alone(track_of):
