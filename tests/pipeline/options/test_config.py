@@ -91,6 +91,7 @@ SAID = {
     "level": "family",
     "styles": "all",
     "consistent": "album",
+    "learn-from": "off",
     "min-confidence": 0.25,
     "max-genres": 7,
     "treat-as-missing": ["Other", "default"],
