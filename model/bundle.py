@@ -165,7 +165,7 @@ class Bundle:
 
 
 def load_bundle(
-    path: str | Path = DEFAULT_BUNDLE, read: Callable[[str], bytes] | None = None
+    path: str | Path | None = None, read: Callable[[str], bytes] | None = None
 ) -> Bundle:
     """Read a bundle's facts and check that its files belong together.
 
@@ -192,6 +192,7 @@ def load_bundle(
     >>> load_bundle("gtzan").genres[:3]
     ('Blues', 'Classical', 'Country')
     """
+    path = DEFAULT_BUNDLE if path is None else path
     if read is not None:
         try:
             version = str(json.loads(read(f"{path}/{_FACTS_FILE}"))["version"])

@@ -20,7 +20,7 @@ from genrebeam.transforms.records import Decision, Group, Prediction, Track, pri
 # Larger groups are no albums but heaps of files; each of their tracks votes alone.
 MOST_TOGETHER = 1000
 # Least mean cosine of a track's embedding with those of its group, by the backbone that comes with
-# genrebeam: 89 % of Magnatune's tracks are that near to their album (see benchmarks/albums.py).
+# genrebeam: 89 % of Magnatune's tracks are that near to their album (see benchmarks/quality/albums.py).
 LEAST_LIKENESS = 0.5
 # If fewer are alike, it is a compilation.
 _LEAST_SHARE = 2 / 3
@@ -238,7 +238,7 @@ def _embedding(prediction: Prediction) -> np.ndarray:
 def _joined(predictions: Sequence[Prediction]) -> Prediction:
     """All tracks as one: their segments, the geometric mean of what each is, shared evidence.
 
-    Calibrated better than the arithmetic mean (see benchmarks/albums.py).
+    Calibrated better than the arithmetic mean (see benchmarks/quality/albums.py).
     """
     overall = [
         one.probabilities.mean(axis=0) if one.overall is None else one.overall
