@@ -69,7 +69,7 @@ def test_a_pipe_or_a_folder_with_the_name_is_an_error_at_once(folder, make):
     make(folder / "run.json")
     with pytest.raises(OSError, match="a link, a pipe or a folder has this name"):
         write(folder / "run.json")
-    with pytest.raises(OSError, match="a folder|Is a directory"):
+    with pytest.raises(OSError, match=r"a folder|Is a directory"):
         files.open_own(str(folder / "run.json"), os.O_RDWR | os.O_CREAT)
     assert os.listdir(folder) == ["run.json"]
 
