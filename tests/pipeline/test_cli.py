@@ -218,7 +218,8 @@ def test_prints_counts_and_where_the_report_is(library, tiny_bundle, tmp_path):
     )
     assert result.returncode == 0
     assert result.stderr == ""
-    summary, where = result.stdout.splitlines()
+    track, summary, where = result.stdout.splitlines()
+    assert "%" in track  # a dry run lists its tracks
     assert summary.startswith("1 file in ")
     assert summary.endswith("1 would tag")
     assert where == f"report: {next(reports.glob('runs/*/report.html'))}"
