@@ -36,7 +36,6 @@ from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
 from genrebeam.model.calibration import expected_calibration_error, probabilities_of  # noqa: E402
 from genrebeam.model.head import inputs_of  # noqa: E402
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES  # noqa: E402
-from genrebeam.model.vocabulary import FAMILIES  # noqa: E402
 from genrebeam.transforms.genre import together  # noqa: E402
 from genrebeam.transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from genrebeam.transforms.records import Group, Prediction, Track  # noqa: E402
@@ -145,7 +144,7 @@ def measured(tracks: list[Piece], trials: list[list[Prediction]], groups: list[l
             for way, made in decisions.items():
                 sure[way] += [one.confidence for one in made]
                 right[way] += [
-                    FAMILIES[one.genres[0]] in tracks[number].families
+                    one.genres[0] in tracks[number].families
                     for one, number in zip(made, numbers, strict=True)
                 ]
     shares = [f"{np.mean(values):.1%}" for values in right.values()]

@@ -127,7 +127,7 @@ def _measure(
         raise UsageError(f"{music.name}: no track of a genre that {bundle.path} knows")
     classifier = open_classifier(bundle)
     predictions = predict(
-        bundle.load_head() if bundle.features.backbone else bundle.load_network(),
+        classifier.trained,
         bundle.features.outputs,
         clips,
         counts=_COUNTS,

@@ -11,6 +11,18 @@ from benchmarks.safety.fuzz_tags import check, check_command, copy_strange, make
 # distribution of mutagen.
 STRANGE_FILES = "STRANGE_FILES"
 
+# A tag that stands where no player expects one: it cannot be changed without harm.
+REFUSED = {
+    *("APEv2 before.mp3", "ID3v2.3 before.m4a", "two ID3v2 before.m4a"),
+    "ID3v2 before and ID3v1 behind.m4a",
+}
+
+# No decoder here opens them, as they are.
+UNHEARD = {
+    *("ID3v2.3 before.wv", "two ID3v2 before.wv", "ID3v2 before and ID3v1 behind.wv"),
+    "fragments+global_sidx.m4a",
+}
+
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory) -> list[Path]:
@@ -30,8 +42,10 @@ def strange_files(tmp_path) -> list[Path]:
 def test_whole_files_are_tagged_and_restored(originals):
     figures = check(originals)
     assert figures["faults"] == []
-    assert figures["rows"] == {"tagged at tag": len(originals)}
-    assert figures["sound_compared"] == figures["restored"] == len(originals)
+    n_tagged = len(originals) - len(REFUSED)
+    assert figures["rows"] == {"tagged at tag": n_tagged, "failed at tag": len(REFUSED)}
+    assert figures["restored"] == n_tagged
+    assert figures["sound_compared"] == n_tagged - len(UNHEARD)
 
 
 def test_damaged_files_are_tagged_and_restored_or_left_as_they_were(originals, tmp_path):

@@ -113,6 +113,11 @@ class Classifier(Protocol):
 
     bundle: Bundle
 
+    @property
+    def trained(self) -> Head | keras.Model:
+        """What was trained: the head, or the network."""
+        ...
+
     def load(self) -> None:
         """Open the model now."""
         ...
@@ -184,6 +189,11 @@ class NetworkClassifier:
         network = self.bundle.load_network()
         return with_embedding(network) if self.embeddings else network
 
+    @property
+    def trained(self) -> keras.Model:
+        """The network, loaded once."""
+        return self.network.network
+
     def load(self) -> None:
         self.network.load()
 
@@ -227,13 +237,13 @@ class BackboneClassifier:
         self._head: Head | None = None
 
     @property
-    def head(self) -> Head:
+    def trained(self) -> Head:
         """The head, loaded once."""
         self._head = self._head or self.bundle.load_head()
         return self._head
 
     def load(self) -> None:
-        _ = self.head
+        _ = self.trained
         try:
             self.outputs.load()
         except BackboneError as error:
@@ -255,7 +265,7 @@ class BackboneClassifier:
         """Judge a track by the backbone's outputs: ``(n_segments, n_outputs) float32``."""
         spec = self.bundle.features
         sound = sound_of(outputs, spec)
-        embedding = self.head.embedding(outputs, spec) if self.embeddings else None
+        embedding = self.trained.embedding(outputs, spec) if self.embeddings else None
         return Judgement(
             probabilities=self.genres_of(outputs[:, None]),
             embedding=embedding,
@@ -277,7 +287,7 @@ class BackboneClassifier:
             ``(n, n_classes) float32``, calibrated.
         """
         bundle = self.bundle
-        logits = self.head.logits(inputs_of(outputs))
+        logits = self.trained.logits(inputs_of(outputs))
         return probabilities_of(
             logits, bundle.temperature, bundle.families, bundle.style_temperature
         )
@@ -352,6 +362,12 @@ class InTensorFlow:
         self._network: keras.Model | None = None
         self._compiled: Any = None
 
+    @property
+    def network(self) -> keras.Model:
+        """The network, loaded once."""
+        self._network = self._network or self._load()
+        return self._network
+
     def load(self) -> None:
         """Load and compile the network."""
         self._compiled = self._compiled or self._compile()
@@ -385,8 +401,7 @@ class InTensorFlow:
             if self._threads is not None:
                 with contextlib.suppress(RuntimeError):  # it is running already
                     tf.config.threading.set_intra_op_parallelism_threads(self._threads)
-            self._network = self._network or self._load()
-            network = self._network
+            network = self.network
         for gpu in tf.config.list_physical_devices("GPU"):
             try:
                 tf.config.experimental.set_memory_growth(gpu, True)

@@ -29,6 +29,7 @@ _MOST_BOXES = 1 << 16
 _FLAC_TAGS = (1, 4, 6)
 _RIFF_TAGS = (b"ID3 ", b"id3 ")
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_NO_PLACE = b"\xff" * 8
 # Raw streams have no index; FFmpeg only guesses where a moment is.
 _NO_INDEX = ("mp3", "aac", "ac3", "flac")
 
@@ -205,7 +206,8 @@ def _of_ogg(stream: BinaryIO, begin: int, end: int) -> _Sound:
         n_segments = page[26]
         lacing = page[27 : 27 + n_segments]
         start, length = place + 27 + n_segments, sum(lacing)
-        in_headers = in_headers and page[6:14] == bytes(8)
+        # A page on which no packet ends, as in a large picture, has no place in time.
+        in_headers = in_headers and page[6:14] in (bytes(8), _NO_PLACE)
         if in_headers:
             stream.seek(start)
             headers += stream.read(length)
@@ -220,6 +222,7 @@ def _of_ogg(stream: BinaryIO, begin: int, end: int) -> _Sound:
         if size < 255:
             packets.append(headers[done : done + packet])
             done, packet = done + packet, 0
+    packets.append(headers[done:])
     if place < end:
         found.append((place, end - place))
     return _Sound(found, [packets[:1], packets[2:], facts])

@@ -170,7 +170,7 @@ def test_a_map_is_a_page_in_the_report_folder_or_where_it_is_wanted(heard, capsy
     assert main(["map"]) == 0
     page = heard.parent / "genre-report" / "map.html"
     assert capsys.readouterr().out == f"map: {page} (4 tracks)\n"
-    assert "<h1>4 tracks" in page.read_text(encoding="utf-8")
+    assert "<h1>Map of 4 tracks</h1>" in page.read_text(encoding="utf-8")
     before = files_of(heard)
     for _ in range(2):  # its own earlier page may be replaced
         assert main(["map", "--out", str(heard / "map.html")]) == 0

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import mutagen
 import pytest
 
 from benchmarks.safety.fuzz_tags import sounds_of
@@ -33,6 +34,16 @@ def test_one_changed_byte_of_sound_is_found(track_of, monkeypatch, format, where
     with pytest.raises(TagWriteError, match="the sound would not be the same"):
         write_genres(track, ("Jazz",), pytest.fail)
     assert Path(track.uri).read_bytes() == before
+
+
+@pytest.mark.parametrize("format", ["ogg", "opus"])
+def test_headers_of_any_size_are_no_sound(track_of, format):
+    path = Path(track_of(format).uri)
+    file = mutagen.File(path)
+    file["metadata_block_picture"] = "A" * 150_000
+    file.save()
+    write_genres(listed(path), ("Jazz",), [].append)
+    assert mutagen.File(path)["genre"] == ["Jazz"]
 
 
 @pytest.mark.parametrize("format", FORMATS)
