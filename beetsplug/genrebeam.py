@@ -1,4 +1,4 @@
-"""The genres that GenreBeam hears, as a plugin of beets (see docs/beets.md).
+"""Genres by GenreBeam, as a plugin of beets (see docs/beets.md).
 
 ``beetsplug`` is beets' own package, spread over several folders: it has no ``__init__.py`` here,
 which would hide beets' plugins.
@@ -37,7 +37,7 @@ _EXISTING = tuple(one for one in EXISTING if one != "clean")
 
 
 class GenreBeamPlugin(BeetsPlugin):
-    """Hears what beets has no genre of, and lets beets write it."""
+    """Analyses what beets has no genre of, and lets beets write it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class GenreBeamPlugin(BeetsPlugin):
         )
         self._classifier: TrackClassifier | None = None
         # Of an import under way, until beets has written their files or not.
-        self._heard: set[int] = set()
+        self._analysed: set[int] = set()
         if self.config["auto"].get(bool):
             self.import_stages = [self.imported]
             self.register_listener("import_begin", self.import_begin)
@@ -62,7 +62,7 @@ class GenreBeamPlugin(BeetsPlugin):
 
     def commands(self) -> list[ui.Subcommand]:
         """Declare ``beet genrebeam``."""
-        command = ui.Subcommand("genrebeam", help="hear which genres music has")
+        command = ui.Subcommand("genrebeam", help="find which genres music has")
         option = command.parser.add_option
         option("-p", "--pretend", action="store_true", help="show actions but do nothing")
         option("-f", "--force", action="store_true", help="replace genres that are there")
@@ -80,20 +80,20 @@ class GenreBeamPlugin(BeetsPlugin):
 
     def import_begin(self) -> None:
         """Load the network before beets asks and tells: loading it silences stderr."""
-        self.config["existing"].as_choice(_EXISTING)  # what is wrong is told before any work
+        self.config["existing"].as_choice(_EXISTING)  # what is wrong is said before any work
         try:
             self._session().load()
         except PathError as error:
             raise ui.UserError(str(error)) from error
 
     def imported(self, session: ImportSession, task: ImportTask) -> None:
-        """Hear an album's files before they are written and moved; beets does that later."""
-        self._heard |= self._tag(task.imported_items()).keys()
+        """Analyse an album's files before they are written and moved; beets does that later."""
+        self._analysed |= self._tag(task.imported_items()).keys()
 
     def import_task_files(self, session: ImportSession, task: ImportTask) -> None:
         """Write what was imported as it is; the files of other albums beets has written."""
-        items = [item for item in task.imported_items() if item.id in self._heard]
-        self._heard -= {item.id for item in items}
+        items = [item for item in task.imported_items() if item.id in self._analysed]
+        self._analysed -= {item.id for item in items}
         if not task.apply and ui.should_write():
             for item in items:
                 if item.try_write():
@@ -105,7 +105,7 @@ class GenreBeamPlugin(BeetsPlugin):
             self._classifier.close()
 
     def _session(self) -> TrackClassifier:
-        """What hears, made once.
+        """What analyses, made once.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class GenreBeamPlugin(BeetsPlugin):
         shown: bool = False,
         pretend: bool = False,
     ) -> Genres:
-        """Hear items and give them and their albums genres; those of the items that got some."""
+        """Analyse items and give them and their albums genres; those of the items that got some."""
         existing = self.config["existing"].as_choice(_EXISTING)
         wanted = [item for item in items if existing != "keep" or not item.genres]
         if not wanted:
@@ -193,7 +193,7 @@ class GenreBeamPlugin(BeetsPlugin):
         return given
 
     def _plan(self, item: Item, found: Decision | Outcome, policy: TagPolicy) -> list[str] | None:
-        """The genres that an item shall have; None where it was not told."""
+        """The genres that an item shall have; None where it was not message."""
         path = displayable_path(item.path)
         if isinstance(found, Outcome):
             tell = self._log.warning if found.status == Status.FAILED else self._log.info

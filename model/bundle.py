@@ -76,7 +76,7 @@ class Bundle:
     vote : str
         ``mean`` or ``majority``.
     n_segments : int
-        Segments heard of each track by default.
+        Segments analysed of each track by default.
     min_confidence : float
         Tracks below it get no genre by default.
     training, metrics : dict

@@ -142,7 +142,7 @@ class FeatureSpec:
     def segment_starts(
         self, n_frames: int, n_segments: int | None = None, *, in_a_row: bool = False
     ) -> list[int]:
-        """First kept frame of each segment heard of a track.
+        """First kept frame of each segment analysed of a track.
 
         Parameters
         ----------

@@ -171,7 +171,7 @@ class _Stderr(logging.Handler):
 def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="genrebeam",
-        description="Listen to a music library, write genres into the files' tags, "
+        description="Analyse a music library, write genres into the files' tags, "
         "leave a Parquet report.",
         epilog="examples:\n"
         "  genrebeam tag ~/Music --dry-run    see what would be written\n"

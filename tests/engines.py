@@ -39,7 +39,7 @@ def make_library(folder: Path) -> None:
     for found in walk(str(folder / "has a genre.flac"), tidy=False):
         assert isinstance(found, Track)
         write_genres(with_tags(found, *read_header(found.uri)), ("Folk",), lambda note: None)
-    (folder / "no sound.mp3").write_bytes(b"nothing that was ever heard" * 100)
+    (folder / "no sound.mp3").write_bytes(b"nothing that was ever analysed" * 100)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def assert_same(found: Result, expected: Result) -> None:
     assert found.files == expected.files
 
 
-def told(library: Path, reports: Path) -> tuple[dict, dict]:
+def printed(library: Path, reports: Path) -> tuple[dict, dict]:
     """What reports say of a library, by file: rows without their figures, and those.
 
     Where an engine tried again, a file's last row counts.
@@ -99,13 +99,13 @@ class Runs:
         shutil.copytree(self.library, home / "library")
         reports = ["--report", str(home / "reports"), "--bundle", self.bundle.path, "--quiet"]
         code = tag([str(home / "library"), *reports, *options])
-        rows, figures = told(home / "library", home / "reports")
+        rows, figures = printed(home / "library", home / "reports")
         files = {path: content for path, (content, _) in files_of(home / "library").items()}
         return Result(code, rows, figures, files)
 
 
 def free_ports(n: int) -> int:
-    """The first of so many free ports in a row."""
+    """The first of this many free ports in a row."""
     for first in range(20000 + os.getpid() % 10000, 60000, n):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(first, first + n):

@@ -1,4 +1,4 @@
-"""Left out: which tests were skipped and why, told in one line.
+"""Left out: which tests were skipped and why, printed in one line.
 
 A skipped test proves nothing. With ``--allowed-skips=FILE``, as in CI, one whose reason is not on
 the list in that file makes the run fail. (With a space instead, pytest takes FILE for a test.)

@@ -13,7 +13,7 @@ STYLE = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Screen(io.TextIOWrapper):
-    """A terminal that keeps what it is told."""
+    """A terminal that keeps what is written to it."""
 
     def __init__(self, encoding: str = "utf-8") -> None:
         super().__init__(io.BytesIO(), encoding=encoding, errors="backslashreplace")

@@ -26,7 +26,7 @@ CONSISTENT = ("off", "album", "artist")
 LEARN_FROM = ("library", "off")
 # What decided: its sound alone, or other files of its artist, its album, its folder, of several.
 DECIDED_BY = ("audio", "artist", "album", "folder", "several")
-# How finely genres are told: a style such as Punk, or its family, Rock.
+# How finely genres are named: a style such as Punk, or its family, Rock.
 LEVELS = ("style", "family")
 # Which styles are written: those whose accuracy is known, or all that the model has.
 STYLES = ("checked", "all")
@@ -283,7 +283,7 @@ class Track:
     given : Given or None
         By an earlier run.
     evidence : tuple of Evidence
-        What is known of its genre before it is heard.
+        What is known of its genre before it is analysed.
     """
 
     uri: str
@@ -320,13 +320,13 @@ class Features:
     track : Track
     values : np.ndarray
         ``(n_segments, *features.shape) float16``, such as log-mel in 0..1.
-    hear_seconds : float
+    extract_seconds : float
         Time that decoding and features took, in s.
     """
 
     track: Track
     values: np.ndarray
-    hear_seconds: float
+    extract_seconds: float
 
 
 @dataclass(frozen=True)
@@ -338,7 +338,7 @@ class Prediction:
     track : Track
     probabilities : np.ndarray
         ``(n_segments, n_classes) float32``, calibrated; no rows where it failed.
-    hear_seconds, classify_seconds : float
+    extract_seconds, classify_seconds : float
         In s.
     error : tuple of str or None
         Type and message where the network could not be run on this track.
@@ -352,7 +352,7 @@ class Prediction:
 
     track: Track
     probabilities: np.ndarray
-    hear_seconds: float
+    extract_seconds: float
     classify_seconds: float
     error: tuple[str, str] | None = None
     embedding: np.ndarray | None = None
@@ -378,7 +378,7 @@ class Decision:
     votes : dict
         Genre, or family where genres have families, to number of segments.
     segments_heard : int
-    hear_seconds, classify_seconds : float
+    extract_seconds, classify_seconds : float
         In s.
     embedding : np.ndarray or None
         As in `Prediction`.
@@ -404,7 +404,7 @@ class Decision:
     probabilities: dict[str, float]
     votes: dict[str, int]
     segments_heard: int
-    hear_seconds: float
+    extract_seconds: float
     classify_seconds: float
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
     family: tuple[str, float] | None = None
@@ -433,9 +433,9 @@ class Outcome:
         Genres in the file now, or (``would_tag``) as they would be.
     confidence : float or None
     fingerprint : str or None
-        Of an earlier run, where the track was not heard in this one.
+        Of an earlier run, where the track was not analysed in this one.
     decision : Decision or None
-        Where the track was heard.
+        Where the track was analysed.
     write_seconds : float or None
         Time that writing the tag took, in s.
     error_message : str or None

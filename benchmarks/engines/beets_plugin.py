@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/engines/beets_plugin.py FOLDER [--items 300] [--sample 5]
 
 Imports copies of the folder's music into a library of beets of its own, again and again until
-there are so many items, and hears them with the default bundle. Calls of one item each are timed
+there are this many items, and analyses them with the default bundle. Calls of one item each are timed
 on a sample. Prints JSON.
 """
 
@@ -28,7 +28,7 @@ from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 
 
 def copy_music(folder: Path, count: int, target: Path) -> None:
-    """So many files, those of the folder in turn."""
+    """This many files, those of the folder in turn."""
     found = sorted(path for path in folder.rglob("*") if format_of(path.name) in FORMATS)
     for number, path in enumerate(itertools.islice(itertools.cycle(found), count)):
         copy = target / f"{number // len(found)}" / path.relative_to(folder)

@@ -45,7 +45,7 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks.safety.kill_nine import Library, undo_all_runs  # noqa: E402
 from genrebeam.transforms.formats import FORMATS  # noqa: E402
 from tests.conftest import files_of, read_rows  # noqa: E402
-from tests.engines import free_ports, told  # noqa: E402
+from tests.engines import free_ports, message  # noqa: E402
 
 GENREBEAM = [str(REPOSITORY / ".venv" / "bin" / "genrebeam"), "tag"]
 SCRIPT = str(REPOSITORY / "deploy" / "flink" / "flink.sh")
@@ -59,7 +59,7 @@ OPTIONS = ["--existing", "replace", "--min-confidence", "0", "--no-incremental",
 
 
 def copy_music(music: Path, folder: Path, n_files: int) -> None:
-    """So many copies of the music's files, the same ones in the same order every time."""
+    """This many copies of the music's files, the same ones in the same order every time."""
     found = sorted(path for path in music.rglob("*") if path.suffix[1:].lower() in FORMATS)
     random.Random(0).shuffle(found)
     folder.mkdir(parents=True)
@@ -110,7 +110,7 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
                     stderr=subprocess.DEVNULL,
                 )
                 seconds[size] = time.perf_counter() - started
-            rows[name], sure[name] = told(library, reports)
+            rows[name], sure[name] = message(library, reports)
             files[name] = {path: data for path, (data, _) in files_of(library).items()}
             figures[name] = {
                 "one_file_s": round(seconds["one"], 1),
@@ -212,9 +212,11 @@ def _wait_for_cluster(host: str) -> None:
     ask = ["curl", "--silent", "--fail", f"http://{_HOSTS[host]}:{_REST}/overview"]
     listens = ["bash", "-c", f": <>/dev/tcp/{_HOSTS[host]}/{_JOBS}"]
     for _ in range(120):
-        told = subprocess.run(["ip", "netns", "exec", host, *ask], capture_output=True, text=True)
+        message = subprocess.run(
+            ["ip", "netns", "exec", host, *ask], capture_output=True, text=True
+        )
         open_port = subprocess.run(["ip", "netns", "exec", host, *listens], capture_output=True)
-        if '"taskmanagers":2,' in told.stdout and open_port.returncode == 0:
+        if '"taskmanagers":2,' in message.stdout and open_port.returncode == 0:
             return
         time.sleep(0.5)
     raise TimeoutError("the cluster of two hosts did not start within a minute")
@@ -224,8 +226,8 @@ def _hosts_at_work() -> set[str]:
     """Namespaces in which Python workers run now."""
     found = set()
     for host in _HOSTS:
-        told = subprocess.run(["ip", "netns", "pids", host], capture_output=True, text=True)
-        for number in told.stdout.split():
+        message = subprocess.run(["ip", "netns", "pids", host], capture_output=True, text=True)
+        for number in message.stdout.split():
             with contextlib.suppress(OSError):
                 if b"flink/worker.py" in Path(f"/proc/{number}/cmdline").read_bytes():
                     found.add(host)
@@ -264,7 +266,7 @@ def apart(music: Path, n_files: int) -> dict[str, Any]:
                         time.sleep(0.2)
                 if run.returncode:
                     figures["faults"].append(f"{name}: {log.read_text()[-1000:]}")
-                rows[name], sure[name] = told(library, reports)
+                rows[name], sure[name] = message(library, reports)
                 files[name] = {path: data for path, (data, _) in files_of(library).items()}
                 figures[name] = {
                     "exit_code": run.returncode,
@@ -371,12 +373,12 @@ def _task_manager() -> int:
 
 def _workers() -> list[int]:
     """Processes that task managers of this cluster have started for Python."""
-    told = subprocess.run(
+    message = subprocess.run(
         ["pgrep", "-g", str(_task_manager()), "-f", "flink/worker.py"],
         capture_output=True,
         text=True,
     )
-    return [int(number) for number in told.stdout.split()]
+    return [int(number) for number in message.stdout.split()]
 
 
 def main() -> None:

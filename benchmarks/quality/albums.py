@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure whether tracks that vote together are told better than alone.
+"""Measure whether tracks that vote together are classified better than alone.
 
     .venv/bin/python benchmarks/quality/albums.py DATA [--work DIR] [--likeness 0.4 0.45 0.5 0.55]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""By ear: what it costs in a large library, and whether copies are told from other tracks.
+"""By ear: what it costs in a large library, and whether copies are told apart from other tracks.
 
     .venv/bin/python benchmarks/quality/by_ear.py scale [TRACKS ...]  # 10,000 to 1,000,000
     .venv/bin/python benchmarks/quality/by_ear.py copies FOLDER [--every 3] [--bundle NAME]
@@ -9,9 +9,9 @@ how long it takes to find the tracks nearest to one, and the pairs that could be
 (``--no-pairs`` leaves these out); each in a process of its own, with its peak memory. One JSON
 object a line.
 
-`copies` encodes every third track of a folder of music in several ways with ffmpeg, hears all of
+`copies` encodes every third track of a folder of music in several ways with ffmpeg, analyses all of
 it, and prints for each way how many copies are found again beside their
-original: by embedding and duration alone (``near``), and when listened to (``same``); then the
+original: by embedding and duration alone (``near``), and by sound (``same``); then the
 same of pairs of different tracks, and those among them that sound the same: look at them, they
 may be copies that the folder had.
 """
@@ -39,7 +39,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from genrebeam.pipeline.by_ear import duplicates  # noqa: E402
-from genrebeam.pipeline.by_ear.heard import heard_tracks  # noqa: E402
+from genrebeam.pipeline.by_ear.analysed import analysed_tracks  # noqa: E402
 from genrebeam.pipeline.by_ear.similar import similarities  # noqa: E402
 from genrebeam.pipeline.runs.run import start_run  # noqa: E402
 from genrebeam.transforms.audio.pool import default_processes  # noqa: E402
@@ -118,14 +118,14 @@ def write_report(home: Path, n_tracks: int) -> None:
 def measure(home: str, what: str) -> dict[str, Any]:
     """One command's work, without its start and without what it prints."""
     started = time.perf_counter()
-    heard = heard_tracks(home)
-    found = {"tracks": len(heard.tracks), "what": what}
+    analysed = analysed_tracks(home)
+    found = {"tracks": len(analysed.tracks), "what": what}
     found["find_s"] = round(time.perf_counter() - started, 2)
     if what == "nearest":
-        similarity = similarities(heard, heard.embedding(0))
+        similarity = similarities(analysed, analysed.embedding(0))
         found["nearest"] = [round(float(s), 3) for s in np.sort(similarity)[-3:]]
     else:
-        found["pairs"] = len(duplicates.candidates(heard))
+        found["pairs"] = len(duplicates.candidates(analysed))
     found["all_s"] = round(time.perf_counter() - started, 2)
     found["peak_MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
     return found
@@ -160,7 +160,7 @@ def encode(music: Path, folder: Path, every: int) -> dict[str, Path]:
     return originals
 
 
-def hear(library: Path, home: str, bundle: str) -> None:
+def analyse(library: Path, home: str, bundle: str) -> None:
     from genrebeam.pipeline.cli import main
 
     options = ["--existing", "replace", "--dry-run", "--embeddings", "--quiet"]
@@ -172,14 +172,14 @@ def copies(music: Path, every: int, bundle: str) -> None:
         folder, home = Path(place) / "copies", os.path.join(place, "reports")
         originals = encode(music, folder, every)
         for library in (music, folder):
-            hear(library, home, bundle)
-        heard = heard_tracks(home)
-        uris = heard.tracks["uri"].to_pylist()
+            analyse(library, home, bundle)
+        analysed = analysed_tracks(home)
+        uris = analysed.tracks["uri"].to_pylist()
         number_of = {uri: number for number, uri in enumerate(uris)}
-        matrix = np.zeros((len(uris), len(heard.embedding(0))), np.float32)
-        for numbers, embeddings in heard.embeddings():
+        matrix = np.zeros((len(uris), len(analysed.embedding(0))), np.float32)
+        for numbers, embeddings in analysed.embeddings():
             matrix[numbers] = embeddings
-        seconds = heard.tracks["duration_s"].to_numpy()
+        seconds = analysed.tracks["duration_s"].to_numpy()
 
         def is_near(one: int, other: int) -> bool:
             near = matrix[one] @ matrix[other] >= duplicates.LEAST_SIMILARITY
@@ -193,25 +193,34 @@ def copies(music: Path, every: int, bundle: str) -> None:
             ]
             near = [duplicates.Pair(*pair, 0) for pair in pairs if is_near(*pair)]
             same = [
-                pair for pair in duplicates.listen(near, heard, default_processes(), {}) if pair
+                pair
+                for pair in duplicates.compare_sound(near, analysed, default_processes(), {})
+                if pair
             ]
-            told = {"way": way, "copies": len(pairs), "near": len(near), "same": len(same)}
+            message = {"way": way, "copies": len(pairs), "near": len(near), "same": len(same)}
             least = min((pair.likeness for pair in same), default=0)
-            print(json.dumps({**told, "least_likeness": round(least, 3)}), flush=True)
-        _others([number_of[str(path)] for path in originals.values()], heard, is_near)
+            print(json.dumps({**message, "least_likeness": round(least, 3)}), flush=True)
+        _others([number_of[str(path)] for path in originals.values()], analysed, is_near)
 
 
-def _others(numbers: list[int], heard: Any, is_near: Any) -> None:
+def _others(numbers: list[int], analysed: Any, is_near: Any) -> None:
     """Pairs of different tracks."""
     pairs = list(itertools.combinations(numbers, 2))
     near = [duplicates.Pair(*pair, 0) for pair in pairs if is_near(*pair)]
     started = time.perf_counter()
-    same = [pair for pair in duplicates.listen(near, heard, default_processes(), {}) if pair]
+    same = [
+        pair for pair in duplicates.compare_sound(near, analysed, default_processes(), {}) if pair
+    ]
     seconds = round(time.perf_counter() - started, 1)
-    told = {"other_pairs": len(pairs), "near": len(near), "same": len(same), "listening_s": seconds}
-    print(json.dumps(told))
+    message = {
+        "other_pairs": len(pairs),
+        "near": len(near),
+        "same": len(same),
+        "listening_s": seconds,
+    }
+    print(json.dumps(message))
     for pair in same:
-        rows = heard.tracks.take([pair.one, pair.other]).select(["uri", "artist", "title"])
+        rows = analysed.tracks.take([pair.one, pair.other]).select(["uri", "artist", "title"])
         print(json.dumps({"likeness": round(pair.likeness, 3), "tracks": rows.to_pylist()}))
 
 

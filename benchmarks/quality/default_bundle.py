@@ -47,7 +47,7 @@ from genrebeam.model.training.card import default_card  # noqa: E402
 
 # The default writes a genre where it is right so often, of tracks whose label is beyond doubt.
 ACCURACY = 0.8
-# A style is checked if so many tracks of it are known, and it is said and right so often.
+# A style is checked if this many tracks of it are known, and it is said and right so often.
 CHECKED_TRACKS, CHECKED_SAID, CHECKED_ACCURACY = 20, 10, 0.7
 STYLE_CONFIDENCE = 0.3
 _DRAWS = 1000

@@ -5,9 +5,9 @@
         [--seeds 3] [--without Pop] [--tracks 10] [--epochs 30] [--work DIR]
 
 MUSIC has one folder a genre. Its tracks are divided into five folds by artist; each fold is the
-test of a model that learned from the others. ``--tracks`` gives each training so many tracks a
+test of a model that learned from the others. ``--tracks`` gives each training this many tracks a
 genre. Every seed divides anew. Prints a line for each fold, and JSON at the end: accuracy over
-all tracks for each seed, and the time that training took, without the one hearing before.
+all tracks for each seed, and the time that training took, without the analysis before it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--without", default="", help="genres to leave out, with commas")
     parser.add_argument("--tracks", type=int, help="of each genre in a training")
     parser.add_argument("--epochs", type=int, help="most, instead of the recipe's")
-    parser.add_argument("--work", type=Path, help="keeps what was heard")
+    parser.add_argument("--work", type=Path, help="keeps what was analysed")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as nowhere:
         work = arguments.work or Path(nowhere)
@@ -52,8 +52,8 @@ def main() -> None:
 def measure(name: str, arguments: argparse.Namespace, work: Path) -> dict[str, object]:
     """Accuracy by seed, and the time of a training."""
     recipe = RECIPES[name]
-    heard = prepare(arguments.music, "folders", recipe.features, work / f"{name}-set")
-    music = without(heard, [one for one in arguments.without.split(",") if one])
+    analysed = prepare(arguments.music, "folders", recipe.features, work / f"{name}-set")
+    music = without(analysed, [one for one in arguments.without.split(",") if one])
     clips = sum(music.splits.values(), music.unlisted)
     accuracies, seconds = [], []
     for seed in range(arguments.seeds):

@@ -74,14 +74,14 @@ class Library:
     ----------
     hidden : np.ndarray
         ``(n,) bool``.
-    told : np.ndarray
+    tags : np.ndarray
         ``(n, 3, n_families)``: `log_ratio` of the tagged files of its artist, album and folder.
     named : np.ndarray
         ``(n,) bool``: whether another track of its artist is tagged.
     """
 
     hidden: np.ndarray
-    told: np.ndarray
+    tags: np.ndarray
     named: np.ndarray
 
 
@@ -111,10 +111,10 @@ def main() -> None:
     for hidden, made in libraries.items():
         both = [judged(music, library, weights, half) for library in made]
         for name in ("world", "magnatune", "both"):
-            for named, told in ((True, "artist has a tagged track"), (False, "artist has none")):
+            for named, tags in ((True, "artist has a tagged track"), (False, "artist has none")):
                 row = measured(music, made, both, name, named=named)
                 if row:
-                    print(f"| {hidden} | {name} | {told} | {row} |")
+                    print(f"| {hidden} | {name} | {tags} | {row} |")
 
 
 def music_in(data: Path, work: Path | None) -> Music:
@@ -198,7 +198,7 @@ def _others(keys: np.ndarray, tags: np.ndarray, hidden: np.ndarray) -> np.ndarra
 
 def weighed(music: Music, library: Library, weights: np.ndarray) -> np.ndarray:
     """Probabilities of the families by sound and tags: ``(n, n_families)``."""
-    ratios = (weights[:, None] * library.told).sum(axis=1)
+    ratios = (weights[:, None] * library.tags).sum(axis=1)
     return softmax(np.log(np.maximum(music.audio, 1e-12)) + ratios, axis=1)
 
 
@@ -209,9 +209,9 @@ def learned(music: Music, libraries: Sequence[Library], of: np.ndarray) -> np.nd
     def surprise(logarithms: np.ndarray) -> float:
         total = 0.0
         for library in libraries:
-            told = of & library.hidden & library.told.any(axis=(1, 2))
+            tags = of & library.hidden & library.tags.any(axis=(1, 2))
             right = (weighed(music, library, np.exp(logarithms)) * music.right).sum(axis=1)
-            total -= float((counts_for * np.log(np.maximum(right, 1e-9)))[told].sum())
+            total -= float((counts_for * np.log(np.maximum(right, 1e-9)))[tags].sum())
         return total + PULL * float((logarithms**2).sum())
 
     options = {"maxiter": 80, "xatol": 0.02, "fatol": 1.0}
@@ -243,10 +243,10 @@ def measured(
     for library, with_tags in zip(libraries, both, strict=True):
         chosen = np.flatnonzero(library.hidden & (library.named == named) & of_set)
         artists += list(music.artists[chosen])
-        told = softmax(library.told.sum(axis=1), axis=1)
+        tags = softmax(library.tags.sum(axis=1), axis=1)
         # Where the tags do not say, chance decides.
-        told = np.where(np.ptp(told, axis=1, keepdims=True) > 0, told, np.nan)
-        for way, judgement in (("audio", music.audio), ("tags", told), ("both", with_tags)):
+        tags = np.where(np.ptp(tags, axis=1, keepdims=True) > 0, tags, np.nan)
+        for way, judgement in (("audio", music.audio), ("tags", tags), ("both", with_tags)):
             rows = judgement[chosen]
             silent = np.isnan(rows).any(axis=1)
             right = music.right[chosen, np.nan_to_num(rows).argmax(axis=1)]

@@ -132,10 +132,10 @@ _run = None
 
 
 def _outputs_of(path: str) -> np.ndarray:
-    from genrebeam.transforms.audio.hear import hear_what_sounds
+    from genrebeam.transforms.audio.extract import extract_sounding
     from genrebeam.transforms.genre.classify import BackboneRun
 
     global _run
     _run = _run or BackboneRun(BACKBONE_FEATURES, threads=1)
-    heard = hear_what_sounds(path, path.rpartition(".")[2], BACKBONE_FEATURES, N_WINDOWS)
-    return _run(heard.values)
+    analysed = extract_sounding(path, path.rpartition(".")[2], BACKBONE_FEATURES, N_WINDOWS)
+    return _run(analysed.values)

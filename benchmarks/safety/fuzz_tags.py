@@ -5,7 +5,7 @@
   .venv/bin/python benchmarks/safety/fuzz_tags.py --folder DIR         every file below DIR instead
   .venv/bin/python benchmarks/safety/fuzz_tags.py --folder DIR --command  with the real command
 
-Every file is walked, its header read, its sound heard, its genre written and that undone, each
+Every file is walked, its header read, its sound analysed, its genre written and that undone, each
 in a process of its own with a time limit. Prints one JSON object. `faults` has to be empty; its
 lines say which file did what, and ``--keep DIR`` saves the files that they speak of.
 
@@ -52,9 +52,9 @@ from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 
 # A file that is worked on for longer hangs, in s.
 HANG_S = 10.0
-# Segments of 0.7 s, so that files of two seconds are heard.
+# Segments of 0.7 s, so that files of two seconds are analysed.
 SPEC = FeatureSpec(segment_frames=32)
-# Decoders are compared over so many samples: some headers promise years.
+# Decoders are compared over this many samples: some headers promise years.
 _MOST_SAMPLES = 60 * 48000
 _EDGE = 4096
 # What a step's process that died or hung is said to have done.
@@ -430,7 +430,7 @@ def sounds_of(path: str) -> dict[str, str]:
 
 
 def same_sound(before: dict[str, str], after: dict[str, str]) -> bool:
-    """Whether all that could be heard before is heard now, and nothing else.
+    """Whether all that could be analysed before is analysed now, and nothing else.
 
     Where no decoder could do anything with a file there is nothing to compare; the job does
     not tag such files.
@@ -484,16 +484,16 @@ def _with_ffmpeg(path: str) -> Iterator[bytes]:
                 return
 
 
-def hear_one(path: str) -> str:
-    """Hear a file as the job does; how that ended."""
-    from genrebeam.transforms.audio.features import hear
+def extract_one(path: str) -> str:
+    """Analyse a file as the job does; how that ended."""
+    from genrebeam.transforms.audio.features import extract
     from genrebeam.transforms.records import reason_of
 
     try:
-        heard = hear(path, format_of(path), SPEC, 3)
-    except Exception as error:  # as in `genrebeam.transforms.audio.hear`: a row
+        analysed = extract(path, format_of(path), SPEC, 3)
+    except Exception as error:  # as in `genrebeam.transforms.audio.extract`: a row
         return f"{type(error).__name__}: {reason_of(error)}"
-    return f"heard {len(heard.values)} segments"
+    return f"analysed {len(analysed.values)} segments"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -616,8 +616,8 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
     with Steps(processes) as steps:
         with timed("sounds_before"):
             before = dict(zip(known, steps.each(sounds_of, _one(known)), strict=True))
-        with timed("hear"):
-            heard = dict(zip(known, steps.each(hear_one, _one(known)), strict=True))
+        with timed("analyse"):
+            analysed = dict(zip(known, steps.each(extract_one, _one(known)), strict=True))
         with timed("write"):
             plans = [(str(path), GENRES[i % len(GENRES)]) for i, path in enumerate(known)]
             written = dict(zip(known, steps.each(write_one, plans), strict=True))
@@ -636,11 +636,11 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
         ]
         changed = [p for p in audible if not same_sound(before[p], after[p])]
         # A damaged length in a header that is right now: a decoder finds more than before.
-        # The job does not come that far where it cannot hear a file.
+        # The job does not come that far where it cannot analyse a file.
         mended = [
             path
             for path in changed
-            if ended[path].only_id3_differs or heard[path].startswith("DecodeError")
+            if ended[path].only_id3_differs or analysed[path].startswith("DecodeError")
         ]
         changed = [path for path in changed if path not in mended]
         faults += [[p.name, f"sound was {before[p]}, is {after[p]}"] for p in changed]
@@ -663,17 +663,17 @@ def check(paths: Sequence[Path], processes: int = 2) -> dict[str, Any]:
         "errors": _counts(error for _, _, error in rows if error),
         "untyped": [
             *([p.name, w.error_type, w.reason] for p, w in ended.items() if w.is_untyped),
-            *([p.name, how] for p, how in heard.items() if how.startswith(_UNTYPED)),
+            *([p.name, how] for p, how in analysed.items() if how.startswith(_UNTYPED)),
         ],
         "reasons": _counts(
             f"{w.stage}: {' '.join(w.reason.split()[:5])}"
             for w in ended.values()
             if w.status == "failed" and w.stage == "tag"
         ),
-        "hear": _counts(result.partition(":")[0] for result in heard.values()),
+        "analyse": _counts(result.partition(":")[0] for result in analysed.values()),
         "decoder_deaths": [
             [path.name, how]
-            for results in (before, heard, after)
+            for results in (before, analysed, after)
             for path, how in results.items()
             if how in _DEATHS
         ],

@@ -82,7 +82,7 @@ def make_library(folder: Path, n_files: int) -> None:
 
 
 def write_all(library: Path, report: Path, genres: tuple[str, ...]) -> None:
-    """What the job does with files that it has heard: give each its genre."""
+    """What the job does with files that it has analysed: give each its genre."""
     journal = start_run(str(report)).journal
     for found in walk(str(library), tidy=True):
         assert isinstance(found, Track), found
@@ -253,8 +253,8 @@ def kill_decoders(
         write_all(home, report, (f"Before {figures['runs']}",))
         library.look(None)
     faults += [f"stood still for {longest_s:.1f} s"] if longest_s > 10 else []
-    told = {name.replace(" ", "_"): count for name, count in figures.items()}
-    return {**told, "longest_stop_s": round(longest_s, 1)}, faults
+    message = {name.replace(" ", "_"): count for name, count in figures.items()}
+    return {**message, "longest_stop_s": round(longest_s, 1)}, faults
 
 
 def _kill_some(session: int, what: str, figures: Counter[str]) -> int:

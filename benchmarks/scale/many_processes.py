@@ -34,11 +34,11 @@ sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402
 
-from benchmarks.scale.slept_hearing import slept_hearing  # noqa: E402
+from benchmarks.scale.slept_extracting import slept_extracting  # noqa: E402
 from benchmarks.speed.process_tree import cost_of  # noqa: E402
 from genrebeam.model.bundle import Bundle  # noqa: E402
 from genrebeam.model.recipes.backbone import N_WINDOWS  # noqa: E402
-from genrebeam.transforms.audio.ptransforms import Hear  # noqa: E402
+from genrebeam.transforms.audio.ptransforms import ExtractInPool  # noqa: E402
 from genrebeam.transforms.genre.classify import (  # noqa: E402
     BATCH_SEGMENTS,
     BackboneClassifier,
@@ -62,8 +62,8 @@ class Watch:
 WATCH = Watch()
 
 
-class WatchedHear(Hear):
-    """`Hear`, with the time that it waits for decoders."""
+class WatchedExtract(ExtractInPool):
+    """`ExtractInPool`, with the time that it waits for decoders."""
 
     def _done(self, most: int) -> Iterator[Any]:
         found = super()._done(most)
@@ -115,12 +115,12 @@ def run(
         classifier.outputs = SleepingBackbone(seconds_of, handler.bundle)
         return classifier
 
-    listen = functools.partial(slept_hearing, hear_s)
+    extract = functools.partial(slept_extracting, hear_s)
     options = ["--processes", str(processes), "--min-confidence", "0", "--no-incremental"]
     with (
         mock.patch(
-            "genrebeam.transforms.audio.ptransforms.Hear",
-            functools.partial(WatchedHear, listen=listen),
+            "genrebeam.transforms.audio.ptransforms.ExtractInPool",
+            functools.partial(WatchedExtract, extract=extract),
         ),
         mock.patch.object(GenreModelHandler, "load_model", load_model),
     ):
@@ -160,7 +160,7 @@ def make_files(folder: Path, count: int) -> None:
 
 def measure(device: str, processes: int, costs: argparse.Namespace, work: Path) -> dict[str, Any]:
     """One number of processes, in a Python of its own."""
-    hear_s, ears_s = costs.hear_ms / 1e3, costs.ears_ms / 1e3
+    hear_s, ears_s = costs.extract_ms / 1e3, costs.ears_ms / 1e3
     if device == "gpu":
         network = {"per_segment": 0.0, "per_batch": costs.gpu_ms / 1e3}
         expected = min(processes / hear_s, BATCH_SEGMENTS / N_WINDOWS / network["per_batch"])
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--network", default="gpu,cpu")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run, about")
     parser.add_argument("--most", type=float, default=400.0, help="tracks/s that are provided for")
-    parser.add_argument("--hear-ms", type=float, default=40.0, help="decoder's time for a track")
+    parser.add_argument("--analyse-ms", type=float, default=40.0, help="decoder's time for a track")
     parser.add_argument("--network-ms", type=float, default=117.0, help="network's, on one core")
     parser.add_argument("--gpu-ms", type=float, default=5.0, help="a batch on a GPU")
     arguments = parser.parse_args()

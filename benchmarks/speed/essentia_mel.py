@@ -14,7 +14,7 @@ import essentia
 import essentia.standard
 
 
-def hear(path: Path) -> int:
+def extract(path: Path) -> int:
     """Mel bands of a file; number of its frames."""
     essentia.log.infoActive = False
     samples = essentia.standard.MonoLoader(filename=str(path), sampleRate=22050)()
@@ -30,7 +30,7 @@ def hear(path: Path) -> int:
 def main() -> None:
     folder, processes = Path(sys.argv[1]), int(sys.argv[2])
     with ProcessPoolExecutor(processes) as pool:
-        print(sum(pool.map(hear, sorted(folder.glob("*.mp3")))))
+        print(sum(pool.map(extract, sorted(folder.glob("*.mp3")))))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """How many segments a GPU classifies, and what it takes to feed it.
 
-    KERAS_BACKEND=jax python benchmarks/speed/gpu.py --hear-ms 45
+    KERAS_BACKEND=jax python benchmarks/speed/gpu.py --analyse-ms 45
 
 Needs Keras and JAX (with CUDA), not TensorFlow; reads a bundle's network as it is. For
 each batch size: segments/s with the features on the GPU already, segments/s when each batch comes
 from memory as float16 as in the pipeline, and the share of that time in which the GPU computes.
-From the CPU time that a track's decoding and features take (``--hear-ms``, from `speed.py
+From the CPU time that a track's decoding and features take (``--analyse-ms``, from `speed.py
 profile`) follow the processes that feed the GPU and the cost of a million tracks. Without a GPU
 it runs on the CPU and says so.
 """
@@ -80,9 +80,11 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--batches", default="64,256,1024,4096")
-    parser.add_argument("--hear-ms", type=float, required=True, help="CPU ms a track")
+    parser.add_argument("--analyse-ms", type=float, required=True, help="CPU ms a track")
     parser.add_argument("--bundle", default="default", help="default or gtzan")
-    parser.add_argument("--segments", type=int, help="heard of a track; default: the model's own")
+    parser.add_argument(
+        "--segments", type=int, help="analysed of a track; default: the model's own"
+    )
     parser.add_argument("--vcpu-price", type=float, default=0.06, help="of a vCPU hour with memory")
     parser.add_argument("--gpu-price", type=float, default=0.8, help="of a GPU hour")
     arguments = parser.parse_args()
@@ -92,7 +94,7 @@ def main() -> None:
     rows = [measure(classify, bundle.features.shape, size) for size in sizes]
     n_segments = arguments.segments or bundle.n_segments
     tracks = max(row["segments_per_s_from_memory"] for row in rows) / n_segments
-    feeders = tracks * arguments.hear_ms / 1e3
+    feeders = tracks * arguments.extract_ms / 1e3
     hours = 1e6 / tracks / 3600
     price = hours * (arguments.gpu_price + feeders * arguments.vcpu_price)
     device = jax.devices()[0]

@@ -39,7 +39,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from genrebeam.pipeline.by_ear import map as by_ear_map  # noqa: E402
-from genrebeam.pipeline.by_ear.heard import heard_tracks  # noqa: E402
+from genrebeam.pipeline.by_ear.analysed import analysed_tracks  # noqa: E402
 from genrebeam.pipeline.runs.run import start_run  # noqa: E402
 from genrebeam.transforms.reports.write import write_part  # noqa: E402
 
@@ -50,10 +50,10 @@ LOADS = 3
 
 
 def real_music(report: str) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings ``(n, d) float32`` and families of what a report has heard."""
-    heard = heard_tracks(report, by_ear_map.MORE_FACTS)
-    _, embeddings = by_ear_map._embeddings(heard, np.arange(len(heard.tracks)))
-    genres = heard.tracks["genres_after"].to_pylist()
+    """Embeddings ``(n, d) float32`` and families of what a report has analysed."""
+    analysed = analysed_tracks(report, by_ear_map.MORE_FACTS)
+    _, embeddings = by_ear_map._embeddings(analysed, np.arange(len(analysed.tracks)))
+    genres = analysed.tracks["genres_after"].to_pylist()
     return embeddings, np.array([by_ear_map.family(some) for some in genres])
 
 
@@ -121,11 +121,11 @@ def quality(report: str) -> dict[str, float]:
     from sklearn.manifold import trustworthiness
     from sklearn.neighbors import NearestNeighbors
 
-    heard = heard_tracks(report, by_ear_map.MORE_FACTS)
+    analysed = analysed_tracks(report, by_ear_map.MORE_FACTS)
     embeddings = by_ear_map._embeddings(
-        heard, np.argsort(heard.tracks["uri"].to_numpy(zero_copy_only=False))
+        analysed, np.argsort(analysed.tracks["uri"].to_numpy(zero_copy_only=False))
     )[1]
-    found = by_ear_map.map_of_library(heard, [])
+    found = by_ear_map.map_of_library(analysed, [])
     families = np.array(found.families)
     some = np.random.default_rng(0).permutation(len(embeddings))[:3000]
 

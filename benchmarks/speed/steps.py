@@ -100,30 +100,30 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
             (local, "_sync", "write: to the disk"),
         ):
             stack.enter_context(watch.around(owner, function, name))
-        features.hear(str(min(library.iterdir())), "mp3", bundle.features, 1)
+        features.extract(str(min(library.iterdir())), "mp3", bundle.features, 1)
         watch.seconds.clear()
         with watch.step("walk"):
             tracks = [found for found in walk(str(library)) if isinstance(found, Track)]
-        heard, rows = [], []
+        analysed, rows = [], []
         for track in tracks:
             with watch.step("read tags"):
                 track = with_tags(track, *header.read_header(track.uri))
             with watch.step("decode: open and rest"):
-                found = features.hear(
+                found = features.extract(
                     track.uri, track.format, bundle.features, bundle.n_segments,
                     track.audio.duration_s,
                 )  # fmt: skip
             with watch.step("between processes"):
                 found = pickle.loads(pickle.dumps(found))
-            heard.append((track, found))
+            analysed.append((track, found))
             n_segments += len(found.values)
-        segments = np.concatenate([found.values for _, found in heard])
+        segments = np.concatenate([found.values for _, found in analysed])
         segments = np.resize(segments, (-(-len(segments) // BATCH_SEGMENTS) * BATCH_SEGMENTS,
                                         *segments.shape[1:]))  # fmt: skip
         with watch.step("model"):
             probabilities = classifier(segments)
         journal, first = Journal(os.path.join(reports, "journal.jsonl")), 0
-        for track, found in heard:
+        for track, found in analysed:
             last = first + len(found.values)
             with watch.step("vote"):
                 prediction = Prediction(track, probabilities[first:last], 0.0, 0.0)

@@ -6,8 +6,8 @@
 Costs of a file are what was measured of whole tracks (see ``COSTS``), drawn anew for each file and
 scattered. Files come folder by folder, a batch at a time, as the run reports them. Prints the error
 of the time left after a share of the way, for `TimeLeft` and for what was shown before it: files
-left by files heard in a second. A night whose machine changes half way cannot be foretold: the last
-table says how right it is again ten minutes after.
+left by files analysed in a second. A night whose machine changes half way cannot be foretold: the
+last table says how right it is again ten minutes after.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ COSTS = {
 
 @dataclass(frozen=True)
 class File:
-    """A file to hear: its size in bytes, and the time that it takes, in s."""
+    """A file to analyse: its size in bytes, and the time that it takes, in s."""
 
     size_bytes: int
     seconds: float
@@ -80,7 +80,7 @@ def album(kind: Kind, draw: random.Random, n: int, slower: float) -> Iterator[Fi
 def library(
     kind_of: Callable[[float, random.Random], str], n: int, seed: int, slower: float = 1.0
 ) -> list[File]:
-    """A library by folder; `kind_of` is told the place in it, from 0 to 1."""
+    """A library by folder; `kind_of` gets the place in it, from 0 to 1."""
     draw = random.Random(seed)
     files: list[File] = []
     while len(files) < n:
@@ -144,15 +144,15 @@ def errors(files: list[File], slow_from: float, looks: list[float]) -> list[tupl
     """Error after so much of the whole time, of what was shown before and of `TimeLeft`."""
     times = ends(files, slow_from)
     time_left, total = TimeLeft(), sum(file.size_bytes for file in files)
-    heard, found = 0, []
+    analysed, found = 0, []
     waiting = list(looks)
     for done, (file, now) in enumerate(zip(files, times, strict=True), start=1):
         time_left.add(now, file.size_bytes)
-        heard += file.size_bytes
+        analysed += file.size_bytes
         while waiting and now >= waiting[0] * times[-1]:
             waiting.pop(0)
             true = times[-1] - now
-            shown = time_left(len(files) - done, total - heard)
+            shown = time_left(len(files) - done, total - analysed)
             before = by_count(done, len(files), now)
             found.append((before / true - 1, (shown or 0) / true - 1))
     return found
@@ -180,7 +180,7 @@ def main() -> None:
         rows[name] = [errors(files, 2.0, list(SHARES)) for files in libraries]
         if name == "mixed":
             hours = statistics.mean(ends(files, 2.0)[-1] / 3600 for files in libraries)
-            print(f"{len(libraries[0]):,} files to hear, {hours:.1f} h")
+            print(f"{len(libraries[0]):,} files to analyse, {hours:.1f} h")
             for files in libraries:
                 changed = ends(files, 0.5)
                 start = changed[len(files) // 2]

@@ -58,7 +58,7 @@ def metadata() -> str:
     parameters += [_parameter(*facts) for facts in _BEAMS_OWN]
     facts = {
         "name": "GenreBeam",
-        "description": "Listens to every file of a music library in Cloud Storage, writes its "
+        "description": "Analyses every file of a music library in Cloud Storage, writes its "
         "genre into the file's tags, and leaves a Parquet report.",
         "streaming": False,
         "parameters": parameters,
@@ -67,8 +67,8 @@ def metadata() -> str:
 
 
 def _of_option(option: Option) -> dict[str, Any]:
-    told, _, default = option.help.removesuffix(")").partition(" (default: ")
-    parts = [f"{told[0].upper()}{told[1:]}."]
+    message, _, default = option.help.removesuffix(")").partition(" (default: ")
+    parts = [f"{message[0].upper()}{message[1:]}."]
     if default and default != "%(default)s":
         parts.append(f"Default: {default}.")
     if note := _NOTES.get(option.name):
@@ -89,10 +89,10 @@ def _of_option(option: Option) -> dict[str, Any]:
     return found
 
 
-def _parameter(name: str, kind: str, regex: str, told: str) -> dict[str, Any]:
+def _parameter(name: str, kind: str, regex: str, message: str) -> dict[str, Any]:
     words = name.replace("_", " ")
     facts: dict[str, Any] = {"name": name, "label": f"{words[0].upper()}{words[1:]}"}
-    facts |= {"helpText": told, "regexes": [f"^{regex}$"], "paramType": kind}
+    facts |= {"helpText": message, "regexes": [f"^{regex}$"], "paramType": kind}
     # A folder in a bucket has no default.
     return facts if kind.startswith("GCS_") else {**facts, "isOptional": True}
 

@@ -23,12 +23,12 @@ def main() -> None:
     with grpc.insecure_channel(arguments.provision_endpoint) as channel:
         stub = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
         request = beam_provision_api_pb2.GetProvisionInfoRequest()
-        told = stub.GetProvisionInfo(request, metadata=[("worker_id", arguments.id)]).info
+        message = stub.GetProvisionInfo(request, metadata=[("worker_id", arguments.id)]).info
     os.environ |= {
         "WORKER_ID": arguments.id,
-        "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(told.control_endpoint),
-        "LOGGING_API_SERVICE_DESCRIPTOR": text_format.MessageToString(told.logging_endpoint),
-        "PIPELINE_OPTIONS": json_format.MessageToJson(told.pipeline_options),
+        "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(message.control_endpoint),
+        "LOGGING_API_SERVICE_DESCRIPTOR": text_format.MessageToString(message.logging_endpoint),
+        "PIPELINE_OPTIONS": json_format.MessageToJson(message.pipeline_options),
     }
     sdk_worker_main.main([])
 

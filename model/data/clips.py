@@ -108,7 +108,7 @@ class LabelledMusic:
     split : str
         How its tracks were divided, for people to read.
     left_out : tuple of str
-        Clips of the splits' lists that the data lacks, and files that could not be heard,
+        Clips of the splits' lists that the data lacks, and files that could not be analysed,
         with the reason.
     too_small : tuple of str
         Labels left out because there is too little music, with the reason.

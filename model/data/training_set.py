@@ -4,7 +4,7 @@
 
     part-*.arrow          one row per clip (`SCHEMA`); Arrow IPC, not compressed, so that
                           it is mapped into memory, never read as a whole
-    left-out-*.jsonl      files that could not be heard
+    left-out-*.jsonl      files that could not be analysed
     training_set.json     written last: a folder without it is not complete
 """
 

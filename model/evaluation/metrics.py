@@ -137,8 +137,8 @@ class _Voted:
     confidences: np.ndarray
     majority_right: np.ndarray
     refused: np.ndarray
-    heard: np.ndarray
-    heard_right: np.ndarray
+    analysed: np.ndarray
+    analysed_right: np.ndarray
 
     @property
     def right(self) -> np.ndarray:
@@ -149,7 +149,7 @@ class _Voted:
         return {
             "track_accuracy": np.average(self.right, weights=counts),
             "majority_accuracy": np.average(self.majority_right, weights=counts),
-            "segment_accuracy": (counts @ self.heard_right) / (counts @ self.heard),
+            "segment_accuracy": (counts @ self.analysed_right) / (counts @ self.analysed),
             "macro_f1": _macro_f1(self.targets, self.guesses, n_classes, counts),
             "ece": expected_calibration_error(self.confidences, self.right, weights=counts),
         }
@@ -167,8 +167,8 @@ def _voted(probabilities: TrackScores, targets: np.ndarray, vote: Vote) -> _Vote
         confidences=np.array([confidence for _, confidence in by_mean]),
         majority_right=np.array([g == t for g, t in zip(by_majority, targets, strict=True)]),
         refused=np.array([guess is None for guess in by_majority]),
-        heard=np.array([len(segments) for segments, _ in pairs]),
-        heard_right=np.array([(p.argmax(axis=1) == target).sum() for p, target in pairs]),
+        analysed=np.array([len(segments) for segments, _ in pairs]),
+        analysed_right=np.array([(p.argmax(axis=1) == target).sum() for p, target in pairs]),
     )
 
 
@@ -244,12 +244,12 @@ def accuracy_by_segments(
     vote: Vote,
     n_resamples: int = 2000,
 ) -> list[dict[str, Any]]:
-    """Accuracy of the mean vote by the number of segments heard.
+    """Accuracy of the mean vote by the number of segments analysed.
 
     Parameters
     ----------
     by_count : mapping
-        Segments heard of each track (None: all) to calibrated probabilities, see
+        Segments analysed of each track (None: all) to calibrated probabilities, see
         `genrebeam.model.evaluation.predict.Predictions`.
     targets : np.ndarray
         ``(n_tracks,) int64``.
@@ -261,7 +261,7 @@ def accuracy_by_segments(
     Returns
     -------
     list of dict
-        ``segments`` (as in `by_count`), ``heard`` (their mean number, as a short track has
+        ``segments`` (as in `by_count`), ``analysed`` (their mean number, as a short track has
         fewer), ``track_accuracy`` and ``track_accuracy_ci95``.
     """
     draws = list(_resamples(len(targets), n_resamples))
@@ -272,7 +272,7 @@ def accuracy_by_segments(
         rows.append(
             {
                 "segments": count,
-                "heard": round(float(np.mean([len(s) for s in probabilities.segments])), 2),
+                "analysed": round(float(np.mean([len(s) for s in probabilities.segments])), 2),
                 "track_accuracy": _rounded(right.mean()),
                 "track_accuracy_ci95": _interval([draw @ right / len(right) for draw in draws]),
             }
@@ -296,7 +296,7 @@ def model_cost(
     segments : np.ndarray
         ``(n, *features.shape) float32``.
     n_segments : int
-        Segments heard of a track.
+        Segments analysed of a track.
     rounds : int
         Calls; the median is taken.
 

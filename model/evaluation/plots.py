@@ -302,7 +302,7 @@ def map_plot(
 
 
 def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Accuracy by the number of segments heard.
+    """Accuracy by the number of segments analysed.
 
     Parameters
     ----------
@@ -313,8 +313,10 @@ def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
     -------
     dict
     """
-    # Short tracks have no more than some number: what was heard is shown, once.
-    points = sorted({row["heard"]: row for row in rows}.values(), key=lambda row: row["heard"])
+    # Short tracks have no more than some number: what was analysed is shown, once.
+    points = sorted(
+        {row["analysed"]: row for row in rows}.values(), key=lambda row: row["analysed"]
+    )
     accuracy = np.array([row["track_accuracy"] for row in points])
     low, high = np.array([row["track_accuracy_ci95"] for row in points]).T
     return {
@@ -340,7 +342,7 @@ def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "xaxis": {
                 "title": {"text": "segments of a track (mean)"},
                 "tickvals": list(range(len(points))),
-                "ticktext": [f"{row['heard']:g}" for row in points],
+                "ticktext": [f"{row['analysed']:g}" for row in points],
                 "range": [-0.4, len(points) - 0.6],
                 "zeroline": False,
                 "showgrid": False,

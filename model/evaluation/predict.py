@@ -76,7 +76,7 @@ class Predictions:
     Parameters
     ----------
     by_count : dict
-        Segments heard of each clip, spread evenly over it (None: all, one after the other), to
+        Segments analysed of each clip, spread evenly over it (None: all, one after the other), to
         the logits.
     embeddings : np.ndarray or None
         ``(n_clips, d) float32``, where they were asked for: the mean over all segments, see
@@ -88,7 +88,7 @@ class Predictions:
 
     @property
     def logits(self) -> TrackScores:
-        """The logits where all segments are heard."""
+        """The logits where all segments are analysed."""
         return self.by_count[None]
 
 
@@ -100,7 +100,7 @@ def predict(
     counts: Sequence[int] = (),
     embeddings: bool = False,
 ) -> Predictions:
-    """Predict all segments of clips, and those that are heard of them in smaller numbers.
+    """Predict all segments of clips, and those that are analysed of them in smaller numbers.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The backbone: a pretrained network, with a small model of genres on top.
 
-mn04 knows sounds, many kinds of music among them. Genres are told by what it puts out, averaged
+mn04 knows sounds, many kinds of music among them. Genres follow from what it puts out, averaged
 over the track. Only that last step is trained: the music is decoded once, and training takes
 seconds.
 """
@@ -12,7 +12,7 @@ import dataclasses
 from genrebeam.model.backbones.backbone import BACKBONES
 from genrebeam.model.recipes.recipe import Recipe
 
-# Windows spread over the track: more places are worth more than longer windows. So many cost
+# Windows spread over the track: more places are worth more than longer windows. This many cost
 # about half as much as decoding the whole track.
 WINDOW_SECONDS, N_WINDOWS = 6.5, 5
 

@@ -55,7 +55,7 @@ class Recipe:
         Keras' policy for the data type of layers while training; what is saved computes
         in ``float32``.
     n_segments : int
-        Segments heard of each track when tagging.
+        Segments analysed of each track when tagging.
     """
 
     name: str

@@ -42,7 +42,7 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
     time, of the level of groups of bands, of their onsets and of the cepstral coefficients.
 
     Each family of statistics goes through a Gaussian kernel of its own, approximated by
-    random Fourier features (Rahimi and Recht, 2007), and a linear classifier hears the
+    random Fourier features (Rahimi and Recht, 2007), and a linear classifier analyses the
     kernels' sum: families count alike, however many numbers they hold.
 
     Parameters
@@ -186,7 +186,7 @@ def _found(
     )(x)
     x = layers.BatchNormalization(momentum=0.9, center=False, scale=False, dtype=EXACT)(x)
     x = ops.relu(x - _LEAST_MATCH)
-    # Patches are told apart by register: low, middle or high.
+    # Patches differ by register: low, middle or high.
     regions = [x] if x.shape[1] == 1 else ops.split(x, 3, axis=1)
     pooled = []
     for region in regions:

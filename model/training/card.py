@@ -37,7 +37,7 @@ Genres: {", ".join(map(_plain, bundle.genres))}.
 
 ## What it is
 Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}.
-It hears segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities,
+It analyses segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities,
 calibrated with a temperature of {bundle.temperature}.
 {_backbone(bundle)}
 ## What it learned from

@@ -362,7 +362,7 @@ class _Fitting:
 
 
 def _some_segments(features: FeatureSpec, clips: Clips, seed: int) -> np.ndarray:
-    """At most so many whole segments: ``(n, n_rows, segment_frames) float32``."""
+    """At most this many whole segments: ``(n, n_rows, segment_frames) float32``."""
     places = clips.places(features)
     chosen = np.random.default_rng(seed).permutation(len(places))[:_SEGMENTS_TO_INITIALISE]
     return np.concatenate(

@@ -1,7 +1,7 @@
 """Duplicates: the same recording in several files, found by ear.
 
 Three steps: tracks that are about equally long and whose embeddings are near each other could
-be one recording; those are listened to, two excerpts of each (see
+be one recording; those are compared by sound, two excerpts of each (see
 ``pipeline/by_ear/recording.py``); what moves as one is the same recording. Embeddings alone
 cannot tell: copies of few kbit/s are further apart than some tracks of one album.
 """
@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from genrebeam.pipeline.by_ear.heard import Heard, is_there
-from genrebeam.pipeline.by_ear.recording import hear_excerpts, likeness
-from genrebeam.transforms.audio.hear import TIMEOUT_S, result_of
+from genrebeam.pipeline.by_ear.analysed import Analysed, is_there
+from genrebeam.pipeline.by_ear.recording import decode_excerpts, likeness
+from genrebeam.transforms.audio.extract import TIMEOUT_S, result_of
 from genrebeam.transforms.formats import LOSSLESS
 from genrebeam.transforms.records import reason_of
 from genrebeam.transforms.storage import path_of
 
 # What could be one recording. Measured in benchmarks/quality/by_ear.py.
 MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.85
-# Tracks that each is listened to with, the nearest: copies are among them.
+# Tracks that each is compared with, the nearest: copies are among them.
 _MOST_EACH = 5
 # What is one recording: copies are at 0.9 or more, other pairs below 0.15.
 LEAST_LIKENESS = 0.5
-# Tracks that are compared at once with so many others.
+# Tracks that are compared at once with this many others.
 _ROWS, _COLUMNS = 1024, 8192
 _AHEAD = 32
 
@@ -52,12 +52,12 @@ class Pair:
     likeness: float
 
 
-def candidates(heard: Heard) -> list[Pair]:
+def candidates(analysed: Analysed) -> list[Pair]:
     """Pairs that could be one recording.
 
     Parameters
     ----------
-    heard : Heard
+    analysed : Analysed
 
     Returns
     -------
@@ -65,13 +65,13 @@ def candidates(heard: Heard) -> list[Pair]:
         Ordered by the first one's duration, shorter than the other's; tracks of unknown
         duration are in none.
     """
-    seconds = heard.tracks["duration_s"].to_numpy()
+    seconds = analysed.tracks["duration_s"].to_numpy()
     order = np.argsort(seconds, kind="stable")  # NaN last
     order = order[: np.isfinite(seconds).sum()]
     place = np.full(len(seconds), -1)
     place[order] = np.arange(len(order))
     matrix: np.ndarray | None = None
-    for numbers, embeddings in heard.embeddings(order):
+    for numbers, embeddings in analysed.embeddings(order):
         if matrix is None:
             # Half the memory; what it costs in precision is far below what matters here.
             matrix = np.zeros((len(order), embeddings.shape[1]), np.float16)
@@ -122,12 +122,12 @@ def _nearest_of_each(pairs: np.ndarray) -> list[tuple[int, int, float]]:
     return [(int(i), int(j), float(cosine)) for i, j, cosine in pairs]
 
 
-def listen(
+def compare_sound(
     pairs: Sequence[Pair],
-    heard: Heard,
+    analysed: Analysed,
     processes: int,
     failed: dict[str, str],
-    hear: Callable[..., Any] = hear_excerpts,
+    analyse: Callable[..., Any] = decode_excerpts,
 ) -> Iterator[Pair | None]:
     """Listen to pairs that could be one recording.
 
@@ -135,13 +135,13 @@ def listen(
     ----------
     pairs : sequence of Pair
         As `candidates` orders them: so a track's excerpts can be forgotten soon.
-    heard : Heard
+    analysed : Analysed
     processes : int
         That decode.
     failed : dict of str to str
-        Gets the files that could not be listened to, and why.
-    hear : callable
-        As `hear_excerpts`.
+        Gets the files that could not be decoded, and why.
+    analyse : callable
+        As `decode_excerpts`.
 
     Yields
     ------
@@ -154,30 +154,32 @@ def listen(
     last_use: dict[int, int] = {}
     for place, pair in enumerate(pairs):
         last_use |= {pair.one: place, pair.other: place}
-    to_hear = deque(dict.fromkeys(number for pair in pairs for number in (pair.one, pair.other)))
-    rows = dict(zip(to_hear, heard.tracks.take(list(to_hear)).to_pylist(), strict=True))
-    hearing: dict[int, Future] = {}
+    to_analyse = deque(dict.fromkeys(number for pair in pairs for number in (pair.one, pair.other)))
+    rows = dict(zip(to_analyse, analysed.tracks.take(list(to_analyse)).to_pylist(), strict=True))
+    analysis: dict[int, Future] = {}
 
     def look_ahead(*needed: int) -> None:
-        while to_hear and (len(hearing) < _AHEAD or not hearing.keys() >= {*needed}):
-            number = to_hear.popleft()
+        while to_analyse and (len(analysis) < _AHEAD or not analysis.keys() >= {*needed}):
+            number = to_analyse.popleft()
             row = rows[number]
             arguments = (path_of(row["uri"]), row["format"], row["duration_s"])
-            hearing[number] = pool.submit(hear, arguments, processes=processes, timeout_s=TIMEOUT_S)
+            analysis[number] = pool.submit(
+                analyse, arguments, processes=processes, timeout_s=TIMEOUT_S
+            )
 
     with decoding():
         for place, pair in enumerate(pairs):
             look_ahead(pair.one, pair.other)
             both = [
-                _excerpts(hearing[number], rows[number]["uri"], failed)
+                _excerpts(analysis[number], rows[number]["uri"], failed)
                 for number in (pair.one, pair.other)
             ]
-            is_heard = all(excerpts is not None for excerpts in both)
-            found = likeness(*both) if is_heard else 0.0
+            is_analysed = all(excerpts is not None for excerpts in both)
+            found = likeness(*both) if is_analysed else 0.0
             yield Pair(pair.one, pair.other, found) if found >= LEAST_LIKENESS else None
             for number in {pair.one, pair.other}:
                 if last_use[number] == place:
-                    del hearing[number]
+                    del analysis[number]
 
 
 def _excerpts(future: Future, uri: str, failed: dict[str, str]) -> Any:
@@ -188,17 +190,17 @@ def _excerpts(future: Future, uri: str, failed: dict[str, str]) -> Any:
         return None
 
 
-def those_there(pairs: Iterable[Pair], heard: Heard, missing: list[str]) -> list[Pair]:
+def those_there(pairs: Iterable[Pair], analysed: Analysed, missing: list[str]) -> list[Pair]:
     """Pairs whose files are both still there.
 
     Parameters
     ----------
     pairs : iterable of Pair
-    heard : Heard
+    analysed : Analysed
     missing : list of str
         Gets the others.
     """
-    pairs, uris = list(pairs), heard.tracks["uri"]
+    pairs, uris = list(pairs), analysed.tracks["uri"]
     numbers = {number for pair in pairs for number in (pair.one, pair.other)}
     gone = {number for number in numbers if not is_there(uris[number].as_py())}
     missing += sorted(uris[number].as_py() for number in gone)

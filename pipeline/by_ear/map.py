@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from genrebeam.model.plane import on_a_plane
 from genrebeam.model.vocabulary import family_of
-from genrebeam.pipeline.by_ear.heard import Heard, is_there
+from genrebeam.pipeline.by_ear.analysed import Analysed, is_there
 
-# Columns of the report that the map needs beside those of `Heard`.
+# Columns of the report that the map needs beside those of `Analysed`.
 MORE_FACTS = ("genres_after",)
 NO_GENRE = "no genre"
 
@@ -36,12 +36,12 @@ class LibraryMap:
     families: Sequence[str]
 
 
-def map_of_library(heard: Heard, missing: list[str]) -> LibraryMap:
+def map_of_library(analysed: Analysed, missing: list[str]) -> LibraryMap:
     """Put the tracks of a library on a plane. The same reports give the same map.
 
     Parameters
     ----------
-    heard : Heard
+    analysed : Analysed
         With the columns `MORE_FACTS`.
     missing : list of str
         Gets the files that are no longer there; they are left out.
@@ -50,7 +50,7 @@ def map_of_library(heard: Heard, missing: list[str]) -> LibraryMap:
     -------
     LibraryMap
     """
-    uris = heard.tracks["uri"].to_pylist()
+    uris = analysed.tracks["uri"].to_pylist()
     there = []
     for number in sorted(range(len(uris)), key=uris.__getitem__):
         if is_there(uris[number]):
@@ -58,8 +58,8 @@ def map_of_library(heard: Heard, missing: list[str]) -> LibraryMap:
         else:
             missing.append(uris[number])
     numbers = np.array(there, int)
-    found, embeddings = _embeddings(heard, numbers)
-    tracks = heard.tracks.take(numbers[found])
+    found, embeddings = _embeddings(analysed, numbers)
+    tracks = analysed.tracks.take(numbers[found])
     genres = tracks["genres_after"].to_pylist()
     return LibraryMap(
         tracks, _in_a_square(on_a_plane(embeddings)), [family(some) for some in genres]
@@ -73,13 +73,13 @@ def family(genres: Sequence[str] | None) -> str:
     return family_of(genres[0]) or genres[0]
 
 
-def _embeddings(heard: Heard, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _embeddings(analysed: Analysed, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which of the tracks have an embedding after all, and these: ``(n, d) float32``."""
-    place = np.full(len(heard.tracks), -1)
+    place = np.full(len(analysed.tracks), -1)
     place[numbers] = np.arange(len(numbers))
     found = np.zeros(len(numbers), bool)
     matrix = np.zeros((len(numbers), 0), np.float32)
-    for some, embeddings in heard.embeddings(numbers):
+    for some, embeddings in analysed.embeddings(numbers):
         if not matrix.size:
             matrix = np.zeros((len(numbers), embeddings.shape[1]), np.float32)
         matrix[place[some]] = embeddings

@@ -10,11 +10,11 @@ import numpy as np
 
 from genrebeam.transforms.storage import path_of, storage_of
 
-# So many of other artists are between two tracks of one.
+# This many of other artists are between two tracks of one.
 _OTHERS_BETWEEN = 2
-# Of so many times as many tracks as are wanted the playlist is made, the nearest.
+# Of this many times as many tracks as are wanted the playlist is made, the nearest.
 POOL = 10
-# Equally long to so many seconds and at least so similar: most likely one recording. All copies
+# Equally long to this many seconds and at least so similar: most likely one recording. All copies
 # of 96 tracks of Magnatune's at 128 kbit/s and more are, and 0.05 % of pairs of other tracks.
 _MOST_SECONDS, _LEAST_SIMILARITY = 2.0, 0.95
 
@@ -55,7 +55,7 @@ def choose(entries: Sequence[Entry], embeddings: np.ndarray, length: int) -> lis
     embeddings : np.ndarray
         ``(n_entries, d) float32``, each of length 1.
     length : int
-        So many at most.
+        This many at most.
 
     Returns
     -------
@@ -66,8 +66,8 @@ def choose(entries: Sequence[Entry], embeddings: np.ndarray, length: int) -> lis
     waiting = list(range(len(entries)))
     names: set[str] = set()
     while waiting and len(chosen) < length:
-        just_heard = {entries[place].artist for place in chosen[-_OTHERS_BETWEEN:]} - {None}
-        others = (place for place in waiting if entries[place].artist not in just_heard)
+        just_analysed = {entries[place].artist for place in chosen[-_OTHERS_BETWEEN:]} - {None}
+        others = (place for place in waiting if entries[place].artist not in just_analysed)
         place = next(others, waiting[0])
         waiting.remove(place)
         entry = entries[place]
@@ -140,7 +140,7 @@ def m3u8(entries: Sequence[Entry], folder: str) -> tuple[str, list[str]]:
             left_out.append(entry.uri)
             continue
         stem = os.path.splitext(os.path.basename(path))[0]
-        told = " - ".join(text for text in (entry.artist, entry.title or stem) if text)
+        message = " - ".join(text for text in (entry.artist, entry.title or stem) if text)
         seconds = -1 if entry.duration_s is None else round(entry.duration_s)
-        lines += [f"#EXTINF:{seconds},{' '.join(told.split())}", path]
+        lines += [f"#EXTINF:{seconds},{' '.join(message.split())}", path]
     return "\n".join(lines) + "\n", left_out

@@ -1,4 +1,4 @@
-"""Recording: whether two files hold the same one, told by their waveforms.
+"""Recording: whether two files hold the same one, by their waveforms.
 
 What two encoders make of one recording differs in little but its place in time; two recordings
 of one piece, a remix or another track of the album never move as one. So that a leading pause
@@ -49,7 +49,7 @@ class Excerpts:
     starts: np.ndarray
 
 
-def hear_excerpts(path: str, format: str, header_s: float | None = None) -> Excerpts:
+def decode_excerpts(path: str, format: str, header_s: float | None = None) -> Excerpts:
     """Decode the excerpts of a file that `likeness` compares.
 
     Parameters
@@ -97,11 +97,11 @@ def likeness(one: Excerpts, other: Excerpts) -> float:
         largest; 0 where these lie at different distances.
     """
     peaks, lags = _search(one.samples.astype(np.float32), other.samples.astype(np.float32))
-    heard = peaks > 0
-    if not heard.any():
+    analysed = peaks > 0
+    if not analysed.any():
         return 0.0
-    apart = (lags + other.starts - one.starts)[heard]
-    return float(peaks[heard].mean()) if np.ptp(apart) <= _MOST_STRAY else 0.0
+    apart = (lags + other.starts - one.starts)[analysed]
+    return float(peaks[analysed].mean()) if np.ptp(apart) <= _MOST_STRAY else 0.0
 
 
 def _search(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

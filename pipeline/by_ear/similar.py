@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrebeam.model.bundle import BUNDLES, Bundle
-from genrebeam.pipeline.by_ear.heard import Heard, how_to_hear, is_there
+from genrebeam.pipeline.by_ear.analysed import Analysed, how_to_analyse, is_there
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.transforms.formats import FORMATS, format_of
@@ -37,14 +37,14 @@ class Seed:
     embedding: np.ndarray
 
 
-def seed_of(track: str, heard: Heard) -> Seed:
-    """Find a track's embedding, or hear it as tagging does.
+def seed_of(track: str, analysed: Analysed) -> Seed:
+    """Find a track's embedding, or analyse it as tagging does.
 
     Parameters
     ----------
     track : str
-        Path of a file; it need not be among those heard.
-    heard : Heard
+        Path of a file; it need not be among those analysed.
+    analysed : Analysed
 
     Returns
     -------
@@ -53,24 +53,24 @@ def seed_of(track: str, heard: Heard) -> Seed:
     Raises
     ------
     UsageError
-        If there is no such track, or the model that heard the others is not at hand.
+        If there is no such track, or the model that analysed the others is not at hand.
     TrackError, OSError
-        If it cannot be heard.
+        If it cannot be analysed.
     """
     path = absolute(track)
-    number = heard.find(path)
+    number = analysed.find(path)
     if number is not None:
-        return Seed(path, number, heard.embedding(number))
+        return Seed(path, number, analysed.embedding(number))
     if not os.path.isfile(path):
-        raise UsageError(f"{track}: no such file, and not among the tracks in {heard.report}")
+        raise UsageError(f"{track}: no such file, and not among the tracks in {analysed.report}")
     if format_of(path) not in FORMATS:
         raise UsageError(f"{track}: not one of the formats {', '.join(sorted(FORMATS))}")
-    bundle = _bundle_of(heard.model_version)
+    bundle = _bundle_of(analysed.model_version)
     if bundle is None:
-        model = f"{heard.model_name} {heard.model_version}"
+        model = f"{analysed.model_name} {analysed.model_version}"
         raise UsageError(
-            f"{track}: is not heard yet, and {model}, which heard the others, does not come with "
-            f"genrebeam; to hear it: {how_to_hear(path, heard.report)} --bundle DIR"
+            f"{track}: is not analysed yet, and {model}, which analysed the others, does not come "
+            f"with genrebeam; to analyse it: {how_to_analyse(path, analysed.report)} --bundle DIR"
         )
     return Seed(path, None, embedding_of(path, bundle))
 
@@ -86,7 +86,7 @@ def _bundle_of(version: str) -> Bundle | None:
 
 
 def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
-    """Hear one local file as tagging does.
+    """Analyse one local file as tagging does.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
     Raises
     ------
     TrackError, OSError
-        If it cannot be heard.
+        If it cannot be analysed.
     """
     from genrebeam.pipeline.inference.session import TrackClassifier
 
@@ -114,12 +114,12 @@ def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
     return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-9))
 
 
-def similarities(heard: Heard, embedding: np.ndarray) -> np.ndarray:
+def similarities(analysed: Analysed, embedding: np.ndarray) -> np.ndarray:
     """Cosine of each track's embedding to one.
 
     Parameters
     ----------
-    heard : Heard
+    analysed : Analysed
     embedding : np.ndarray
         ``(d,) float32`` of length 1.
 
@@ -128,8 +128,8 @@ def similarities(heard: Heard, embedding: np.ndarray) -> np.ndarray:
     np.ndarray
         ``(n_tracks,) float32``; -1 where there is none after all.
     """
-    found = np.full(len(heard.tracks), -1, np.float32)
-    for numbers, embeddings in heard.embeddings():
+    found = np.full(len(analysed.tracks), -1, np.float32)
+    for numbers, embeddings in analysed.embeddings():
         found[numbers] = embeddings @ embedding
     return found
 

@@ -36,11 +36,11 @@ def add(commands: Any) -> None:
         "  genrebeam duplicates --json | jq .groups\n"
         "  genrebeam duplicates | cut -f1,7                group and path, the best one first\n"
         "\n"
-        "Nothing is deleted or changed. Tracks whose embeddings are near each other are listened\n"
-        "to. This finds copies in other formats, but not other recordings of a piece, excerpts,\n"
+        "Nothing is deleted or changed. Tracks whose embeddings are near each other are compared by\n"
+        "sound. This finds copies in other formats, but not other recordings of a piece, excerpts,\n"
         "or copies at another speed.\n"
-        "Hear the library once with embeddings first: see genrebeam similar --help.\n"
-        "exit codes: 0 done, 1 some files could not be listened to, 2 wrong usage",
+        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "exit codes: 0 done, 1 some files could not be compared, 2 wrong usage",
     )
     duplicates.add_argument(
         "--report",
@@ -59,29 +59,31 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from genrebeam.pipeline.by_ear.duplicates import candidates, groups, listen, those_there
-    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.by_ear.analysed import analysed_tracks
+    from genrebeam.pipeline.by_ear.duplicates import candidates, compare_sound, groups, those_there
     from genrebeam.pipeline.views.by_ear import print_duplicates, tell_left_out
     from genrebeam.transforms.audio.pool import default_processes
     from genrebeam.transforms.storage import absolute
 
     page = own_output(arguments.page, "<!doctype html>") if arguments.page else None
-    heard = heard_tracks(absolute(arguments.report))
+    analysed = analysed_tracks(absolute(arguments.report))
     missing: list[str] = []
     failed: dict[str, str] = {}
-    near = those_there(candidates(heard), heard, missing)
-    listened = listen(near, heard, default_processes(), failed)
-    same = [pair for pair in tracked(listened, len(near), sys.stderr) if pair is not None]
-    found = groups(same, heard.tracks.drop(["part", "row", "fingerprint"]))
-    tell_left_out(heard, missing, sys.stderr)
+    near = those_there(candidates(analysed), analysed, missing)
+    compared = compare_sound(near, analysed, default_processes(), failed)
+    same = [pair for pair in tracked(compared, len(near), sys.stderr) if pair is not None]
+    found = groups(same, analysed.tracks.drop(["part", "row", "fingerprint"]))
+    tell_left_out(analysed, missing, sys.stderr)
     for uri, reason in failed.items():
         complain(f"{uri}: {reason}", SOME_FAILED)
     if page:
-        _write_page(found, f"{heard.model_name} {heard.model_version}", page)
+        _write_page(found, f"{analysed.model_name} {analysed.model_version}", page)
     if arguments.json:
-        model = {"name": heard.model_name, "version": heard.model_version}
-        told = [{"likeness": round(g.likeness, 4), "tracks": g.tracks} for g in found]
-        print(json.dumps({"model": model, "unheard": heard.n_unheard, "groups": told}))
+        model = {"name": analysed.model_name, "version": analysed.model_version}
+        message = [{"likeness": round(g.likeness, 4), "tracks": g.tracks} for g in found]
+        print(
+            json.dumps({"model": model, "not_analysed": analysed.n_not_analysed, "groups": message})
+        )
     else:
         print_duplicates(found, sys.stdout)
     return SOME_FAILED if failed else OK

@@ -32,7 +32,7 @@ _SPLITS = {
     "all": "test",
 }
 
-# Accuracy is told for these numbers of segments heard of a track too, beside all of them.
+# Accuracy is measured for these numbers of segments analysed of a track too, beside all of them.
 _COUNTS = (1, 2, 4, 8)
 
 
@@ -133,8 +133,8 @@ def _measure(
         counts=_COUNTS,
         embeddings=arguments.page is not None,
     )
-    heard = {name: _probabilities(bundle, level, predictions) for name, level in levels.items()}
-    measured = {name: _figures(heard[name], level) for name, level in levels.items()}
+    analysed = {name: _probabilities(bundle, level, predictions) for name, level in levels.items()}
+    measured = {name: _figures(analysed[name], level) for name, level in levels.items()}
     exact = levels["genres"]
     figures = measured.pop("genres")
     figures |= {"n_unknown": len(clips) - len(exact.clips), **measured}
@@ -154,7 +154,7 @@ def _measure(
                 predictions.embeddings[exact.clips],
                 names=clips[exact.clips].names,
                 targets=exact.targets,
-                probabilities=heard["genres"][None].tracks,
+                probabilities=analysed["genres"][None].tracks,
                 dataset=f"{music.name}, {arguments.split} {which}",
             )
         except OSError as error:
@@ -165,7 +165,7 @@ def _measure(
 def _probabilities(
     bundle: Bundle, level: Correspondence, predictions: Predictions
 ) -> dict[int | None, TrackScores]:
-    """Calibrated probabilities of the classes that count, by the segments heard."""
+    """Calibrated probabilities of the classes that count, by the segments analysed."""
     from genrebeam.model.calibration import probabilities_of
 
     def joined(logits: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""``genrebeam inspect``: see what the model hears in one track."""
+"""``genrebeam inspect``: see what the model finds in one track."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ def _print(console: Console, inspection: Inspection) -> None:
     if artist:
         console.print(Text(safe(artist)))
     if inspection.not_music is not None:
-        told = f"Not music: {inspection.not_music}; below is the genre it would get if it were"
-        console.print(Text(safe(told), "bold"))
+        message = f"Not music: {inspection.not_music}; below is the genre it would get if it were"
+        console.print(Text(safe(message), "bold"))
     table = Table.grid(padding=(0, 2, 0, 0))
     rows = [(name, fact, "") for name, fact in facts(inspection)]
     rows += [(rule, text, "bold" if won else "") for rule, text, won in verdicts(inspection)]
@@ -177,8 +177,8 @@ def _print(console: Console, inspection: Inspection) -> None:
     if said := by_subject(inspection.sounds):
         table = Table.grid(padding=(0, 2, 0, 0))
         for subject, words in said.items():
-            told = ", ".join(f"{word} {percent(score)}" for word, score in words)
-            table.add_row(Text(subject, "dim", overflow="fold"), Text(told, overflow="fold"))
+            message = ", ".join(f"{word} {percent(score)}" for word, score in words)
+            table.add_row(Text(subject, "dim", overflow="fold"), Text(message, overflow="fold"))
         console.print(Text("labels of the pretrained network, with mean scores", "dim"))
         console.print(table)
         console.print()

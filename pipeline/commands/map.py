@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
         "\n"
         "The page is one file and needs no network. Draw around points to get a playlist; its\n"
         "paths are relative to the folder of the page, or whole.\n"
-        "Hear the library once with embeddings first: see genrebeam similar --help.\n"
+        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 no track is there any more, 2 wrong usage",
     )
     library_map.add_argument(
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     require("pages", "the map")
-    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.map import MORE_FACTS, map_of_library
     from genrebeam.pipeline.views.by_ear import tell_left_out
     from genrebeam.pipeline.views.map_page import write_map_page
@@ -63,16 +63,16 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
     report = absolute(arguments.report)
     path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
-    heard = heard_tracks(report, MORE_FACTS)
+    analysed = analysed_tracks(report, MORE_FACTS)
     missing: list[str] = []
-    with busy(f"placing {counted(len(heard.tracks), 'track')}", sys.stderr):
-        library_map = map_of_library(heard, missing)
-    tell_left_out(heard, missing, sys.stderr)
+    with busy(f"placing {counted(len(analysed.tracks), 'track')}", sys.stderr):
+        library_map = map_of_library(analysed, missing)
+    tell_left_out(analysed, missing, sys.stderr)
     n_tracks = len(library_map.tracks)
     if not n_tracks:
         return complain(f"{report}: none of its tracks is there any more", SOME_FAILED)
     try:
-        write_map_page(library_map, f"{heard.model_name} {heard.model_version}", path)
+        write_map_page(library_map, f"{analysed.model_name} {analysed.model_version}", path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     print(f"map: {safe(path)} ({counted(n_tracks, 'track')})")

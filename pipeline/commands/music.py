@@ -78,7 +78,7 @@ def gather(
     *,
     whole: bool = False,
 ) -> list[LabelledMusic]:
-    """Labelled music: an array or a prepared set is read, audio is heard first.
+    """Labelled music: an array or a prepared set is read, audio is analysed first.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def gather(
         With what `add_music_arguments` declares.
     frames : callable
         From the frames that the data has (None for audio) to those that audio is to be
-        heard with.
+        analysed with.
     work : str
         Folder that prepared sets are put into.
     whole : bool
@@ -148,7 +148,7 @@ def _prepared(
             f"{library}: where do the genres come from? Say --labels folders or --labels tags"
         )
     place = os.path.abspath(library)
-    # One folder for each way of hearing the same music.
+    # One folder for each way to analyse the same music.
     key = hashlib.sha256(repr((os.fsencode(place), dataset, spec)).encode()).hexdigest()
     name = f"{os.path.basename(place)}-{key[:8]}"
     out = os.path.join(work, name)

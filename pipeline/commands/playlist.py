@@ -23,7 +23,7 @@ from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
-    from genrebeam.pipeline.by_ear.heard import Heard
+    from genrebeam.pipeline.by_ear.analysed import Analysed
     from genrebeam.pipeline.by_ear.playlist import Entry
     from genrebeam.pipeline.by_ear.similar import Seed
 
@@ -43,8 +43,8 @@ def add(commands: Any) -> None:
         "tracks of one artist there are two by others, as long as there are others. Paths are\n"
         "relative to the playlist's folder. playlist replaces its own earlier file, but no other\n"
         "file of that name.\n"
-        "Hear the library once with embeddings first: see genrebeam similar --help.\n"
-        "exit codes: 0 done, 1 the track cannot be heard, 2 wrong usage",
+        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "exit codes: 0 done, 1 the track cannot be analysed, 2 wrong usage",
     )
     playlist.add_argument("--like", metavar="TRACK", required=True, help="one audio file")
     playlist.add_argument(
@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
         type=count,
         default=40,
         metavar="N",
-        help="number of tracks, if there are so many (default: %(default)s)",
+        help="number of tracks, if there are this many (default: %(default)s)",
     )
     playlist.add_argument(
         "--out",
@@ -72,22 +72,22 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
     out = None if arguments.out is None else own_output(arguments.out, "#EXTM3U")
-    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.playlist import m3u8
     from genrebeam.pipeline.by_ear.similar import seed_of
     from genrebeam.pipeline.views.by_ear import tell_left_out
     from genrebeam.transforms.records import TrackError, reason_of
     from genrebeam.transforms.storage import absolute, storage_of
 
-    heard = heard_tracks(absolute(arguments.report))
+    analysed = analysed_tracks(absolute(arguments.report))
     try:
-        seed = seed_of(arguments.like, heard)
+        seed = seed_of(arguments.like, analysed)
     except (TrackError, OSError) as error:
         return complain(f"{arguments.like}: {reason_of(error)}", SOME_FAILED)
     missing: list[str] = []
-    entries = _entries(heard, seed, arguments.length, missing)
+    entries = _entries(analysed, seed, arguments.length, missing)
     text, left_out = m3u8(entries, os.path.dirname(out) if out else os.getcwd())
-    tell_left_out(heard, missing, sys.stderr)
+    tell_left_out(analysed, missing, sys.stderr)
     for uri in left_out:
         complain(f"{safe(uri)}: left out, a playlist cannot hold such a name", OK)
     if out is None:
@@ -104,26 +104,28 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     return OK
 
 
-def _entries(heard: Heard, seed: Seed, length: int, missing: list[str]) -> list[Entry]:
+def _entries(analysed: Analysed, seed: Seed, length: int, missing: list[str]) -> list[Entry]:
     """The tracks of the playlist; files that no longer exist go into `missing`."""
     import numpy as np
 
-    from genrebeam.pipeline.by_ear.heard import is_there
+    from genrebeam.pipeline.by_ear.analysed import is_there
     from genrebeam.pipeline.by_ear.playlist import POOL, Entry, choose
     from genrebeam.pipeline.by_ear.similar import nearest, similarities
     from genrebeam.transforms.records import printable
 
-    similarity = similarities(heard, seed.embedding)
-    near = nearest(similarity, heard.tracks["uri"], missing)
+    similarity = similarities(analysed, seed.embedding)
+    near = nearest(similarity, analysed.tracks["uri"], missing)
     pool = list(itertools.islice((n for n in near if n != seed.number), POOL * length))
     embeddings = np.zeros((1 + len(pool), len(seed.embedding)), np.float32)
     embeddings[0] = seed.embedding
     places = {number: place for place, number in enumerate(pool, 1)}
-    for numbers, found in heard.embeddings(np.array(pool, int)):
+    for numbers, found in analysed.embeddings(np.array(pool, int)):
         embeddings[[places[number] for number in numbers]] = found
     columns = ["uri", "artist", "title", "duration_s"]
     chosen_rows = pool if seed.number is None else [seed.number, *pool]
-    entries = [Entry(**row) for row in heard.tracks.select(columns).take(chosen_rows).to_pylist()]
+    entries = [
+        Entry(**row) for row in analysed.tracks.select(columns).take(chosen_rows).to_pylist()
+    ]
     if seed.number is None:
         entries.insert(0, _entry_of(seed.path))
     chosen = [entries[place] for place in choose(entries, embeddings, length)]

@@ -27,10 +27,10 @@ def add(commands: Any) -> None:
         "  genrebeam similar song.mp3 --count 5 --json\n"
         "  genrebeam similar song.mp3 | cut -f4            paths only\n"
         "\n"
-        "Hear the library once with embeddings first; this writes nothing into it:\n"
+        "Analyse the library once with embeddings first; this writes nothing into it:\n"
         "  genrebeam tag LIBRARY --existing replace --dry-run --embeddings\n"
-        "If TRACK is not part of the library, it is heard now.\n"
-        "exit codes: 0 done, 1 the track cannot be heard, 2 wrong usage",
+        "If TRACK is not part of the library, it is analysed now.\n"
+        "exit codes: 0 done, 1 the track cannot be analysed, 2 wrong usage",
     )
     similar.add_argument("track", metavar="TRACK", help="one audio file")
     similar.add_argument(
@@ -52,30 +52,34 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
     no_others(others)
-    from genrebeam.pipeline.by_ear.heard import heard_tracks
+    from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
     from genrebeam.pipeline.views.by_ear import print_similar, tell_left_out
     from genrebeam.transforms.records import TrackError, printable, reason_of
     from genrebeam.transforms.storage import absolute
 
-    heard = heard_tracks(absolute(arguments.report))
+    analysed = analysed_tracks(absolute(arguments.report))
     try:
-        seed = seed_of(arguments.track, heard)
+        seed = seed_of(arguments.track, analysed)
     except (TrackError, OSError) as error:
         return complain(f"{arguments.track}: {reason_of(error)}", SOME_FAILED)
-    similarity = similarities(heard, seed.embedding)
+    similarity = similarities(analysed, seed.embedding)
     missing: list[str] = []
-    found = nearest(similarity, heard.tracks["uri"], missing)
+    found = nearest(similarity, analysed.tracks["uri"], missing)
     found = itertools.islice((n for n in found if n != seed.number), arguments.count)
     rows = [
         {"similarity": round(float(similarity[n]), 4), **row}
         for n in found
-        for row in heard.tracks.slice(n, 1).select(_SHOWN).to_pylist()
+        for row in analysed.tracks.slice(n, 1).select(_SHOWN).to_pylist()
     ]
-    tell_left_out(heard, missing, sys.stderr)
+    tell_left_out(analysed, missing, sys.stderr)
     if arguments.json:
-        model = {"name": heard.model_name, "version": heard.model_version}
-        facts = {"track": printable(seed.path), "model": model, "unheard": heard.n_unheard}
+        model = {"name": analysed.model_name, "version": analysed.model_version}
+        facts = {
+            "track": printable(seed.path),
+            "model": model,
+            "not_analysed": analysed.n_not_analysed,
+        }
         print(json.dumps({**facts, "similar": rows}))
     else:
         print_similar(rows, sys.stdout)

@@ -127,12 +127,12 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
     )
     values = vars(job.options)
     declared = declared_in(TaggingOptions)
-    told = [one.plan(values[one.name]) for one in declared if one.plan]
-    yield "policy", "; ".join(words for words in told if words)
+    message = [one.plan(values[one.name]) for one in declared if one.plan]
+    yield "policy", "; ".join(words for words in message if words)
     n_segments = job.n_segments
     segments = "all segments" if n_segments is None else counted(n_segments, "segment")
     segments += f" of {job.bundle.features.segment_seconds:.1f} s"
-    yield "hears", f"{segments} of each file, {job.options.vote} decides"
+    yield "analyses", f"{segments} of each file, {job.options.vote} decides"
     yield "report", run.page
     for one in declared:
         if one.key not in settings and not one.plan:
@@ -173,17 +173,17 @@ def _tell(
     facts, found = ended.manifest, summarise(ended.rows)
     report = page or run.folder
     if as_json:
-        told: dict[str, Any] = {
+        message: dict[str, Any] = {
             "run": facts["run"],
             "state": facts["state"],
             "library": facts["library"],
             "model": facts["model"],
             "seconds": facts["seconds"],
         }
-        told |= {"report": printable(run.folder), "tracks": printable(run.tracks)}
-        told["page"] = page and printable(page)
-        told["dry_run"] = job.options.dry_run
-        print(json.dumps({**told, "counts": facts["counts"], "genres": found.genres}))
+        message |= {"report": printable(run.folder), "tracks": printable(run.tracks)}
+        message["page"] = page and printable(page)
+        message["dry_run"] = job.options.dry_run
+        print(json.dumps({**message, "counts": facts["counts"], "genres": found.genres}))
     elif not quiet and is_terminal(sys.stdout):
         notes = [("report", report), ("tracks", run.tracks)]
         if facts["counts"].get(Status.TAGGED):

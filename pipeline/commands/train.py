@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
         "  genrebeam train gtzan --recipe wang-vote-cnn --out wang   a published network\n"
         "\n"
         "The same command continues a training that was interrupted; if it was interrupted while\n"
-        "it listened to the music, it starts again.\n"
+        "it analysed the music, it starts again.\n"
         "exit codes: 0 trained, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam train DATA --out DIR [OPTION ...]",
     )
@@ -102,13 +102,13 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     about = _text_of(arguments.about) if arguments.about else ""
     work = arguments.work or f"{arguments.out.rstrip('/')}-features"
 
-    def heard_as(frames: FeatureSpec | None) -> FeatureSpec:
+    def analysed_as(frames: FeatureSpec | None) -> FeatureSpec:
         from genrebeam.model.recipes import default_recipe
 
         recipe = asked or default_recipe(frames)
         return recipe.features_on(frames) if frames else recipe.features
 
-    music = gather(library, arguments, heard_as, work)
+    music = gather(library, arguments, analysed_as, work)
     load_keras()
     from genrebeam.model.data.training_set import DatasetError
     from genrebeam.model.recipes import default_recipe

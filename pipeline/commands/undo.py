@@ -187,9 +187,9 @@ def _tell(
     following: tuple[Run, int] | None,
 ) -> None:
     if arguments.json:
-        told = {"run": ids[0] if ids else None, "runs": ids, "dry_run": arguments.dry_run}
-        told |= {"counts": counts, "next": following and following[0].id}
-        print(json.dumps({**told, "files": files} if arguments.dry_run else told))
+        message = {"run": ids[0] if ids else None, "runs": ids, "dry_run": arguments.dry_run}
+        message |= {"counts": counts, "next": following and following[0].id}
+        print(json.dumps({**message, "files": files} if arguments.dry_run else message))
         return
     if arguments.quiet:
         return

@@ -75,7 +75,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
                     n_tracks += 1
         report.flush()
         if n_tracks:
-            write_genres(library.told(), genres_beside(path))
+            write_genres(library.counts(), genres_beside(path))
     finally:
         if not n_tracks:
             os.remove(path)

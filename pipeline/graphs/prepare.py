@@ -1,6 +1,6 @@
 """The job that turns labelled audio into a training set: the tagging job up to the features.
 
-Walk a library, find each file's label, listen to it, write its features.
+Walk a library, find each file's label, analyse it, write its features.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from genrebeam.pipeline.training.music import load_training_set
 from genrebeam.pipeline.views import progress
 from genrebeam.pipeline.views.terminal import counted
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.hear import hear_in_a_row, hear_what_sounds
+from genrebeam.transforms.audio.extract import extract_in_a_row, extract_sounding
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
-from genrebeam.transforms.genre.ptransforms import BackboneModelHandler, SetUntoldApart
+from genrebeam.transforms.genre.ptransforms import BackboneModelHandler, SetUnnamedApart
 from genrebeam.transforms.library.ptransforms import Walk
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import (
@@ -64,7 +64,7 @@ from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
-# How much of each track is heard, from its middle.
+# How much of each track is analysed, from its middle.
 _SECONDS_HEARD = 60.0
 # How much a worker holds before it writes a part.
 _BYTES_PER_PART = 128 * 2**20
@@ -101,7 +101,7 @@ def build(
         processes=processes,
         stopping=stopping,
         # Outputs are averaged, and all parts of a track together describe it best.
-        listen=hear_what_sounds if has_backbone else hear_in_a_row,
+        extract=extract_sounding if has_backbone else extract_in_a_row,
     )
 
     walked = (
@@ -113,7 +113,7 @@ def build(
     )
     labelled = walked.goes_on | "label" >> ends_or_goes_on(SelectLabelled(labelling, stopping))
     # Track
-    clips, unheard = (
+    clips, not_analysed = (
         labelled.goes_on
         | "count" >> beam.Map(progress.count_listed).with_output_types(Track)
         # Track
@@ -125,18 +125,18 @@ def build(
     endings = {
         "walked": walked.outcomes,
         "unlabelled": labelled.outcomes,
-        "unheard": unheard,
+        "not_analysed": not_analysed,
     }
     if has_backbone:
-        told = (
+        message = (
             clips
             | "backbone"
             >> RunInference(BackboneModelHandler(spec)).with_output_types(Features | Prediction)
             # Features, or a failed Prediction
-            | "set failures apart" >> ends_or_goes_on(SetUntoldApart())
+            | "set failures apart" >> ends_or_goes_on(SetUnnamedApart())
             # Features
         )
-        clips, endings["untold"] = told.goes_on, told.outcomes
+        clips, endings["untold"] = message.goes_on, message.outcomes
     _ = clips | "write clips" >> beam.ParDo(WriteClips(out, labelling))
     # Arrow
     for ending, outcomes in endings.items():

@@ -1,4 +1,4 @@
-"""The main job: walk a library, listen to every file, write its genre, leave a report."""
+"""The main job: walk a library, analyse every file, write its genre, leave a report."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ class TagLibrary(beam.PTransform):
             )
             return self._reported({**endings, "cleaned": cleaned})
         if job.learns_from_library:
-            told = self._told(pipeline, [endings[name] for name in _STAYING if name in endings])
-            untagged = {"tracks": untagged, "told": told} | "note evidence" >> NoteEvidence()
+            counts = self._counts(pipeline, [endings[name] for name in _STAYING if name in endings])
+            untagged = {"tracks": untagged, "counts": counts} | "note evidence" >> NoteEvidence()
         # Track
-        features, unheard = (
+        features, not_analysed = (
             _spread(untagged, options.consistent)
             # Track
             | "begin loading" >> beam.Map(begin_loading, job.bundle).with_output_types(Track)
@@ -142,7 +142,7 @@ class TagLibrary(beam.PTransform):
         tagged = decisions | "write" >> WriteTags(policy, run.journal)
         # Outcome
         endings |= {
-            "unheard": unheard,
+            "not_analysed": not_analysed,
             "unclassified": unclassified,
             "tagged": tagged,
         }
@@ -163,11 +163,11 @@ class TagLibrary(beam.PTransform):
             )
         return endings
 
-    def _told(
+    def _counts(
         self, pipeline: beam.Pipeline, staying: Sequence[beam.PCollection]
     ) -> beam.PCollection:
         """What files whose genre stays say of others: (str, dict)."""
-        told = (
+        counts = (
             staying
             | "files that stay" >> beam.Flatten()
             # Outcome
@@ -175,21 +175,21 @@ class TagLibrary(beam.PTransform):
             >> beam.FlatMap(told_by, self.job.model_genres).with_output_types(tuple[str, Counts])
         )
         if self.to_do is None:
-            return told
+            return counts
         unchanged = (
             pipeline
             | "genres of unchanged" >> beam.Create([os.fsencode(genres_beside(self.to_do))])
             # bytes
             | "read genres" >> beam.FlatMap(_read_genres).with_output_types(tuple[str, Counts])
         )
-        return (told, unchanged) | "all genres" >> beam.Flatten()
+        return (counts, unchanged) | "all genres" >> beam.Flatten()
 
 
 def _spread(tracks: beam.PCollection, consistent: str) -> beam.PCollection:
     """Spread tracks over workers, those that vote together to the same one.
 
-    They are brought together before they are heard, so that what is grouped is small, and so that
-    an album has its genre as soon as it is heard.
+    They are brought together before they are analysed, so that what is grouped is small, and
+    so that an album has its genre as soon as it is analysed.
     """
     if consistent == "off":
         return tracks | "spread" >> beam.Reshuffle()
@@ -300,6 +300,6 @@ def _wait_for(result: PipelineResult) -> None:
         threading.excepthook = before
 
 
-def _log_death(told: threading.ExceptHookArgs) -> None:
-    death = (told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback)
+def _log_death(facts: threading.ExceptHookArgs) -> None:
+    death = (facts.exc_type, facts.exc_value or facts.exc_type(), facts.exc_traceback)
     logging.getLogger(__name__).error("a thread died", exc_info=death)

@@ -15,7 +15,7 @@ from typing import Any
 from genrebeam.model.bundle import Bundle
 from genrebeam.pipeline.inference.decoding import end_decoding
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.hear import TIMEOUT_S, features_of, most_in_flight, submit
+from genrebeam.transforms.audio.extract import TIMEOUT_S, features_of, most_in_flight, submit
 from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.genre.classify import begin_loading, end_loading, failed
 from genrebeam.transforms.genre.predict import BATCH_TRACKS, load_classifier, predict
@@ -91,7 +91,7 @@ class TrackClassifier:
     def submit(
         self, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S
     ) -> Future:
-        """Run a function of a file in a decoding process; see `hear.result_of`."""
+        """Run a function of a file in a decoding process; see `analyse.result_of`."""
         return pool.submit(function, arguments, processes=self.processes, timeout_s=timeout_s)
 
     def __call__(self, paths: Iterable[str]) -> Iterator[Decision | Outcome]:

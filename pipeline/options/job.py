@@ -62,7 +62,7 @@ class TaggingJob:
 
     @property
     def n_segments(self) -> int | None:
-        """Number of segments to hear of each track; None hears all."""
+        """Number of segments to analyse of each track; None analyses all."""
         return None if self.options.segments == "all" else self.options.segments
 
     @property

@@ -21,7 +21,7 @@ class Group(enum.StrEnum):
 
     GENRES = "which genres to write"
     TAGS = "how to write them"
-    HEARING = "how to listen"
+    ANALYSIS = "analysis"
     FILES = "which files to process"
     REPORT = "report"
 

@@ -129,8 +129,8 @@ class TaggingOptions(WritingOptions):
     """
 
     existing: str = option(
-        "if a file has a genre: keep it without listening, add ours to it, replace it, or clean "
-        "up: only apply the taxonomy to genres of files, without listening (default: %(default)s)",
+        "if a file has a genre: keep it without analysis, add ours to it, replace it, or clean "
+        "up: only apply the taxonomy to genres of files, without analysis (default: %(default)s)",
         "keep",
         Group.GENRES,
         choices=EXISTING,
@@ -139,7 +139,7 @@ class TaggingOptions(WritingOptions):
             "keep": "existing genres stay",
             "merge": "new genres are added to existing ones",
             "replace": "new genres replace existing ones",
-            "clean": "nothing is heard; the taxonomy is applied to existing genres",
+            "clean": "nothing is analysed; the taxonomy is applied to existing genres",
         }.get,
     )
     dry_run: bool = option(
@@ -219,9 +219,9 @@ class TaggingOptions(WritingOptions):
         by_library=True,
     )
     segments: int | Literal["all"] = option(
-        "number of segments to hear of each track, spread evenly (default: the model's own)",
+        "number of segments to analyse of each track, spread evenly (default: the model's own)",
         None,
-        Group.HEARING,
+        Group.ANALYSIS,
         kind=Kind("N|all", f"(all|{COUNT.regex})", _segments),
         decides=True,
         by_library=True,
@@ -231,7 +231,7 @@ class TaggingOptions(WritingOptions):
         "how a track's segments decide: mean probability, or a majority of the votes "
         "(default: the model's own)",
         None,
-        Group.HEARING,
+        Group.ANALYSIS,
         choices=VOTE_RULES,
         decides=True,
         by_library=True,
@@ -241,7 +241,7 @@ class TaggingOptions(WritingOptions):
         "let the genres that other files of the artist, the album and the folder have count too, "
         "or go by the sound alone; with --existing keep (default: %(default)s)",
         "library",
-        Group.HEARING,
+        Group.ANALYSIS,
         choices=LEARN_FROM,
         decides=True,
         by_library=True,
@@ -250,7 +250,7 @@ class TaggingOptions(WritingOptions):
         "let the tracks of an album, or of an artist, vote together; a track that sounds "
         "unlike the others votes alone (default: %(default)s)",
         "off",
-        Group.HEARING,
+        Group.ANALYSIS,
         choices=CONSISTENT,
         decides=True,
         by_library=True,
@@ -258,7 +258,7 @@ class TaggingOptions(WritingOptions):
     formats: tuple[str, ...] = option(
         "only these file types, such as mp3,flac (default: all that can be decoded)",
         None,
-        Group.HEARING,
+        Group.ANALYSIS,
         kind=Kind("LIST", f"{_FORMAT}(,{_FORMAT})*", _formats),
         by_library=True,
     )
@@ -275,11 +275,11 @@ class TaggingOptions(WritingOptions):
         "the model: a folder, or one that comes with genrebeam, default or gtzan "
         "(default: default)",
         None,
-        Group.HEARING,
+        Group.ANALYSIS,
         kind=FOLDER,
     )
     processes: int = option(
-        "number of decoding processes (default: one per CPU)", None, Group.HEARING, kind=COUNT
+        "number of decoding processes (default: one per CPU)", None, Group.ANALYSIS, kind=COUNT
     )
     incremental: bool = option(
         "skip files that are unchanged since an earlier run with the same model and options "
@@ -302,7 +302,7 @@ class TaggingOptions(WritingOptions):
         kind=FOLDER,
     )
     embeddings: bool = option(
-        "also store the network's embedding of each track that is heard",
+        "also store the network's embedding of each track that is analysed",
         False,
         Group.REPORT,
         decides=True,

@@ -107,5 +107,5 @@ def _what_changed(track: Track, shown: Shown) -> str | None:
     genres = tuple(map(printable, track.tags.genres or track.tags.shadow))
     if genres == shown.choice.in_file or has_genres(track.tags, shown.choice.genres):
         return None
-    told = [", ".join(some) or "no genre" for some in (genres, shown.choice.in_file)]
-    return f"its genre has changed since the report: {told[0]}, not {told[1]}"
+    shown_genres = [", ".join(some) or "no genre" for some in (genres, shown.choice.in_file)]
+    return f"its genre has changed since the report: {shown_genres[0]}, not {shown_genres[1]}"

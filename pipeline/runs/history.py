@@ -165,8 +165,8 @@ def _rows_of(run: Run, columns: Sequence[str], names: set[str], prints: set[str]
 
 def _unreported(run: Run, names: set[str], events: list[Event]) -> list[Change]:
     """Changes that are in the journal but have no row, because the run died."""
-    told = {event.run for event in events if event.what == "tagged"}
-    if run.id in told:
+    tagged_in = {event.run for event in events if event.what == "tagged"}
+    if run.id in tagged_in:
         return []
     return [
         dataclasses.replace(entry, time=entry.time or began(run).isoformat())

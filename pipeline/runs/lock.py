@@ -1,6 +1,6 @@
 """Lock: one run at a time on one report folder.
 
-Two runs at once would harm no file (see ``transforms/tags/rewrite.py``), but both would hear
+Two runs at once would harm no file (see ``transforms/tags/rewrite.py``), but both would analyse
 everything, and neither would know what the other has done.
 
 On a disk the operating system holds the lock (``flock``). It ends with the process that took it,

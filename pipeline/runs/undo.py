@@ -184,7 +184,7 @@ def undo(
     try:
         patch = Patch.from_json(change.undo)
         return _undo_file(patch, change, dry_run, elsewhere, place)
-    except Exception as error:  # whatever a file does is told, and the next one is undone
+    except Exception as error:  # whatever a file does is said, and the next one is undone
         return Undone(change.path, "failed", explain_error(error, Stage.UNDO, change.format))
 
 

@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
+from genrebeam.pipeline.by_ear.analysed import Analysed
 from genrebeam.pipeline.by_ear.duplicates import Group
-from genrebeam.pipeline.by_ear.heard import Heard
 from genrebeam.pipeline.views.terminal import console_of, counted, is_terminal, safe
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -58,20 +58,21 @@ def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
     return None
 
 
-def tell_left_out(heard: Heard, missing: Sequence[str], stream: TextIO) -> None:
+def tell_left_out(analysed: Analysed, missing: Sequence[str], stream: TextIO) -> None:
     """Say which tracks of the library could not be among those found.
 
     Parameters
     ----------
-    heard : Heard
+    analysed : Analysed
     missing : sequence of str
         Files that are no longer there.
     stream : file
     """
-    if heard.n_unheard:
-        told = f"{heard.n_unheard:,} of {counted(heard.n_unheard + len(heard.tracks), 'track')}"
-        told = f"{told} were not heard by this model, left out; to hear all: {heard.how_to_hear}"
-        print(f"genrebeam: {safe(told)}", file=stream)
+    if analysed.n_not_analysed:
+        n_missing, command = analysed.n_not_analysed, analysed.how_to_analyse
+        all_tracks = counted(n_missing + len(analysed.tracks), "track")
+        left_out = f"{n_missing:,} of {all_tracks} were not analysed by this model, left out"
+        print(f"genrebeam: {safe(f'{left_out}; to analyse all: {command}')}", file=stream)
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         print(f"genrebeam: no longer there, left out: {safe(missing[0])}{more}", file=stream)
@@ -82,8 +83,8 @@ def _fields(groups: Sequence[Group]) -> Iterator[tuple[str, ...]]:
         for row in group.tracks:
             seconds = None if row["duration_s"] is None else round(row["duration_s"], 3)
             facts = (row["format"], row["bitrate_bps"], seconds, row["size_bytes"])
-            told = ("" if fact is None else str(fact) for fact in facts)
-            yield str(number), f"{group.likeness:.3f}", *told, row["uri"]
+            texts = ("" if fact is None else str(fact) for fact in facts)
+            yield str(number), f"{group.likeness:.3f}", *texts, row["uri"]
 
 
 def quality(row: dict[str, Any]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ _SECONDS_PER_FRAME = 0.2
 _STANDSTILL = 5.0
 _SECONDS_PER_LOOK = 1.0
 _MOST_GENRES = 4
-# From so many columns on there is room for the rate.
+# From this many columns on there is room for the rate.
 _GIVEN = Status.having(Trait.GIVEN)
 _WIDE = 60
 
@@ -46,12 +46,12 @@ class Progress:
     ----------
     listed : int
         Files found.
-    unheard : int
-        Files that are done without being heard.
-    heard : int
-        Files that are done and were heard, or could not be.
+    not_analysed : int
+        Files that are done without being analysed.
+    analysed : int
+        Files that are done and were analysed, or could not be.
     seconds : float
-        Since hearing began; without the time that the machine slept or the run was stopped.
+        Since analysis began; without the time that the machine slept or the run was stopped.
     seconds_left : float or None
         None while that is not known.
     statuses : dict of str to int
@@ -61,22 +61,22 @@ class Progress:
     """
 
     listed: int = 0
-    unheard: int = 0
-    heard: int = 0
+    not_analysed: int = 0
+    analysed: int = 0
     seconds: float = 0.0
     seconds_left: float | None = None
     statuses: dict[str, int] = field(default_factory=dict)
     genres: dict[str, int] = field(default_factory=dict)
 
     @property
-    def to_hear(self) -> int:
-        """Files to hear in all, as far as is known."""
-        return self.listed - self.unheard
+    def to_analyse(self) -> int:
+        """Files to analyse in all, as far as is known."""
+        return self.listed - self.not_analysed
 
     @property
     def rate(self) -> float:
-        """Files heard in a second."""
-        return self.heard / self.seconds if self.seconds else 0.0
+        """Files analysed in a second."""
+        return self.analysed / self.seconds if self.seconds else 0.0
 
     @property
     def clock(self) -> str:
@@ -89,7 +89,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listed = self._unheard = self._heard = 0
+        self._listed = self._not_analysed = self._analysed = 0
         self._decoded = self._decided = 0
         self._bytes_left = 0
         self._seconds, self._looked_at = 0.0, time.monotonic()
@@ -102,7 +102,7 @@ class _Counts:
             self._tick()
             self._listed += 1
             self._bytes_left += track.size_bytes
-            if not self._heard:
+            if not self._analysed:
                 self._seconds = 0.0
 
     def add_decoded(self) -> None:
@@ -116,21 +116,21 @@ class _Counts:
 
     @property
     def left(self) -> int:
-        return max(0, self._listed - self._unheard - self._heard)
+        return max(0, self._listed - self._not_analysed - self._analysed)
 
     def add_outcome(self, outcome: Outcome) -> None:
-        heard = outcome.was_classified
+        analysed = outcome.was_classified
         size_bytes = outcome.track.size_bytes
         with self._lock:
             self._tick()
             self._statuses[outcome.status] += 1
             self._decided += outcome.decision is not None or outcome.stage == Stage.CLASSIFY
-            if heard:
-                self._heard += 1
+            if analysed:
+                self._analysed += 1
                 self._time_left.add(self._seconds, size_bytes)
             else:
-                self._unheard += 1
-                if not self._heard:
+                self._not_analysed += 1
+                if not self._analysed:
                     self._seconds = 0.0
             if outcome.stage == Stage.WALK:  # never passed on as a track
                 self._listed += 1
@@ -142,11 +142,11 @@ class _Counts:
     def look(self) -> Progress:
         with self._lock:
             self._tick()
-            files_left = self._listed - self._unheard - self._heard
+            files_left = self._listed - self._not_analysed - self._analysed
             return Progress(
                 listed=self._listed,
-                unheard=self._unheard,
-                heard=self._heard,
+                not_analysed=self._not_analysed,
+                analysed=self._analysed,
                 seconds=self._seconds,
                 seconds_left=self._time_left(files_left, self._bytes_left),
                 statuses=dict(self._statuses),
@@ -261,13 +261,13 @@ def _frame(progress: Progress, waiting: RenderableType, width: int) -> Renderabl
     from rich.table import Table
     from rich.text import Text
 
-    cells = [f"{progress.heard:,}/{progress.to_hear:,}", f"{progress.clock} left"]
+    cells = [f"{progress.analysed:,}/{progress.to_analyse:,}", f"{progress.clock} left"]
     if width >= _WIDE:
         cells.insert(1, f"{progress.rate:.1f} files/s")
     room = width - sum(len(cell) + 2 for cell in cells)
-    first = bar(progress.heard, progress.to_hear, max(1, min(WIDEST_BAR, room)))
-    if not progress.heard:  # by then all are known that need no hearing
-        found = f"{counted(progress.listed, 'file')} found, {progress.to_hear:,} to hear"
+    first = bar(progress.analysed, progress.to_analyse, max(1, min(WIDEST_BAR, room)))
+    if not progress.analysed:  # by then all are known that need no analysis
+        found = f"{counted(progress.listed, 'file')} found, {progress.to_analyse:,} to analyse"
         first, cells = waiting, [found if progress.listed else "starting"]
     above = Table.grid(padding=(0, 2, 0, 0))
     above.add_row(first, *(Text(cell, no_wrap=True) for cell in cells))
@@ -307,11 +307,11 @@ def line(progress: Progress) -> str:
 
     Examples
     --------
-    >>> line(Progress(listed=250, heard=50, seconds=10, seconds_left=40, statuses={"failed": 1}))
-    'genrebeam: 50 of 250 files heard, 5.0 files/s, 0:00:40 left, 1 failed'
+    >>> line(Progress(listed=250, analysed=50, seconds=10, seconds_left=40, statuses={"failed": 1}))
+    'genrebeam: 50 of 250 files analysed, 5.0 files/s, 0:00:40 left, 1 failed'
     """
     return (
-        f"genrebeam: {progress.heard:,} of {counted(progress.to_hear, 'file')} heard, "
+        f"genrebeam: {progress.analysed:,} of {counted(progress.to_analyse, 'file')} analysed, "
         f"{progress.rate:.1f} files/s, {progress.clock} left, "
         f"{progress.statuses.get('failed', 0):,} failed"
     )

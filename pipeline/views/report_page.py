@@ -125,7 +125,7 @@ def _policy(options: dict[str, Any]) -> str:
     """A run's options in words."""
     existing = {"keep": "kept", "merge": "kept, ours added", "replace": "replaced"}
     if options["existing"] == "clean":
-        return "Genres that were there are cleaned up by the taxonomy; nothing is heard"
+        return "Genres that were there are cleaned up by the taxonomy; nothing is analysed"
     parts = [
         f"Genres that were there are {existing.get(options['existing'], options['existing'])}",
         f"{options['vote']} of {options['segments']} segments",

@@ -83,9 +83,9 @@ def _places(rows: pa.Table) -> np.ndarray:
 
 def _table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
     confidence = rows["confidence"].to_numpy()
-    unheard = np.isnan(confidence)
+    not_analysed = np.isnan(confidence)
     failed = pc.equal(rows["status"], Status.FAILED.value).to_numpy()
-    rows = rows.take(np.lexsort((confidence, unheard & ~failed, unheard)))
+    rows = rows.take(np.lexsort((confidence, not_analysed & ~failed, not_analysed)))
     columns = {
         name: rows[name].to_pylist() for name in rows.column_names if name != "probabilities"
     }

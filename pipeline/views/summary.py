@@ -89,10 +89,10 @@ def summarise(rows: Iterable[pa.Table], *, n_slowest: int = 3, n_failed: int = 1
 
 
 def _took(rows: pa.Table) -> Iterator[tuple[str, float]]:
-    heard = rows.filter(pc.is_valid(rows["hear_s"]))
-    steps = (pc.fill_null(heard[name], 0) for name in ("hear_s", "classify_s", "write_s"))
+    analysed = rows.filter(pc.is_valid(rows["hear_s"]))
+    steps = (pc.fill_null(analysed[name], 0) for name in ("hear_s", "classify_s", "write_s"))
     seconds = functools.reduce(pc.add, steps)
-    return zip(heard["uri"].to_pylist(), seconds.to_pylist(), strict=True)
+    return zip(analysed["uri"].to_pylist(), seconds.to_pylist(), strict=True)
 
 
 def show_result(

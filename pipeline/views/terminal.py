@@ -103,12 +103,12 @@ def tracked(items: Iterable[T], total: int, stream: TextIO | None) -> Iterable[T
     return track(items, "", total, console=console_of(stream), transient=True)
 
 
-def busy(told: str, stream: TextIO | None) -> AbstractContextManager[Any]:
+def busy(message: str, stream: TextIO | None) -> AbstractContextManager[Any]:
     """Say on a terminal what is being done, for as long as it takes.
 
     Parameters
     ----------
-    told : str
+    message : str
     stream : file or None
         None shows nothing.
     """
@@ -116,7 +116,7 @@ def busy(told: str, stream: TextIO | None) -> AbstractContextManager[Any]:
         return nullcontext()
     from rich.text import Text
 
-    return console_of(stream).status(Text(safe(told)))
+    return console_of(stream).status(Text(safe(message)))
 
 
 def pairs(rows: Iterable[tuple[str, str]], style: str = "") -> Table:

@@ -1,4 +1,4 @@
-"""Time left: how long the files that are still to be heard will take.
+"""Time left: how long the files that are still to be analysed will take.
 
 A part of a file's cost is the same for all files, another grows with its size, as a file is copied
 to be tagged. A library comes folder by folder, perhaps small files first and large ones last:
@@ -11,22 +11,22 @@ import math
 from dataclasses import dataclass
 
 _MB = 1e6
-# Files are done in batches: what is measured is the time of so many files and s, or more; of fewer
+# Files are done in batches: what is measured is the time of this many files and s, or more; of fewer
 # files only where they take very long.
 _FILES, _SECONDS, _LONG_SECONDS = 32, 2.0, 30.0
-# Files that are done within so many s are of one batch, and their time is that of all.
+# Files that are done within this many s are of one batch, and their time is that of all.
 _BETWEEN_BATCHES = 0.05
 # How long what was measured counts, in s: the pace follows a machine that becomes busy; what size
 # costs does not change with it.
 _PACE_S, _NATURE_S = 300.0, 7200.0
 # What is taken for granted before anything is measured: what a MB costs, as a share of what a file
-# costs that has no size, as if so many files of no size and of so many MB had been heard.
+# costs that has no size, as if this many files of no size and of this many MB had been analysed.
 _SHARE_PER_MB, _GRANTED_FILES, _GRANTED_MB = 0.04, 8, 40.0
 
 
 @dataclass
 class _Measured:
-    """Sums over files heard; what is `memory_s` old counts a third."""
+    """Sums over files analysed; what is `memory_s` old counts a third."""
 
     memory_s: float
     files: float = 0.0
@@ -87,7 +87,7 @@ class TimeLeft:
         Parameters
         ----------
         seconds : float
-            Since hearing began, by a clock that stands still while the machine sleeps. The first
+            Since analysis began, by a clock that stands still while the machine sleeps. The first
             file comes after loading; it is where measuring begins.
         size_bytes : int
         """
@@ -110,7 +110,7 @@ class TimeLeft:
         Parameters
         ----------
         files, size_bytes : int
-            Number of the files that are still to be heard, and bytes of all of them.
+            Number of the files that are still to be analysed, and bytes of all of them.
 
         Returns
         -------

@@ -40,7 +40,7 @@ class Beets(PluginMixin, TestHelper):
 
 @pytest.fixture
 def beets(tiny_bundle, monkeypatch):
-    """Our plugin hears by a network without skill, which gives every tone a genre."""
+    """Our plugin analyses by a network without skill, which gives every tone a genre."""
     monkeypatch.setattr(sys, "argv", ["beet"])
     with Beets() as beets:
         beets.config["genrebeam"] = {"bundle": tiny_bundle.path}
@@ -138,13 +138,13 @@ def test_what_becomes_of_a_genre_that_is_there(library, album, options, kept, ad
     assert in_files(album)["Song 1"] == found
 
 
-def test_a_genre_that_is_kept_is_not_even_heard(library, monkeypatch):
+def test_a_genre_that_is_kept_is_not_even_analysed(library, monkeypatch):
     library.run("modify", "--yes", "genres=Polka")
     monkeypatch.setattr(GenreBeamPlugin, "_session", lambda plugin: pytest.fail("it listens"))
     library.run("genrebeam")
 
 
-def test_only_what_a_query_finds_is_heard(library):
+def test_only_what_a_query_finds_is_analysed(library):
     library.run("genrebeam", "title:Song 2")
     assert [title for title, genres in library.genres().items() if genres] == ["Song 2"]
 
@@ -168,8 +168,8 @@ def test_bad_files_are_lines_and_the_others_get_their_genres(library, album, cap
     (album / "1.flac").write_bytes(b"no music")
     (album / "2.mp3").unlink()
     library.run("genrebeam")
-    told = [record.getMessage() for record in caplog.records if record.name == "beets.genrebeam"]
-    assert len([line for line in told if "1.flac" in line or "2.mp3" in line]) == 2
+    printed = [record.getMessage() for record in caplog.records if record.name == "beets.genrebeam"]
+    assert len([line for line in printed if "1.flac" in line or "2.mp3" in line]) == 2
     found = library.genres()
     assert [title for title, genres in found.items() if not genres] == ["Song 1", "Song 2"]
 
@@ -187,7 +187,7 @@ def test_files_are_not_written_where_beets_shall_not_write(library, album):
     assert list(in_files(album).values()) == [[]] * 4
 
 
-def test_one_network_hears_all_items(library, tiny_bundle, monkeypatch):
+def test_one_network_analyses_all_items(library, tiny_bundle, monkeypatch):
     loaded = []
     load = type(tiny_bundle).load_network
     monkeypatch.setattr(
@@ -211,10 +211,10 @@ def test_one_network_hears_all_items(library, tiny_bundle, monkeypatch):
 )
 def test_wrong_configuration_is_an_error_that_beets_tells_in_one_line(library, key, value):
     library.config["genrebeam"][key] = value
-    with pytest.raises((UserError, ConfigError)) as told:
+    with pytest.raises((UserError, ConfigError)) as printed:
         library.run("genrebeam")
-    assert f"genrebeam.{key}" in str(told.value) or str(value) in str(told.value)
-    assert "\n" not in str(told.value)
+    assert f"genrebeam.{key}" in str(printed.value) or str(value) in str(printed.value)
+    assert "\n" not in str(printed.value)
 
 
 PAGE = (REPOSITORY / "docs" / "beets.md").read_text(encoding="utf-8")
@@ -242,7 +242,7 @@ def test_the_page_has_the_options_and_the_defaults_that_there_are(beets):
 
 @pytest.fixture
 def importing(beets):
-    """The plugin hears what is imported."""
+    """The plugin analyses what is imported."""
     beets.unload_plugins()
     beets.config["genrebeam"]["auto"] = True
     beets.load_plugins()
@@ -263,7 +263,7 @@ def test_an_import_gives_copies_their_genres_and_leaves_the_originals(importing,
     assert {path: path.read_bytes() for path in album.iterdir()} == before
 
 
-def test_an_import_hears_before_files_get_their_names(importing, album):
+def test_an_import_analyses_before_files_get_their_names(importing, album):
     importing.config["paths"] = {"default": "$genres/$title"}
     importing.run("import", "--quiet", "--noautotag", str(album))
     names = {path.parent.name for path in imported(importing).rglob("Song*")}
@@ -291,7 +291,7 @@ def test_an_import_keeps_genres_that_are_there(importing, album):
     assert all(importing.genres().values())
 
 
-def test_an_import_hears_nothing_unless_it_is_asked_to(beets, album):
+def test_an_import_analyses_nothing_unless_it_is_asked_to(beets, album):
     beets.run("import", "--quiet", "--noautotag", str(album))
     assert list(beets.genres().values()) == [[]] * 4
 
@@ -325,8 +325,8 @@ def test_the_command_of_a_shell_with_the_default_bundle(shared_data, tmp_path):
         )
 
     beet("import", "--quiet", "--noautotag", str(music))
-    told = beet("genrebeam")
-    assert told.stderr == ""
+    printed = beet("genrebeam")
+    assert printed.stderr == ""
     library = Library(str(tmp_path / "library.db"), str(tmp_path / "library"))
     found = {item.path: list(item.genres) for item in library.items()}
     library._close()
@@ -334,10 +334,10 @@ def test_the_command_of_a_shell_with_the_default_bundle(shared_data, tmp_path):
     assert any(found.values())
     for path, genres in found.items():
         assert list(mutagen.File(os.fsdecode(path)).get("genre", [])) == genres
-        assert all(genre in told.stdout for genre in genres)
+        assert all(genre in printed.stdout for genre in genres)
 
 
-def test_beets_starts_without_what_hears(tmp_path):
+def test_beets_starts_without_what_analyses(tmp_path):
     (tmp_path / "config.yaml").write_text("plugins: genrebeam\n")
     source = (
         "import sys\n"

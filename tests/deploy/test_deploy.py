@@ -88,7 +88,7 @@ def test_parameters_that_beam_takes_are_options_of_beam():
     assert set(PipelineOptions([]).get_all_options()) >= BEAMS_OWN
 
 
-def test_parameters_are_told_and_checked():
+def test_parameters_are_reported_and_checked():
     for parameter in METADATA["parameters"]:
         assert parameter["label"]
         assert parameter["helpText"].endswith(".")
@@ -104,7 +104,7 @@ def test_defaults_are_those_of_the_command_line(key):
     parameter, option = PARAMETERS[key.replace("-", "_")], OPTIONS[key]
     if option.nargs == 0:
         assert parameter["defaultValue"] == str(option.default).lower()
-    elif parameter.get("defaultValue") is None:  # told in words, or needed in a bucket
+    elif parameter.get("defaultValue") is None:  # printed in words, or needed in a bucket
         assert key == "report" or re.search(r"\(default: (?!%)", option.help)
     else:
         assert parameter["defaultValue"] == str(option.default)
@@ -192,7 +192,7 @@ def test_workers_have_the_locked_versions():
 
 def test_image_for_gpus_has_what_tensorflow_asks_for():
     asked = {need.split(";")[0].strip() for need in requires("tensorflow") if "and-cuda" in need}
-    told = [line for line in (DATAFLOW / "cuda.in").read_text().splitlines() if line[0] != "#"]
+    printed = [line for line in (DATAFLOW / "cuda.in").read_text().splitlines() if line[0] != "#"]
 
     def names_and_bounds(needs):
         return {
@@ -200,8 +200,8 @@ def test_image_for_gpus_has_what_tensorflow_asks_for():
             for need in needs
         }
 
-    assert names_and_bounds(told) == names_and_bounds(asked)
-    assert set(pins(DATAFLOW / "cuda.lock")) == {re.match(r"[\w-]+", need)[0] for need in told}
+    assert names_and_bounds(printed) == names_and_bounds(asked)
+    assert set(pins(DATAFLOW / "cuda.lock")) == {re.match(r"[\w-]+", need)[0] for need in printed}
 
 
 @pytest.mark.parametrize("name", ["base", "train", "pages"])
@@ -221,24 +221,24 @@ def test_image_copies_what_there_is():
 
 @pytest.fixture
 def launch(tmp_path):
-    """Run launch.sh with a gcloud and a docker that note what they are told."""
+    """Run launch.sh with a gcloud and a docker that note their arguments."""
     for program in ("gcloud", "docker"):
         path = tmp_path / program
         path.write_text(
-            f'#!/usr/bin/env bash\nprintf "%s\\0" {program} "$@" >>{tmp_path}/told\n'
-            f'printf "\\n\\0" >>{tmp_path}/told\n[ "${{3:-}}" != describe ]\n'
+            f'#!/usr/bin/env bash\nprintf "%s\\0" {program} "$@" >>{tmp_path}/printed\n'
+            f'printf "\\n\\0" >>{tmp_path}/printed\n[ "${{3:-}}" != describe ]\n'
         )
         path.chmod(0o755)
 
     def run(*arguments: str, **environment: str) -> tuple[subprocess.CompletedProcess, list]:
-        (tmp_path / "told").write_text("")
+        (tmp_path / "printed").write_text("")
         done = subprocess.run(
             [DATAFLOW / "launch.sh", *arguments],
             env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **environment},
             capture_output=True,
             text=True,
         )
-        calls = (tmp_path / "told").read_text().split("\0\n\0")[:-1]
+        calls = (tmp_path / "printed").read_text().split("\0\n\0")[:-1]
         return done, [call.split("\0") for call in calls]
 
     return run
@@ -270,9 +270,9 @@ def test_day_and_night_launch_the_same_job(launch, gpu):
     where = {**WHERE, "GPU": gpu, "SERVICE_ACCOUNT": "tagger@my-project.example"}
     done, (by_day,) = launch("run", *JOB, *given, **where)
     assert done.returncode == 0, done.stderr
-    told = after(by_day, "--parameters").removeprefix("^|^").split("|")
-    parameters = dict(parameter.split("=", 1) for parameter in told)
-    assert len(parameters) == len(told)
+    printed = after(by_day, "--parameters").removeprefix("^|^").split("|")
+    parameters = dict(parameter.split("=", 1) for parameter in printed)
+    assert len(parameters) == len(printed)
 
     done, (_, by_night) = launch("nightly", *JOB, *given, **where)
     assert done.returncode == 0, done.stderr
@@ -313,7 +313,7 @@ def test_day_and_night_launch_the_same_job(launch, gpu):
         (("nightly", *JOB), WHERE, "SERVICE_ACCOUNT is not set"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_done(launch, arguments, environment, complaint):
+def test_wrong_usage_is_reported_before_anything_is_done(launch, arguments, environment, complaint):
     done, calls = launch(*arguments, **environment)
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -353,7 +353,7 @@ def test_nightly_commands_are_quiet_and_known(name):
 @pytest.fixture(scope="module")
 def translated(tmp_path_factory) -> tuple[dict, bytes]:
     """The job that the template makes of a library in a bucket: what Dataflow is sent, and the
-    graph that it is told to run.
+    graph that it is given.
     """
     pytest.importorskip(
         "google.cloud.dataflow_v1beta3", reason="google-cloud-dataflow-client is not installed"
@@ -444,7 +444,7 @@ def test_graph_has_every_step_and_workers_can_load_them(translated):
             function = beam_runner_api_pb2.ParDoPayload.FromString(step.spec.payload).do_fn
             if function.payload:  # one of Beam's own can be known by its name alone
                 loaded.add(type(pickler.loads(function.payload)[0]).__name__)
-    assert {"Walk", "SkipUnchanged", "ReadTags", "Hear", "Tag", "WriteRows"} <= loaded
+    assert {"Walk", "SkipUnchanged", "ReadTags", "Analyse", "Tag", "WriteRows"} <= loaded
 
 
 def test_job_is_far_below_the_limits_of_dataflow(translated):

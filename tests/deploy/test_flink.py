@@ -121,13 +121,13 @@ def test_what_is_started_twice_is_there_once(port):
 def test_script_tells_what_is_to_be_done_first(tmp_path, arguments, complaint):
     if not shutil.which("java") and arguments == ["start"]:
         pytest.skip("there is no Java to run Flink with")
-    told = script(*arguments, XDG_CACHE_HOME=str(tmp_path))
-    assert (told.returncode, complaint in told.stderr) == (2, True), told.stderr
+    printed = script(*arguments, XDG_CACHE_HOME=str(tmp_path))
+    assert (printed.returncode, complaint in printed.stderr) == (2, True), printed.stderr
 
 
 def test_script_stops_what_does_not_run(tmp_path):
-    told = script("stop", XDG_CACHE_HOME=str(tmp_path))
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    printed = script("stop", XDG_CACHE_HOME=str(tmp_path))
+    assert (printed.returncode, printed.stdout, printed.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(("tools", "missing"), [((), "no Java found"), (("java",), "no Maven")])
@@ -138,16 +138,18 @@ def test_script_tells_which_program_is_missing(tmp_path, tools, missing):
         if shutil.which(tool) is None:
             pytest.skip(f"there is no {tool} here")
         (programs / tool).symlink_to(shutil.which(tool))
-    told = script("fetch", PATH=str(programs), XDG_CACHE_HOME=str(tmp_path))
-    assert (told.returncode, missing in told.stderr) == (2, True), told.stderr
+    printed = script("fetch", PATH=str(programs), XDG_CACHE_HOME=str(tmp_path))
+    assert (printed.returncode, missing in printed.stderr) == (2, True), printed.stderr
 
 
 @pytest.mark.parametrize("port", ["8081x", "80", "65535", "-1"])
 def test_script_refuses_what_is_no_port(tmp_path, port):
-    told = script("status", FLINK_PORT=port, XDG_CACHE_HOME=str(tmp_path))
-    assert (told.returncode, "not a port" in told.stderr) == (2, True)
+    printed = script("status", FLINK_PORT=port, XDG_CACHE_HOME=str(tmp_path))
+    assert (printed.returncode, "not a port" in printed.stderr) == (2, True)
 
 
 def test_script_tells_of_a_port_that_is_taken(job_server, port):
-    told = script("start", FLINK_PORT=str(int(port) - 2))
-    assert (told.returncode, f"port {port} is taken" in told.stderr) == (2, True), told.stderr
+    printed = script("start", FLINK_PORT=str(int(port) - 2))
+    assert (printed.returncode, f"port {port} is taken" in printed.stderr) == (2, True), (
+        printed.stderr
+    )

@@ -164,23 +164,23 @@ def _normal(name: str) -> str:
 def test_modules_come_from_the_installation(installed, tmp_path):
     modules = ("beetsplug.genrebeam", *(f"genrebeam.{name}" for name in FOLDERS[2:]))
     source = f"import {', '.join(modules)}; print({'.__file__, '.join(modules)}.__file__)"
-    told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
-    assert len(told) == 4
-    assert all(Path(path).is_relative_to(installed) for path in told)
+    printed = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
+    assert len(printed) == 4
+    assert all(Path(path).is_relative_to(installed) for path in printed)
 
 
 def test_plugins_of_beets_are_there_beside_ours(installed, tmp_path):
     """`beetsplug` is a package of beets': neither part of it hides the other."""
     source = "import beetsplug.genrebeam, beetsplug.info; print(beetsplug.info.__file__)"
-    told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout
-    assert not Path(told.strip()).is_relative_to(installed)
+    printed = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout
+    assert not Path(printed.strip()).is_relative_to(installed)
 
 
 @pytest.mark.parametrize("command", [["bin/genrebeam"], ["bin/python", "-m", "genrebeam"]])
 def test_command_is_there(installed, tmp_path, command):
     program, *arguments = command
-    told = run(installed / program, *arguments, "--version", cwd=tmp_path).stdout
-    assert told == f"genrebeam {genrebeam.__version__}\n"
+    printed = run(installed / program, *arguments, "--version", cwd=tmp_path).stdout
+    assert printed == f"genrebeam {genrebeam.__version__}\n"
 
 
 def test_tags_and_shows_with_what_the_wheel_brings(installed, tmp_path):
@@ -192,8 +192,8 @@ def test_tags_and_shows_with_what_the_wheel_brings(installed, tmp_path):
     # To the backbone a tone is no music; the network of ten genres takes it for some.
     assert "1 refused" in run(genrebeam, "tag", "Music", "--dry-run", cwd=tmp_path).stdout
     shutil.rmtree(tmp_path / "genre-report")
-    told = run(genrebeam, "tag", "Music", "--bundle", "gtzan", cwd=tmp_path).stdout
-    assert "1 tagged" in told
+    printed = run(genrebeam, "tag", "Music", "--bundle", "gtzan", cwd=tmp_path).stdout
+    assert "1 tagged" in printed
     (row,) = read_rows(tmp_path / "genre-report")
     assert row["genres_after"]
     (page,) = (tmp_path / "genre-report").rglob("report.html")
@@ -219,8 +219,8 @@ def test_every_template_is_found(installed, tmp_path):
         "    package = 'genrebeam.' + package\n"
         "    print(*Environment(loader=PackageLoader(package)).list_templates())\n"
     )
-    told = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
-    assert set(told) == {
+    printed = run(installed / "bin" / "python", "-c", source, cwd=tmp_path).stdout.split()
+    assert set(printed) == {
         path.name for package in FOLDERS for path in (REPOSITORY / package).rglob("templates/*")
     }
 
@@ -242,10 +242,10 @@ def test_a_users_own_modules_do_not_stand_in_for_ours(installed, tmp_path):
     write_audio(tmp_path / "here" / "tone.wav", tone(7), 22050)
     for command in (["bin/genrebeam"], ["bin/python", "-m", "genrebeam"]):
         program, *arguments = command
-        told = run(
+        printed = run(
             *(installed / program, *arguments, "tag", ".", "--dry-run", "--bundle", "gtzan"),
             *("--report", tmp_path / Path(program).name),
             cwd=tmp_path / "here",
             PYTHONPATH=str(tmp_path / "path"),
         ).stdout
-        assert "1 file " in told
+        assert "1 file " in printed

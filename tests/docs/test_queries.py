@@ -41,7 +41,7 @@ SNIPPETS = {
 RUNS = ("20261119T101500.123Z-3fa9", "20261120T101500.123Z-1234")
 
 
-def heard(
+def analysed(
     name: str,
     *probabilities: float,
     before: tuple[str, ...] = (),
@@ -51,7 +51,7 @@ def heard(
     seconds: float | None = None,
     alone: tuple[str, ...] | None = None,
 ) -> Outcome:
-    """A track of one album that was heard; two probabilities, of Jazz and Rock."""
+    """A track of one album that was analysed; two probabilities, of Jazz and Rock."""
     tags = FileTags(Path(name).stem, "Miles", "Blue", before)
     track = Track(f"/m/{name}", Path(name).suffix[1:], 1, 2, tags, AudioFacts(seconds))
     by_genre = dict(zip(("Jazz", "Rock"), probabilities, strict=True))
@@ -64,7 +64,7 @@ def heard(
         by_genre,
         dict(zip(by_genre, votes, strict=True)),
         4,
-        hear_seconds=1.0,
+        extract_seconds=1.0,
         classify_seconds=0.5,
         embedding=None if embedding is None else np.array(embedding, np.float32),
         genres_alone=alone,
@@ -89,16 +89,16 @@ def folder_with_reports(tmp_path_factory, tiny_bundle) -> Path:
     broken = dropped(Track("/m/broken.mp3", "mp3"), "decode", TrackError("", "no audio"))
     rows_of_runs = (
         [
-            heard("So What.flac", 0.75, 0.25, before=("Jazz",)),
-            heard("Red.mp3", 0.5, 0.25, before=("Rock",), votes=(2, 2)),
+            analysed("So What.flac", 0.75, 0.25, before=("Jazz",)),
+            analysed("Red.mp3", 0.5, 0.25, before=("Rock",), votes=(2, 2)),
             broken,
         ],
         [
-            heard(
+            analysed(
                 "So What.flac", 0.8125, 0.1875, before=("Jazz",), embedding=[1, 0, 0], seconds=200
             ),
-            heard("Red.mp3", 0.25, 0.75, before=("Rock",), embedding=[0, 1, 0], seconds=200),
-            heard("New.mp3", 0.875, 0.125, embedding=[4, 1, 0], seconds=201, alone=("Rock",)),
+            analysed("Red.mp3", 0.25, 0.75, before=("Rock",), embedding=[0, 1, 0], seconds=200),
+            analysed("New.mp3", 0.875, 0.125, embedding=[4, 1, 0], seconds=201, alone=("Rock",)),
             broken,
         ],
     )

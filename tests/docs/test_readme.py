@@ -102,21 +102,23 @@ def interval(figure: dict) -> str:
 
 def test_figures_are_those_of_the_shipped_models():
     bundle = load_bundle(DEFAULT_BUNDLE)
-    metrics, told = bundle.metrics, re.sub(r"\s+", " ", README + QUALITY)
+    metrics, printed = bundle.metrics, re.sub(r"\s+", " ", README + QUALITY)
     world = metrics["world"]
     for what in ("right", "within_two", "written", "right_where_written"):
-        assert f"| {interval(world['sure'][what])} | {interval(world['all'][what])} |" in told, what
+        assert f"| {interval(world['sure'][what])} | {interval(world['all'][what])} |" in printed, (
+            what
+        )
     for family, row in world["families"].items():
-        assert f"| {family} | {row['n']} | {interval(row)} |" in told, family
-    assert f"from a confidence of {bundle.min_confidence} on" in told
+        assert f"| {family} | {row['n']} | {interval(row)} |" in printed, family
+    assert f"from a confidence of {bundle.min_confidence} on" in printed
     for part in metrics["magnatune"].values():
-        assert f"| {part['n']} | {interval(part)} |" in told
+        assert f"| {part['n']} | {interval(part)} |" in printed
     for few in (metrics["gtzan_clips"], metrics["songs"]):
-        assert f"| {few['of']} | {few['right']} |" in told
+        assert f"| {few['of']} | {few['right']} |" in printed
     figures = load_bundle(BUNDLES / "gtzan").metrics["test"]
     low, high = map(percent, figures["track_accuracy_ci95"])
     accuracy = percent(figures["track_accuracy"])
-    assert f"{accuracy} of them (95 % interval {low} to {high})" in told
+    assert f"{accuracy} of them (95 % interval {low} to {high})" in printed
 
 
 def test_names_every_genre_of_the_default_model():
@@ -219,10 +221,10 @@ def test_every_command_of_a_page_works_from_top_to_bottom(home, page, capsys):
             code = main([os.path.expanduser(argument) for argument in arguments])
         except SystemExit as stop:  # of --help, and of wrong usage
             code = stop.code or 0
-        told = capsys.readouterr()
-        assert code == 0, f"{command}: {told.err}"
+        printed = capsys.readouterr()
+        assert code == 0, f"{command}: {printed.err}"
         assert [_kind(line) for line in shown] == [
-            _kind(line) for line in told.out.splitlines()[: len(shown)]
+            _kind(line) for line in printed.out.splitlines()[: len(shown)]
         ], command
 
 

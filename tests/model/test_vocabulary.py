@@ -64,7 +64,7 @@ def test_a_family_is_found_by_any_name():
 
 
 @pytest.mark.parametrize("names", [tuple(GTZAN_GENRES.values()), tuple(HOMBURG_GENRES.values())])
-def test_data_sets_are_told_in_our_genres(names):
+def test_data_sets_are_reported_in_our_genres(names):
     columns = columns_of(names, NAMES, tuple(FAMILIES.values()))
     assert set(columns) - {-1} == set(range(len(names)))  # each can be said
 

@@ -177,7 +177,7 @@ def test_help_imports_nothing_heavy(arguments):
     subprocess.run([sys.executable, "-c", program, *arguments], check=True, cwd=REPOSITORY)
 
 
-def test_a_run_with_nothing_to_hear_does_not_import_tensorflow(library, tiny_bundle, tmp_path):
+def test_a_run_with_nothing_to_analyse_does_not_import_tensorflow(library, tiny_bundle, tmp_path):
     program = (
         "import sys; from genrebeam.pipeline.cli import main\n"
         "code = main(sys.argv[1:])\n"
@@ -226,7 +226,7 @@ def test_prints_counts_and_where_the_report_is(library, tiny_bundle, tmp_path):
 
 
 def test_line_of_progress_without_any_rate_yet():
-    expected = "genrebeam: 0 of 10 files heard, 0.0 files/s, ? left, 0 failed"
+    expected = "genrebeam: 0 of 10 files analysed, 0.0 files/s, ? left, 0 failed"
     assert line(Progress(listed=10)) == expected
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from benchmarks.safety.fuzz_tags import SPEC, make_originals, mutants
 from genrebeam.transforms.audio.decode import DecodeError
-from genrebeam.transforms.audio.features import TooShort, hear
-from genrebeam.transforms.audio.hear import DecoderCrash, DecoderTimeout
+from genrebeam.transforms.audio.extract import DecoderCrash, DecoderTimeout
+from genrebeam.transforms.audio.features import TooShort, extract
 from genrebeam.transforms.reasons import explain
 from genrebeam.transforms.records import (
     HardLinked,
@@ -116,7 +116,7 @@ def _reasons(path: Path) -> list[str]:
 def test_a_file_of_another_kind_than_its_name_says_so(tmp_path):
     write_audio(tmp_path / "a.flac", tone(4, 44100, 2), 44100)
     path = (tmp_path / "a.flac").rename(tmp_path / "a.m4a")
-    assert hear(str(path), "m4a", SPEC, 1).values.shape[0] == 1  # goes by what is inside
+    assert extract(str(path), "m4a", SPEC, 1).values.shape[0] == 1  # goes by what is inside
     path.write_text("no music " * 100)
     with pytest.raises(TagReadError) as caught:
         read_header(str(path))

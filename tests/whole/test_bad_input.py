@@ -13,7 +13,7 @@ import soundfile
 
 from genrebeam.pipeline.cli import main
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.audio.ptransforms import ExtractInPool
 from genrebeam.transforms.records import Track
 from tests import REPOSITORY
 from tests.conftest import files_of, read_rows, tone, write_audio
@@ -196,7 +196,7 @@ def test_a_decoder_that_hangs_or_crashes_costs_one_track(
         return submit(trouble if bad else function, arguments, **options)
 
     monkeypatch.setattr(pool, "submit", troubled)
-    step = Hear(tiny_bundle.features, 1, 2, lambda: False, timeout_s=8)
+    step = ExtractInPool(tiny_bundle.features, 1, 2, lambda: False, timeout_s=8)
     step.start_bundle()
     try:
         out = []

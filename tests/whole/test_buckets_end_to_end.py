@@ -80,8 +80,8 @@ def test_nights_on_a_bucket_and_back(empty, tiny_bundle, tmp_path, capsys, monke
     assert "launched;" in capsys.readouterr().out
     last = runs_of(home)[-1]
     assert statuses(storage, last) == dict.fromkeys((*tagged, "d.mp3"), "unchanged")
-    unheard = [row["genres_after"] for row in rows_of(storage, last).values()]
-    assert all(genres for genres in unheard)
+    not_analysed = [row["genres_after"] for row in rows_of(storage, last).values()]
+    assert all(genres for genres in not_analysed)
     assert not [name for name in storage.names() if "/earlier/" in name or name.endswith("/lock")]
 
     assert main(["report", home]) == 0
@@ -104,9 +104,9 @@ def test_a_second_run_says_who_is_at_work_and_how_to_go_on_where_it_was_killed(e
         note("20261120T101500.123Z-3fa9")
         with pytest.raises(UsageError) as refused:
             locked(home).__enter__()
-        told = str(refused.value)
-        assert told.startswith(f"{home}: run 20261120T101500.123Z-3fa9 (process ")
-        assert told.endswith(f" rm {home}/lock)")
+        printed = str(refused.value)
+        assert printed.startswith(f"{home}: run 20261120T101500.123Z-3fa9 (process ")
+        assert printed.endswith(f" rm {home}/lock)")
     assert empty.names() == []
 
 

@@ -1,4 +1,4 @@
-"""Left out: a person is told in one line, CI fails where the reason is not on its list."""
+"""Left out: a person reads it in one line, CI fails where the reason is not on its list."""
 
 import fnmatch
 import os
@@ -40,7 +40,7 @@ def run(tmp_path):
     return call
 
 
-def test_a_person_is_told_in_one_line(run):
+def test_a_person_is_reported_in_one_line(run):
     done = run()
     assert done.returncode == 0, done.stdout
     assert "\nleft out: a harp is not installed (2)\n" in done.stdout

@@ -18,7 +18,7 @@ REFUSED = {
 }
 
 # No decoder here opens them, as they are.
-UNHEARD = {
+UNREADABLE = {
     *("ID3v2.3 before.wv", "two ID3v2 before.wv", "ID3v2 before and ID3v1 behind.wv"),
     "fragments+global_sidx.m4a",
 }
@@ -45,7 +45,7 @@ def test_whole_files_are_tagged_and_restored(originals):
     n_tagged = len(originals) - len(REFUSED)
     assert figures["rows"] == {"tagged at tag": n_tagged, "failed at tag": len(REFUSED)}
     assert figures["restored"] == n_tagged
-    assert figures["sound_compared"] == n_tagged - len(UNHEARD)
+    assert figures["sound_compared"] == n_tagged - len(UNREADABLE)
 
 
 def test_damaged_files_are_tagged_and_restored_or_left_as_they_were(originals, tmp_path):

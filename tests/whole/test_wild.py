@@ -15,8 +15,8 @@ from genrebeam.model.recipes.genre_cnn import FEATURES
 from genrebeam.pipeline.cli import main
 from genrebeam.transforms.audio import features
 from genrebeam.transforms.audio.decode import open_audio
+from genrebeam.transforms.audio.extract import extract_sounding
 from genrebeam.transforms.audio.features import Silence
-from genrebeam.transforms.audio.hear import hear_what_sounds
 from genrebeam.transforms.genre.classify import open_classifier
 from genrebeam.transforms.records import TrackError
 from genrebeam.transforms.tags.header import read_header
@@ -40,25 +40,25 @@ def clip(shared_data):
 
 @pytest.fixture
 def judge(tmp_path, classifier):
-    """What the default model says of samples: segments heard, judgement."""
+    """What the default model says of samples: segments analysed, judgement."""
 
     def of(samples: np.ndarray, name: str = "a.flac", rate: int = RATE):
         soundfile.write(tmp_path / name, samples, rate)
-        heard = hear_what_sounds(
+        analysed = extract_sounding(
             str(tmp_path / name), name.rpartition(".")[2], BACKBONE_FEATURES, N_WINDOWS
         )
-        return len(heard.values), classifier.of_tracks([heard.values])[0]
+        return len(analysed.values), classifier.of_tracks([analysed.values])[0]
 
     return of
 
 
 def patches(path, n_segments=N_WINDOWS, spec=BACKBONE_FEATURES):
-    return hear_what_sounds(str(path), path.suffix[1:], spec, n_segments).values
+    return extract_sounding(str(path), path.suffix[1:], spec, n_segments).values
 
 
 @pytest.mark.parametrize("format", ["flac", "wav", "wv"])
 @pytest.mark.parametrize("spec", [BACKBONE_FEATURES, FEATURES], ids=["window", "log-mel"])
-def test_channels_that_cancel_each_other_are_heard_as_one(tmp_path, format, spec):
+def test_channels_that_cancel_each_other_are_analysed_as_one(tmp_path, format, spec):
     left = tone(20, 44100)
     inverted, once = tmp_path / f"inverted.{format}", tmp_path / f"once.{format}"
     write_audio(inverted, np.hstack([left, -left]), 44100)
@@ -148,12 +148,12 @@ def test_inverted_music_gets_the_genre_of_the_music(judge, clip):
 
 
 def test_music_of_15_s_is_judged_and_of_a_fade_that_ends_in_silence_too(judge, clip):
-    n_heard, short = judge(clip[: 15 * RATE])
-    assert n_heard == 3
+    n_analysed, short = judge(clip[: 15 * RATE])
+    assert n_analysed == 3
     assert short.not_music is None
     faded = np.concatenate([clip * np.linspace(1, 0, len(clip), dtype=np.float32), clip * 0])
-    n_heard, live = judge(faded)
-    assert n_heard == 3
+    n_analysed, live = judge(faded)
+    assert n_analysed == 3
     assert live.not_music is None
 
 
@@ -180,7 +180,7 @@ def test_96_khz_and_192_khz_sound_like_44(judge, clip):
 
 
 def one_bit(samples: np.ndarray, *, first: str) -> bytes:
-    """Samples at 44.1 kHz as DSD64: so many ones as they are high, 64 bits for each."""
+    """Samples at 44.1 kHz as DSD64: this many ones as they are high, 64 bits for each."""
     density = np.repeat((samples.astype(np.float64) + 1) / 2, 64)
     bits = np.diff(np.floor(np.cumsum(density)), prepend=0.0).astype(np.uint8)
     return np.packbits(bits, bitorder=first).tobytes()
@@ -215,8 +215,8 @@ def test_one_bit_sounds_like_the_samples_that_it_was_made_of(
 ):
     samples = 0.5 * soxr.resample(clip[: 8 * RATE], RATE, 44100)
     (tmp_path / name).write_bytes(encoded(samples))
-    heard = patches(tmp_path / name)
-    judged = classifier.of_tracks([heard])[0]
+    analysed = patches(tmp_path / name)
+    judged = classifier.of_tracks([analysed])[0]
     _, plain = judge(samples, rate=44100)
     assert judged.not_music is None
     families = np.array(load_bundle(DEFAULT_BUNDLE).families)

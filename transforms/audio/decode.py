@@ -49,7 +49,7 @@ class AudioReader(Protocol):
         Per channel; what the header promises, the file may hold less.
     exact : bool
         Whether `n_samples` is counted. A guess from the size of the file changes with its tags, so
-        that the same audio would be heard at other places.
+        that the same audio would be analysed at other places.
     """
 
     sample_rate_hz: int
@@ -190,7 +190,7 @@ class _SoundFileReader:
             return self._read(count)
         except (soundfile.SoundFileError, ValueError):
             # Damaged from here on, or the end that the header promised is not there: what
-            # was heard before still counts. (soundfile asks for a negative number of samples
+            # was analysed before still counts. (soundfile asks for a negative number of samples
             # where libsndfile's guess of the length proves too short.)
             return np.zeros(0, dtype=np.float32)
 

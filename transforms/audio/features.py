@@ -28,7 +28,7 @@ from genrebeam.transforms.storage import storage_of
 # Peak below which a track counts as silent: 90 dB under a full-scale tone (1e4), more than
 # the dither of 16 bits has.
 _SILENT_POWER = 1e-5
-# After so many segments in a row without a sample the track has ended.
+# After this many segments in a row without a sample the track has ended.
 _MOST_EMPTY = 20
 # Where all segments are silent, this many times as many are tried.
 _MORE_SEGMENTS = (4, 16)
@@ -45,8 +45,8 @@ class Silence(Refusal):
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What was heard of a file.
+class Extracted:
+    """What was analysed of a file.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Heard:
     seconds: float
 
 
-def hear(
+def extract(
     path: str,
     format: str,
     spec: FeatureSpec,
@@ -74,7 +74,7 @@ def hear(
     *,
     in_a_row: bool = False,
     only_sound: bool = False,
-) -> Heard:
+) -> Extracted:
     """Decode a file's segments and compute their features.
 
     Parameters
@@ -82,18 +82,18 @@ def hear(
     path, format : str
     spec : FeatureSpec
     n_segments : int, optional
-        Segments spread evenly over the track; by default every one is heard.
+        Segments spread evenly over the track; by default every one is analysed.
     header_s : float, optional
         Duration by the file's header, in s (see `open_audio`).
     in_a_row : bool
-        Hear `n_segments` one after the other from the track's middle.
+        Analyse `n_segments` one after the other from the track's middle.
     only_sound : bool
         For windows: leave out those that are silent beside the others; where all are, look for
         sound at more places. The segments then need not lie at `FeatureSpec.segment_starts`.
 
     Returns
     -------
-    Heard
+    Extracted
 
     Raises
     ------
@@ -104,23 +104,23 @@ def hear(
     """
     started = time.perf_counter()
 
-    def heard_by(local: str, *, other: bool) -> Heard:
+    def analysed_by(local: str, *, other: bool) -> Extracted:
         with open_audio(local, format, header_s, other=other) as reader:
             longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
             reader.n_samples = min(reader.n_samples, longest)
-            return hear_audio(
+            return extract_audio(
                 path, reader, spec, n_segments, in_a_row=in_a_row, only_sound=only_sound
             )
 
     with storage_of(path).localised(path) as local:
         try:
-            heard = heard_by(local, other=False)
+            analysed = analysed_by(local, other=False)
         except DecodeError:  # one decoder may read what is damaged to the other
-            heard = heard_by(local, other=True)
-    return dataclasses.replace(heard, seconds=time.perf_counter() - started)
+            analysed = analysed_by(local, other=True)
+    return dataclasses.replace(analysed, seconds=time.perf_counter() - started)
 
 
-def hear_audio(
+def extract_audio(
     path: str,
     reader: AudioReader,
     spec: FeatureSpec,
@@ -128,7 +128,7 @@ def hear_audio(
     *,
     in_a_row: bool = False,
     only_sound: bool = False,
-) -> Heard:
+) -> Extracted:
     """Compute the features of audio that is open already.
 
     Parameters
@@ -137,16 +137,16 @@ def hear_audio(
         For errors.
     reader : AudioReader
     spec, n_segments, in_a_row, only_sound
-        See `hear`.
+        See `extract`.
 
     Returns
     -------
-    Heard
+    Extracted
 
     Raises
     ------
     DecodeError, TooShort, Silence
-        See `hear`.
+        See `extract`.
     """
     started = time.perf_counter()
     kind = _KINDS[spec.kind]
@@ -163,7 +163,7 @@ def hear_audio(
         channels=reader.channels,
     )
     if not segments:
-        raise _unheard(path, reader.n_samples / reader.sample_rate_hz, spec)
+        raise _not_analysed(path, reader.n_samples / reader.sample_rate_hz, spec)
     chosen = kind.those_that_sound if only_sound else None
     if chosen and n_segments:
         # A few segments may all miss the sound before and after minutes of silence.
@@ -176,10 +176,10 @@ def hear_audio(
         raise Silence(path, "silent from start to end")
     if chosen:
         segments = chosen(segments)
-    return Heard(kind.scale(segments, spec), audio, time.perf_counter() - started)
+    return Extracted(kind.scale(segments, spec), audio, time.perf_counter() - started)
 
 
-def _unheard(path: str, seconds: float, spec: FeatureSpec) -> TrackError:
+def _not_analysed(path: str, seconds: float, spec: FeatureSpec) -> TrackError:
     """Why a track has no segment."""
     least = spec.least_share * spec.segment_seconds
     if seconds < least:
@@ -198,7 +198,7 @@ class _Segment(Protocol):
 
     @property
     def peak(self) -> float:
-        """Level, in mel power, by which silence is told."""
+        """Level, in mel power, below which there is silence."""
         ...
 
 

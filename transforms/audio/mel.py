@@ -58,9 +58,9 @@ def mel_power(
         The segment's first kept frame in its track; decides which STFT frames are kept.
     n_real : int
         Samples before the track's end. Frames centred after it are filled by
-        repeating those before, so that a short track is heard in a loop.
+        repeating those before, so that a short track is analysed in a loop.
     before : MelPower, optional
-        The segment heard before of the same track.
+        The segment analysed before of the same track.
 
     Returns
     -------

@@ -41,7 +41,7 @@ _DECODING = Limits(memory_bytes=2 << 30)
 _SECONDS_PER_LOOK = 0.5
 # How often a task is begun if its process died by itself: perhaps of what the task before had left.
 _TRIES_IF_DIED = 2
-# If it was killed from outside: at least so often, and for so many s. The system kills what takes
+# If it was killed from outside: at least so often, and for this many s. The system kills what takes
 # too much memory, so that it may be the task's fault after all.
 _TRIES_IF_KILLED, _TRIED_S = 10, 20.0
 _KILLS = {-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
@@ -174,7 +174,7 @@ class _Pool:
                 thread.join(2 * _EXIT_S)
 
     def look(self, passed_s: float) -> bool:
-        """End tasks at their time limit, after so many s more; whether the pool goes on."""
+        """End tasks at their time limit, after this many s more; whether the pool goes on."""
         with self._changed:
             for worker in self._workers:
                 worker.seconds += passed_s

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-# How often a task is told again that its time is over, in s: a library may swallow what it is told.
+# How often a task whose time is over is interrupted again, in s: a library may swallow it.
 _SECONDS_BETWEEN = 0.25
 
 READY = b"ready"
@@ -75,7 +75,7 @@ def _answers(message: bytes) -> bytes:
     answers = [answer(function, arguments, limits) for arguments in calls]
     try:
         return pickle.dumps(answers, pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # something that no other process can be told
+    except Exception as error:  # something that no other process can be shown
         return pickle.dumps([(False, _as_text(error))] * len(calls))
 
 
@@ -136,7 +136,7 @@ def _within(limits: Limits) -> Iterator[None]:
 
 
 def _limit_memory(allowed: int, hard: int) -> None:
-    """Let this process get so many bytes more. Where the system cannot tell what it has, it may."""
+    """Let this process get this many bytes more. Where the system cannot tell what it has, it may."""
     with contextlib.suppress(OSError, ValueError):
         with open("/proc/self/statm", "rb") as stream:
             has = int(stream.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")

@@ -10,38 +10,38 @@ from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.features import Heard
-from genrebeam.transforms.audio.hear import (
+from genrebeam.transforms.audio.extract import (
     TIMEOUT_S,
+    extract_sounding,
     features_of,
-    hear_what_sounds,
     most_in_flight,
     submit,
 )
+from genrebeam.transforms.audio.features import Extracted
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.in_flight import InFlight, never
 from genrebeam.transforms.records import Features, Outcome, Track
 
-# A track of so many s, heard whole, counts as one; a mix of two hours takes the room of twelve.
+# A track of this many s, analysed whole, counts as one; a mix of two hours takes the room of twelve.
 _LENGTH_S = 600.0
 
 
 @with_input_types(Track)
 @with_output_types(Features, outcomes=Outcome)
-class Hear(InFlight):
+class ExtractInPool(InFlight):
     """Decode and compute features: Track -> Features.
 
     Parameters
     ----------
     spec : FeatureSpec
     n_segments : int or None
-        Segments of each track; None hears all.
+        Segments of each track; None analyses all.
     processes : int
     stopping : callable
         Whether the run shall end early: tracks not yet decoded are dropped then.
     timeout_s : float
-    listen : callable
-        `hear_what_sounds`, or `hear_in_a_row`.
+    extract : callable
+        `extract_sounding`, or `extract_in_a_row`.
     """
 
     def __init__(
@@ -51,20 +51,20 @@ class Hear(InFlight):
         processes: int,
         stopping: Callable[[], bool],
         timeout_s: float = TIMEOUT_S,
-        listen: Callable[..., Heard] = hear_what_sounds,
+        extract: Callable[..., Extracted] = extract_sounding,
     ) -> None:
         super().__init__(most_in_flight(n_segments, processes), stopping)
         self.spec = spec
         self.n_segments = n_segments
         self.processes = processes
         self.timeout_s = timeout_s
-        self.listen = listen
+        self.extract = extract
 
     def submit(self, track: Track) -> Future:
         return submit(
             *(track, self.spec, self.n_segments),
             processes=self.processes,
-            listen=self.listen,
+            extract=self.extract,
             timeout_s=self.timeout_s,
         )
 
@@ -76,10 +76,10 @@ class Hear(InFlight):
         return max(1, round(length))
 
     def finished(self, track: Track, future: Future) -> Features | beam.pvalue.TaggedOutput:
-        heard = features_of(track, future, self.timeout_s)
-        if isinstance(heard, Outcome):
-            return beam.pvalue.TaggedOutput("outcomes", heard)
-        return heard
+        analysed = features_of(track, future, self.timeout_s)
+        if isinstance(analysed, Outcome):
+            return beam.pvalue.TaggedOutput("outcomes", analysed)
+        return analysed
 
 
 @with_input_types(Track)
@@ -96,8 +96,8 @@ class ExtractFeatures(beam.PTransform):
         That decode in each worker; by default one per CPU.
     stopping : callable
         Whether the run shall end early.
-    listen : callable
-        See `Hear`.
+    extract : callable
+        See `ExtractInPool`.
 
     Examples
     --------
@@ -111,11 +111,11 @@ class ExtractFeatures(beam.PTransform):
         *,
         processes: int | None = None,
         stopping: Callable[[], bool] = never,
-        listen: Callable[..., Heard] = hear_what_sounds,
+        extract: Callable[..., Extracted] = extract_sounding,
     ) -> None:
         super().__init__()
         processes = processes or pool.default_processes()
-        self.step = Hear(spec, n_segments, processes, stopping, listen=listen)
+        self.step = ExtractInPool(spec, n_segments, processes, stopping, extract=extract)
 
     def expand(self, tracks: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
         found = tracks | "decode + features" >> ends_or_goes_on(self.step)

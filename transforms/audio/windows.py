@@ -16,7 +16,7 @@ from genrebeam.transforms.audio.mel import log_mel, window_power
 
 # From the mean square of a tone to its largest mel power, the scale of `Window.peak`.
 _POWER_OF_FULL_SCALE = 2e4
-# The level is measured over so many seconds: a pause between two notes is no silence.
+# The level is measured over this many seconds: a pause between two notes is no silence.
 _LEVEL_SECONDS = 0.1
 # A track that would need more is mostly noise.
 _MOST_GAIN = 30.0

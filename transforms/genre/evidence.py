@@ -34,7 +34,7 @@ from genrebeam.transforms.records import (
 # What a track can share with others, and how much their genres count: learned by
 # benchmarks/quality/library_evidence.py, from what heads that knew none of the artists said.
 WEIGHTS = {"artist": 1.0, "album": 1.0, "folder": 0.8}
-# With so many tagged files, half of the trust that any number would have.
+# With this many tagged files, half of the trust that any number would have.
 _HALF_TRUST = 1.0
 _MOST_TRUST = 0.9
 # If two files are less likely to agree, they are a heap, which says nothing.
@@ -63,7 +63,7 @@ class ModelGenres:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """What each genre counts as when tracks are told apart."""
+        """What each genre counts as when tracks are compared."""
         return self.families or self.names
 
     @classmethod
@@ -72,7 +72,7 @@ class ModelGenres:
         return cls(bundle.genres, bundle.families)
 
 
-def genres_told(tags: Iterable[str], known: ModelGenres) -> Counts:
+def genres_named(tags: Iterable[str], known: ModelGenres) -> Counts:
     """What the genres in a file's tag say, as genres of a model.
 
     Parameters
@@ -87,7 +87,7 @@ def genres_told(tags: Iterable[str], known: ModelGenres) -> Counts:
 
     Examples
     --------
-    >>> genres_told(["Punk/Jazz"], ModelGenres(("Rock", "Punk", "Jazz"), ("Rock", "Rock", "Jazz")))
+    >>> genres_named(["Punk/Jazz"], ModelGenres(("Rock", "Punk", "Jazz"), ("Rock", "Rock", "Jazz")))
     {'Punk': 0.5, 'Jazz': 0.5}
     """
     named = [names for tag in tags for names in _named(tag, known)]
@@ -146,7 +146,7 @@ def told_by(outcome: Outcome, known: ModelGenres) -> Iterator[tuple[str, Counts]
     """
     stays = outcome.status in (Status.KEPT, Status.UNCHANGED)
     ours = outcome.decided_by or outcome.track.tags.custom
-    genres = genres_told(outcome.genres_after, known) if stays and not ours else {}
+    genres = genres_named(outcome.genres_after, known) if stays and not ours else {}
     if genres:
         for key in keys_of(outcome.track).values():
             yield key, genres
@@ -173,9 +173,9 @@ def key_by(track: Track, kind: str) -> str:
     return keys_of(track).get(kind) or printable(f"{kind}\0\0{track.uri}")
 
 
-def is_key_of(told: tuple[str, Counts], kind: str) -> bool:
+def is_key_of(counts: tuple[str, Counts], kind: str) -> bool:
     """Whether files that `told_by` speaks of share this kind."""
-    return told[0].startswith(f"{kind}\0")
+    return counts[0].startswith(f"{kind}\0")
 
 
 def note_evidence(matched: tuple[str, Mapping[str, Iterable]], kind: str) -> Iterator[Track]:
@@ -184,7 +184,7 @@ def note_evidence(matched: tuple[str, Mapping[str, Iterable]], kind: str) -> Ite
     Parameters
     ----------
     matched : tuple of str and mapping
-        The key; ``tracks``, and ``told`` as `added` gives it.
+        The key; ``tracks``, and ``evidence`` as `added` gives it.
     kind : str
 
     Yields
@@ -192,7 +192,7 @@ def note_evidence(matched: tuple[str, Mapping[str, Iterable]], kind: str) -> Ite
     Track
     """
     _, found = matched
-    counts = added(found["told"])
+    counts = added(found["counts"])
     for track in found["tracks"]:
         yield with_evidence(track, kind, counts)
 
@@ -223,7 +223,7 @@ class LibraryGenres:
         for key, genres in told_by(outcome, self.known):
             self._counts[key] = added((self._counts.get(key, {}), genres))
 
-    def told(self) -> Iterator[tuple[str, Counts]]:
+    def counts(self) -> Iterator[tuple[str, Counts]]:
         """What all files say together, as `told_by` does of one."""
         return iter(self._counts.items())
 

@@ -64,7 +64,7 @@ def _predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
     return [
         Prediction(
             track=features.track,
-            hear_seconds=features.hear_seconds,
+            extract_seconds=features.extract_seconds,
             classify_seconds=per_segment * len(features.values),
             **vars(judgement),
         )
@@ -85,7 +85,7 @@ def _unclassified(features: Features, error: Exception) -> Prediction:
     return Prediction(
         track=features.track,
         probabilities=np.zeros((0, 0), np.float32),
-        hear_seconds=features.hear_seconds,
+        extract_seconds=features.extract_seconds,
         classify_seconds=0.0,
         error=(type(error).__name__, reason_of(error)),
     )

@@ -125,7 +125,7 @@ class SetFailuresApart(beam.DoFn):
 
 @with_input_types(Features | Prediction)
 @with_output_types(Features, outcomes=Outcome)
-class SetUntoldApart(SetFailuresApart):
+class SetUnnamedApart(SetFailuresApart):
     """The same behind `BackboneModelHandler`."""
 
 
@@ -134,7 +134,7 @@ class SetUntoldApart(SetFailuresApart):
 class VoteTogether(beam.DoFn):
     """Let the tracks of a group vote together: Prediction -> Decision.
 
-    All tracks of a group come in one bundle, those that can be heard. A group decides when it is
+    All tracks of a group come in one bundle, those that can be analysed. A group decides when it is
     complete, at the bundle's end, or when many others wait too.
 
     Parameters
@@ -279,19 +279,19 @@ class NoteEvidence(beam.PTransform):
 
     def expand(self, collections: dict[str, beam.PCollection]) -> beam.PCollection:
         tracks = collections["tracks"]
-        told = collections["told"] | "count" >> beam.CombinePerKey(AddCounts())
+        counts = collections["counts"] | "count" >> beam.CombinePerKey(AddCounts())
         # (str, dict)
         for kind in WEIGHTS:
             tracks = (
                 {
                     "tracks": tracks | f"key by {kind}" >> keyed(key_by, kind),
-                    "told": told
+                    "counts": counts
                     | f"of {kind}"
                     >> beam.Filter(is_key_of, kind).with_output_types(tuple[str, Counts]),
                 }
                 # (str, Track), (str, dict)
                 | f"match {kind}" >> MatchByKey(_MatchedGenres)
-                # (str, {"tracks": Track, "told": dict})
+                # (str, {"tracks": Track, "counts": dict})
                 | f"note {kind}" >> beam.FlatMap(note_evidence, kind).with_output_types(Track)
                 # Track
             )

@@ -237,15 +237,15 @@ def decide(
     winner, _ = vote(ballot.by_family, policy.rule, overall)
     leader = int(overall.argmax()) if winner is None else winner
     genre, confidence = ballot.given(leader, policy)
-    n_heard = len(ballot.by_family)
-    heard = f"{n_heard} segment{'s' if n_heard > 1 else ''}"
+    n_analysed = len(ballot.by_family)
+    analysed = f"{n_analysed} segment{'s' if n_analysed > 1 else ''}"
     chosen: tuple[str, ...] = ()
     unsure = False
     if prediction.not_music is not None:
         reason = f"not music: {prediction.not_music}"
     elif winner is None:
         most, unsure = int(votes.argmax()), True
-        reason = f"no majority: {ballot.families[most]} leads with {votes[most]} of {heard}"
+        reason = f"no majority: {ballot.families[most]} leads with {votes[most]} of {analysed}"
     elif confidence < policy.min_confidence:
         unsure = True
         reason = (
@@ -254,7 +254,7 @@ def decide(
     elif genre in unwanted:
         reason = f"{genre} is dropped by the taxonomy"
     else:
-        reason = f"{policy.rule} of {heard}"
+        reason = f"{policy.rule} of {analysed}"
         least = max(policy.min_confidence, _LEAST_SECOND, _SHARE_OF_FIRST * float(overall[winner]))
         others = [int(i) for i in np.argsort(-overall, kind="stable") if i != winner]
         seconds = [ballot.given(i, policy)[0] for i in others if overall[i] >= least]
@@ -267,8 +267,8 @@ def decide(
         reason=reason,
         probabilities=dict(zip(ballot.genres, ballot.overall.tolist(), strict=True)),
         votes=dict(zip(ballot.families, votes.tolist(), strict=True)),
-        segments_heard=n_heard,
-        hear_seconds=prediction.hear_seconds,
+        segments_heard=n_analysed,
+        extract_seconds=prediction.extract_seconds,
         classify_seconds=prediction.classify_seconds,
         embedding=prediction.embedding,
         family=(ballot.families[leader], float(overall[leader])) if families else None,

@@ -1,6 +1,6 @@
 """Match: values of several sources by key, in memory that does not grow with them.
 
-On one machine, what ``CoGroupByKey`` does on an engine. So many values stay in memory; beyond
+On one machine, what ``CoGroupByKey`` does on an engine. This many values stay in memory; beyond
 that they go to files, each for some of the keys, which are read back one after the other.
 """
 

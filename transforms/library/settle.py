@@ -169,7 +169,7 @@ def genres_beside(path: str) -> str:
     return f"{path}-genres"
 
 
-def write_genres(told: Iterable[tuple[str, dict[str, float]]], path: str) -> None:
+def write_genres(counts: Iterable[tuple[str, dict[str, float]]], path: str) -> None:
     """Write what unchanged files say (see `genrebeam.transforms.genre.evidence`).
 
     Raises
@@ -177,7 +177,7 @@ def write_genres(told: Iterable[tuple[str, dict[str, float]]], path: str) -> Non
     OSError
     """
     with open(path, "x", encoding="ascii") as stream:
-        for key, genres in told:
+        for key, genres in counts:
             stream.write(f"{json.dumps([TO_DO_FORMAT, key, genres])}\n")
 
 

@@ -3,7 +3,7 @@
 The state of a library is its earlier reports: the latest row of each file says how large
 and how old the file was, and which model and options decided.
 
-A file that was listened to and then moved is found again by its size and time, of which the
+A file that was analysed and then moved is found again by its size and time, of which the
 listing tells, and then by its fingerprint: no other file is opened for it.
 """
 
@@ -104,7 +104,7 @@ class Earlier:
         """The genres that GenreBeam gave the file, in that run or before it."""
         if not self.is_settled or self.is_by_hand or not self.genres_after:
             return None
-        # Reports of version 5 and before do not say it, but only what was heard has a confidence.
+        # Reports up to version 5 do not say it, but only what was analysed has a confidence.
         decided_by = self.decided_by or ("audio" if self.confidence is not None else None)
         return Given(tuple(self.genres_after), decided_by) if decided_by else None
 
@@ -233,8 +233,8 @@ def _genres_in(track: Track, form: TagForm = _ANY_FORM) -> tuple[str, ...] | Non
 def is_same_time(noted_ns: int | None, listed_ns: int) -> bool:
     """Whether a file's time is the one noted, as its file system keeps it.
 
-    Right after a file was written, its time can be told more exactly than it is kept. Times that
-    a report cannot tell are all the same.
+    Right after a file was written, its time can be reported more exactly than it is kept.
+    Times that a report cannot tell are all the same.
 
     Examples
     --------

@@ -23,7 +23,7 @@ from genrebeam.transforms.records import Outcome, Stage, Status, Track, TrackErr
 from genrebeam.transforms.storage import Found, storage_of
 from genrebeam.transforms.storage.local import clean_abandoned, is_temporary
 
-# Files looked up in one go, threads that do it on a slow drive, and what is slow: so many s for a
+# Files looked up in one go, threads that do it on a slow drive, and what is slow: this many s for a
 # file, in a folder of a few files or more.
 _LOOKED_UP_AT_ONCE, _THREADS, _SLOW_S, _FEW = 64, 16, 0.001, 4
 
@@ -123,7 +123,7 @@ class _LookUp:
     """Look files up before they are needed, many at a time where each takes long.
 
     A network drive may take 5 ms for each: 100,000 files one after the other would take eight
-    minutes. An entry remembers what it was told.
+    minutes. An entry remembers what it was given.
     """
 
     def __init__(self, formats: Collection[str], threads: ThreadPoolExecutor) -> None:
@@ -145,7 +145,7 @@ class _LookUp:
 
 
 def _look_up(entry: os.DirEntry[str]) -> None:
-    with contextlib.suppress(OSError):  # whoever needs it is told again
+    with contextlib.suppress(OSError):  # whoever needs it gets the error
         entry.stat(follow_symlinks=False)
 
 

@@ -1,6 +1,6 @@
 """Pieces: rows of reports in memory that does not grow with them.
 
-So many rows stay in memory; beyond that they go to files, each for some of the library's
+This many rows stay in memory; beyond that they go to files, each for some of the library's
 folders, which are read back one after the other.
 """
 

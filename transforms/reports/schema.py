@@ -123,7 +123,7 @@ COLUMNS = (
         pa.int32(),
         "tracks that voted together, this one included; only with `--consistent`",
     ),
-    Column("segments_heard", pa.int32(), "segments that the model heard"),
+    Column("segments_heard", pa.int32(), "segments that the model analysed"),
     Column("model_name", pa.string(), "name of the model", required=True),
     Column("model_version", pa.string(), "version of the model", required=True),
     Column(
@@ -142,12 +142,12 @@ COLUMNS = (
         "embedding",
         pa.list_(pa.float32()),
         "the network's embedding, averaged over the segments; with `--embeddings`, for tracks "
-        "that were heard. All rows of one `model_version` have the same length",
+        "that were analysed. All rows of one `model_version` have the same length",
     ),
     Column(
         "fingerprint",
         pa.string(),
-        "digest of the size and of 64 KiB spread over the file; for files that were heard",
+        "digest of the size and of 64 KiB spread over the file; for files that were analysed",
     ),
 )
 SCHEMA = pa.schema(

@@ -29,7 +29,7 @@ from genrebeam.transforms.records import (
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import storage_of
 
-# A part is written after so many rows or seconds: what a run that dies can lose at most.
+# A part is written after this many rows or seconds: what a run that dies can lose at most.
 _ROWS_PER_PART = 10_000
 _SECONDS_PER_PART = 60.0
 _SETTLED = Status.having(Trait.SETTLED)
@@ -97,7 +97,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "model_name": printable(bundle.name),
         "model_version": printable(bundle.version),
         "settings": settings,
-        "hear_s": decision.hear_seconds if decision else None,
+        "hear_s": decision.extract_seconds if decision else None,
         "classify_s": decision.classify_seconds if decision else None,
         "write_s": outcome.write_seconds,
         "finished_at": datetime.datetime.now(datetime.UTC),
@@ -117,7 +117,7 @@ def _genres_alone(decision: Decision | None) -> list[str] | None:
 
 
 def _fingerprint(outcome: Outcome) -> str | None:
-    """Of a file that was listened to; what a header tells is read as fast anywhere."""
+    """Of a file that was analysed; what a header tells is read as fast anywhere."""
     known = outcome.was_classified and outcome.status in _SETTLED
     return fingerprint(outcome.track.uri) if known else outcome.fingerprint
 

@@ -32,7 +32,7 @@ from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, 
 # Most that copies for later steps may take on the disk, in bytes, and of what is free there.
 _KEPT_BYTES = 1 << 30
 _KEPT_SHARE = 0.25
-# An object of so many bytes is fetched whole to read its tags: later steps need it too.
+# An object of this many bytes is fetched whole to read its tags: later steps need it too.
 _WHOLE = 1 << 20
 # Objects that are fetched at once, ahead of their reader: each costs a round trip. As many as
 # the storages' clients keep connections.

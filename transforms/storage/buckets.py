@@ -25,7 +25,7 @@ def find(uri: str) -> Found:
     ------
     FileNotFoundError, OSError
     """
-    with _told(uri):
+    with _reported(uri):
         return _client(uri).find(*_parts(uri))
 
 
@@ -42,7 +42,7 @@ def objects_below(folder: str) -> Iterator[Found]:
     OSError
     """
     bucket, prefix = _parts(folder.rstrip("/"))
-    with _told(folder):
+    with _reported(folder):
         for found in _client(folder).listed(bucket, prefix):
             _, name = _parts(found.uri)
             if not prefix or name == prefix or name.startswith(f"{prefix}/"):
@@ -57,7 +57,7 @@ def folders_in(folder: str) -> list[str]:
     OSError
     """
     bucket, prefix = _parts(f"{folder.rstrip('/')}/")
-    with _told(folder):
+    with _reported(folder):
         found = _client(folder).folders(bucket, prefix)
     return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
 
@@ -76,7 +76,7 @@ def fetch(found: Found, stream: BinaryIO, span: tuple[int, int] | None = None) -
     ------
     ChangedMeanwhile, FileNotFoundError, OSError
     """
-    with _told(found.uri):
+    with _reported(found.uri):
         _client(found.uri).fetch(*_parts(found.uri), found.version, stream, span)
 
 
@@ -88,7 +88,7 @@ def read(uri: str) -> bytes:
     FileNotFoundError, OSError
     """
     stream = io.BytesIO()
-    with _told(uri):
+    with _reported(uri):
         _client(uri).fetch(*_parts(uri), None, stream, None)
     return stream.getvalue()
 
@@ -106,7 +106,7 @@ def write(uri: str, stream: BinaryIO) -> None:
     ------
     OSError
     """
-    with _told(uri):
+    with _reported(uri):
         _client(uri).put(*_parts(uri), stream, None, False)
 
 
@@ -133,7 +133,7 @@ def put(uri: str, stream: BinaryIO, *, replacing: Found | None) -> Found:
         If the condition does not hold.
     OSError
     """
-    with _told(uri):
+    with _reported(uri):
         return _client(uri).put(*_parts(uri), stream, replacing, replacing is None)()
 
 
@@ -144,7 +144,7 @@ def remove(found: Found) -> None:
     ------
     ChangedMeanwhile, FileNotFoundError, OSError
     """
-    with _told(found.uri):
+    with _reported(found.uri):
         _client(found.uri).remove(*_parts(found.uri), found.version)
 
 
@@ -158,7 +158,7 @@ def _parts(uri: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _told(uri: str) -> Iterator[None]:
+def _reported(uri: str) -> Iterator[None]:
     """Whatever a client raises becomes an `OSError` that has a reason."""
     try:
         yield

@@ -131,7 +131,7 @@ class Local(Storage):
         while not os.path.isdir(os.path.dirname(missing[-1]) or "."):
             missing.append(os.path.dirname(missing[-1]))
         for made in reversed(missing):
-            # Reports hold what a person has and hears: for nobody else's eyes.
+            # Reports hold what a person has and analyses: for nobody else's eyes.
             os.mkdir(made, 0o700)
             _sync_folder(os.path.dirname(made) or ".")
 

@@ -47,7 +47,7 @@ _WRITING = Limits(cpu_s=8.0, memory_bytes=384 << 20)
 _TIMEOUT_S = 120.0
 # Comparing the sound of two files: much of a large one may be read, over a slow network.
 _COMPARING, _COMPARING_S = Limits(cpu_s=120.0, memory_bytes=384 << 20), 3600.0
-# What is more is no music's: texts of a title are cut, files with so many genres are left alone.
+# What is more is no music's: texts of a title are cut, files with this many genres are left alone.
 _LONGEST_TEXT, _LONGEST_GENRES, _MOST_GENRES = 4096, 65536, 1000
 
 
@@ -107,7 +107,7 @@ def read_headers(paths: Sequence[str], form: TagForm = _ANY_FORM) -> Future:
             return
         found = zip(paths, answered.result(), strict=True)
         read.set_result(
-            [one if good else _told(TagReadError, at, one) for at, (good, one) in found]
+            [one if good else _reported(TagReadError, at, one) for at, (good, one) in found]
         )
 
     pool.submit_each(
@@ -138,11 +138,11 @@ def _guarded(kind: type[TrackError], path: str, function: Callable[..., Any], *g
         return pool.call(function, *given, timeout_s=_TIMEOUT_S, limits=limits, again=reads)
     except pool.ProcessDied as error:
         if reads:
-            raise _told(kind, path, error) from error
+            raise _reported(kind, path, error) from error
         reason = f"its tag crashed its writer (exit code {error.exit_code})"
         raise WriterDied(path, reason) from error
     except Exception as error:
-        raise _told(kind, path, error) from error
+        raise _reported(kind, path, error) from error
 
 
 def in_pool(path: str, check: Callable[..., None], *given: Any) -> None:
@@ -156,10 +156,10 @@ def in_pool(path: str, check: Callable[..., None], *given: Any) -> None:
     try:
         pool.call(check, *given, timeout_s=_COMPARING_S, limits=_COMPARING)
     except Exception as error:
-        raise _told(TagWriteError, path, error) from error
+        raise _reported(TagWriteError, path, error) from error
 
 
-def _told(kind: type[TrackError], path: str, error: Exception) -> Exception:
+def _reported(kind: type[TrackError], path: str, error: Exception) -> Exception:
     """What has happened to a process of the pool, as an error of the file."""
     if isinstance(error, OverLimit):
         return kind(path, f"its tag {error}")
@@ -197,7 +197,7 @@ def _read_header(path: str, form: TagForm) -> Header:
 
 
 def read_header_if_any(path: str) -> tuple[FileTags, AudioFacts, str | None]:
-    """Read a header for somebody who only listens: a file can sound whatever its tags are.
+    """Read a header for decoding only: a file can sound whatever its tags are.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: 
     separator : str
         Between several values before ID3v2.4; in ID3v2.4 it is always the null character.
     room : int
-        So many bytes the tag may take without moving what is behind it.
+        This many bytes the tag may take without moving what is behind it.
 
     Returns
     -------

@@ -25,12 +25,12 @@ import numpy as np
 _SHORTEST = 64
 # So much of the old file is compared at a time.
 _WINDOW = 1 << 18
-# Stretches that have moved are searched for in blocks of so many bytes, so far around.
+# Stretches that have moved are searched for in blocks of this many bytes, so far around.
 _BLOCK = 4096
 _MOST_SEARCHES = 1000
 _SEARCH_WINDOW = 1 << 22
 _CHUNK = 1 << 20
-# Bytes that are inserted are cut into pieces of so many.
+# Bytes that are inserted are cut into pieces of this many.
 _LONGEST_INSERT = 1 << 16
 # A change that needs a larger record, in bytes, is no change of tags.
 _LARGEST_PACKED = 1 << 24

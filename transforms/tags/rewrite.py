@@ -97,7 +97,7 @@ def rewrite(
     if (before.size, before.mtime_ns) != (track.size_bytes, track.mtime_ns):
         if is_done():
             return track.as_written(before.size, before.mtime_ns)
-        raise TagWriteError(track.uri, "changed while it was being heard")
+        raise TagWriteError(track.uri, "changed while it was being analysed")
     if before.encoding:
         raise TagWriteError(track.uri, f"is stored {before.encoding}-encoded, not as music")
     if dry_run:

@@ -3,7 +3,7 @@
 The proof is by bytes: all that a decoder reads, of both files, without its tags. Where that is
 differs by format, and is found here without the code that writes tags. A demuxer (FFmpeg's) says
 in addition whether it finds the same packets at both ends and in between. Where a format's bytes
-cannot be told apart, all of its packets are compared.
+cannot be distinguished, all of its packets are compared.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class TagPolicy:
     dry_run : bool
         Try every change on a copy; change no file.
     max_genres : int or None
-        Add no genre beyond so many.
+        Add no genre beyond this many.
     treat_as_missing : tuple of str
         Genres that count as none, whatever their case.
     write_confidence : bool
@@ -137,7 +137,7 @@ def write_genres(
         # An editor may keep size and time of a file.
         now = read_header(copy, policy.form)[0]
         if (now.genres, now.shadow) != (track.tags.genres, track.tags.shadow):
-            raise TagWriteError(track.uri, "changed while it was being heard")
+            raise TagWriteError(track.uri, "changed while it was being analysed")
         write_fields(copy, track.uri, genres, custom, policy.form)
 
     before = track.tags.genres or track.tags.shadow

@@ -70,7 +70,7 @@ _ASF_LOCKS = (
     bytes.fromhex("14e68a292226174cb935dae07ee9289c"),
 )
 _LARGEST_ASF_HEADER = 1 << 24
-# No Ogg page is longer, so the last one begins within so many bytes from the end.
+# No Ogg page is longer, so the last one begins within this many bytes from the end.
 _LARGEST_PAGE = 27 + 255 + 255 * 255
 _FIRST_PAGE = 0x02
 

@@ -1,1 +1,1 @@
-"""Inspection: one track, all that the model hears in it, as text, page or picture."""
+"""Inspection: one track, all that the model finds in it, as text, page or picture."""

@@ -21,7 +21,7 @@ import numpy as np
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.genres import join_columns
-from genrebeam.pipeline.views.inspection.sound import Sound, drawn_for, listen
+from genrebeam.pipeline.views.inspection.sound import Sound, analyse_sound, drawn_for
 from genrebeam.transforms.records import (
     VOTE_RULES,
     AudioFacts,
@@ -152,9 +152,9 @@ class Inspection:
                 "status": self.outcome.status,
                 "genres": list(self.outcome.genres_after),
                 "reason": self.outcome.reason,
-                "decided": self.outcome.decision and _told(self.outcome.decision),
+                "decided": self.outcome.decision and _reported(self.outcome.decision),
             },
-            "vote": {"mean": _told(self.mean), "majority": _told(self.majority)},
+            "vote": {"mean": _reported(self.mean), "majority": _reported(self.majority)},
             "probabilities": {g: round(p, 4) for g, p in self.mean.probabilities.items()},
             "votes": self.mean.votes,
             "family": _level(self.mean.family),
@@ -180,7 +180,7 @@ def _level(found: tuple[str, float] | None) -> dict[str, Any] | None:
     return None if found is None else {"genre": found[0], "confidence": round(found[1], 4)}
 
 
-def _told(decision: Decision) -> dict[str, Any]:
+def _reported(decision: Decision) -> dict[str, Any]:
     return {
         "genre": decision.genres[0] if decision.genres else None,
         "confidence": round(decision.confidence, 4),
@@ -205,12 +205,12 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     ------
     TrackError
         `DecodeError`, `TooShort`, `Silence`, `DecoderTimeout` or `DecoderCrash`: why it
-        cannot be heard.
+        cannot be analysed.
     OSError
         If the file cannot be read.
     """
     from genrebeam.pipeline.inference.session import TrackClassifier
-    from genrebeam.transforms.audio.hear import features_of, hear_what_sounds, result_of
+    from genrebeam.transforms.audio.extract import extract_sounding, features_of, result_of
     from genrebeam.transforms.formats import format_of
     from genrebeam.transforms.tags.header import read_header_if_any
 
@@ -220,26 +220,26 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     facts = os.stat(path)  # as the walk does: a rehearsal refuses a file that has changed
     listed = Track(path, format_of(path), facts.st_size, facts.st_mtime_ns, tags, header)
     with TrackClassifier(bundle, processes=_PROCESSES) as session:
-        future = session.submit(listen, *file, header.duration_s, timeout_s=_TIMEOUT_S)
-        # As tagging does it: `listen` takes all segments, one after the other.
+        future = session.submit(analyse_sound, *file, header.duration_s, timeout_s=_TIMEOUT_S)
+        # As tagging does it: `analyse_sound` takes all segments, one after the other.
         arguments = (*file, bundle.n_segments, header.duration_s)
-        few = session.submit(hear_what_sounds, *arguments, timeout_s=_TIMEOUT_S)
+        few = session.submit(extract_sounding, *arguments, timeout_s=_TIMEOUT_S)
         session.load()  # meanwhile
         classifier, loaded = session.network, time.perf_counter()
         sound: Sound = result_of(future, path, _TIMEOUT_S)
         taken = features_of(listed, few, _TIMEOUT_S)
-    heard = time.perf_counter()
+    analysed = time.perf_counter()
     details = classifier.details(sound.segments)
     judged, probabilities = details.judgement, details.over_time
     seconds = {
         **sound.seconds,
         "load_network": loaded - started,
-        "wait_for_sound": heard - loaded,
-        "classify": time.perf_counter() - heard,
+        "wait_for_sound": analysed - loaded,
+        "classify": time.perf_counter() - analysed,
     }
     audio = AudioFacts(sound.duration_s, sound.sample_rate_hz, sound.channels)
     track = Track(path, format_of(path), tags=tags, audio=audio)
-    times = (heard - started, seconds["classify"])
+    times = (analysed - started, seconds["classify"])
     mean, majority = (_decided(track, bundle, judged, times, rule) for rule in ("mean", "majority"))
     outcome = _outcome(taken, classifier, times)
     families: Sequence[str] = ()
@@ -272,7 +272,9 @@ def _decided(
 ) -> Decision:
     from genrebeam.transforms.genre.vote import VotePolicy, decider
 
-    prediction = Prediction(track, hear_seconds=times[0], classify_seconds=times[1], **vars(judged))
+    prediction = Prediction(
+        track, extract_seconds=times[0], classify_seconds=times[1], **vars(judged)
+    )
     return decider(bundle, VotePolicy.of(bundle, rule=rule))(prediction)
 
 

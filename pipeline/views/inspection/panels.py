@@ -159,7 +159,7 @@ def to_bytes(values: np.ndarray) -> np.ndarray:
 
 
 def _columns(values: np.ndarray, most: int) -> np.ndarray:
-    """At most so many columns, each the mean of those that it stands for."""
+    """At most this many columns, each the mean of those that it stands for."""
     n = values.shape[-1]
     if n <= most:
         return values

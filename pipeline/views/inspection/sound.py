@@ -80,7 +80,9 @@ def drawn_for(spec: FeatureSpec) -> FeatureSpec:
     return DRAWN if spec.backbone else spec
 
 
-def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = None) -> Sound:
+def analyse_sound(
+    path: str, format: str, spec: FeatureSpec, header_s: float | None = None
+) -> Sound:
     """Decode a file, compute the network's features, and measure it.
 
     It is decoded once; for a backbone twice, as it is drawn and at its rate. All of it
@@ -105,7 +107,7 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
         If there is nothing to judge.
     """
     from genrebeam.transforms.audio.decode import open_audio
-    from genrebeam.transforms.audio.features import hear_audio
+    from genrebeam.transforms.audio.features import extract_audio
 
     started = time.perf_counter()
     drawn = drawn_for(spec)
@@ -115,7 +117,7 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
         duration_s = len(samples) / rate
         decoded = time.perf_counter()
         again = _Filled(reader, duration_s) if spec.backbone else _Decoded(samples, rate)
-        heard = hear_audio(path, again, spec)
+        analysed = extract_audio(path, again, spec)
     featured = time.perf_counter()
     measured = _measure(samples, drawn)
     seconds = {
@@ -124,7 +126,7 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
         "descriptors": time.perf_counter() - featured,
     }
     return Sound(
-        segments=heard.values,
+        segments=analysed.values,
         duration_s=duration_s,
         sample_rate_hz=reader.sample_rate_hz,
         channels=reader.channels,
@@ -134,7 +136,7 @@ def listen(path: str, format: str, spec: FeatureSpec, header_s: float | None = N
 
 
 class _Decoded:
-    """A track in memory, as an open file: what is decoded once can be heard again."""
+    """A track in memory, as an open file: what is decoded once can be analysed again."""
 
     channels, exact = 1, True
 

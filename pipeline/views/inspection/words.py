@@ -14,9 +14,9 @@ from genrebeam.transforms.records import Decision, printable
 
 # Stands near the beginning of each file that is ours, and so may be written anew.
 GENERATOR = "genrebeam inspect"
-# Genres that are shown: more cannot be told apart.
+# Genres that are shown: more cannot be distinguished.
 MOST_GENRES = 12
-# Styles of the likeliest family that are told, and the least probability of more than one.
+# Styles of the likeliest family that are said, and the least probability of more than one.
 _MOST_STYLES, _LEAST_STYLE = 3, 0.02
 # Headers are seldom exact.
 _LEAST_CUT_S = 2
@@ -101,12 +101,12 @@ def levels(inspection: Inspection, decision: Decision) -> str:
         return text
     likely = sorted(styles, reverse=True)[:_MOST_STYLES]
     # A family's name among its styles stands for what is none of the others.
-    told = [
+    message = [
         f"{'plain ' if style == family else ''}{style} {percent(p)}"
         for number, (p, style) in enumerate(likely)
         if number == 0 or p >= _LEAST_STYLE
     ]
-    return f"family {text}; style {', '.join(told)}"
+    return f"family {text}; style {', '.join(message)}"
 
 
 def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:

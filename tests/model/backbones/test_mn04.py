@@ -14,7 +14,7 @@ from genrebeam.transforms.audio.mel import log_mel, window_power
 
 EXPECTED = np.load(Path(__file__).parent / "mn04_expected.npz")
 SECONDS = (10.0, 5.0, 6.5)
-# Every so many of its frames are in the file.
+# Every this many of its frames are in the file.
 FRAME_STEP = 50
 
 

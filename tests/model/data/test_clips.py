@@ -49,6 +49,6 @@ def test_sets_of_other_segments_can_be_joined_but_not_of_other_frames():
         join([music, dataclasses.replace(music, features=other)])
 
 
-def test_a_clip_shorter_than_a_segment_is_heard_in_a_loop():
+def test_a_clip_shorter_than_a_segment_is_analysed_in_a_loop():
     clips = Clips(("short",), (np.arange(6, dtype=np.float16).reshape(2, 3),), np.array([0]))
     np.testing.assert_array_equal(clips.cut(0, [0], 5), [[[0, 1, 2, 0, 1], [3, 4, 5, 3, 4]]])

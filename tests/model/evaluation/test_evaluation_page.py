@@ -89,7 +89,8 @@ def test_page_has_all_that_was_measured(page_of):
     text, elements, plots = page_of(
         dataclasses.replace(BUNDLE, training={"history": [epochs, epochs]}),
         accuracy_by_segments=[
-            {"segments": n, "heard": heard, **row} for n, heard in ((1, 1.0), (8, 6), (None, 6))
+            {"segments": n, "analysed": analysed, **row}
+            for n, analysed in ((1, 1.0), (8, 6), (None, 6))
         ],
         cost={"cpu_ms_per_segment": 1.5, "cpu_ms_per_track": 12.0, "segments_per_track": 8},
     )

@@ -28,7 +28,7 @@ def figures_of(logits, targets, **options):
 
 
 def sure_of(*classes: int, n_classes: int = 3) -> np.ndarray:
-    """Logits of a track whose segments are heard as these classes."""
+    """Logits of a track whose segments are analysed as these classes."""
     return 5 * np.eye(n_classes, dtype=np.float32)[list(classes)]
 
 

@@ -48,7 +48,7 @@ def test_probabilities_of_a_track_are_the_mean_of_its_segments():
     np.testing.assert_array_equal(TrackScores(segments, overall).tracks, overall)
 
 
-def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
+def test_accuracy_by_segments_is_that_of_analysis_so_many(clips):
     net = network()
     predictions = predict(net, FEATURES, clips, counts=(1, 3))
     probabilities = {
@@ -57,7 +57,7 @@ def test_accuracy_by_segments_is_that_of_hearing_so_many(clips):
     }
     rows = accuracy_by_segments(probabilities, clips.targets, vote=vote)
     assert [row["segments"] for row in rows] == [1, 3, None]
-    assert [row["heard"] for row in rows] == [1.0, 2.17, 4.0]
+    assert [row["analysed"] for row in rows] == [1.0, 2.17, 4.0]
     for row in rows:
         logits = predictions.by_count[row["segments"]]
         for number, clip in enumerate(clips.values):
@@ -80,18 +80,20 @@ def test_clips_are_predicted_the_same_in_any_number_at_once(clips, monkeypatch):
 def test_each_segment_goes_through_the_network_once(clips, monkeypatch):
     import keras
 
-    heard, predicted = [], keras.Model.predict
+    analysed, predicted = [], keras.Model.predict
     monkeypatch.setattr(
         keras.Model,
         "predict",
-        lambda self, segments, **more: heard.append(segments) or predicted(self, segments, **more),
+        lambda self, segments, **more: (
+            analysed.append(segments) or predicted(self, segments, **more)
+        ),
     )
     predict(network(), FEATURES, clips, counts=(1, 2, 4, 8), embeddings=True)
-    (segments,) = heard
+    (segments,) = analysed
     assert len(np.unique(segments, axis=0)) == len(segments)
 
 
-def test_a_head_judges_the_segments_that_are_heard_together():
+def test_a_head_judges_the_segments_that_are_analysed_together():
     features, rng = BACKBONE_FEATURES.outputs, np.random.default_rng(0)
     width = features.n_rows
     kernel = rng.normal(size=(width, 3)).astype(np.float32)
@@ -102,9 +104,9 @@ def test_a_head_judges_the_segments_that_are_heard_together():
     for count, logits in found.by_count.items():
         for number, clip in enumerate(outputs):
             starts = features.segment_starts(clip.shape[1], count)
-            heard = clip.T[starts].astype(np.float32)
-            whole = head.logits(inputs_of(heard[None]))
-            alone = head.logits(inputs_of(heard[:, None]))
+            analysed = clip.T[starts].astype(np.float32)
+            whole = head.logits(inputs_of(analysed[None]))
+            alone = head.logits(inputs_of(analysed[:, None]))
             np.testing.assert_allclose(logits.overall[[number]], whole, rtol=1e-4)
             np.testing.assert_allclose(logits.segments[number], alone, rtol=1e-4)
     expected = head.embedding(outputs[1].T.astype(np.float32), features)

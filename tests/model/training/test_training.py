@@ -79,12 +79,12 @@ def test_saved_network_gives_the_measured_figures(trained, music):
 def test_each_list_goes_through_the_network_once(music, tmp_path, monkeypatch):
     import keras
 
-    heard, predict = [], keras.Model.predict
+    analysed, predict = [], keras.Model.predict
     monkeypatch.setattr(
         keras.Model,
         "predict",
         lambda self, segments, **options: (
-            heard.append(segments) or predict(self, segments, **options)
+            analysed.append(segments) or predict(self, segments, **options)
         ),
     )
     recipe = dataclasses.replace(RECIPE, epochs=1)
@@ -93,7 +93,7 @@ def test_each_list_goes_through_the_network_once(music, tmp_path, monkeypatch):
     )
     bundle = train(recipe, music, tmp_path, name="x", vote=vote, beside=[other], log=_nowhere)
     # Twelve clips of five segments in each of two lists, two of them beside in both again.
-    assert sum(map(len, heard)) == 2 * 14 * 5
+    assert sum(map(len, analysed)) == 2 * 14 * 5
     assert bundle.metrics["valid"]["n_tracks"] == bundle.metrics["test"]["n_tracks"] == 12
     assert bundle.metrics["beside"]["n_tracks"] == 2
 
@@ -142,7 +142,7 @@ def test_logs_can_be_watched_with_tensorboard(music, tmp_path):
     assert list(logs.glob("member_1/train/events.out.tfevents.*"))
 
 
-def test_rare_classes_are_heard_as_often_as_common_ones(music):
+def test_rare_classes_are_analysed_as_often_as_common_ones(music):
     clips = music.splits["train"]
     few = clips[[0, 1, 3, 5, 7, 9, 11, 13]]  # one low clip, seven high ones
     batches = RandomSegments(RECIPE, FEATURES, few, 2, seed=0)

@@ -16,11 +16,11 @@ _WHEN = datetime.datetime(2026, 11, 20, tzinfo=datetime.UTC)
 
 
 def track(uri: str, embedding: Any = None, **facts: Any) -> dict[str, Any]:
-    """A row of a report: heard where there is an embedding, else kept."""
-    is_heard = embedding is not None
+    """A row of a report: analysed where there is an embedding, else kept."""
+    is_analysed = embedding is not None
     return {
         "uri": uri,
-        "status": "would_tag" if is_heard else "kept",
+        "status": "would_tag" if is_analysed else "kept",
         "stage": "tag",
         "reason": "",
         "title": Path(uri).stem,
@@ -34,9 +34,9 @@ def track(uri: str, embedding: Any = None, **facts: Any) -> dict[str, Any]:
         "model_name": "made up",
         "model_version": "1",
         "settings": "",
-        "hear_s": 1.0 if is_heard else None,
+        "hear_s": 1.0 if is_analysed else None,
         "finished_at": _WHEN,
-        "embedding": np.array(embedding, np.float32) if is_heard else None,
+        "embedding": np.array(embedding, np.float32) if is_analysed else None,
         **facts,
     }
 
@@ -47,6 +47,6 @@ def write_run(home: Path, *rows: dict[str, Any], library: str = "/m", **manifest
     if rows:
         write_part(list(rows), run.tracks, run.folder)
     facts = {"run": run.id, "state": "finished", "library": library, "counts": {"kept": len(rows)}}
-    told: Any = {**facts, "options": {"formats": sorted(FORMATS)}, **manifest}
-    run.write_manifest(told)
+    printed: Any = {**facts, "options": {"formats": sorted(FORMATS)}, **manifest}
+    run.write_manifest(printed)
     return run

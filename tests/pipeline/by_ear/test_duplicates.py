@@ -1,4 +1,4 @@
-"""Duplicates: copies are told from other recordings, and nothing is compared that need not be."""
+"""Duplicates: copies are distinguished from other recordings; no pair is compared needlessly."""
 
 import weakref
 
@@ -7,15 +7,15 @@ import pyarrow as pa
 import pytest
 
 from genrebeam.pipeline.by_ear import duplicates
+from genrebeam.pipeline.by_ear.analysed import analysed_tracks
 from genrebeam.pipeline.by_ear.duplicates import (
     Pair,
     candidates,
+    compare_sound,
     groups,
-    listen,
     near_pairs,
     those_there,
 )
-from genrebeam.pipeline.by_ear.heard import heard_tracks
 from genrebeam.pipeline.by_ear.recording import Excerpts
 from tests.conftest import write_audio
 from tests.pipeline.by_ear import track, write_run
@@ -65,7 +65,7 @@ def test_candidates_are_rows_of_the_report(tmp_path):
         track("/m/a.flac", [1, 0.1], duration_s=200.0),
     ]
     write_run(tmp_path, *rows)
-    (pair,) = candidates(heard_tracks(str(tmp_path)))
+    (pair,) = candidates(analysed_tracks(str(tmp_path)))
     assert (pair.one, pair.other) == (3, 0)
     assert pair.likeness == pytest.approx(1 / 1.01**0.5, abs=1e-3)
 
@@ -78,7 +78,7 @@ def noise(seed: int, seconds: float = 30) -> np.ndarray:
 
 
 @pytest.fixture
-def heard(tmp_path):
+def analysed(tmp_path):
     """The same recording in three formats, another one, and one that cannot be decoded."""
     for name in ("a.flac", "a.mp3", "a.m4a"):
         write_audio(tmp_path / name, noise(0), 22050)
@@ -86,12 +86,12 @@ def heard(tmp_path):
     (tmp_path / "broken.mp3").write_bytes(b"nothing")
     names = ("a.flac", "a.m4a", "a.mp3", "b.flac", "broken.mp3")
     write_run(tmp_path / "r", *(track(str(tmp_path / n), [1], duration_s=30.0) for n in names))
-    return heard_tracks(str(tmp_path / "r"))
+    return analysed_tracks(str(tmp_path / "r"))
 
 
-def test_copies_are_told_from_other_recordings(heard):
+def test_copies_are_reported_from_other_recordings(analysed):
     failed = {}
-    found = list(listen(candidates(heard), heard, 2, failed))
+    found = list(compare_sound(candidates(analysed), analysed, 2, failed))
     same = {(pair.one, pair.other) for pair in found if pair}
     assert same == {(0, 1), (0, 2), (1, 2)}
     assert len(found) == 10
@@ -101,17 +101,17 @@ def test_copies_are_told_from_other_recordings(heard):
     assert reason
 
 
-def test_files_that_are_gone_are_not_listened_to(heard, tmp_path):
+def test_files_that_are_gone_are_not_listened_to(analysed, tmp_path):
     (tmp_path / "a.flac").unlink()
     missing = []
-    left = those_there(candidates(heard), heard, missing)
+    left = those_there(candidates(analysed), analysed, missing)
     assert missing == [str(tmp_path / "a.flac")]
     assert {number for pair in left for number in (pair.one, pair.other)} == {1, 2, 3, 4}
 
 
-def test_each_track_is_heard_once_and_soon_forgotten(tmp_path, monkeypatch):
+def test_each_track_is_analysed_once_and_soon_forgotten(tmp_path, monkeypatch):
     write_run(tmp_path, *(track(f"/m/{i:03}.mp3", [1], duration_s=float(i)) for i in range(200)))
-    heard = heard_tracks(str(tmp_path))
+    analysed = analysed_tracks(str(tmp_path))
     in_memory, n_in_memory, paths = weakref.WeakSet(), [], []
 
     class Told:
@@ -125,8 +125,8 @@ def test_each_track_is_heard_once_and_soon_forgotten(tmp_path, monkeypatch):
 
     monkeypatch.setattr("genrebeam.transforms.audio.pool.submit", lambda f, a, **_: Told(a[0]))
     monkeypatch.setattr(duplicates, "likeness", lambda one, other: 1.0)
-    assert all(listen(candidates(heard), heard, 2, {}))
-    assert paths == heard.tracks["uri"].to_pylist()
+    assert all(compare_sound(candidates(analysed), analysed, 2, {}))
+    assert paths == analysed.tracks["uri"].to_pylist()
     assert max(n_in_memory) < 40
 
 

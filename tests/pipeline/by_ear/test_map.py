@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genrebeam.pipeline.by_ear.heard import heard_tracks
+from genrebeam.pipeline.by_ear.analysed import analysed_tracks
 from genrebeam.pipeline.by_ear.map import MORE_FACTS, NO_GENRE, family, map_of_library
 from tests.pipeline.by_ear import track, write_run
 
@@ -32,8 +32,8 @@ def music(tmp_path):
 
 
 def mapped(tmp_path, missing=None):
-    heard = heard_tracks(str(tmp_path / "reports"), MORE_FACTS)
-    return map_of_library(heard, [] if missing is None else missing)
+    analysed = analysed_tracks(str(tmp_path / "reports"), MORE_FACTS)
+    return map_of_library(analysed, [] if missing is None else missing)
 
 
 def test_tracks_that_sound_alike_are_near_each_other(tmp_path, music):
@@ -68,7 +68,7 @@ def test_copies_of_one_recording_are_all_in_one_place(tmp_path, music):
     np.testing.assert_array_equal(mapped(tmp_path).places, np.full((12, 2), 0.5))
 
 
-def test_files_that_are_gone_are_left_out_and_told(tmp_path, music):
+def test_files_that_are_gone_are_left_out_and_reported(tmp_path, music):
     folder = music(np.eye(3))
     (folder / "001.mp3").unlink()
     missing = []

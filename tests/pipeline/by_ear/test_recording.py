@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from genrebeam.pipeline.by_ear.recording import SAMPLE_RATE_HZ, NoSound, hear_excerpts, likeness
+from genrebeam.pipeline.by_ear.recording import SAMPLE_RATE_HZ, NoSound, decode_excerpts, likeness
 from genrebeam.transforms.audio.decode import DecodeError, open_audio
 from tests.conftest import write_audio
 
@@ -21,7 +21,7 @@ def music(seed: int, seconds: float = 30) -> np.ndarray:
 def excerpts_of(tmp_path, name, samples):
     path = tmp_path / name
     write_audio(path, samples, RATE)
-    return hear_excerpts(str(path), path.suffix[1:])
+    return decode_excerpts(str(path), path.suffix[1:])
 
 
 @pytest.fixture
@@ -82,21 +82,21 @@ def test_a_short_track_can_be_compared(tmp_path):
 def test_what_is_no_audio_says_so(tmp_path):
     (tmp_path / "a.mp3").write_bytes(b"nothing")
     with pytest.raises(DecodeError):
-        hear_excerpts(str(tmp_path / "a.mp3"), "mp3")
+        decode_excerpts(str(tmp_path / "a.mp3"), "mp3")
 
 
-def test_copies_of_real_music_are_told_from_tracks_of_the_same_album(shared_data, tmp_path):
+def test_copies_of_real_music_are_reported_from_tracks_of_the_same_album(shared_data, tmp_path):
     """Norine Braun's songs; 59 and 66 are one excerpt that the collection has twice."""
     names = ("53", "59", "66", "73")
     found = {}
     for name in names:
         path = shared_data / "magnatune" / "pop" / f"{name}.mp3"
-        found[name] = hear_excerpts(str(path), "mp3")
+        found[name] = decode_excerpts(str(path), "mp3")
         with open_audio(str(path), "mp3") as reader:
             samples = reader.read(0, reader.n_samples)
             rate = reader.sample_rate_hz
         write_audio(tmp_path / f"{name}.m4a", np.repeat(samples[:, None], 2, axis=1), rate)
-        copy = hear_excerpts(str(tmp_path / f"{name}.m4a"), "m4a")
+        copy = decode_excerpts(str(tmp_path / f"{name}.m4a"), "m4a")
         assert likeness(found[name], copy) > 0.9
     for one, other in itertools.combinations(names, 2):
         is_same = (one, other) == ("59", "66")

@@ -1,4 +1,4 @@
-"""Similar: the nearest first, whether the track was heard before or is heard now."""
+"""Similar: the nearest first, whether the track was analysed before or is analysed now."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrebeam.pipeline.by_ear import similar
-from genrebeam.pipeline.by_ear.heard import heard_tracks
+from genrebeam.pipeline.by_ear.analysed import analysed_tracks
 from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.transforms.records import TrackError
@@ -14,16 +14,16 @@ from tests.pipeline.by_ear import track, write_run
 
 
 @pytest.fixture
-def heard(tmp_path):
+def analysed(tmp_path):
     rows = [track("/m/a.mp3", [2, 0]), track("/m/b.mp3", [0, 1]), track("/m/c.mp3", [3, 3])]
     write_run(tmp_path / "reports", *rows)
-    return heard_tracks(str(tmp_path / "reports"))
+    return analysed_tracks(str(tmp_path / "reports"))
 
 
-def test_similarity_is_the_cosine(heard):
-    seed = seed_of("/m/a.mp3", heard)
+def test_similarity_is_the_cosine(analysed):
+    seed = seed_of("/m/a.mp3", analysed)
     assert seed.number == 0
-    np.testing.assert_allclose(similarities(heard, seed.embedding), [1, 0, 0.5**0.5], atol=1e-6)
+    np.testing.assert_allclose(similarities(analysed, seed.embedding), [1, 0, 0.5**0.5], atol=1e-6)
 
 
 def test_the_nearest_that_are_there_come_first(tmp_path):
@@ -39,7 +39,7 @@ def test_a_bucket_is_not_asked_what_is_there():
     assert list(nearest(np.array([0.5]), ["gs://music/a.mp3"], [])) == [0]
 
 
-def test_a_track_that_is_in_no_report_is_heard_as_tagging_hears_it(
+def test_a_track_that_is_in_no_report_is_analysed_as_tagging_does(
     tmp_path, write_tone, tiny_bundle, monkeypatch
 ):
     from genrebeam.pipeline.cli import main
@@ -49,25 +49,25 @@ def test_a_track_that_is_in_no_report_is_heard_as_tagging_hears_it(
     options = ["--dry-run", "--embeddings", "--bundle", tiny_bundle.path, "--quiet"]
     reports = str(tmp_path / "reports")
     assert main(["tag", str(path.parent), *options, "--report", reports]) == 0
-    heard = heard_tracks(reports)
+    analysed = analysed_tracks(reports)
     stranger = write_tone("stranger.wav", seconds=20)
-    seed = seed_of(str(stranger), heard)
+    seed = seed_of(str(stranger), analysed)
     assert seed.number is None
-    assert similarities(heard, seed.embedding) == pytest.approx(1, abs=1e-3)
+    assert similarities(analysed, seed.embedding) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_track_that_cannot_be_heard_says_why(tmp_path, heard, tiny_bundle, monkeypatch):
+def test_a_track_that_cannot_be_analysed_says_why(tmp_path, analysed, tiny_bundle, monkeypatch):
     bundle = dataclasses.replace(tiny_bundle, version="1")
     monkeypatch.setattr(similar, "bundle_named", lambda name: bundle)
     (tmp_path / "broken.mp3").write_bytes(b"nothing")
     with pytest.raises(TrackError):
-        seed_of(str(tmp_path / "broken.mp3"), heard)
+        seed_of(str(tmp_path / "broken.mp3"), analysed)
 
 
-def test_another_model_does_not_hear_it(heard, write_tone):
+def test_another_model_does_not_analyse_it(analysed, write_tone):
     path = write_tone("a.wav")
     with pytest.raises(UsageError, match=rf"genrebeam tag {path} --existing replace --dry-run"):
-        seed_of(str(path), heard)
+        seed_of(str(path), analysed)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_another_model_does_not_hear_it(heard, write_tone):
         ("gs://music/a.mp3", "not among the tracks"),
     ],
 )
-def test_what_is_no_track_is_one_line(tmp_path, heard, monkeypatch, name, complaint):
+def test_what_is_no_track_is_one_line(tmp_path, analysed, monkeypatch, name, complaint):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cover.jpg").touch()
     with pytest.raises(UsageError, match=complaint):
-        seed_of(name, heard)
+        seed_of(name, analysed)

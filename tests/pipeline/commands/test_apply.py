@@ -83,8 +83,8 @@ def test_writes_what_was_chosen_with_journal_rows_and_page(library, reports, tag
     before = tag()["a.flac"]["genres_after"]
     sound = FLAC(library / "a.flac").info.md5_signature
     assert main(["apply", save({"a.flac": ["Punk", "Ska"]})]) == 0
-    told = capsys.readouterr().out
-    assert "1 choice: 1 tagged" in told
+    printed = capsys.readouterr().out
+    assert "1 choice: 1 tagged" in printed
     assert genres_of(library / "a.flac") == ["Punk", "Ska"]
     assert FLAC(library / "a.flac").info.md5_signature == sound
     row = latest(reports)["a.flac"]
@@ -111,9 +111,9 @@ def test_a_dry_run_is_written_as_it_was_shown_and_not_decided_again(
     assert main(["apply", run, "--report", str(reports), "-n"]) == 1
     assert genres_of(library / "a.flac") == []
     assert main(["apply", str(reports / "runs" / run)]) == 1
-    told = capsys.readouterr()
-    assert "3 files: 2 tagged, 1 refused" in told.out
-    assert f"{library}/b.flac: changed since the dry run" in told.err
+    printed = capsys.readouterr()
+    assert "3 files: 2 tagged, 1 refused" in printed.out
+    assert f"{library}/b.flac: changed since the dry run" in printed.err
     assert genres_of(library / "a.flac") == shown["a.flac"]["genres_after"]
     assert genres_of(library / "b.flac") == ["Mine"]
     rows = latest(reports)
@@ -171,10 +171,10 @@ def test_without_a_path_the_newest_download_is_applied_after_asking(
     before = genres_of(library / "a.flac")
     answer("\n")
     assert main(["apply"]) == 0
-    told = capsys.readouterr().err
-    assert f"{folder}/corrections (1).json, saved 1970-01-01" in told
-    assert "1 choice for the report" in told
-    assert told.endswith("Apply them? [y/N] genrebeam: nothing was written\n")
+    printed = capsys.readouterr().err
+    assert f"{folder}/corrections (1).json, saved 1970-01-01" in printed
+    assert "1 choice for the report" in printed
+    assert printed.endswith("Apply them? [y/N] genrebeam: nothing was written\n")
     assert genres_of(library / "a.flac") == before
     answer("y\n")
     assert main(["apply"]) == 0
@@ -240,9 +240,9 @@ def test_files_that_changed_since_are_left_alone_with_a_reason(library, reports,
     assert [rows[name]["status"] for name in sorted(rows)] == ["refused", "refused", "failed"]
     assert "its genre has changed since the report: Polka, not" in rows["a.flac"]["reason"]
     assert "another recording is there" in rows["b.flac"]["reason"]
-    told = capsys.readouterr()
-    assert "3 choices: 2 refused, 1 failed" in told.out
-    assert f"{library}/c.flac: " in told.err
+    printed = capsys.readouterr()
+    assert "3 choices: 2 refused, 1 failed" in printed.out
+    assert f"{library}/c.flac: " in printed.err
     assert genres_of(library / "a.flac") == ["Polka"]
 
 
@@ -269,7 +269,7 @@ def test_a_link_that_leads_out_of_the_library_is_not_followed(library, tag, save
     assert outside.read_bytes() == before
 
 
-def test_unknown_runs_and_reports_are_told_and_nothing_is_made(tag, save, tmp_path, capsys):
+def test_unknown_runs_and_reports_are_reported_and_nothing_is_made(tag, save, tmp_path, capsys):
     tag()
     path = save({"a.flac": ["Punk"]}, run="20200101T000000.000Z-0000")
     assert main(["apply", path]) == 1

@@ -88,7 +88,7 @@ def test_leaves_page_and_picture_and_the_library_as_it_was(library, tiny_bundle,
         ("empty.mp3", "FFmpeg"),
     ],
 )
-def test_a_track_that_cannot_be_heard_is_one_line(library, tiny_bundle, name, reason, capfd):
+def test_a_track_that_cannot_be_analysed_is_one_line(library, tiny_bundle, name, reason, capfd):
     path = library / name
     if path.suffix == ".wav":
         write_audio(path, np.zeros((10 * RATE, 1)) if name == "silent.wav" else tone(0.5), RATE)

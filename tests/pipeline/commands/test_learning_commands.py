@@ -130,19 +130,19 @@ def test_evaluating_loads_the_model_once_and_predicts_each_segment_once(
 ):
     import keras
 
-    loaded, heard = [], []
+    loaded, analysed = [], []
     load, predict = Bundle.load_network, keras.Model.predict
     monkeypatch.setattr(Bundle, "load_network", lambda self: loaded.append(self) or load(self))
     monkeypatch.setattr(
         keras.Model,
         "predict",
-        lambda self, segments, **more: heard.append(segments) or predict(self, segments, **more),
+        lambda self, segments, **more: analysed.append(segments) or predict(self, segments, **more),
     )
     page = str(tmp_path / "page.html")
     arguments = [str(bundle), "--data", str(library), "--labels", "folders", "--page", page]
     assert main(["evaluate", *arguments]) == 0
     assert len(loaded) == 1
-    (segments,) = heard
+    (segments,) = analysed
     assert len(np.unique(segments, axis=0)) == len(segments) > 0
 
 
@@ -179,9 +179,9 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
         "BUNDLE": str(bundle),
     }
     assert main([places.get(a, a) if a != "--recipe" else a for a in arguments]) == 2
-    told = capsys.readouterr().err
-    assert complaint in told.replace(str(tmp_path / "x"), "x")
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert complaint in printed.replace(str(tmp_path / "x"), "x")
+    assert len(printed.splitlines()) == 1
 
 
 def test_one_genre_is_nothing_to_tell_apart(library, tmp_path, capsys):
@@ -294,9 +294,9 @@ def test_corrections_that_cannot_be_used_are_one_line(tmp_path, content, complai
     if content:
         path.write_text(content)
     assert main(["train", "--labels", str(path), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert complaint in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert complaint in printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_labels_that_are_neither_a_kind_nor_a_file_are_wrong_usage(tmp_path, capsys):

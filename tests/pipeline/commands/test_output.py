@@ -80,7 +80,7 @@ def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle
     }
 
 
-def test_a_page_that_cannot_be_written_is_told_and_no_more(tag, library, monkeypatch, capsys):
+def test_a_page_that_cannot_be_written_is_reported_and_no_more(tag, library, monkeypatch, capsys):
     for path in library.iterdir():
         path.unlink()
 
@@ -172,7 +172,7 @@ def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_pat
     assert f"report      {next(reports.glob('runs/*'))}/report.html" in plan
     assert 'configured  keep-mtime = "1" (environment: GENREBEAM_KEEP_MTIME)' in plan
     assert "starting" in frames
-    assert "12 files found, 0 to hear" in frames
+    assert "12 files found, 0 to analyse" in frames
     assert "12 files in " in end
     assert "and 2 more" in end
 

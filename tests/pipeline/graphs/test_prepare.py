@@ -28,8 +28,8 @@ from genrebeam.pipeline.training.datasets import dataset_named
 from genrebeam.pipeline.training.datasets.dataset import Label, with_header
 from genrebeam.pipeline.training.datasets.gtzan import GTZAN_ARRAY, load_gtzan_array
 from genrebeam.pipeline.training.music import load_training_set
-from genrebeam.transforms.audio.features import hear
-from genrebeam.transforms.audio.hear import hear_in_a_row
+from genrebeam.transforms.audio.extract import extract_in_a_row
+from genrebeam.transforms.audio.features import extract
 from genrebeam.transforms.records import Features, FileTags, Track
 from genrebeam.transforms.tags.header import read_headers
 from tests.conftest import tone
@@ -169,7 +169,7 @@ def test_fma_audio_has_labels_and_splits_of_its_table(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a,b\nc,d\n", "x\n\xff"])
-def test_a_strange_table_of_fma_is_told_in_one_line(tmp_path, text):
+def test_a_strange_table_of_fma_is_reported_in_one_line(tmp_path, text):
     (tmp_path / "tracks.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(DatasetError, match="not FMA's table"):
         dataset_named("fma").labelling(str(tmp_path))
@@ -185,7 +185,7 @@ def test_fma_without_its_table_is_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
-    """Two genres of twelve artists, one with too few, and what cannot be heard."""
+    """Two genres of twelve artists, one with too few, and what cannot be analysed."""
     root = tmp_path_factory.mktemp("library")
     for number in range(24):
         genre, artist = ("hiphop", "jazz")[number % 2], f"artist {number // 2}"
@@ -232,8 +232,8 @@ def test_what_is_left_out_is_counted_with_stage_and_reason(prepared):
     music = load_training_set(prepared)
     (small,) = music.too_small
     assert small.startswith("Polka: 1 tracks of 1 artists")
-    told = music.left_out
-    assert any("empty.mp3 (read_tags: TagReadError: empty file;" in line for line in told)
+    printed = music.left_out
+    assert any("empty.mp3 (read_tags: TagReadError: empty file;" in line for line in printed)
 
 
 def test_features_are_those_of_the_tagger(prepared, library):
@@ -241,8 +241,8 @@ def test_features_are_those_of_the_tagger(prepared, library):
     for name in ("jazz/artist 0/1.flac", "hiphop/artist 11/22.flac"):
         clip = clips[name]
         whole = dataclasses.replace(SPEC, segment_frames=clip.features.shape[1])
-        heard = hear(clip.path, "flac", whole).values[0]
-        np.testing.assert_array_equal(clip.features, heard)
+        analysed = extract(clip.path, "flac", whole).values[0]
+        np.testing.assert_array_equal(clip.features, analysed)
         seconds = soundfile.info(library / name).duration
         assert clip.features.shape[1] == SPEC.count_frames(int(seconds * 8000))
 
@@ -263,7 +263,7 @@ def test_a_loaded_set_is_a_view_of_its_files(prepared):
 
 
 @pytest.fixture
-def listened(monkeypatch) -> list[str]:
+def analysed_again(monkeypatch) -> list[str]:
     """Which sets were made anew; nothing is made."""
     made = []
 
@@ -275,13 +275,13 @@ def listened(monkeypatch) -> list[str]:
     return made
 
 
-def test_a_complete_set_is_taken_again(library, prepared, listened):
+def test_a_complete_set_is_taken_again(library, prepared, analysed_again):
     music = prepare(library, "folders", SPEC, prepared)
-    assert not listened
+    assert not analysed_again
     assert len(music.splits["train"]) > 10
 
 
-def test_another_question_makes_it_anew(library, prepared, listened, tmp_path):
+def test_another_question_makes_it_anew(library, prepared, analysed_again, tmp_path):
     other = dataclasses.replace(SPEC, n_mels=17)
     changed = tmp_path / "library"
     shutil.copytree(library, changed)
@@ -292,7 +292,7 @@ def test_another_question_makes_it_anew(library, prepared, listened, tmp_path):
     ):
         with pytest.raises(DatasetError, match="made anew"):
             prepare(*arguments)
-    assert len(listened) == 3
+    assert len(analysed_again) == 3
 
 
 def test_a_new_file_or_list_is_another_library(tmp_path):
@@ -324,7 +324,7 @@ def test_a_set_that_is_not_complete_is_not_loaded(prepared, tmp_path):
         load_training_set(tmp_path / "set")
 
 
-def test_a_damaged_part_is_told_in_one_line(prepared, tmp_path):
+def test_a_damaged_part_is_reported_in_one_line(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path / "set")
     next((tmp_path / "set").glob("part-*.arrow")).write_bytes(b"ARROW1")
     with pytest.raises(DatasetError, match="not a part of a training set"):
@@ -368,8 +368,10 @@ def test_gtzan_audio_of_both_formats_with_its_damaged_file(tmp_path):
     assert "jazz.00054.wav" in music.left_out[0]
     au = {clip.name: clip.features for clip in read_clips(tmp_path / "set")}["blues.00000"]
     soundfile.write(tmp_path / "same.wav", *soundfile.read(root / "blues" / "blues.00000.au"))
-    heard = hear(str(tmp_path / "same.wav"), "wav", dataclasses.replace(SPEC, segment_frames=47))
-    np.testing.assert_allclose(au, heard.values[0], atol=2e-3)
+    analysed = extract(
+        str(tmp_path / "same.wav"), "wav", dataclasses.replace(SPEC, segment_frames=47)
+    )
+    np.testing.assert_allclose(au, analysed.values[0], atol=2e-3)
 
 
 def test_real_gtzan_audio_equals_the_array(shared_data, tmp_path):
@@ -407,27 +409,27 @@ def test_real_mp3_of_one_genre_is_split_by_artist(shared_data, tmp_path):
 # --- Clips ----------------------------------------------------------------------------
 
 
-def test_a_long_track_is_heard_in_its_middle(tmp_path):
+def test_a_long_track_is_analysed_in_its_middle(tmp_path):
     path = tmp_path / "x.wav"
     samples = np.concatenate([tone(6, 8000), tone(6, 8000, seed=1) / 100])[:, 0]
     soundfile.write(path, samples, 8000)
-    clip = hear_in_a_row(str(path), "wav", SPEC, 4).values
+    clip = extract_in_a_row(str(path), "wav", SPEC, 4).values
     assert clip.shape == (1, 16, 80)
     level = clip[0].astype(float).mean(axis=0)
     assert level[:38].min() > level[42:].max()
 
 
-def test_a_track_is_heard_to_its_last_frame(tmp_path):
+def test_a_track_is_analysed_to_its_last_frame(tmp_path):
     path = tmp_path / "x.wav"
     soundfile.write(path, tone(1.5, 8000), 8000)
-    assert hear_in_a_row(str(path), "wav", SPEC, 10).values.shape == (1, 16, 47)
+    assert extract_in_a_row(str(path), "wav", SPEC, 10).values.shape == (1, 16, 47)
 
 
 def test_a_file_that_promises_more_than_it_holds_has_no_repetition(tmp_path):
     path = tmp_path / "x.flac"
     soundfile.write(path, tone(8, 8000), 8000)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 5 // 8])
-    n_segments, _, width = hear_in_a_row(str(path), "flac", SPEC, 100).values.shape
+    n_segments, _, width = extract_in_a_row(str(path), "flac", SPEC, 100).values.shape
     assert width == SPEC.segment_frames
     assert 4 < n_segments * width / SPEC.count_frames(8000) < 5.5
 

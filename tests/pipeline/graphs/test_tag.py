@@ -238,7 +238,7 @@ def test_second_run_decodes_nothing(library, monkeypatch):
     assert files_of(library.folder) == before
 
 
-def test_a_file_added_later_is_heard_alone(library):
+def test_a_file_added_later_is_analysed_alone(library):
     library.add("a.mp3")
     library.tag()
     library.add("b.mp3")
@@ -280,9 +280,9 @@ def test_an_unsure_track_gets_no_genre(library):
 
 def test_segments_can_be_few_or_all(library):
     library.add("a.mp3", seconds=30)
-    for asked, heard in (("1", 1), ("2", 2), ("all", 6)):
+    for asked, analysed in (("1", 1), ("2", 2), ("all", 6)):
         assert library.tag("--dry-run", "--segments", asked) == 0
-        assert library.rows["a.mp3"]["segments_heard"] == heard
+        assert library.rows["a.mp3"]["segments_heard"] == analysed
 
 
 def test_only_the_formats_asked_for_are_seen(library):
@@ -318,7 +318,7 @@ def test_all_runs_are_one_data_set(library):
     assert first_run < second_run
 
 
-def test_embeddings_are_in_the_report_where_asked_for_and_the_track_was_heard(library):
+def test_embeddings_are_in_the_report_where_asked_for_and_the_track_was_analysed(library):
     library.add("a.mp3", seconds=20)
     library.add("b.ogg", "Folk")
     assert library.tag() == 0
@@ -429,7 +429,7 @@ def test_real_music_is_tagged_and_its_sound_stays(library, shared_data):
         assert library.genres(name) == tuple(row["genres_after"])
 
 
-def test_an_album_is_heard_and_votes_in_one_stage(tmp_path):
+def test_an_album_is_analysed_and_votes_in_one_stage(tmp_path):
     """What an engine fuses: else a bundle would not have all tracks of an album."""
     from apache_beam import Pipeline
     from apache_beam.runners.portability.fn_api_runner import translations

@@ -36,7 +36,7 @@ def test_decisions_and_outcomes_come_in_the_order_of_the_files(tiny_bundle, writ
     ]
 
 
-def test_one_network_hears_all_files(tiny_bundle, write_tone, monkeypatch):
+def test_one_network_analyses_all_files(tiny_bundle, write_tone, monkeypatch):
     loaded = []
     load = type(tiny_bundle).load_network
     monkeypatch.setattr(
@@ -76,8 +76,8 @@ def test_decides_what_tag_decides(shared_data, tmp_path):
     report = tmp_path / "report"
     options = ["--report", str(report), "--existing", "replace", "--dry-run"]
     assert main(["tag", str(library), *options]) == 0
-    told = {row["uri"].rpartition("/")[2]: row for row in read_rows(report)}
+    printed = {row["uri"].rpartition("/")[2]: row for row in read_rows(report)}
     bundle = load_bundle(DEFAULT_BUNDLE)
     for path, found in zip(paths, TrackClassifier(bundle)(map(str, paths)), strict=True):
-        assert list(found.genres) == told[path.name]["genres_after"]
-        assert found.confidence == pytest.approx(told[path.name]["confidence"], abs=1e-3)
+        assert list(found.genres) == printed[path.name]["genres_after"]
+        assert found.confidence == pytest.approx(printed[path.name]["confidence"], abs=1e-3)

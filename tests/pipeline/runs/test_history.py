@@ -55,7 +55,7 @@ def test_a_moved_file_keeps_its_past(music, tag, tmp_path):
     assert kinds(moved, tmp_path) == before
 
 
-def test_what_was_given_back_and_what_others_changed_is_told(music, tag, tmp_path):
+def test_what_was_given_back_and_what_others_changed_is_reported(music, tag, tmp_path):
     path = music / "a.flac"
     tag()
     main(["undo", str(tmp_path / "reports")])
@@ -63,12 +63,12 @@ def test_what_was_given_back_and_what_others_changed_is_told(music, tag, tmp_pat
     file["genre"] = "Polka"
     file.save()
     tag()
-    told = kinds(path, tmp_path)
-    assert [what for what, _ in told] == ["found", "tagged", "given_back", "found"]
-    assert [genres for _, genres in told if genres != told[1][1]] == [(), (), ("Polka",)]
+    printed = kinds(path, tmp_path)
+    assert [what for what, _ in printed] == ["found", "tagged", "given_back", "found"]
+    assert [genres for _, genres in printed if genres != printed[1][1]] == [(), (), ("Polka",)]
 
 
-def test_a_change_of_a_run_that_died_is_told_by_its_journal(music, tag, tmp_path):
+def test_a_change_of_a_run_that_died_is_reported_by_its_journal(music, tag, tmp_path):
     tag()
     (run,) = runs_of(str(tmp_path / "reports"))
     for part in Path(run.tracks).iterdir():

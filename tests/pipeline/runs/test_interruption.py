@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: every step hears of it, wherever it works."""
+"""Ctrl-C and SIGTERM: every step analyses of it, wherever it works."""
 
 import os
 import pickle
@@ -133,7 +133,7 @@ def test_in_another_process_the_library_may_be_another_disk(tmp_path, monkeypatc
     assert not pickle.loads(pickle.dumps(step))()
 
 
-def test_a_run_whose_folder_is_gone_or_in_a_bucket_is_not_told(tmp_path):
+def test_a_run_whose_folder_is_gone_or_in_a_bucket_is_not_reported(tmp_path):
     for folder in (str(tmp_path / "gone"), "gs://bucket/report"):
         leave_note(folder)
         assert not Stopping(folder)()
@@ -179,7 +179,7 @@ def test_a_job_server_that_is_gone_is_one_line_and_no_traceback(run_elsewhere, c
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_nothing_is_left_of_a_request_that_was_heard(tmp_path, run_elsewhere):
+def test_nothing_is_left_of_a_request_that_was_analysed(tmp_path, run_elsewhere):
     leave_note(str(tmp_path))
     run_elsewhere()
     assert list(tmp_path.iterdir()) == []
@@ -197,4 +197,4 @@ def test_progress_is_shown_only_of_work_in_this_process(
             stream.truncate(0)
             progress._ended.wait(0.3)
         shown = (tmp_path / "shown").read_text()
-    assert ("files heard" in shown) is shows
+    assert ("files analysed" in shown) is shows

@@ -88,7 +88,7 @@ def test_retry_takes_what_failed_and_leaves_the_rest_to_the_next_run(library, ta
 
 
 @pytest.mark.usefixtures("both_ways")
-def test_moved_files_are_not_heard_again(library, tag):
+def test_moved_files_are_not_analysed_again(library, tag):
     for name in ("a.mp3", "b.mp3", "c.mp3"):
         write_audio(library / name, tone(8, seed=ord(name[0])), 22050)
     _, first = tag("--existing", "replace")

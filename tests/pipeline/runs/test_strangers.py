@@ -175,9 +175,9 @@ def test_a_strangers_report_changes_nothing_unless_the_library_is_named(
 ):
     song = library / "a.flac"
     before = contents(library)
-    for told in (str(library), "/", str(library.parent)):
+    for printed in (str(library), "/", str(library.parent)):
         with as_stranger:
-            strange_run(home, told, forged(song, b"forged", library=told))
+            strange_run(home, printed, forged(song, b"forged", library=printed))
         assert main(["undo", str(home)]) == 2
         assert "--library" in capsys.readouterr().err
         assert main(["undo", str(home), "--dry-run"]) == 2

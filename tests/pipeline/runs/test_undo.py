@@ -97,7 +97,7 @@ def test_dry_run_changes_nothing(file_of):
     assert path.read_bytes() == content
 
 
-def test_a_file_that_is_gone_is_told(file_of):
+def test_a_file_that_is_gone_is_reported(file_of):
     path = file_of("full.mp3")
     (entry,) = tagged(path, "Jazz")
     path.unlink()
@@ -166,7 +166,7 @@ def test_a_line_that_was_cut_off_is_left_out(file_of):
     assert dataclasses.replace(read, seal="") == entry
 
 
-def test_a_damaged_line_is_told_and_the_others_are_undone(file_of):
+def test_a_damaged_line_is_reported_and_the_others_are_undone(file_of):
     path = file_of("full.mp3")
     content = path.read_bytes()
     (entry,) = tagged(path, "Jazz")

@@ -8,7 +8,7 @@ from genrebeam.pipeline.training.music import load_music, recognise
 from tests.pipeline.training.datasets.test_fma import write_fma_array
 
 
-def test_a_broken_array_is_told_in_one_line(tmp_path):
+def test_a_broken_array_is_reported_in_one_line(tmp_path):
     (tmp_path / "logmel.npz").write_bytes(b"no array")
     with pytest.raises(DatasetError, match="not the array"):
         load_music(tmp_path)

@@ -48,7 +48,7 @@ def test_a_terminal_gets_a_table_with_paths_as_one_would_type_them(tmp_path, mon
     assert line.split() == ["0.988", "[red]Miles[/red]", "a.mp3"]
 
 
-def test_a_terminal_is_told_what_copies_take():
+def test_a_terminal_is_reported_what_copies_take():
     screen = Screen()
     print_duplicates([Group([copy("/m/a.mp3"), copy("/m/b.mp3")], 0.98)], screen)
     *files, blank, total = screen.plain.splitlines()
@@ -57,7 +57,7 @@ def test_a_terminal_is_told_what_copies_take():
     assert total == "recordings there more than once: 1; beside the best file of each: 1, 3.2 MB"
 
 
-def test_a_terminal_is_told_that_there_are_none():
+def test_a_terminal_is_reported_that_there_are_none():
     screen = Screen()
     print_duplicates([], screen)
     assert screen.plain == "no recording is there twice\n"

@@ -36,7 +36,7 @@ def test_a_track_is_named_by_its_tags_and_else_by_its_path():
 
 
 @pytest.mark.parametrize("listed", [some_tracks, every_track])
-def test_who_names_a_file_or_wants_them_all_is_told_why_it_gets_nothing(listed):
+def test_who_names_a_file_or_wants_them_all_is_reported_why_it_gets_nothing(listed):
     options = {"named": True} if listed is some_tracks else {}
     assert list(listed([rows(KEPT)], "/m", **options)) == ["z.mp3: kept, has a genre already"]
 

@@ -238,7 +238,7 @@ def test_nothing_is_wider_than_the_screen_whatever_the_names(opened, tmp_path, v
     assert page.locator("img").count() == 0
 
 
-def test_what_a_playlist_cannot_hold_is_told(opened, tmp_path):
+def test_what_a_playlist_cannot_hold_is_reported(opened, tmp_path):
     write_map([song("/m/1.mp3"), song("/m/two\nlines.mp3")], tmp_path / "map.html")
     page = opened((tmp_path / "map.html").as_uri())
     page.click("#select")

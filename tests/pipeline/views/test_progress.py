@@ -24,8 +24,8 @@ def drawn(state: Progress, screen: Screen) -> str:
 
 HALF = Progress(
     listed=123_456,
-    unheard=23_456,
-    heard=50_000,
+    not_analysed=23_456,
+    analysed=50_000,
     seconds=10_000,
     seconds_left=10_000,
     statuses={"failed": 12, "kept": 23_000, "unchanged": 456, "tagged": 49_988},
@@ -50,13 +50,13 @@ def test_progress_takes_two_lines_on_every_terminal(monkeypatch, width, state):
     assert all(cells(line) <= width for line in lines)
 
 
-def test_before_the_first_file_is_heard_it_says_what_was_found():
+def test_before_the_first_file_is_analysed_it_says_what_was_found():
     assert "starting" in drawn(Progress(), Screen())
-    assert "7 files found, 5 to hear" in drawn(Progress(listed=7, unheard=2), Screen())
+    assert "7 files found, 5 to analyse" in drawn(Progress(listed=7, not_analysed=2), Screen())
 
 
 def test_genres_that_users_named_are_harmless_in_progress():
-    state = Progress(listed=2, heard=1, seconds=1, genres={EVIL: 1})
+    state = Progress(listed=2, analysed=1, seconds=1, genres={EVIL: 1})
     assert "[red]b[/red]" in drawn(state, Screen())
     assert "]0;pwned\x07" not in drawn(state, Screen())
 
@@ -76,19 +76,19 @@ def counts(monkeypatch):
     return lambda: progress._counts.look()
 
 
-def test_only_files_that_are_heard_count_for_rate_and_time_left(counts):
+def test_only_files_that_are_analysed_count_for_rate_and_time_left(counts):
     for number in range(10):
         progress.count_listed(Track(f"{number}.mp3", "mp3"))
     progress.count_outcome(outcome(10, "failed", "walk"))  # was never passed on
     for number in range(4):
         progress.count_outcome(outcome(number, "unchanged", "skip"))
     progress.count_outcome(outcome(4, "kept", "read_tags"))
-    assert (counts().listed, counts().to_hear, counts().heard) == (11, 5, 0)
+    assert (counts().listed, counts().to_analyse, counts().analysed) == (11, 5, 0)
     progress.count_outcome(outcome(5))
     progress.count_outcome(outcome(6, "failed", "decode"))
     progress.count_outcome(outcome(7, "refused", "vote", ()))
     now = counts()
-    assert (now.listed, now.to_hear, now.heard) == (11, 5, 3)
+    assert (now.listed, now.to_analyse, now.analysed) == (11, 5, 3)
     assert now.statuses == {"failed": 2, "unchanged": 4, "kept": 1, "tagged": 1, "refused": 1}
     assert now.genres == {"Rock": 1}
 
@@ -122,7 +122,7 @@ def clock(monkeypatch):
     return clock
 
 
-def hear(clock, counts, files: range, seconds: float) -> None:
+def analyse(clock, counts, files: range, seconds: float) -> None:
     for number in files:
         clock.now += seconds
         counts()  # as the thread that shows does
@@ -132,11 +132,11 @@ def hear(clock, counts, files: range, seconds: float) -> None:
 def test_time_that_the_process_was_stopped_counts_for_nothing(clock, counts):
     for number in range(200):
         progress.count_listed(Track(f"{number}.mp3", "mp3", 5_000_000))
-    hear(clock, counts, range(100), 0.5)
+    analyse(clock, counts, range(100), 0.5)
     before = counts()
     clock.now += 3600  # Ctrl-Z, and an hour later fg
     assert counts() == before
-    hear(clock, counts, range(100, 101), 0.5)
+    analyse(clock, counts, range(100, 101), 0.5)
     assert counts().seconds_left == pytest.approx(49.5, rel=0.05)
     assert counts().rate == pytest.approx(2, rel=0.05)
 
@@ -147,5 +147,5 @@ def test_files_that_are_kept_take_no_time_of_what_is_left(clock, counts):
     for number in range(200, 300):
         kept = Outcome(Track(f"{number}.mp3", "mp3", 5_000_000), "kept", "read_tags", "")
         progress.count_outcome(kept)
-    hear(clock, counts, range(100), 0.5)
+    analyse(clock, counts, range(100), 0.5)
     assert counts().seconds_left == pytest.approx(50, rel=0.05)

@@ -15,7 +15,7 @@ LEVELS = {
 
 
 def shown(page):
-    """Of the first row: the likeliest, and what is told of the other level."""
+    """Of the first row: the likeliest, and what is said of the other level."""
 
     def pairs(values):
         return [(page.data["genres"][n], p) for n, p in zip(values[::2], values[1::2], strict=True)]

@@ -35,7 +35,7 @@ OPTIONS = {
 
 def row(uri="/music/a.mp3", status="tagged", **changes):
     """A row of a report; a tagged one has a genre, a confidence and probabilities."""
-    heard = status in ("tagged", "would_tag")
+    analysed = status in ("tagged", "would_tag")
     return {
         "uri": uri,
         "status": status,
@@ -50,10 +50,10 @@ def row(uri="/music/a.mp3", status="tagged", **changes):
         "mtime": 0,
         "mtime_ns": 0,
         "genres_before": [],
-        "genres_after": ["Jazz"] if heard else [],
-        "confidence": 0.5 if heard else None,
+        "genres_after": ["Jazz"] if analysed else [],
+        "confidence": 0.5 if analysed else None,
         "probabilities": [("Rock", 0.3), ("Jazz", 0.5), ("Pop", 0.1), ("Folk", 0.1)]
-        if heard
+        if analysed
         else None,
         "model_name": "ears",
         "model_version": "1",
@@ -70,7 +70,7 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
         os.makedirs(folder)
     if rows:
         write_part(rows, run.tracks, run.folder)
-    told: Any = {
+    printed: Any = {
         "library": "/music",
         "options": OPTIONS,
         "model": {"name": "ears", "version": "1"},
@@ -79,7 +79,7 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
         "state": "finished",
         **facts,
     }
-    run.write_manifest(told)
+    run.write_manifest(printed)
     return run
 
 
@@ -185,7 +185,7 @@ def test_a_refusal_by_the_vote_is_no_problem_but_a_read_only_file_is(page_of):
     assert page.column("reason") == ["no majority", "read-only"]
 
 
-def test_tracks_that_were_not_heard_have_a_page(page_of):
+def test_tracks_that_were_not_analysed_have_a_page(page_of):
     page = page_of(row(status="kept", genres_before=["Folk"], genres_after=["Folk"]))
     assert page.data["confidence"] == [-1]
     assert page.data["best"] == [[]]
@@ -236,7 +236,7 @@ def test_a_blank_title_gives_way_to_the_file_name(page_of):
     assert sorted(page.column("title")) == ["B", "a.mp3"]
 
 
-def test_new_genres_are_told_from_those_that_were_there(page_of):
+def test_new_genres_are_reported_from_those_that_were_there(page_of):
     page = page_of(
         row("/m/a.mp3", genres_before=["Folk"], genres_after=["Folk", "Jazz"]),
         row("/m/b.mp3", genres_before=["Jazz"], genres_after=["Jazz"]),

@@ -50,7 +50,7 @@ def test_a_loop_is_watched_only_on_a_terminal():
     assert "%" in screen.plain
 
 
-def test_what_takes_long_is_told_only_on_a_terminal():
+def test_what_takes_long_is_reported_only_on_a_terminal():
     screen, file = Screen(), io.StringIO()
     for stream in (screen, file, None):
         with terminal.busy("placing [red] 3 tracks", stream):

@@ -10,7 +10,7 @@ MB = 1_000_000
 
 
 def after(costs: list[tuple[float, float]], done: int, loading: float = 0.0) -> tuple[float, float]:
-    """Estimated and true time left after so many files of (MB, s), eight at a time."""
+    """Estimated and true time left after this many files of (MB, s), eight at a time."""
     time_left, now = TimeLeft(), loading
     for first in range(0, done, 8):
         batch = costs[first : min(first + 8, done)]

@@ -7,7 +7,7 @@ import soundfile
 from benchmarks.safety.fuzz_tags import SPEC
 from genrebeam.transforms.audio import decode
 from genrebeam.transforms.audio.decode import DecodeError, open_audio, read_stretch
-from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.audio.features import extract
 from tests.conftest import tone, write_audio
 
 LOSSLESS = ("wav", "flac", "aiff", "wv", "tta")
@@ -22,10 +22,10 @@ def test_reads_the_sound_of_every_format(write_tone, format):
         assert reader.sample_rate_hz == rate
         assert reader.channels == 2
         assert reader.n_samples == pytest.approx(8 * rate, rel=0.02)
-        heard = reader.read(4 * rate, rate)
-    assert len(heard) == rate
-    assert heard.dtype == np.float32
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(rate)))
+        analysed = reader.read(4 * rate, rate)
+    assert len(analysed) == rate
+    assert analysed.dtype == np.float32
+    spectrum = np.abs(np.fft.rfft(analysed * np.hanning(rate)))
     for partial in (220, 440, 1234):  # one bin is one Hz
         assert spectrum[partial - 5 : partial + 6].argmax() == 5
 
@@ -126,7 +126,7 @@ def test_length_of_an_mp3_is_taken_from_its_header_so_that_tags_do_not_change_it
 
 
 @pytest.mark.parametrize("format", ["mp3", "flac", "ogg", "m4a"])
-def test_cut_file_is_heard_as_far_as_it_goes(write_tone, format):
+def test_cut_file_is_analysed_as_far_as_it_goes(write_tone, format):
     path = write_tone(f"a.{format}", seconds=20)
     content = path.read_bytes()
     if format == "m4a":  # the index is behind the sound: nothing to go by
@@ -164,12 +164,12 @@ def test_many_channels_are_mixed_down_piece_by_piece(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["flac", "wav of size 0", "wav of size 0xFFFFFFFF"])
-def test_a_file_that_does_not_know_its_length_is_heard_like_one_that_does(tmp_path, kind):
+def test_a_file_that_does_not_know_its_length_is_analysed_like_one_that_does(tmp_path, kind):
     # As a program leaves it that writes to a pipe.
     format = kind.split()[0]
     path = tmp_path / f"a.{format}"
     soundfile.write(path, tone(9, 44100, 2), 44100)
-    expected = hear(str(path), format, SPEC, 3).values
+    expected = extract(str(path), format, SPEC, 3).values
     data = bytearray(path.read_bytes())
     if format == "flac":
         data[21] &= 0xF0
@@ -179,6 +179,6 @@ def test_a_file_that_does_not_know_its_length_is_heard_like_one_that_does(tmp_pa
         place = data.index(b"data") + 4
         data[4:8] = data[place : place + 4] = size
     path.write_bytes(data)
-    heard = hear(str(path), format, SPEC, 3).values
-    assert heard.shape == expected.shape
-    assert np.abs(heard.astype(float) - expected).max() < 0.02
+    analysed = extract(str(path), format, SPEC, 3).values
+    assert analysed.shape == expected.shape
+    assert np.abs(analysed.astype(float) - expected).max() < 0.02

@@ -9,7 +9,7 @@ from genrebeam.model.bundle import Bundle, load_bundle, save_bundle
 from genrebeam.model.feature_spec import DESCRIPTORS
 from genrebeam.model.recipes.chowdhry_feature_net import FEATURES, build
 from genrebeam.transforms.audio.descriptors import describe
-from genrebeam.transforms.audio.features import Silence, TooShort, hear
+from genrebeam.transforms.audio.features import Silence, TooShort, extract
 from genrebeam.transforms.genre.classify import open_classifier
 from tests.conftest import tone
 
@@ -36,7 +36,7 @@ def sine(hz, seconds=3.0):
     return np.sin(2 * np.pi * hz * np.arange(int(seconds * RATE)) / RATE)
 
 
-def test_a_sine_is_told_by_its_frequency():
+def test_a_sine_is_reported_by_its_frequency():
     values = values_of(0.5 * sine(1000))
     assert values["spectral_centroid_mean"] == pytest.approx(1000, rel=0.05)
     assert values["zero_crossing_rate_mean"] == pytest.approx(2000 / RATE, rel=0.05)
@@ -61,8 +61,8 @@ def test_mfcc_are_those_of_librosa():
 
 def test_gain_does_not_matter(write):
     loud = tone(6)
-    heard = [hear(write(loud * gain), "flac", FEATURES).values for gain in (1.0, 0.05)]
-    np.testing.assert_allclose(heard[0], heard[1], rtol=0.02, atol=0.5)
+    analysed = [extract(write(loud * gain), "flac", FEATURES).values for gain in (1.0, 0.05)]
+    np.testing.assert_allclose(analysed[0], analysed[1], rtol=0.02, atol=0.5)
 
 
 @pytest.mark.parametrize("samples", [np.zeros(3 * RATE), np.full(3 * RATE, 0.5), sine(440, 1.5)])
@@ -76,27 +76,27 @@ def test_a_track_is_cut_into_pieces_of_3_s(seconds, n_pieces):
     assert FEATURES.segment_seconds == pytest.approx(3, abs=0.01)
 
 
-def test_hears_so_many_pieces_spread_over_the_track(write):
+def test_analyses_so_many_pieces_spread_over_the_track(write):
     samples = np.concatenate([sine(hz, 6) for hz in (500, 1000, 2000)]) * 0.5
-    heard = hear(write(samples), "flac", FEATURES, 3).values
-    assert heard.shape == (3, 57, 1)
-    assert heard.dtype == np.float32
-    centroids = heard[:, DESCRIPTORS.index("spectral_centroid_mean"), 0]
+    analysed = extract(write(samples), "flac", FEATURES, 3).values
+    assert analysed.shape == (3, 57, 1)
+    assert analysed.dtype == np.float32
+    centroids = analysed[:, DESCRIPTORS.index("spectral_centroid_mean"), 0]
     np.testing.assert_allclose(centroids, [500, 1000, 2000], rtol=0.1)
 
 
 def test_silence_and_too_little_are_not_judged(write):
     with pytest.raises(Silence):
-        hear(write(np.zeros(6 * RATE)), "flac", FEATURES)
+        extract(write(np.zeros(6 * RATE)), "flac", FEATURES)
     with pytest.raises(TooShort, match=r"at least 1\.5 s"):
-        hear(write(tone(1)), "flac", FEATURES)
+        extract(write(tone(1)), "flac", FEATURES)
 
 
 def test_a_bundle_of_descriptors_classifies_a_file(write, tmp_path):
     made = Bundle("", "d", "", ("a", "b"), ("A", "B"), FEATURES)
     bundle = save_bundle(made, build(FEATURES, 2), tmp_path / "bundle", "card")
     assert load_bundle(bundle.path).features == FEATURES
-    heard = hear(write(tone(9)), "flac", bundle.features)
-    probabilities = open_classifier(bundle)(heard.values)
+    analysed = extract(write(tone(9)), "flac", bundle.features)
+    probabilities = open_classifier(bundle)(analysed.values)
     assert probabilities.shape == (3, 2)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)

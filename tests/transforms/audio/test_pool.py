@@ -86,7 +86,7 @@ def take_memory(megabytes: int) -> int:
 
 
 class Unfit(Exception):
-    """An error that cannot be told to another process."""
+    """An error that cannot be sent to another process."""
 
     def __init__(self, one, other):
         super().__init__("unfit")

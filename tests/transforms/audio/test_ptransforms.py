@@ -1,9 +1,9 @@
-"""Hearing as a step: how much of the room in flight a track takes."""
+"""Analysis as a step: how much of the room in flight a track takes."""
 
 import pytest
 
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.transforms.audio.ptransforms import Hear
+from genrebeam.transforms.audio.ptransforms import ExtractInPool
 from genrebeam.transforms.in_flight import never
 from genrebeam.transforms.records import AudioFacts, Track
 
@@ -18,6 +18,6 @@ from genrebeam.transforms.records import AudioFacts, Track
         (3, 7200, 1),
     ],
 )
-def test_a_long_mix_that_is_heard_whole_takes_the_room_of_many(n_segments, duration_s, weight):
-    step = Hear(FeatureSpec(), n_segments, 2, never)
+def test_a_long_mix_that_is_analysed_whole_takes_the_room_of_many(n_segments, duration_s, weight):
+    step = ExtractInPool(FeatureSpec(), n_segments, 2, never)
     assert step.weight(Track("/a.mp3", "mp3", audio=AudioFacts(duration_s))) == weight

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES as SPEC
-from genrebeam.transforms.audio.features import TooShort, hear
+from genrebeam.transforms.audio.features import TooShort, extract
 from genrebeam.transforms.audio.mel import log_mel, window_power
 from tests.conftest import tone
 
@@ -28,7 +28,7 @@ def write(tmp_path):
 
 def test_a_window_is_made_of_its_own_samples_alone(write):
     samples = 2 * tone(4 * SECONDS, rate=RATE)[:, 0].astype(np.float32)
-    values = hear(write(samples), "flac", SPEC).values
+    values = extract(write(samples), "flac", SPEC).values
     assert values.shape == (4, *SPEC.shape)
     assert values.dtype == np.float16
     expected = window_power(samples[N_SAMPLES : 2 * N_SAMPLES], SPEC)
@@ -39,25 +39,25 @@ def test_a_quiet_track_is_amplified_and_a_loud_one_is_not(write):
     sound = tone(2 * SECONDS, rate=RATE)
     sound *= 0.8 / np.abs(sound).max()
 
-    def heard(gain: float) -> np.ndarray:
-        return hear(write(gain * sound), "flac", SPEC).values
+    def analysed(gain: float) -> np.ndarray:
+        return extract(write(gain * sound), "flac", SPEC).values
 
-    whole, half, quiet = heard(1), heard(0.625), heard(0.03)
+    whole, half, quiet = analysed(1), analysed(0.625), analysed(0.03)
     np.testing.assert_allclose(quiet, half, atol=0.01)  # both peak at half of full scale now
     assert np.abs(whole - half).max() > 0.05
-    assert heard(1e-4).max() < half.max()  # not without end
+    assert analysed(1e-4).max() < half.max()  # not without end
 
 
 def test_a_track_shorter_than_a_window_is_repeated(write):
     samples = tone(0.6 * SECONDS, rate=RATE)
-    (found,) = hear(write(samples), "flac", SPEC).values
-    (expected,) = hear(write(np.resize(samples, (N_SAMPLES, 1))), "flac", SPEC).values
+    (found,) = extract(write(samples), "flac", SPEC).values
+    (expected,) = extract(write(np.resize(samples, (N_SAMPLES, 1))), "flac", SPEC).values
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 def test_a_jingle_is_too_short_to_judge(write):
     with pytest.raises(TooShort, match="at least"):
-        hear(write(tone(1.5, rate=RATE)), "flac", SPEC)
+        extract(write(tone(1.5, rate=RATE)), "flac", SPEC)
 
 
 @given(st.integers(0, 10_000_000), st.one_of(st.none(), st.integers(1, 20)))

@@ -14,7 +14,7 @@ from genrebeam.transforms.genre.evidence import (
     LibraryGenres,
     ModelGenres,
     decide_with_library,
-    genres_told,
+    genres_named,
     key_by,
     keys_of,
     log_ratio,
@@ -42,7 +42,7 @@ DECIDE = functools.partial(
 )
 
 
-def heard(probabilities, *evidence: Evidence, not_music=None) -> Prediction:
+def analysed(probabilities, *evidence: Evidence, not_music=None) -> Prediction:
     track = Track("/m/a.mp3", "mp3", evidence=evidence)
     row = np.array(probabilities, np.float32)
     return Prediction(track, row[None], 0.1, 0.1, overall=row, not_music=not_music)
@@ -71,24 +71,24 @@ def file(*genres: str, status=Status.KEPT, decided_by=None, uri="/m/x/1.mp3", **
     ],
 )
 def test_a_tag_names_families(tag, families):
-    told = genres_told([tag], KNOWN)
-    assert {FAMILY_OF[genre] for genre in told} == families
-    assert sum(told.values()) == pytest.approx(1)
+    printed = genres_named([tag], KNOWN)
+    assert {FAMILY_OF[genre] for genre in printed} == families
+    assert sum(printed.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("tag", [*CATCH_ALL, "", " ", "/", "Gezwitscher", "(12)", "\udce9"])
 def test_a_tag_that_is_no_genre_is_no_evidence(tag):
-    assert genres_told([tag], KNOWN) == {}
+    assert genres_named([tag], KNOWN) == {}
 
 
 def test_a_style_that_a_model_does_not_know_counts_as_its_family():
-    assert genres_told(["Metal"], FEW) == {"Rock": 1}
-    assert genres_told(["Metal"], ModelGenres(("Rock", "Metal"))) == {"Metal": 1}
+    assert genres_named(["Metal"], FEW) == {"Rock": 1}
+    assert genres_named(["Metal"], ModelGenres(("Rock", "Metal"))) == {"Metal": 1}
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=[]), max_size=20), max_size=4))
 def test_any_tags_are_one_file_or_none(tags):
-    assert sum(genres_told(tags, KNOWN).values()) == pytest.approx(1) or not genres_told(
+    assert sum(genres_named(tags, KNOWN).values()) == pytest.approx(1) or not genres_named(
         tags, KNOWN
     )
 
@@ -99,11 +99,13 @@ def test_files_tell_what_they_share():
     library = LibraryGenres(FEW)
     library.add(one)
     library.add(one)
-    told = dict(library.told())
-    assert set(told) == set(keys_of(one.track).values())
+    printed = dict(library.printed())
+    assert set(printed) == set(keys_of(one.track).values())
     for kind in keys_of(other):
         key = key_by(other, kind)
-        (other,) = note_evidence((key, {"tracks": [other], "told": [told.get(key, {})]}), kind)
+        (other,) = note_evidence(
+            (key, {"tracks": [other], "printed": [printed.get(key, {})]}), kind
+        )
     assert other.evidence == (says("artist", Jazz=2), says("folder", Jazz=2))
     assert pickle.loads(pickle.dumps(other)) == other
 
@@ -129,14 +131,16 @@ def test_own_guesses_and_what_is_no_genre_are_no_evidence(outcome):
 
 
 def test_without_evidence_the_sound_decides_bit_for_bit():
-    track = heard([0.3, 0.3, 0.2, 0.2])
+    track = analysed([0.3, 0.3, 0.2, 0.2])
     with_library = decide_with_library(track, DECIDE, FEW)
     assert with_library == DECIDE(track)
     assert with_library.decided_by == "audio"
 
 
 def test_the_artists_files_decide_where_the_sound_is_unsure():
-    decision = decide_with_library(heard([0.2, 0.2, 0.3, 0.3], says("artist", Jazz=4)), DECIDE, FEW)
+    decision = decide_with_library(
+        analysed([0.2, 0.2, 0.3, 0.3], says("artist", Jazz=4)), DECIDE, FEW
+    )
     assert (decision.genres, decision.decided_by) == (("Jazz",), "artist")
     assert decision.family_alone[0] == "Rock"
     assert "Jazz in 4 of 4 other tagged files of its artist; by its sound alone: Rock 0.40" in (
@@ -145,20 +149,20 @@ def test_the_artists_files_decide_where_the_sound_is_unsure():
 
 
 def test_weak_evidence_of_several_kinds_can_decide_together():
-    unlike = heard([0.8, 0.02, 0.16, 0.02], *(says(k, Jazz=1) for k in ("album", "folder")))
+    unlike = analysed([0.8, 0.02, 0.16, 0.02], *(says(k, Jazz=1) for k in ("album", "folder")))
     decision = decide_with_library(unlike, DECIDE, FEW)
     assert (decision.genres, decision.decided_by) == (("Jazz",), "several")
 
 
 def test_what_is_no_music_gets_no_genre_from_its_artist():
-    spoken = heard([0.2, 0.2, 0.3, 0.3], says("artist", Jazz=4), not_music="Speech (0.9)")
+    spoken = analysed([0.2, 0.2, 0.3, 0.3], says("artist", Jazz=4), not_music="Speech (0.9)")
     assert decide_with_library(spoken, DECIDE, FEW) == DECIDE(spoken)
 
 
 def test_a_style_in_the_tags_is_the_likelier_style():
     policy = VotePolicy(level="style", style_confidence=0.3)
     vote = functools.partial(decide, genres=FEW.names, policy=policy, families=FEW.families)
-    unsure = heard([0.5, 0.4, 0.05, 0.05], says("album", Punk=5))
+    unsure = analysed([0.5, 0.4, 0.05, 0.05], says("album", Punk=5))
     assert decide_with_library(unsure, vote, FEW).genres == ("Punk",)
 
 
@@ -170,10 +174,10 @@ kinds = st.lists(st.sampled_from(["artist", "album", "folder"]), min_size=1, uni
 
 @given(probabilities, kinds, st.floats(0.1, 1e4))
 def test_agreeing_tags_never_lower_a_confidence(row, kinds, files):
-    alone = DECIDE(heard(row))
+    alone = DECIDE(analysed(row))
     family = alone.family[0]
     both = decide_with_library(
-        heard(row, *(says(k, **{family: files}) for k in kinds)), DECIDE, FEW
+        analysed(row, *(says(k, **{family: files}) for k in kinds)), DECIDE, FEW
     )
     assert both.family[0] == family
     assert both.confidence >= alone.confidence - 1e-6
@@ -184,9 +188,9 @@ counts = st.lists(st.floats(0, 1e3), min_size=4, max_size=4)
 
 
 @given(probabilities, st.dictionaries(st.sampled_from(["artist", "album", "folder"]), counts))
-def test_any_evidence_gives_probabilities(row, told):
-    evidence = [says(k, **dict(zip(FEW.names, n, strict=True))) for k, n in told.items()]
-    track = heard(row, *evidence)
+def test_any_evidence_gives_probabilities(row, printed):
+    evidence = [says(k, **dict(zip(FEW.names, n, strict=True))) for k, n in printed.items()]
+    track = analysed(row, *evidence)
     decision = decide_with_library(track, DECIDE, FEW)
     assert sum(decision.probabilities.values()) == pytest.approx(1, abs=1e-5)
     assert all(0 <= value <= 1 for value in decision.probabilities.values())
@@ -209,7 +213,7 @@ def test_a_heap_of_all_kinds_says_nothing():
 
 def test_segments_that_vote_by_majority_count_evidence_too():
     track = dataclasses.replace(
-        heard([0.4, 0.0, 0.3, 0.3], says("artist", Jazz=9)),
+        analysed([0.4, 0.0, 0.3, 0.3], says("artist", Jazz=9)),
         probabilities=np.full((3, 4), [0.4, 0.0, 0.3, 0.3], np.float32),
     )
     assert (

@@ -85,7 +85,7 @@ def test_a_style_that_the_user_renames_or_gives_a_parent_is_followed(songs, tmp_
     assert "Rock" not in families
 
 
-def test_a_library_is_learned_by_ear_in_one_hearing(tmp_path, rows_of, capsys):
+def test_a_library_is_learned_by_ear_in_one_analysis(tmp_path, rows_of, capsys):
     """Low hums are one genre, high beeps the other: four albums of three tracks each."""
     library = tmp_path / "library"
     chance = np.random.default_rng(0)
@@ -107,15 +107,15 @@ def test_a_library_is_learned_by_ear_in_one_hearing(tmp_path, rows_of, capsys):
     assert learned.metrics["test"]["track_accuracy"] == 1.0
     assert (out / "head.npz").stat().st_size < 300_000
     assert "a pretrained network" in (out / "README.md").read_text()
-    # What was heard is kept: another training of it hears nothing again.
-    (heard,) = (tmp_path / "work").iterdir()
+    # What was analysed is kept: another training of it analyses nothing again.
+    (analysed,) = (tmp_path / "work").iterdir()
     shutil.rmtree(library / "Blues")
     again = ["--out", str(tmp_path / "again"), "--name", "backbone"]
-    assert main(["train", str(heard), *again]) == 0
+    assert main(["train", str(analysed), *again]) == 0
     assert load_bundle(tmp_path / "again").load_head().kernel == pytest.approx(
         learned.load_head().kernel
     )
-    assert main(["evaluate", str(out), "--data", str(heard)]) == 0
+    assert main(["evaluate", str(out), "--data", str(analysed)]) == 0
     assert "100.0%" in capsys.readouterr().out
 
 

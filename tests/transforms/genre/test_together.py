@@ -225,7 +225,7 @@ def test_a_complete_album_does_not_wait_for_others():
     assert [one.embedding for one in first] == [None, None]
 
 
-def test_a_track_that_cannot_be_heard_is_not_waited_for_forever():
+def test_a_track_that_cannot_be_analysed_is_not_waited_for_forever():
     rest = album((BLUES, 0), (BLUES, 0), n_tracks=3)
     first, last = bundle_of(VoteTogether(VOTE, never), rest)
     assert (first, [one.tracks_voted for one in last]) == ([], [2, 2])

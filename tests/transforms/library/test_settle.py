@@ -85,5 +85,5 @@ def test_a_run_with_nothing_to_do_imports_neither_beam_nor_tensorflow(tmp_path):
     )
     command = [sys.executable, "-c", source, "tag", str(tmp_path / "library"), "--quiet"]
     command += ["--report", str(tmp_path / "report")]
-    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert told.stdout == "0 []\n"
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert printed.stdout == "0 []\n"

@@ -52,7 +52,7 @@ def change(**changes) -> Earlier:
     return dataclasses.replace(EARLIER, **changes)
 
 
-def test_an_unchanged_file_is_told_with_all_that_was_known_of_it():
+def test_an_unchanged_file_is_reported_with_all_that_was_known_of_it():
     outcome = unchanged(TRACK, [EARLIER], "settings")
     assert (outcome.status, outcome.stage) == ("unchanged", "skip")
     assert outcome.track == with_tags(TRACK, EARLIER.tags, EARLIER.audio)
@@ -177,7 +177,7 @@ def file_of(tmp_path):
 NOISE = np.random.default_rng(0).bytes(300_000)
 
 
-def test_a_moved_file_is_told_with_all_that_was_known_of_it(file_of, tiny_bundle, monkeypatch):
+def test_a_moved_file_is_reported_with_all_that_was_known_of_it(file_of, tiny_bundle, monkeypatch):
     header = FileTags(genres=("Jazz",)), AudioFacts()
     monkeypatch.setattr("genrebeam.transforms.library.skip.read_header", lambda path, form: header)
     track, earlier = file_of("new.mp3", NOISE)

@@ -120,11 +120,11 @@ def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
 
 
 def test_embeddings_of_several_models_are_one_column(written):
-    heard = [
+    analysed = [
         dataclasses.replace(DECISION, embedding=np.full(length, 0.5, np.float32))
         for length in (2, 3)
     ]
-    outcomes = [Outcome(TRACK, "tagged", "tag", "", decision=decision) for decision in heard]
+    outcomes = [Outcome(TRACK, "tagged", "tag", "", decision=decision) for decision in analysed]
     found = written(*outcomes, Outcome(TRACK, "kept", "read_tags", "has one"))
     assert [row["embedding"] for row in found] == [[0.5] * 2, [0.5] * 3, None]
 

@@ -89,7 +89,7 @@ def test_an_object_that_changed_since_it_was_read_is_left_alone(put, storage):
     outcome = tag.tag(decision(track, "Jazz"), TagPolicy(), pytest.fail)
     assert (outcome.status, outcome.error_message) == (
         "failed",
-        "changed while it was being heard",
+        "changed while it was being analysed",
     )
     assert storage.get("a.mp3") == changed
 
@@ -276,7 +276,7 @@ def test_a_damaged_object_is_refused_as_a_damaged_file_is(storage, tmp_path, fet
         assert reasons[0] == reasons[1]
 
 
-def test_an_object_that_changes_while_its_tags_are_read_is_told(
+def test_an_object_that_changes_while_its_tags_are_read_is_reported(
     storage, tmp_path, monkeypatch, tags_in_this_process
 ):
     path = tmp_path / "a.mp3"

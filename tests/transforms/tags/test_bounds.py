@@ -38,7 +38,7 @@ def ape(items: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def unpacking_to(size: int) -> bytes:
-    """A title that unpacks to so many bytes."""
+    """A title that unpacks to this many bytes."""
     packer = zlib.compressobj(9)
     zeros = bytes(1 << 20)
     packed = b"".join(packer.compress(zeros) for _ in range(size >> 20)) + packer.flush()

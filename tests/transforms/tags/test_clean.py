@@ -1,4 +1,4 @@
-"""Clean: genres that files have get the names of a taxonomy; nothing is heard."""
+"""Clean: genres that files have get the names of a taxonomy; nothing is analysed."""
 
 import pytest
 from mutagen.flac import FLAC
@@ -44,7 +44,7 @@ def test_cleans_what_the_taxonomy_names_and_undo_takes_it_back(
     def decode(*_, **__):
         raise AssertionError("audio is read")
 
-    monkeypatch.setattr("genrebeam.transforms.audio.ptransforms.Hear.submit", decode)
+    monkeypatch.setattr("genrebeam.transforms.audio.ptransforms.Analyse.submit", decode)
     report = tmp_path / "report"
     options = ["--existing", "clean", "--taxonomy", str(tmp_path / "names.toml"), "--quiet"]
     options += ["--bundle", tiny_bundle.path, "--report", str(report)]

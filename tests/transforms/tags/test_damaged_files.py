@@ -10,7 +10,7 @@ from mutagen.id3 import ID3, TIT2
 
 from benchmarks.safety.fuzz_tags import SPEC, _put_index_first, sounds_of
 from genrebeam.transforms.audio.decode import DecodeError
-from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.audio.features import extract
 from genrebeam.transforms.records import TagReadError, TagWriteError, TrackError
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import write_genres
@@ -121,7 +121,7 @@ def test_a_codec_that_ffmpeg_does_not_know_is_a_decode_error(tmp_path):
     data[20:22] = b"\x34\x12"  # the number of the codec
     path.write_bytes(data)
     with pytest.raises(DecodeError):
-        hear(str(path), "wav", SPEC, 3)
+        extract(str(path), "wav", SPEC, 3)
 
 
 @pytest.mark.parametrize("kind", ["comments", "picture"])

@@ -116,10 +116,10 @@ def tagged(tmp_path_factory):
         done = []
         for number, case in enumerate(cases()):
             path = make(folder / f"{len(genres)}-{number:03d}.mp3", sound, case)
-            before, heard, journal = path.read_bytes(), audio_hash(path), []
+            before, analysed, journal = path.read_bytes(), audio_hash(path), []
             outcome = tag(decision(listed(path), *genres), TagPolicy("replace"), journal.append)
             assert outcome.status == "tagged", (case.name, outcome.reason)
-            done.append(Tagged(case, path, before, heard, tuple(journal)))
+            done.append(Tagged(case, path, before, analysed, tuple(journal)))
         return done
 
     return write
@@ -196,11 +196,11 @@ def test_of_two_id3v2_tags_none_contradicts_the_other(tmp_path, versions, in_fir
         )
     ]
     path.write_bytes(b"".join(heads) + sound)
-    before, heard, journal = path.read_bytes(), audio_hash(path), []
+    before, analysed, journal = path.read_bytes(), audio_hash(path), []
     assert bool(TagPolicy().existing_genres(listed(path))) == (in_first or in_second)
     outcome = tag(decision(listed(path), *SEVERAL), TagPolicy("replace"), journal.append)
     assert outcome.status == "tagged", outcome.reason
-    assert audio_hash(path) == heard
+    assert audio_hash(path) == analysed
     if shutil.which("ffprobe"):
         assert READERS["ffprobe"]([path]) == [[SEVERAL[0]]]
     with open(path, "rb") as stream:

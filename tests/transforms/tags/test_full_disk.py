@@ -48,7 +48,7 @@ def library(small_disk, tmp_path) -> Path:
 
 
 def fill_up(disk: Path, room: int = 0) -> Path:
-    """Leave only so many bytes free, in whole pages."""
+    """Leave only this many bytes free, in whole pages."""
     filler = disk / "filler"
     facts = os.statvfs(disk)
     filler.write_bytes(bytes(facts.f_bavail * facts.f_frsize - room))

@@ -40,7 +40,7 @@ def test_a_file_that_changed_since_it_was_read_is_left_alone(track_of):
     with open(track.uri, "ab") as stream:
         stream.write(b"more")
     content = Path(track.uri).read_bytes()
-    with pytest.raises(TagWriteError, match="changed while it was being heard"):
+    with pytest.raises(TagWriteError, match="changed while it was being analysed"):
         write_genres(track, ("Jazz",), [].append)
     assert Path(track.uri).read_bytes() == content
 

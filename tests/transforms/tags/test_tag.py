@@ -113,7 +113,9 @@ def test_several_files_are_written_at_a_time(track_of):
     step.setup()
     step.start_bundle()
     for track in tracks:
-        decision = Decision(track, ("Jazz",), 0.9, "heard", {"Jazz": 0.9}, {"Jazz": 1}, 1, 0.1, 0.1)
+        decision = Decision(
+            track, ("Jazz",), 0.9, "analysed", {"Jazz": 0.9}, {"Jazz": 1}, 1, 0.1, 0.1
+        )
         assert list(step.process(decision)) == []
     outcomes = [found.value for found in step.finish_bundle()]
     step.teardown()

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from benchmarks.safety.fuzz_tags import SPEC
-from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.audio.features import extract
 from genrebeam.transforms.library.walk import walk
 from genrebeam.transforms.records import NoTagField, TagWriteError, Track
 from genrebeam.transforms.tags.formats import chunks
@@ -27,12 +27,12 @@ from tests.music_files import fill, listed
         ("CAF", "song.caf", "CAF"),
     ],
 )
-def test_containers_without_tags_are_listed_heard_and_refused(tmp_path, format, name, said):
+def test_containers_without_tags_are_listed_analysed_and_refused(tmp_path, format, name, said):
     path = tmp_path / name
     soundfile.write(path, tone(4, 44100, 2), 44100, format=format)
     (track,) = walk(str(tmp_path))
     assert isinstance(track, Track)
-    assert len(hear(track.uri, track.format, SPEC, 2).values) == 2
+    assert len(extract(track.uri, track.format, SPEC, 2).values) == 2
     with pytest.raises(NoTagField) as caught:
         read_header(track.uri)
     assert said in caught.value.reason
@@ -116,7 +116,7 @@ def test_mp4_with_sizes_of_64_bits_is_tagged(tmp_path):
     assert data[place - 8 : place] == b"\0\0\0\x08free"
     wide = b"\0\0\0\1mdat" + (size + 8).to_bytes(8, "big")
     path.write_bytes(data[: place - 8] + wide + data[place + 8 :])
-    sound = hear(str(path), "m4a", SPEC, 2).values
+    sound = extract(str(path), "m4a", SPEC, 2).values
     write_genres(listed(path), ("Jazz",), [].append)
     assert read_header(str(path))[0].genres == ("Jazz",)
-    assert (hear(str(path), "m4a", SPEC, 2).values == sound).all()
+    assert (extract(str(path), "m4a", SPEC, 2).values == sound).all()

@@ -16,8 +16,8 @@ from genrebeam.pipeline.runs.run import runs_of
 from genrebeam.pipeline.views.inspection.inspection import inspect
 from genrebeam.pipeline.views.inspection.words import levels, verdicts
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.features import hear
-from genrebeam.transforms.audio.hear import result_of
+from genrebeam.transforms.audio.extract import result_of
+from genrebeam.transforms.audio.features import extract
 from genrebeam.transforms.genre.classify import open_classifier
 from genrebeam.transforms.genre.vote import VotePolicy, decide
 from genrebeam.transforms.records import FileTags, Prediction, Track, TrackError, dropped
@@ -29,18 +29,18 @@ from tests.pipeline.commands.test_inspect import printed
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "output"),
     [
         (pool.TimeIsOver(), "a.mp3: not decoded within"),
         (pool.ProcessDied(-11), "a.mp3: the decoder crashed (exit code -11)"),
     ],
 )
-def test_a_decoder_that_dies_is_told_in_one_line(error, told):
+def test_a_decoder_that_dies_is_reported_in_one_line(error, output):
     future: Future = Future()
     future.set_exception(error)
     with pytest.raises(TrackError) as raised:
         result_of(future, "a.mp3", 900.0)
-    assert str(raised.value).startswith(told)
+    assert str(raised.value).startswith(output)
 
 
 def test_segments_follow_each_other_to_the_end():
@@ -94,13 +94,13 @@ def test_every_sound_is_about_something():
     assert {subject_of(label) for label in read_labels()} == set(SUBJECTS)
 
 
-def test_families_are_voted_on_and_styles_are_told():
+def test_families_are_voted_on_and_styles_are_reported():
     inspection = in_families()
     said = "family Rock 95 %; style Punk 55 %, plain Rock 20 %, Metal 20 %"
     assert levels(inspection, inspection.mean) == said
-    told = {rule: text for rule, text, _ in verdicts(inspection)}
-    assert told["genrebeam tag would write"] == "Punk"
-    assert told["All 5 segments"] == f"{said}. Most votes: Rock, 4 of 5."
+    output = {rule: text for rule, text, _ in verdicts(inspection)}
+    assert output["genrebeam tag would write"] == "Punk"
+    assert output["All 5 segments"] == f"{said}. Most votes: Rock, 4 of 5."
     figures = json.loads(json.dumps(inspection.figures()))
     assert figures["family"] == {"genre": "Rock", "confidence": 0.95}
     assert figures["style"] == {"genre": "Punk", "confidence": 0.55}
@@ -114,25 +114,25 @@ def test_families_are_voted_on_and_styles_are_told():
         assert row in shown, shown
 
 
-def test_what_tag_would_write_is_told_with_its_reason():
+def test_what_tag_would_write_is_reported_with_its_reason():
     inspection = in_families()
     decision = inspection.outcome.decision
     assert decision is not None
 
-    def told(outcome):
+    def output(outcome):
         found = verdicts(dataclasses.replace(inspection, outcome=outcome))
         return [text for _, text, _ in found[:2]]
 
     track = dataclasses.replace(decision.track, tags=FileTags(genres=("Folk",)))
-    what, why = told(dataclasses.replace(kept(track), decision=decision))
+    what, why = output(dataclasses.replace(kept(track), decision=decision))
     assert what == "nothing"
     assert why.startswith("Has a genre already. These segments: family Rock 95 %; style Punk")
     assert why.endswith("With --existing replace it would write Punk.")
     refused = dataclasses.replace(decision, genres=(), reason="Punk at 0.55 is below 0.60")
-    what, why = told(tag(refused, TagPolicy(dry_run=True), print))
+    what, why = output(tag(refused, TagPolicy(dry_run=True), print))
     assert what == "nothing"
     assert why.startswith("Punk at 0.55 is below 0.60. ")
-    assert told(dropped(track, "decode", TrackError("a.mp3", "broken"))) == ["nothing", "Broken."]
+    assert output(dropped(track, "decode", TrackError("a.mp3", "broken"))) == ["nothing", "Broken."]
 
 
 def test_segments_that_tag_takes_and_that_differ_from_the_rest_are_said_to():
@@ -166,9 +166,9 @@ def test_the_verdict_is_what_tagging_makes_of_all_segments(write_tone):
     bundle = load_bundle(DEFAULT_BUNDLE)
     path = str(write_tone("a.flac", seconds=25))
     inspection = inspect(path, bundle)
-    (judged,) = open_classifier(bundle).of_tracks([hear(path, "flac", bundle.features).values])
+    (judged,) = open_classifier(bundle).of_tracks([extract(path, "flac", bundle.features).values])
     expected = decide(
-        Prediction(Track(path, "flac"), hear_seconds=0, classify_seconds=0, **vars(judged)),
+        Prediction(Track(path, "flac"), extract_seconds=0, classify_seconds=0, **vars(judged)),
         bundle.genres,
         VotePolicy(bundle.vote, min_confidence=bundle.min_confidence, unchecked=bundle.unchecked),
         families=bundle.families,

@@ -97,7 +97,7 @@ def test_of_very_many_genres_the_likeliest_are_shown(tmp_path):
     assert "The 28 least probable are not shown" in page
 
 
-def test_what_is_no_music_is_told_before_all_else(tmp_path):
+def test_what_is_no_music_is_reported_before_all_else(tmp_path):
     inspection = in_families("Static (0.51), music 0.01")
     shown = printed(inspection, width=120)
     assert shown.splitlines()[1].startswith("Not music: Static (0.51), music 0.01;")

@@ -10,10 +10,10 @@ from genrebeam.pipeline.views.inspection.sound import (
     _decode,
     _Filled,
     _measure,
-    listen,
+    analyse_sound,
 )
 from genrebeam.transforms.audio.decode import DecodeError
-from genrebeam.transforms.audio.features import hear
+from genrebeam.transforms.audio.features import extract
 from tests.conftest import tone
 from tests.inspections import RATE, SPEC
 
@@ -21,8 +21,8 @@ from tests.inspections import RATE, SPEC
 @pytest.mark.parametrize("name", ["a.mp3", "a.m4a", "a.flac"])
 def test_the_network_is_fed_what_tagging_feeds_it(write_tone, name):
     path = str(write_tone(name, seconds=22))
-    sound = listen(path, name[2:], SPEC)
-    expected = hear(path, name[2:], SPEC).values
+    sound = analyse_sound(path, name[2:], SPEC)
+    expected = extract(path, name[2:], SPEC).values
     assert sound.segments.shape == expected.shape == (4, 128, 64)
     differences = np.abs(sound.segments.astype(float) - expected)
     assert differences.max() < (0.1 if name == "a.m4a" else 2e-3)  # AAC depends on the seeks
@@ -48,7 +48,7 @@ def test_long_tracks_have_no_more_columns_than_can_be_drawn():
     assert min(widths) > MOST_COLUMNS / 2
 
 
-def test_where_a_track_is_silent_nothing_is_told_of_its_spectrum():
+def test_where_a_track_is_silent_nothing_is_reported_of_its_spectrum():
     samples = np.concatenate([tone(5)[:, 0], np.zeros(5 * RATE)]).astype(np.float32)
     found = _measure(samples, SPEC)
     n_columns = len(found["centroid_hz"])
@@ -88,8 +88,8 @@ def test_a_track_ends_where_its_sound_ends_whatever_its_header_promises():
 
 def test_a_backbone_is_given_what_tagging_gives_it_and_people_see_another_picture(write_tone):
     path = str(write_tone("a.flac", seconds=20))
-    sound = listen(path, "flac", BACKBONE_FEATURES)
-    np.testing.assert_array_equal(sound.segments, hear(path, "flac", BACKBONE_FEATURES).values)
+    sound = analyse_sound(path, "flac", BACKBONE_FEATURES)
+    np.testing.assert_array_equal(sound.segments, extract(path, "flac", BACKBONE_FEATURES).values)
     assert len(sound.band_hz) == len(sound.mel_db) == DRAWN.n_mels
     assert sound.duration_s == pytest.approx(20)
 

@@ -1,6 +1,6 @@
-"""Heard: the newest embedding of each track of a library, found in all its reports.
+"""Analysed: the newest embedding of each track of a library, found in all its reports.
 
-A report's row of a file that was not heard in its run has no embedding; that of an earlier run
+A report's row of a file that was not analysed in its run has no embedding; that of an earlier run
 counts then, also under another name if the file was moved. Embeddings of different models
 cannot be compared: the newest model's count.
 """
@@ -32,15 +32,15 @@ _FACTS = (
     *("bitrate_bps", "size_bytes", "fingerprint"),
 )
 _KEYS = ("uri", "fingerprint", "model_name", "model_version", "hear_s")
-# Rows of files that there is something to hear in.
+# Rows of files that there is something to analyse in.
 _MUSIC = Status.lacking(Trait.LEFT_ALONE)
 # 50 MB of the default model's embeddings.
 _ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The tracks of a library that a model has heard.
+class Analysed:
+    """The tracks of a library that a model has analysed.
 
     Parameters
     ----------
@@ -50,10 +50,10 @@ class Heard:
         where its embedding is.
     parts : sequence of str
         Paths of files that embeddings are in.
-    n_unheard : int
-        Other tracks of the library: the model has not heard them.
+    n_not_analysed : int
+        Other tracks of the library: the model has not analysed them.
     library : str or None
-        What the newest run heard.
+        What the newest run analysed.
     report : str
         The reports' home.
     """
@@ -62,7 +62,7 @@ class Heard:
     model_version: str
     tracks: pa.Table
     parts: Sequence[str]
-    n_unheard: int
+    n_not_analysed: int
     library: str | None
     report: str
 
@@ -113,19 +113,19 @@ class Heard:
         return None
 
     @property
-    def how_to_hear(self) -> str:
-        """The command that hears all of the library and writes nothing into it."""
-        return how_to_hear(self.library or "LIBRARY", self.report)
+    def how_to_analyse(self) -> str:
+        """The command that analyses all of the library and writes nothing into it."""
+        return how_to_analyse(self.library or "LIBRARY", self.report)
 
 
-def how_to_hear(library: str, report: str) -> str:
-    """The command that hears music, whatever genre it has, and writes nothing into it."""
+def how_to_analyse(library: str, report: str) -> str:
+    """The command that analyses music, whatever genre it has, and writes nothing into it."""
     where = "" if report == os.path.abspath(DEFAULT_REPORT) else f" --report {shlex.quote(report)}"
     name = library if library == "LIBRARY" else shlex.quote(library)
     return f"genrebeam tag {name} --existing replace --dry-run --embeddings{where}"
 
 
-def heard_tracks(report: str, more: Sequence[str] = ()) -> Heard:
+def analysed_tracks(report: str, more: Sequence[str] = ()) -> Analysed:
     """Find the newest embedding of each track.
 
     Parameters
@@ -137,7 +137,7 @@ def heard_tracks(report: str, more: Sequence[str] = ()) -> Heard:
 
     Returns
     -------
-    Heard
+    Analysed
         With one track at least. Files that a later run over all of their library did not see,
         under any name, are left out.
 
@@ -154,8 +154,8 @@ def heard_tracks(report: str, more: Sequence[str] = ()) -> Heard:
         raise UsageError(f"{report}: cannot be read ({reason})") from error
     library = next((library for library in libraries if library), None)
     if not len(embedded):
-        command = how_to_hear(library or "LIBRARY", report)
-        raise UsageError(f"{report}: has no embeddings; to hear your music: {command}")
+        command = how_to_analyse(library or "LIBRARY", report)
+        raise UsageError(f"{report}: has no embeddings; to analyse your music: {command}")
     name, version = (embedded[column][0].as_py() for column in ("model_name", "model_version"))
     embedded = embedded.filter(pc.equal(embedded["model_version"], version))
     seen, embedded = _first_of_each(seen), _first_of_each(embedded)
@@ -164,17 +164,19 @@ def heard_tracks(report: str, more: Sequence[str] = ()) -> Heard:
         seen["fingerprint"], embedded["fingerprint"].combine_chunks(), skip_nulls=True
     )
     place = pc.coalesce(place, moved_from)
-    is_heard = pc.is_valid(place)
-    where = embedded.select(["part", "row"]).take(place.filter(is_heard))
-    tracks = seen.filter(is_heard)
+    is_analysed = pc.is_valid(place)
+    where = embedded.select(["part", "row"]).take(place.filter(is_analysed))
+    tracks = seen.filter(is_analysed)
     for column in where.column_names:
         tracks = tracks.append_column(column, where[column])
     is_music = pc.is_in(seen["status"], pa.array(_MUSIC))
-    n_unheard = pc.sum(pc.and_not(is_music, is_heard)).as_py() or 0
+    n_not_analysed = pc.sum(pc.and_not(is_music, is_analysed)).as_py() or 0
     if not len(tracks):
-        command = how_to_hear(library or "LIBRARY", report)
-        raise UsageError(f"{report}: has no embeddings of what is there now; to hear it: {command}")
-    return Heard(name, version, tracks.drop(["status"]), parts, n_unheard, library, report)
+        command = how_to_analyse(library or "LIBRARY", report)
+        raise UsageError(
+            f"{report}: has no embeddings of what is there now; to analyse it: {command}"
+        )
+    return Analysed(name, version, tracks.drop(["status"]), parts, n_not_analysed, library, report)
 
 
 def _read(
@@ -214,7 +216,7 @@ def _embedded_in(stream: object) -> pa.Table | None:
     part = pq.ParquetFile(stream)
     if not (_has_embeddings(part.metadata) and set(_KEYS) <= set(part.schema_arrow.names)):
         return None
-    # In a run that notes embeddings, what was heard has one.
+    # In a run that notes embeddings, what was analysed has one.
     rows = part.read(columns=list(_KEYS)).select(_KEYS)
     rows = rows.append_column("row", pa.array(np.arange(len(rows))))
     return rows.filter(pc.is_valid(rows["hear_s"])).drop(["hear_s"])

@@ -7,14 +7,14 @@ import time
 import numpy as np
 
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.transforms.audio.features import Heard
+from genrebeam.transforms.audio.features import Extracted
 from genrebeam.transforms.records import AudioFacts
 
 
-def slept_hearing(
+def slept_extracting(
     seconds: float, path: str, format: str, spec: FeatureSpec, n_segments: int, header_s: float
-) -> Heard:
-    """Features of the right size, after a while; otherwise as `hear_what_sounds`."""
+) -> Extracted:
+    """Features of the right size, after a while; otherwise as `extract_sounding`."""
     time.sleep(seconds)
     features = np.zeros((n_segments, *spec.shape), np.float16)
-    return Heard(features, AudioFacts(header_s, 44100, 2), seconds)
+    return Extracted(features, AudioFacts(header_s, 44100, 2), seconds)

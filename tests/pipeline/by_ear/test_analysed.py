@@ -1,22 +1,22 @@
-"""Heard: the newest embedding of each track that is there, of one model only."""
+"""Analysed: the newest embedding of each track that is there, of one model only."""
 
 import os
 
 import numpy as np
 import pytest
 
-from genrebeam.pipeline.by_ear.heard import heard_tracks, is_there
+from genrebeam.pipeline.by_ear.analysed import analysed_tracks, is_there
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.transforms.storage import storage_of
 from tests.pipeline.by_ear import track, write_run
 
 
 def embeddings_of(home) -> dict[str, list[float]]:
-    heard = heard_tracks(str(home))
-    uris = heard.tracks["uri"].to_pylist()
+    analysed = analysed_tracks(str(home))
+    uris = analysed.tracks["uri"].to_pylist()
     return {
         uris[number]: found.tolist()
-        for numbers, embeddings in heard.embeddings()
+        for numbers, embeddings in analysed.embeddings()
         for number, found in zip(numbers, embeddings, strict=True)
     }
 
@@ -27,11 +27,11 @@ def test_the_newest_embedding_counts(tmp_path):
     assert embeddings_of(tmp_path) == {"/m/a.mp3": [0, 1], "/m/b.mp3": [1, 0]}
 
 
-def test_a_file_that_was_not_heard_again_keeps_its_embedding_and_has_its_new_tags(tmp_path):
+def test_a_file_that_was_not_analysed_again_keeps_its_embedding_and_has_its_new_tags(tmp_path):
     write_run(tmp_path, track("/m/a.mp3", [1, 0], artist="Miles"))
     write_run(tmp_path, track("/m/a.mp3", status="unchanged", artist="Miles Davis"))
     assert embeddings_of(tmp_path) == {"/m/a.mp3": [1, 0]}
-    assert heard_tracks(str(tmp_path)).tracks["artist"].to_pylist() == ["Miles Davis"]
+    assert analysed_tracks(str(tmp_path)).tracks["artist"].to_pylist() == ["Miles Davis"]
 
 
 def test_embeddings_have_length_1(tmp_path):
@@ -42,8 +42,8 @@ def test_embeddings_have_length_1(tmp_path):
 def test_only_the_newest_model_counts(tmp_path):
     write_run(tmp_path, track("/m/a.mp3", [1, 0]), track("/m/old.mp3", [1, 0]))
     write_run(tmp_path, track("/m/a.mp3", [0, 1, 0], model_version="2"), track("/m/old.mp3"))
-    heard = heard_tracks(str(tmp_path))
-    assert (heard.model_version, heard.n_unheard) == ("2", 1)
+    analysed = analysed_tracks(str(tmp_path))
+    assert (analysed.model_version, analysed.n_not_analysed) == ("2", 1)
     assert embeddings_of(tmp_path) == {"/m/a.mp3": [0, 1, 0]}
 
 
@@ -84,52 +84,54 @@ def test_several_libraries_are_one(tmp_path):
     assert set(embeddings_of(tmp_path)) == {"/m/a.mp3", "/n/b.mp3"}
 
 
-def test_what_was_never_heard_is_counted_but_not_what_failed(tmp_path):
+def test_what_was_never_analysed_is_counted_but_not_what_failed(tmp_path):
     rows = [track("/m/a.mp3", [1, 0]), track("/m/b.mp3"), track("/m/c.mp3", status="failed")]
     write_run(tmp_path, *rows)
-    assert heard_tracks(str(tmp_path)).n_unheard == 1
+    assert analysed_tracks(str(tmp_path)).n_not_analysed == 1
 
 
 def test_some_of_the_tracks_can_be_read_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("genrebeam.pipeline.by_ear.heard._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("genrebeam.pipeline.by_ear.analysed._ROWS_AT_ONCE", 3)
     for part in range(2):
         rows = [track(f"/m/{part}{i}.mp3", np.eye(20)[10 * part + i]) for i in range(10)]
         write_run(tmp_path, *rows, library=f"/{part}")
-    heard = heard_tracks(str(tmp_path))
+    analysed = analysed_tracks(str(tmp_path))
     numbers = np.array([17, 2, 3, 8])
     read = {
-        n: e for some, found in heard.embeddings(numbers) for n, e in zip(some, found, strict=True)
+        n: e
+        for some, found in analysed.embeddings(numbers)
+        for n, e in zip(some, found, strict=True)
     }
     assert sorted(read) == sorted(numbers)
     for number, embedding in read.items():
-        name = os.path.basename(heard.tracks["uri"][int(number)].as_py())
+        name = os.path.basename(analysed.tracks["uri"][int(number)].as_py())
         assert embedding.argmax() == int(name[:2])
-    np.testing.assert_array_equal(heard.embedding(8), read[8])
+    np.testing.assert_array_equal(analysed.embedding(8), read[8])
 
 
 def test_without_embeddings_it_says_how_to_get_them(tmp_path):
     write_run(tmp_path, track("/m/a b/1.mp3"), library="/m/a b")
-    with pytest.raises(UsageError) as told:
-        heard_tracks(str(tmp_path))
+    with pytest.raises(UsageError) as printed:
+        analysed_tracks(str(tmp_path))
     command = "genrebeam tag '/m/a b' --existing replace --dry-run --embeddings --report"
     assert (
-        str(told.value)
-        == f"{tmp_path}: has no embeddings; to hear your music: {command} {tmp_path}"
+        str(printed.value)
+        == f"{tmp_path}: has no embeddings; to analyse your music: {command} {tmp_path}"
     )
 
 
 def test_without_reports_it_says_so(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
-        heard_tracks(str(tmp_path / "none"))
+        analysed_tracks(str(tmp_path / "none"))
 
 
 def test_a_damaged_part_is_one_line(tmp_path):
     run = write_run(tmp_path, track("/m/a.mp3", [1, 0]))
     with storage_of(run.tracks).writing(f"{run.tracks}/part-0.parquet") as stream:
         stream.write(b"PAR1 not really PAR1")
-    with pytest.raises(UsageError, match="cannot be read") as told:
-        heard_tracks(str(tmp_path))
-    assert len(str(told.value).splitlines()) == 1
+    with pytest.raises(UsageError, match="cannot be read") as printed:
+        analysed_tracks(str(tmp_path))
+    assert len(str(printed.value).splitlines()) == 1
 
 
 def test_a_run_that_noted_no_embeddings_is_not_searched_for_any(tmp_path):
@@ -146,12 +148,12 @@ def test_a_track_is_found_by_its_name_or_by_what_is_in_it(tmp_path, write_tone):
 
     rows = [track(str(path), [1, 0], fingerprint=fingerprint(str(path))), track("/m/b", [0, 1])]
     write_run(tmp_path / "reports", *rows)
-    heard = heard_tracks(str(tmp_path / "reports"))
-    assert heard.find("/m/b") == 1
-    assert heard.find(str(path)) == 0
+    analysed = analysed_tracks(str(tmp_path / "reports"))
+    assert analysed.find("/m/b") == 1
+    assert analysed.find(str(path)) == 0
     moved = path.rename(path.with_name("moved.flac"))
-    assert heard.find(str(moved)) == 0
-    assert heard.find("/m/none.mp3") is None
+    assert analysed.find(str(moved)) == 0
+    assert analysed.find("/m/none.mp3") is None
 
 
 def test_names_that_are_no_text_are_found_on_the_disk(tmp_path):

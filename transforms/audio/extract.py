@@ -1,4 +1,4 @@
-"""Hear: decode tracks and compute their features in a pool of processes.
+"""ExtractInPool: decode tracks and compute their features in a pool of processes.
 
 Next to ``decode.py`` and ``features.py``, which know nothing of Beam or of processes: this
 step keeps several tracks in flight, so that the next ones are decoded while the current
@@ -16,7 +16,7 @@ from typing import Any
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.decode import DecodeError, open_audio
-from genrebeam.transforms.audio.features import Heard, TooShort, hear
+from genrebeam.transforms.audio.features import Extracted, TooShort, extract
 from genrebeam.transforms.audio.pool_worker import OverLimit
 from genrebeam.transforms.records import Features, Outcome, Stage, Track, TrackError, dropped
 from genrebeam.transforms.storage import storage_of
@@ -24,7 +24,7 @@ from genrebeam.transforms.storage import storage_of
 # A decoder that takes longer than this hangs: hours of audio are decoded in less.
 TIMEOUT_S = 120.0
 # Tracks in flight per process: enough that none is idle while the network is loaded, some
-# seconds; few where all of each is heard and kept in memory.
+# seconds; few where all of each is analysed and kept in memory.
 _IN_FLIGHT = 32
 _IN_FLIGHT_WHOLE = 8
 # A file whose header is right has sound at this share of its length.
@@ -43,13 +43,13 @@ class DecoderTooLarge(TrackError):
     """A file whose decoding takes too much memory."""
 
 
-def hear_in_a_row(
+def extract_in_a_row(
     path: str,
     format: str,
     spec: FeatureSpec,
     n_segments: int,
     header_s: float | None = None,
-) -> Heard:
+) -> Extracted:
     """Decode a file's middle and compute its features without a gap.
 
     Parameters
@@ -57,24 +57,24 @@ def hear_in_a_row(
     path, format : str
     spec : FeatureSpec
     n_segments : int
-        Most segments whose frames are heard. A shorter track is heard to its last frame, not only
-        to the end of its last whole segment.
+        Most segments whose frames are analysed. A shorter track is analysed to its last frame,
+        not only to the end of its last whole segment.
     header_s : float, optional
         Duration by the file's header, in s (see `open_audio`).
 
     Returns
     -------
-    Heard
+    Extracted
         One segment with all frames. For descriptors, and for files that are damaged or hold less
         than their header promises, the segments that there are, one by one.
 
     Raises
     ------
     DecodeError, TooShort, Silence, OSError
-        See `hear`.
+        See `extract`.
     """
     if spec.kind == "descriptors":
-        return hear(path, format, spec, n_segments, header_s, in_a_row=True)
+        return extract(path, format, spec, n_segments, header_s, in_a_row=True)
     with storage_of(path).localised(path) as local:
         with open_audio(local, format, header_s) as reader:
             n_samples = reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz
@@ -84,19 +84,19 @@ def hear_in_a_row(
             n_frames = min(n_frames, n_segments * spec.segment_frames)
             whole = dataclasses.replace(spec, segment_frames=n_frames)
             with contextlib.suppress(DecodeError, TooShort):
-                return hear(local, format, whole, 1, header_s, in_a_row=True)
-        return hear(local, format, spec, n_segments, header_s, in_a_row=True)
+                return extract(local, format, whole, 1, header_s, in_a_row=True)
+        return extract(local, format, spec, n_segments, header_s, in_a_row=True)
 
 
-def hear_what_sounds(
+def extract_sounding(
     path: str,
     format: str,
     spec: FeatureSpec,
     n_segments: int | None,
     header_s: float | None = None,
-) -> Heard:
-    """What is heard of a track to judge it: see `hear`, with `only_sound`."""
-    return hear(path, format, spec, n_segments, header_s, only_sound=True)
+) -> Extracted:
+    """What is analysed of a track to judge it: see `extract`, with `only_sound`."""
+    return extract(path, format, spec, n_segments, header_s, only_sound=True)
 
 
 def result_of(future: Future, path: str, timeout_s: float) -> Any:
@@ -133,7 +133,7 @@ def submit(
     n_segments: int | None,
     *,
     processes: int,
-    listen: Callable[..., Heard] = hear_what_sounds,
+    extract: Callable[..., Extracted] = extract_sounding,
     timeout_s: float = TIMEOUT_S,
 ) -> Future:
     """Begin to decode a track and to compute its features; `features_of` waits for them.
@@ -146,12 +146,12 @@ def submit(
     n_segments : int or None
     processes : int
         Of the pool, if it is started for this.
-    listen : callable
-        `hear_what_sounds`, or `hear_in_a_row`.
+    extract : callable
+        `extract_sounding`, or `extract_in_a_row`.
     timeout_s : float
     """
     arguments = (track.uri, track.format, spec, n_segments, track.audio.duration_s)
-    return pool.submit(listen, arguments, processes=processes, timeout_s=timeout_s)
+    return pool.submit(extract, arguments, processes=processes, timeout_s=timeout_s)
 
 
 def most_in_flight(n_segments: int | None, processes: int) -> int:
@@ -173,13 +173,13 @@ def features_of(track: Track, future: Future, timeout_s: float) -> Features | Ou
     Returns
     -------
     Features or Outcome
-        An outcome where the track could not be heard.
+        An outcome where the track could not be analysed.
     """
     try:
-        heard: Heard = result_of(future, track.uri, timeout_s)
+        analysed: Extracted = result_of(future, track.uri, timeout_s)
     except Exception as error:  # whatever a file does to its decoder is a row
         return dropped(track, Stage.DECODE, error)
     known = {k: v for k, v in dataclasses.asdict(track.audio).items() if v is not None}
-    decoded = {k: v for k, v in dataclasses.asdict(heard.audio).items() if v is not None}
+    decoded = {k: v for k, v in dataclasses.asdict(analysed.audio).items() if v is not None}
     audio = dataclasses.replace(track.audio, **{**known, **decoded})
-    return Features(dataclasses.replace(track, audio=audio), heard.values, heard.seconds)
+    return Features(dataclasses.replace(track, audio=audio), analysed.values, analysed.seconds)
