@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/engines/beets_plugin.py FOLDER [--items 300] [--sample 5]
 
 Imports copies of the folder's music into a library of beets of its own, again and again until
-there are this many items, and analyses them with the default bundle. Calls of one item each are timed
+there are this many items, and analyses them with the default bundle. Single calls are timed
 on a sample. Prints JSON.
 """
 

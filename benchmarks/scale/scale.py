@@ -80,7 +80,7 @@ def shuffled_bytes(reports: Path) -> dict[str, int]:
 
 
 def lengthen(reports: Path, library: Path, count: int) -> None:
-    """Give the only report a row for each of this many names, as its run would have written them."""
+    """Give the only report a row for each of these names, as its run would have written them."""
     (part,) = reports.rglob("part-*.parquet")
     one = pq.read_table(part).slice(0, 1)
     tracks = synthetic(str(library), count)

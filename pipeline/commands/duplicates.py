@@ -36,9 +36,9 @@ def add(commands: Any) -> None:
         "  genrebeam duplicates --json | jq .groups\n"
         "  genrebeam duplicates | cut -f1,7                group and path, the best one first\n"
         "\n"
-        "Nothing is deleted or changed. Tracks whose embeddings are near each other are compared by\n"
-        "sound. This finds copies in other formats, but not other recordings of a piece, excerpts,\n"
-        "or copies at another speed.\n"
+        "Nothing is deleted or changed. Tracks whose embeddings are near each other are\n"
+        "compared by sound. This finds copies in other formats, but not other recordings of a\n"
+        "piece, excerpts, or copies at another speed.\n"
         "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 some files could not be compared, 2 wrong usage",
     )

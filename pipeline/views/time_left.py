@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 _MB = 1e6
-# Files are done in batches: what is measured is the time of this many files and s, or more; of fewer
+# Files are done in batches: what is measured is the time of this many files and s; of fewer
 # files only where they take very long.
 _FILES, _SECONDS, _LONG_SECONDS = 32, 2.0, 30.0
 # Files that are done within this many s are of one batch, and their time is that of all.

@@ -444,7 +444,7 @@ def test_graph_has_every_step_and_workers_can_load_them(translated):
             function = beam_runner_api_pb2.ParDoPayload.FromString(step.spec.payload).do_fn
             if function.payload:  # one of Beam's own can be known by its name alone
                 loaded.add(type(pickler.loads(function.payload)[0]).__name__)
-    assert {"Walk", "SkipUnchanged", "ReadTags", "Analyse", "Tag", "WriteRows"} <= loaded
+    assert {"Walk", "SkipUnchanged", "ReadTags", "ExtractInPool", "Tag", "WriteRows"} <= loaded
 
 
 def test_job_is_far_below_the_limits_of_dataflow(translated):

@@ -136,7 +136,7 @@ def _within(limits: Limits) -> Iterator[None]:
 
 
 def _limit_memory(allowed: int, hard: int) -> None:
-    """Let this process get this many bytes more. Where the system cannot tell what it has, it may."""
+    """Let this process get this many bytes more, or any number where the system cannot tell."""
     with contextlib.suppress(OSError, ValueError):
         with open("/proc/self/statm", "rb") as stream:
             has = int(stream.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")

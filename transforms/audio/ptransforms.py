@@ -22,7 +22,7 @@ from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.in_flight import InFlight, never
 from genrebeam.transforms.records import Features, Outcome, Track
 
-# A track of this many s, analysed whole, counts as one; a mix of two hours takes the room of twelve.
+# A track of this many s, analysed whole, counts as one; a mix of two hours counts as twelve.
 _LENGTH_S = 600.0
 
 

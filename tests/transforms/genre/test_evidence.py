@@ -99,7 +99,7 @@ def test_files_tell_what_they_share():
     library = LibraryGenres(FEW)
     library.add(one)
     library.add(one)
-    printed = dict(library.printed())
+    printed = dict(library.counts())
     assert set(printed) == set(keys_of(one.track).values())
     for kind in keys_of(other):
         key = key_by(other, kind)
