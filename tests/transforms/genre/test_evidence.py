@@ -104,7 +104,7 @@ def test_files_tell_what_they_share():
     for kind in keys_of(other):
         key = key_by(other, kind)
         (other,) = note_evidence(
-            (key, {"tracks": [other], "printed": [printed.get(key, {})]}), kind
+            (key, {"tracks": [other], "counts": [printed.get(key, {})]}), kind
         )
     assert other.evidence == (says("artist", Jazz=2), says("folder", Jazz=2))
     assert pickle.loads(pickle.dumps(other)) == other
