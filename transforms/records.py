@@ -394,7 +394,7 @@ class Decision:
     decided_by : str
         See `DECIDED_BY`.
     family_alone : tuple of (str, float) or None
-        The likeliest family by the track's sound alone, where there was evidence.
+        The likeliest family by the track's sound alone, where more than that decided.
     """
 
     track: Track

@@ -4,9 +4,10 @@
     .venv/bin/python benchmarks/quality/albums.py DATA [--work DIR] [--likeness 0.4 0.45 0.5 0.55]
 
 DATA and ``--work`` are those of ``default_bundle.py``, and so are the folds: each track is judged
-by heads that learned from other artists only. Beside Magnatune's own albums and artists there are
-groups that it does not have: compilations of twelve tracks, each by another artist, of all folders
-or of one, and albums with one track from another folder.
+by heads that learned from other artists only. Beside Magnatune's own albums and artists, and the
+artists of ``world`` (two or three excerpts each), there are groups that it does not have:
+compilations of twelve tracks, each by another artist, of all folders or of one, and albums with one
+track from another folder.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from genrebeam.transforms.genre.vote import VotePolicy, decide  # noqa: E402
 from genrebeam.transforms.records import Group, Prediction, Track  # noqa: E402
 
 SEEDS = 2
+_SETS = ("magnatune", "world")
 DRAWN = 60
 IN_A_COMPILATION = 12
 
@@ -53,17 +55,21 @@ def main() -> None:
     arguments = parser.parse_args()
     pieces = pieces_in(arguments.data)
     outputs = outputs_of(pieces, arguments.work)
-    tracks = [piece for piece in pieces if piece.set == "magnatune"]
+    tracks = [piece for piece in pieces if piece.set in _SETS]
     trials = predictions(pieces, outputs)
-    print("| likeness | | tracks | right alone | right together | ECE | | voted together |")
-    print("|---|---|---|---|---|---|---|---|")
+    ways = ("alone", "together")
+    heads = [
+        f"{what} {way}" for what in ("right", "ECE", "written", "of these right") for way in ways
+    ]
+    print(" | ".join(["| likeness", "", "tracks", *heads, "voted together |"]))
+    print("|---" * (4 + len(heads)) + "|")
     for together.LEAST_LIKENESS in arguments.likeness:
         for name, groups in groups_of(tracks).items():
             print(f"| {together.LEAST_LIKENESS} | {name} | {measured(tracks, trials, groups)} |")
 
 
 def predictions(pieces: list[Piece], outputs: list[np.ndarray]) -> list[list[Prediction]]:
-    """What models say of Magnatune's tracks that learned from other artists, by division."""
+    """What models say of the tracks that learned from other artists, by division."""
     bundle = load_bundle(DEFAULT_BUNDLE)
     learned = [number for number, piece in enumerate(pieces) if learned_from(piece)]
     music, inputs = [pieces[i] for i in learned], np.stack([inputs_of(outputs[i]) for i in learned])
@@ -83,7 +89,7 @@ def predictions(pieces: list[Piece], outputs: list[np.ndarray]) -> list[list[Pre
                     embedding=head.embedding(outputs[number], BACKBONE_FEATURES),
                 )
                 for number, row in zip(learned, judged, strict=True)
-                if pieces[number].set == "magnatune"
+                if pieces[number].set in _SETS
             ]
         )
     return trials
@@ -91,8 +97,11 @@ def predictions(pieces: list[Piece], outputs: list[np.ndarray]) -> list[list[Pre
 
 def groups_of(tracks: list[Piece]) -> dict[str, list[list[int]]]:
     """Numbers of the tracks in each group, by kind of group."""
-    albums, artists = defaultdict(list), defaultdict(list)
+    albums, artists, pairs = defaultdict(list), defaultdict(list), defaultdict(list)
     for number, one in enumerate(tracks):
+        if one.set == "world":
+            pairs[one.artist].append(number)
+            continue
         album = mutagen.File(one.path, easy=True)["album"][0]
         albums[one.artist, album].append(number)
         artists[one.artist].append(number)
@@ -101,21 +110,23 @@ def groups_of(tracks: list[Piece]) -> dict[str, list[list[int]]]:
     def compilation(folder: str | None) -> list[int]:
         chosen: dict[str, int] = {}
         for number in chance.permutation(len(tracks)):
-            if folder in (None, tracks[number].part):
+            if tracks[number].set == "magnatune" and folder in (None, tracks[number].part):
                 chosen.setdefault(tracks[number].artist, int(number))
         return list(chosen.values())[:IN_A_COMPILATION]
 
     def guest(album: list[int]) -> int:
-        others = [number for number, one in enumerate(tracks) if one.part != tracks[album[0]].part]
+        own = tracks[album[0]].part
+        others = [n for n, one in enumerate(tracks) if one.set == "magnatune" and one.part != own]
         return int(chance.choice(others))
 
     several = [numbers for numbers in albums.values() if len(numbers) > 1]
     larger = [numbers for numbers in several if len(numbers) > 2]
-    folders = sorted({one.part for one in tracks})
+    folders = sorted({one.part for one in tracks if one.set == "magnatune"})
     return {
         "albums": several,
         "albums of three tracks and more": larger,
         "artists": [numbers for numbers in artists.values() if len(numbers) > 1],
+        "artists of world": [numbers for numbers in pairs.values() if len(numbers) > 1],
         "compilations": [compilation(None) for _ in range(DRAWN)],
         "compilations of one folder": [
             compilation(folder) for folder in folders for _ in range(DRAWN // len(folders))
@@ -138,7 +149,7 @@ def measured(tracks: list[Piece], trials: list[list[Prediction]], groups: list[l
             members = [_in_group(trial[number], group) for number in numbers]
             decisions = {
                 "alone": [vote(member) for member in members],
-                "together": together.vote_together(members, vote),
+                "together": together.vote_together(members, vote, STYLE_OF),
             }
             n_together += sum((one.tracks_voted or 1) > 1 for one in decisions["together"])
             for way, made in decisions.items():
@@ -147,6 +158,8 @@ def measured(tracks: list[Piece], trials: list[list[Prediction]], groups: list[l
                     one.genres[0] in tracks[number].families
                     for one, number in zip(made, numbers, strict=True)
                 ]
+    least = load_bundle(DEFAULT_BUNDLE).min_confidence
+    written = {way: np.array(sure[way]) >= least for way in right}
     shares = [f"{np.mean(values):.1%}" for values in right.values()]
     errors = [
         f"{expected_calibration_error(np.array(sure[way]), np.array(right[way])):.3f}"
@@ -154,7 +167,10 @@ def measured(tracks: list[Piece], trials: list[list[Prediction]], groups: list[l
     ]
     n_tracks = len(right["alone"]) // len(trials)
     voted = n_together / len(right["alone"])
-    return " | ".join([str(n_tracks), *shares, *errors, f"{voted:.0%}"])
+    shares_written = [f"{written[way].mean():.0%}" for way in right]
+    written_right = [f"{np.array(right[way])[written[way]].mean():.1%}" for way in right]
+    cells = [*shares, *errors, *shares_written, *written_right, f"{voted:.0%}"]
+    return " | ".join([str(n_tracks), *cells])
 
 
 def _in_group(prediction: Prediction, group: Group) -> Prediction:

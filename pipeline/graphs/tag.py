@@ -119,7 +119,7 @@ class TagLibrary(beam.PTransform):
             untagged = {"tracks": untagged, "counts": counts} | "note evidence" >> NoteEvidence()
         # Track
         features, not_analysed = (
-            _spread(untagged, options.consistent)
+            _spread(untagged, job.votes_together)
             # Track
             | "begin loading" >> beam.Map(begin_loading, job.bundle).with_output_types(Track)
             # Track
@@ -134,7 +134,7 @@ class TagLibrary(beam.PTransform):
         features |= "count decoded" >> beam.Map(progress.count_decoded).with_output_types(Features)
         decisions, unclassified = features | "classify" >> ClassifyTracks(
             *(job.bundle, job.vote_policy, job.taxonomy),
-            together=options.consistent != "off",
+            together=job.votes_together != "off",
             embeddings=options.embeddings,
             stopping=stopping,
         )

@@ -105,6 +105,11 @@ class TaggingJob:
         return self.options.learn_from == "library" and self.options.existing == "keep"
 
     @property
+    def votes_together(self) -> str:
+        """Whose tracks vote together: those of an ``album`` or ``artist``; else ``off``."""
+        return self.options.consistent or ("album" if self.bundle.features.backbone else "off")
+
+    @property
     def model_genres(self) -> ModelGenres:
         """The genres that the model can tell."""
         from genrebeam.transforms.genre.evidence import ModelGenres
@@ -165,7 +170,7 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(options.bundle)
-    if options.consistent != "off" and not bundle.features.backbone:
+    if options.consistent not in (None, "off") and not bundle.features.backbone:
         raise UsageError(
             f"--consistent {options.consistent} needs a model with pretrained networks, which "
             f"tell what sounds alike; {bundle.name} has none"

@@ -248,8 +248,8 @@ class TaggingOptions(WritingOptions):
     )
     consistent: str = option(
         "let the tracks of an album, or of an artist, vote together; a track that sounds "
-        "unlike the others votes alone (default: %(default)s)",
-        "off",
+        "unlike the others votes alone (default: album, for models with a pretrained backbone)",
+        None,
         Group.ANALYSIS,
         choices=CONSISTENT,
         decides=True,

@@ -143,6 +143,8 @@ class VoteTogether(beam.DoFn):
         Prediction -> Decision.
     stopping : callable
         Whether the run shall end early: a group that is not complete then has no genre.
+    families : sequence of str
+        Of each class; empty where genres have none.
     embeddings : bool
         Whether decisions keep embeddings.
     """
@@ -152,10 +154,12 @@ class VoteTogether(beam.DoFn):
         decide: Callable[[Prediction], Decision],
         stopping: Callable[[], bool],
         *,
+        families: Sequence[str] = (),
         embeddings: bool = False,
     ) -> None:
         self.decide = decide
         self.stopping = stopping
+        self.families = families
         self.embeddings = embeddings
 
     def start_bundle(self) -> None:
@@ -180,7 +184,7 @@ class VoteTogether(beam.DoFn):
         self._waiting = {}
 
     def _decided(self, predictions: list[Prediction]) -> Iterator[Decision]:
-        for decision in vote_together(predictions, self.decide):
+        for decision in vote_together(predictions, self.decide, self.families):
             yield decision if self.embeddings else dataclasses.replace(decision, embedding=None)
 
 
@@ -240,7 +244,9 @@ class ClassifyTracks(beam.PTransform):
         )
         self.vote = beam.Map(decide).with_output_types(Decision)
         if together:
-            self.vote = beam.ParDo(VoteTogether(decide, stopping, embeddings=embeddings))
+            self.vote = beam.ParDo(
+                VoteTogether(decide, stopping, families=bundle.families, embeddings=embeddings)
+            )
 
     def expand(self, features: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
         classified = (

@@ -14,17 +14,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
+from scipy.special import softmax
 
+from genrebeam.model.genres import join_columns
 from genrebeam.transforms.records import Decision, Group, Prediction, Track, printable
 
-# Larger groups are no albums but heaps of files; each of their tracks votes alone.
-MOST_TOGETHER = 1000
+# Larger groups are no albums but heaps of files; each of their tracks votes alone. A run that is
+# stopped loses the groups that are not complete.
+MOST_TOGETHER = {"album": 100, "artist": 1000}
 # Least mean cosine of a track's embedding with those of its group, by the backbone that comes with
 # genrebeam. Measured with benchmarks/quality/albums.py: albums are right for 97 % of their tracks
 # in place of 89 %, and compilations do not lose.
 LEAST_LIKENESS = 0.2
 # If fewer are alike, it is a compilation.
 _LEAST_SHARE = 2 / 3
+# How much surer n tracks that agree are than one: their mean log-probabilities of families count
+# 1 + this * ln(n) times. Less than measured, so that what is written is right at least as often.
+_SURER = 0.3
 _LEAST_PROBABILITY = 1e-9
 
 _VARIOUS = frozenset({"various", "various artists", "va", "v.a.", "diverse", "verschiedene"})
@@ -120,8 +126,9 @@ def with_group(key: str, tracks: Iterable[Track]) -> Iterator[Track]:
         Without a group if it is the only one, or one of too many.
     """
     rest = iter(tracks)
-    first = list(islice(rest, MOST_TOGETHER + 1))
-    if not 1 < len(first) <= MOST_TOGETHER:
+    most = MOST_TOGETHER.get(key.partition("\0")[0], 1)
+    first = list(islice(rest, most + 1))
+    if not 1 < len(first) <= most:
         yield from chain(first, rest)
         return
     group = Group(key, len(first))
@@ -170,7 +177,9 @@ def alike(embeddings: np.ndarray) -> np.ndarray:
 
 
 def vote_together(
-    predictions: Sequence[Prediction], decide: Callable[[Prediction], Decision]
+    predictions: Sequence[Prediction],
+    decide: Callable[[Prediction], Decision],
+    families: Sequence[str] = (),
 ) -> list[Decision]:
     """Decide the genres of a group's tracks.
 
@@ -180,6 +189,8 @@ def vote_together(
         With embeddings; of one group, or of one track.
     decide : callable
         See `genrebeam.transforms.genre.vote.decide`.
+    families : sequence of str
+        Of each class; empty where genres have none.
 
     Returns
     -------
@@ -200,7 +211,7 @@ def vote_together(
     if not inside.any():
         return alone
     voters = [number for number, is_in in zip(music, inside, strict=True) if is_in]
-    together = decide(_joined([predictions[number] for number in voters]))
+    together = decide(_joined([predictions[number] for number in voters], families))
     if not together.genres:
         return alone
     decisions = list(alone)
@@ -213,6 +224,9 @@ def vote_together(
                 own,
                 genres=together.genres,
                 confidence=together.confidence,
+                family=together.family,
+                style=together.style,
+                family_alone=own.family_alone or own.family,
                 unsure=False,
                 decided_by=together.decided_by,
                 reason=f"vote of {len(voters)} tracks of its {group.kind}"
@@ -236,21 +250,32 @@ def _embedding(prediction: Prediction) -> np.ndarray:
     return prediction.embedding
 
 
-def _joined(predictions: Sequence[Prediction]) -> Prediction:
-    """All tracks as one: their segments, the geometric mean of what each is, shared evidence.
+def _joined(predictions: Sequence[Prediction], families: Sequence[str]) -> Prediction:
+    """All tracks as one: their segments, what they are together, and the evidence they share.
 
-    Calibrated better than the arithmetic mean (see benchmarks/quality/albums.py).
+    The geometric means of their probabilities: of families, and of styles within each.
     """
-    overall = [
-        one.probabilities.mean(axis=0) if one.overall is None else one.overall
-        for one in predictions
-    ]
-    mean = np.exp(np.log(np.maximum(overall, _LEAST_PROBABILITY)).mean(axis=0))
+    rows = np.stack(
+        [
+            one.probabilities.mean(axis=0) if one.overall is None else one.overall
+            for one in predictions
+        ]
+    )
+    groups = tuple(families) or tuple(map(str, range(rows.shape[1])))
+    by_family, names = join_columns(rows, groups)
+    place = np.array([names.index(group) for group in groups])
+    of_family = _mean_log(by_family) * (1 + _SURER * np.log(len(rows)))
+    style = np.exp(_mean_log(rows))
+    style /= join_columns(style[None], groups)[0][0][place]
     first, *others = (one.track for one in predictions)
     shared = tuple(one for one in first.evidence if all(one in other.evidence for other in others))
     return dataclasses.replace(
         predictions[0],
         track=dataclasses.replace(first, evidence=shared),
         probabilities=np.concatenate([one.probabilities for one in predictions]),
-        overall=(mean / mean.sum()).astype(np.float32),
+        overall=(softmax(of_family)[place] * style).astype(np.float32),
     )
+
+
+def _mean_log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, _LEAST_PROBABILITY)).mean(axis=0)

@@ -116,12 +116,12 @@ COLUMNS = (
     Column(
         "genres_alone",
         _GENRES,
-        "genres that the track would have by itself; only with `--consistent`",
+        "genres that the track would have by itself; not with `--consistent off`",
     ),
     Column(
         "tracks_voted",
         pa.int32(),
-        "tracks that voted together, this one included; only with `--consistent`",
+        "tracks that voted together, this one included; not with `--consistent off`",
     ),
     Column("segments_heard", pa.int32(), "segments that the model analysed"),
     Column("model_name", pa.string(), "name of the model", required=True),

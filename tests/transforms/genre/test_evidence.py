@@ -103,9 +103,7 @@ def test_files_tell_what_they_share():
     assert set(printed) == set(keys_of(one.track).values())
     for kind in keys_of(other):
         key = key_by(other, kind)
-        (other,) = note_evidence(
-            (key, {"tracks": [other], "counts": [printed.get(key, {})]}), kind
-        )
+        (other,) = note_evidence((key, {"tracks": [other], "counts": [printed.get(key, {})]}), kind)
     assert other.evidence == (says("artist", Jazz=2), says("folder", Jazz=2))
     assert pickle.loads(pickle.dumps(other)) == other
 

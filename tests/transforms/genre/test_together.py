@@ -97,7 +97,7 @@ def test_a_group_is_noted_in_its_tracks():
     assert pickle.loads(pickle.dumps(grouped)) == grouped
 
 
-@pytest.mark.parametrize("n", [1, MOST_TOGETHER + 1])
+@pytest.mark.parametrize("n", [1, MOST_TOGETHER["album"] + 1])
 def test_one_track_is_no_group_nor_is_a_heap(n):
     alone = list(with_group("album\0x", iter([track(f"/{number}") for number in range(n)])))
     assert len(alone) == n
