@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 from genrebeam.model import files
 from genrebeam.model.backbones.backbone import backbone_of
 from genrebeam.model.feature_spec import FeatureSpec
+
+# Weights that are stored in half precision. Converted when they are read: for each track it would
+# take longer than all else here.
+_HALVED = ("projection", "landmarks")
 
 
 @dataclass(frozen=True)
@@ -86,17 +90,14 @@ class Head:
             strength = (likeliest(inputs, self.sounds) - self.sound_centre) / self.sound_spread
             logits = logits + strength[:, : logits.shape[1]]
             styles = styles + strength[:, logits.shape[1] :]
-        for family in range(self.kernel.shape[1]):
-            own = self.family_of == family
-            styles[:, own] -= logsumexp(styles[:, own], axis=1, keepdims=True)
+        styles -= log_sums(styles, self.family_of, logits.shape[1])[:, self.family_of]
         return (logits[:, self.family_of] + styles).astype(np.float32)
 
     def _similarities(self, inputs: np.ndarray) -> np.ndarray:
         """To each landmark: ``(n, n_landmarks)``."""
-        projection, landmarks = (
-            np.asarray(values, np.float32) for values in (self.projection, self.landmarks)
-        )
-        return similarities((inputs - self.centre) @ projection, landmarks, float(self.gamma))
+        assert self.landmarks is not None and self.projection is not None
+        places = (inputs - self.centre) @ self.projection
+        return similarities(places, self.landmarks, float(self.gamma))
 
     def embedding(self, outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
         """A track's embedding, whose direction says how it differs from a usual track.
@@ -119,6 +120,7 @@ class Head:
     def save(self, path: Path) -> None:
         """Write the weights; the same weights give the same bytes."""
         weights = {name: value for name, value in vars(self).items() if value is not None}
+        weights |= {name: weights[name].astype(np.float16) for name in _HALVED if name in weights}
         with files.writing(path) as stream:
             np.savez_compressed(stream, **weights)
 
@@ -132,7 +134,32 @@ def load_head(path: Path) -> Head:
         If it cannot be read, or is something else.
     """
     with np.load(path, allow_pickle=False) as stored:
-        return Head(**{name: stored[name] for name in stored.files})
+        weights = {name: stored[name] for name in stored.files}
+    weights |= {name: weights[name].astype(np.float32) for name in _HALVED if name in weights}
+    return Head(**weights)
+
+
+def log_sums(logits: np.ndarray, group_of: np.ndarray, n_groups: int) -> np.ndarray:
+    """The log-sum-exp of each group of classes.
+
+    Parameters
+    ----------
+    logits : np.ndarray
+        ``(n, n_classes)``.
+    group_of : np.ndarray
+        ``(n_classes,) int64``: the group of each class.
+    n_groups : int
+
+    Returns
+    -------
+    np.ndarray
+        ``(n, n_groups) float64``.
+    """
+    largest = np.full((len(logits), n_groups), -np.inf)
+    np.maximum.at(largest.T, group_of, logits.T)
+    sums = np.zeros((len(logits), n_groups))
+    np.add.at(sums.T, group_of, np.exp(logits - largest[:, group_of]).T)
+    return np.log(sums) + largest
 
 
 def inputs_of(outputs: np.ndarray) -> np.ndarray:

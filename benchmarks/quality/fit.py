@@ -88,10 +88,10 @@ def _fit_kernel(
     values, vectors = _largest(scaled @ scaled.T, _COMPONENTS)
     projection = scaled.T @ (vectors / np.sqrt(values))
     size = np.sqrt(((scaled @ projection) ** 2).sum(axis=1).mean())
-    projection = (projection / size * scale[:, None]).astype(np.float16)
-    found = (inputs - centre) @ projection.astype(np.float32)
-    own = found.astype(np.float16)
-    similar = similarities(found, own.astype(np.float32), _GAMMA)
+    projection = _halved(projection / size * scale[:, None])
+    found = (inputs - centre) @ projection
+    own = _halved(found)
+    similar = similarities(found, own, _GAMMA)
     values, vectors = _largest(similar, _RANK)
     root = vectors / np.sqrt(values)
     components = similar @ root
@@ -105,6 +105,11 @@ def _fit_kernel(
         landmarks=own,
         gamma=_GAMMA,
     )
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Rounded as the head's file rounds them."""
+    return values.astype(np.float16).astype(np.float32)
 
 
 def _largest(matrix: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

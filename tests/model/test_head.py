@@ -98,8 +98,12 @@ def test_styles_share_the_logit_of_their_family(tracks, head):
 
 def test_a_head_may_compare_a_track_with_those_that_it_learned_from(tracks, head):
     inputs, classes = tracks
-    projection = np.eye(N, dtype=np.float16)[:, PLACES["maps"]]
-    landmarks = ((inputs - head.centre) @ projection.astype(np.float32)).astype(np.float16)
+    projection = np.eye(N, dtype=np.float32)[:, PLACES["maps"]]
+    landmarks = (
+        ((inputs - head.centre) @ projection.astype(np.float32))
+        .astype(np.float16)
+        .astype(np.float32)
+    )
     kernel = np.eye(3, dtype=np.float32)[classes]
     near = Head(kernel, np.zeros(3), head.centre, projection, landmarks, gamma=10.0)
     assert near.n_genres == 3

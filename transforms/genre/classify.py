@@ -266,10 +266,11 @@ class BackboneClassifier:
         spec = self.bundle.features
         sound = sound_of(outputs, spec)
         embedding = self.trained.embedding(outputs, spec) if self.embeddings else None
+        *segments, overall = self._probabilities(np.vstack([outputs, inputs_of(outputs)]))
         return Judgement(
-            probabilities=self.genres_of(outputs[:, None]),
+            probabilities=np.stack(segments),
             embedding=embedding,
-            overall=self.genres_of(outputs[None])[0],
+            overall=overall,
             not_music=None if sound.is_music else sound.name,
         )
 
@@ -286,10 +287,13 @@ class BackboneClassifier:
         np.ndarray
             ``(n, n_classes) float32``, calibrated.
         """
+        return self._probabilities(inputs_of(outputs))
+
+    def _probabilities(self, inputs: np.ndarray) -> np.ndarray:
         bundle = self.bundle
-        logits = self.trained.logits(inputs_of(outputs))
         return probabilities_of(
-            logits, bundle.temperature, bundle.families, bundle.style_temperature
+            *(self.trained.logits(inputs), bundle.temperature),
+            *(bundle.families, bundle.style_temperature),
         )
 
 
