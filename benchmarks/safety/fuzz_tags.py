@@ -51,7 +51,7 @@ from genrebeam.transforms.audio.pool_worker import OverLimit  # noqa: E402
 from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 
 # A file that is worked on for longer hangs, in s.
-HANG_S = 10.0
+HANG_S = 30.0
 # Segments of 0.7 s, so that files of two seconds are analysed.
 SPEC = FeatureSpec(segment_frames=32)
 # Decoders are compared over this many samples: some headers promise years.
