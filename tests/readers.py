@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def with_ffprobe(paths: Sequence[Path]) -> list[list[str]]:
     """FFmpeg, which VLC's and Kodi's relatives, Plex, Jellyfin and Navidrome build on."""
     program = _program("ffprobe", "ffprobe is not installed (apt-get install ffmpeg)")
     options = ["-v", "error", "-show_entries", "format_tags:stream_tags", "-of", "json"]
-    return [_of_ffprobe(_output(program, *options, path)) for path in paths]
+    with ThreadPoolExecutor() as threads:  # it takes one file, and starts slowly
+        return list(threads.map(lambda path: _of_ffprobe(_output(program, *options, path)), paths))
 
 
 def _of_ffprobe(output: str) -> list[str]:
