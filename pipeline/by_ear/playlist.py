@@ -16,7 +16,7 @@ _OTHERS_BETWEEN = 2
 POOL = 10
 # Equally long to this many seconds and at least so similar: most likely one recording. All copies
 # of 96 tracks of Magnatune's at 128 kbit/s and more are, and 0.05 % of pairs of other tracks.
-_MOST_SECONDS, _LEAST_SIMILARITY = 2.0, 0.95
+_MOST_SECONDS, _LEAST_SIMILARITY = 2.0, 0.85
 
 
 @dataclass(frozen=True)
