@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
+from genrebeam.pipeline.options.home import is_home
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
 from genrebeam.transforms.fingerprint import fingerprint
@@ -120,7 +120,7 @@ class Analysed:
 
 def how_to_analyse(library: str, report: str) -> str:
     """The command that analyses music, whatever genre it has, and writes nothing into it."""
-    where = "" if report == os.path.abspath(DEFAULT_REPORT) else f" --report {shlex.quote(report)}"
+    where = "" if is_home(report) else f" --report {shlex.quote(report)}"
     name = library if library == "LIBRARY" else shlex.quote(library)
     return f"genrebeam tag {name} --existing replace --dry-run --embeddings{where}"
 

@@ -8,9 +8,16 @@ import json
 import sys
 from typing import Any
 
-from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.commands.command import (
+    OK,
+    SOME_FAILED,
+    add_command,
+    add_report_option,
+    complain,
+    no_others,
+    report_folder,
+)
 from genrebeam.pipeline.options.option import count
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 
 _SHOWN = ["uri", "artist", "title", "album", "duration_s"]
 
@@ -40,12 +47,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="number of tracks to list (default: %(default)s)",
     )
-    similar.add_argument(
-        "--report",
-        metavar="DIR",
-        default=DEFAULT_REPORT,
-        help=f"the report folder (default: ./{DEFAULT_REPORT})",
-    )
+    add_report_option(similar)
     similar.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
@@ -56,9 +58,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
     from genrebeam.pipeline.views.by_ear import print_similar, tell_left_out
     from genrebeam.transforms.records import TrackError, printable, reason_of
-    from genrebeam.transforms.storage import absolute
 
-    analysed = analysed_tracks(absolute(arguments.report))
+    analysed = analysed_tracks(report_folder(arguments, arguments.report, near=arguments.track))
     try:
         seed = seed_of(arguments.track, analysed)
     except (TrackError, OSError) as error:

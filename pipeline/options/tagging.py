@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from genrebeam.transforms.tags.formats.format import TagForm
     from genrebeam.transforms.tags.rewrite import WritePolicy
 
-DEFAULT_REPORT = "genre-report"
-
 
 def _segments(text: str) -> int | str:
     return text if text == "all" else count(text)
@@ -296,8 +294,9 @@ class TaggingOptions(WritingOptions):
         plan=lambda on: "only files that failed" if on else "",
     )
     report: str = option(
-        "folder of all reports on this library; each run adds to it (default: %(default)s)",
-        DEFAULT_REPORT,
+        "folder of all reports on this library; each run adds to it (default: one for each "
+        "library, in your folder for state)",
+        None,
         Group.REPORT,
         kind=FOLDER,
     )

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.options.home import report_of
 from tests.conftest import files_of, write_audio
 
 RATE = 22050
@@ -170,7 +172,7 @@ def test_a_file_that_cannot_be_listened_to_is_exit_code_1(analysed, capsys):
 def test_a_map_is_a_page_in_the_report_folder_or_where_it_is_wanted(analysed, capsys):
     capsys.readouterr()
     assert main(["map"]) == 0
-    page = analysed.parent / "genre-report" / "map.html"
+    page = Path(report_of(str(analysed)), "map.html")
     assert capsys.readouterr().out == f"map: {page} (4 tracks)\n"
     assert "<h1>Map of 4 tracks</h1>" in page.read_text(encoding="utf-8")
     before = files_of(analysed)
