@@ -107,6 +107,27 @@ def link(path: str, target: str, *, below: str | None = None) -> None:
             raise
 
 
+def remove(path: str, *, below: str | None = None) -> None:
+    """Remove a file, a link or an empty folder.
+
+    Parameters
+    ----------
+    path : str
+    below : str, optional
+        See `writing`.
+
+    Raises
+    ------
+    OSError
+    """
+    folder, name = os.path.split(path)
+    with folder_handle(folder, below) as place:
+        if stat.S_ISDIR(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode):
+            os.rmdir(name, dir_fd=place)
+        else:
+            os.unlink(name, dir_fd=place)
+
+
 def open_own(path: str, flags: int, *, below: str | None = None) -> int:
     """Open a file of ours to change it where it stands, and return its handle.
 

@@ -136,6 +136,7 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
     UsageError
         If a folder cannot be read, or there is no such run.
     """
+    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import runs_of
 
     try:
@@ -144,6 +145,10 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix("run=")]
+    known = {run: run.read_manifest() or Manifest() for run in runs}
+    if id is not None and runs and (earlier := known[runs[0]].get("rows_in")):
+        raise UsageError(f"run {runs[0].id} found nothing new; see run {earlier}")
+    runs = [run for run in runs if "rows_in" not in known[run]]
     if not runs:
         raise UsageError(f"{', '.join(folders)}: has no run{'' if id is None else f' {id}'}")
     return runs

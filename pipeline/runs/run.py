@@ -315,6 +315,8 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
             continue
         if facts.get("started_at", "") <= last_undo:
             break
+        if "rows_in" in facts:
+            continue  # the rows of an earlier run hold
         if job.options.retry_failed and facts.get("options", {}).get("dry_run"):
             continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
