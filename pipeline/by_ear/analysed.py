@@ -122,7 +122,7 @@ def how_to_analyse(library: str, report: str) -> str:
     """The command that analyses music, whatever genre it has, and writes nothing into it."""
     where = "" if is_home(report) else f" --report {shlex.quote(report)}"
     name = library if library == "LIBRARY" else shlex.quote(library)
-    return f"genrebeam tag {name} --existing replace --dry-run --embeddings{where}"
+    return f"genrebeam tag {name} --existing replace --dry-run{where}"
 
 
 def analysed_tracks(report: str, more: Sequence[str] = ()) -> Analysed:

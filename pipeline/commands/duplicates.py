@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
         "Nothing is deleted or changed. Tracks whose embeddings are near each other are\n"
         "compared by sound. This finds copies in other formats, but not other recordings of a\n"
         "piece, excerpts, or copies at another speed.\n"
-        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "It knows the tracks that tag has analysed: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 some files could not be compared, 2 wrong usage",
     )
     add_report_option(duplicates)

@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
         "\n"
         "The page is one file and needs no network. Draw around points to get a playlist; its\n"
         "paths are relative to the folder of the page, or whole.\n"
-        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "It knows the tracks that tag has analysed: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 no track is there any more, 2 wrong usage",
     )
     add_report_option(library_map)

@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
         "tracks of one artist there are two by others, as long as there are others. Paths are\n"
         "relative to the playlist's folder. playlist replaces its own earlier file, but no other\n"
         "file of that name.\n"
-        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "It knows the tracks that tag has analysed: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 the track cannot be analysed, 2 wrong usage",
     )
     playlist.add_argument("--like", metavar="TRACK", required=True, help="one audio file")

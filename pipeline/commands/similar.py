@@ -34,8 +34,9 @@ def add(commands: Any) -> None:
         "  genrebeam similar song.mp3 --count 5 --json\n"
         "  genrebeam similar song.mp3 | cut -f4            paths only\n"
         "\n"
-        "Analyse the library once with embeddings first; this writes nothing into it:\n"
-        "  genrebeam tag LIBRARY --existing replace --dry-run --embeddings\n"
+        "It knows the tracks that tag has analysed. tag does not analyse a file whose genre it\n"
+        "keeps; this analyses all, and writes nothing into the library:\n"
+        "  genrebeam tag LIBRARY --existing replace --dry-run\n"
         "If TRACK is not part of the library, it is analysed now.\n"
         "exit codes: 0 done, 1 the track cannot be analysed, 2 wrong usage",
     )

@@ -301,10 +301,10 @@ class TaggingOptions(WritingOptions):
         kind=FOLDER,
     )
     embeddings: bool = option(
-        "also store the network's embedding of each track that is analysed",
-        False,
+        "store the network's embedding of each track that is analysed, for similar, map, playlist "
+        "and duplicates (the default; --no-embeddings stores none)",
+        True,
         Group.REPORT,
-        decides=True,
     )
 
     def recorded(self) -> dict[str, Any]:

@@ -108,7 +108,7 @@ SAID = {
     "bundle": "/b",
     "processes": 2,
     "report": "/r",
-    "embeddings": True,
+    "embeddings": False,
     "incremental": False,
     "retry-failed": True,
     "quiet": True,

@@ -204,7 +204,7 @@ OTHER_VALUES = {
     "write_confidence": True,
     "id3_version": "2.4",
     "separator": "; ",
-    "embeddings": True,
+    "embeddings": False,
     "processes": 9,
     "dry_run": True,
     "keep_mtime": True,
