@@ -85,6 +85,11 @@ class TaggingJob:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
+    def settled_by(self) -> str | None:
+        """The digest of decisions that stay; None for any."""
+        return None if self.options.keep_decisions else self.decision_digest
+
+    @property
     def tag_policy(self) -> TagPolicy:
         """What becomes of a file's genres."""
         from genrebeam.transforms.tags.tag import TagPolicy
@@ -165,6 +170,8 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
             f"{report}: is inside the library, where a dry run writes nothing; "
             "choose another folder with --report"
         )
+    if options.keep_decisions and not options.incremental:
+        raise UsageError("--keep-decisions needs earlier runs, but --no-incremental ignores them")
     if options.retry_failed and not options.incremental:
         raise UsageError("--retry-failed needs earlier runs, but --no-incremental ignores them")
     if options.existing == "clean" and options.taxonomy is None:

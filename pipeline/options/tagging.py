@@ -286,6 +286,13 @@ class TaggingOptions(WritingOptions):
         Group.FILES,
         plan=lambda on: "" if on else "earlier runs are ignored",
     )
+    keep_decisions: bool = option(
+        "leave files alone that an earlier run has decided about, even with another model or with "
+        "other options",
+        False,
+        Group.FILES,
+        plan=lambda on: "earlier decisions stay" if on else "",
+    )
     retry_failed: bool = option(
         "only files that failed in their last run; files in a folder that could not be "
         "read are left to the next full run",

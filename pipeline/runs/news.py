@@ -53,6 +53,8 @@ def drop_old_news(run: Run, job: TaggingJob, ended: Ended) -> Run | None:
     before = earlier[0].read_manifest() or Manifest()
     is_alike = (
         before.get("state") == "finished"
+        # Rows that take over the decisions of other settings are news.
+        and before.get("decision_digest") == facts.get("decision_digest")
         and bool(before.get("options", {}).get("dry_run")) == job.options.dry_run
         and sum(before.get("counts", {}).values()) == sum(counts.values())
     )

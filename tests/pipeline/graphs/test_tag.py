@@ -130,6 +130,7 @@ NOT_THE_DEFAULTS = {
     "exclude": ["*.bak"],
     "processes": 1,
     "incremental": False,
+    "keep_decisions": False,  # needs earlier runs
     "retry_failed": False,  # needs an earlier run
     "embeddings": False,
 }

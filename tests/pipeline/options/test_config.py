@@ -110,6 +110,7 @@ SAID = {
     "report": "/r",
     "embeddings": False,
     "incremental": False,
+    "keep-decisions": True,
     "retry-failed": True,
     "quiet": True,
     "json": True,

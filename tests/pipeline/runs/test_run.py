@@ -213,6 +213,7 @@ OTHER_VALUES = {
     "exclude": ("Demos/",),
     "bundle": "/mine",
     "incremental": False,
+    "keep_decisions": True,
     "retry_failed": True,
     "report": "/other",
 }
