@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -107,7 +108,9 @@ def _run(
     with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
         ended = record_run(run, job, execute, interruption.requested)
         facts = ended.manifest
-        earlier = drop_old_news(run, job, ended)
+        earlier = None
+        with contextlib.suppress(OSError):  # the run is done, whatever it leaves
+            earlier = drop_old_news(run, job, ended)
         if earlier is not None:
             page = earlier.page if earlier.has_page else None
         else:
