@@ -76,6 +76,58 @@ def written_by(save: Callable[[Path], object], path: Path) -> None:
             shutil.copyfileobj(made, stream)
 
 
+def link(path: str, target: str, *, below: str | None = None) -> None:
+    """Make a link, or let one that is there lead elsewhere.
+
+    Parameters
+    ----------
+    path : str
+    target : str
+        Relative to the link's folder.
+    below : str, optional
+        See `writing`.
+
+    Raises
+    ------
+    OSError
+        Also where something that is no link has the name.
+    """
+    folder, name = os.path.split(path)
+    unfinished = f".{secrets.token_hex(8)}.new"
+    with folder_handle(folder, below) as place:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISLNK(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode):
+                raise OSError(errno.EEXIST, "something that is no link has this name", path)
+        os.symlink(target, unfinished, dir_fd=place)
+        try:
+            rename(unfinished, place, name, place)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(unfinished, dir_fd=place)
+            raise
+
+
+def remove(path: str, *, below: str | None = None) -> None:
+    """Remove a file, a link or an empty folder.
+
+    Parameters
+    ----------
+    path : str
+    below : str, optional
+        See `writing`.
+
+    Raises
+    ------
+    OSError
+    """
+    folder, name = os.path.split(path)
+    with folder_handle(folder, below) as place:
+        if stat.S_ISDIR(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode):
+            os.rmdir(name, dir_fd=place)
+        else:
+            os.unlink(name, dir_fd=place)
+
+
 def open_own(path: str, flags: int, *, below: str | None = None) -> int:
     """Open a file of ours to change it where it stands, and return its handle.
 

@@ -29,7 +29,9 @@ from genrebeam.pipeline.commands import (
     inspect,
     playlist,
     prepare,
+    prune,
     report,
+    runs,
     similar,
     tag,
     train,
@@ -176,7 +178,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  genrebeam tag ~/Music --dry-run    see what would be written\n"
         "  genrebeam tag ~/Music              tag the files that have no genre\n"
-        "  genrebeam undo genre-report        undo the latest run\n"
+        "  genrebeam undo                     undo the latest run\n"
         "\n"
         "genrebeam help COMMAND explains a command.\n"
         "exit codes: 0 all fine, 1 some files failed, 2 wrong usage, 3 interrupted",
@@ -192,6 +194,8 @@ def build_parser() -> argparse.ArgumentParser:
         apply,
         undo,
         history,
+        runs,
+        prune,
         report,
         inspect,
         similar,

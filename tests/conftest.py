@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,28 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 GENRES = ("Blues", "Jazz", "Rock")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory) -> Iterator[Path]:
+    """Keys and reports of tests, fixtures of whole modules included, are not a developer's."""
+    folder = tmp_path_factory.getbasetemp() / "state"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def no_reports(own_state) -> Iterator[Path]:
+    """Where reports are by default; a test finds none of other tests there."""
+    yield own_state / "genrebeam" / "reports"
+    shutil.rmtree(own_state / "genrebeam" / "reports", ignore_errors=True)
+
+
 @pytest.fixture(autouse=True)
 def no_configuration(tmp_path_factory, monkeypatch) -> None:
     """What a developer has configured for himself does not steer tests."""
     for name in [name for name in os.environ if name.startswith("GENREBEAM_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-configuration"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ def encode(music: Path, folder: Path, every: int) -> dict[str, Path]:
 def analyse(library: Path, home: str, bundle: str) -> None:
     from genrebeam.pipeline.cli import main
 
-    options = ["--existing", "replace", "--dry-run", "--embeddings", "--quiet"]
+    options = ["--existing", "replace", "--dry-run", "--quiet"]
     main(["tag", str(library), *options, "--report", home, "--bundle", bundle])
 
 

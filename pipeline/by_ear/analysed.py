@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
+from genrebeam.pipeline.options.home import is_home
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
 from genrebeam.transforms.fingerprint import fingerprint
@@ -120,9 +120,9 @@ class Analysed:
 
 def how_to_analyse(library: str, report: str) -> str:
     """The command that analyses music, whatever genre it has, and writes nothing into it."""
-    where = "" if report == os.path.abspath(DEFAULT_REPORT) else f" --report {shlex.quote(report)}"
+    where = "" if is_home(report) else f" --report {shlex.quote(report)}"
     name = library if library == "LIBRARY" else shlex.quote(library)
-    return f"genrebeam tag {name} --existing replace --dry-run --embeddings{where}"
+    return f"genrebeam tag {name} --existing replace --dry-run{where}"
 
 
 def analysed_tracks(report: str, more: Sequence[str] = ()) -> Analysed:
@@ -191,6 +191,8 @@ def _read(
         facts = run.read_manifest() or Manifest()
         library = facts.get("library")
         libraries.append(library)
+        if "rows_in" in facts:
+            continue  # the rows of an earlier run hold
         if library not in whole:
             seen.append(latest_rows(run.tracks, facts_of_track))
         noted = facts.get("options", {}).get("embeddings", True)

@@ -20,10 +20,11 @@ from genrebeam.pipeline.commands.command import (
     complain,
     leave_page,
     no_others,
+    report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import add_options, options_from
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT, WritingOptions
+from genrebeam.pipeline.options.tagging import WritingOptions
 from genrebeam.pipeline.views.terminal import counted, safe
 from genrebeam.transforms.records import Status, Trait, printable
 
@@ -49,9 +50,9 @@ def add(commands: Any) -> None:
         "  genrebeam apply                              the newest in Downloads, after asking\n"
         "  genrebeam apply corrections.json --dry-run   list what would be written\n"
         "  genrebeam apply corrections.json             write it\n"
-        "  genrebeam apply corrections.json --report nas/genre-report\n"
+        "  genrebeam apply corrections.json --report nas/music-reports\n"
         "  genrebeam apply 20261120T101500.123Z-3fa9    write what this dry run showed\n"
-        "  genrebeam undo genre-report                  take it back\n"
+        "  genrebeam undo                               take it back\n"
         "\n"
         "Only files that the page's report names are written, and only if they are still as the\n"
         "page showed them. Later runs of tag leave these genres alone. Applying twice does no\n"
@@ -71,7 +72,7 @@ def add(commands: Any) -> None:
         metavar="DIR",
         default=None,
         help="the report folder (default: where it was when the page was made; for a dry run "
-        f"{DEFAULT_REPORT})",
+        "that of the library you are in)",
     )
     apply.add_argument(
         "--library",
@@ -124,9 +125,10 @@ def _apply_run(arguments: argparse.Namespace) -> int:
     from genrebeam.transforms.storage import absolute
 
     folder, id = os.path.split(os.path.normpath(arguments.file))
-    report = arguments.report or (os.path.dirname(folder) if folder else DEFAULT_REPORT)
+    named = arguments.report or (os.path.dirname(folder) if folder else None)
+    report = report_folder(arguments, named, run=id)
     library = None if arguments.library is None else absolute(arguments.library)
-    plan = find_plan(absolute(report), id, library)
+    plan = find_plan(report, id, library)
     if arguments.dry_run:
         policy = plan.policy(dry_run=True)
         outcomes = [

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.run import Ended, Run
 
+REPORT_HERE = "default: that of the library you are in, else the one used last"
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 EXIT_CODES = {
     OK: "everything worked",
@@ -81,9 +81,54 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def default_report() -> str:
-    """The report folder of commands that take it as an argument, where none is given."""
-    return os.environ.get("GENREBEAM_REPORT") or DEFAULT_REPORT
+def add_report_option(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that names a report folder; `report_folder` reads it."""
+    parser.add_argument(
+        "--report", metavar="DIR", default=None, help=f"the report folder ({REPORT_HERE})"
+    )
+
+
+def report_folder(
+    arguments: argparse.Namespace,
+    named: str | None,
+    *,
+    near: str | None = None,
+    run: str | None = None,
+) -> str:
+    """The report folder that a command reads; says which it is where that is not plain.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    named : str or None
+        By the user; else the one that ``tag`` is configured to use; else see `report_here`.
+    near : str, optional
+        A file that the command is about.
+    run : str, optional
+        Id of a run that it is about.
+
+    Returns
+    -------
+    str
+        Absolute path.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    from genrebeam.pipeline.options.home import report_here
+    from genrebeam.transforms.storage import absolute
+
+    layers = getattr(arguments, "layers", ())
+    configured = (layer.tables.get("tag", {}).get("report") for layer in layers)
+    named = named or next(filter(None, configured), None)
+    if named is not None:
+        return absolute(os.path.expanduser(named))
+    report, note = report_here(absolute(near) if near else None, run)
+    if note and not getattr(arguments, "quiet", False):
+        complain(note, OK)
+    return report
 
 
 def no_others(others: list[str]) -> None:
@@ -152,4 +197,5 @@ def leave_page(run: Run, ended: Ended) -> str | None:
     except OSError as error:
         complain(f"{run.page}: cannot be written ({error.strerror})", OK)
         return None
+    run.mark_latest()
     return run.page

@@ -7,7 +7,6 @@ from typing import Any
 
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.options.config import commands_of
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.transforms.formats import FORMATS
 
 _SHELLS = ("bash", "zsh", "fish")
@@ -56,16 +55,18 @@ def _preamble() -> dict[str, str]:
     """Functions of shells: runs of the report folder here, bundles, formats."""
     from genrebeam.model.bundle import BUNDLES  # late: not needed for --help
 
-    runs = f'ls "${{GENREBEAM_REPORT:-{DEFAULT_REPORT}}}/runs" 2>/dev/null'
+    state = "${XDG_STATE_HOME:-$HOME/.local/state}/genrebeam/reports"
+    folders = f'"${{GENREBEAM_REPORT:-genre-report}}" "{state}"'
+    ids = "-name tracks -prune -o -path '*/runs/*' -prune -print 2>/dev/null | sed 's|.*/||'"
     words = {
-        "run": f"$({runs})",
+        "run": f"$(find {folders} {ids})",
         "bundle": " ".join(sorted(path.name for path in BUNDLES.iterdir() if path.is_dir())),
         "formats": " ".join(sorted(FORMATS)),
     }
-    folders = {"bundle": ('compgen -d -- "$1"', "_files -/")}
+    also_files = {"bundle": ('compgen -d -- "$1"', "_files -/")}
     bash, zsh = [], []
     for name, known in words.items():
-        also, files = folders.get(name, ("", ""))
+        also, files = also_files.get(name, ("", ""))
         listed = f'compgen -W "{known}" -- "$1"'
         bash.append(f"_genrebeam_{name}() {{ {listed}; {also or 'true'}; }}")
         zsh.append(f"_genrebeam_{name}() {{ compadd -- {known}; {files or 'true'} }}")

@@ -11,12 +11,13 @@ from genrebeam.pipeline.commands.command import (
     OK,
     SOME_FAILED,
     add_command,
+    add_report_option,
     complain,
     no_others,
     own_output,
+    report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import safe, tracked
 
 if TYPE_CHECKING:
@@ -39,15 +40,10 @@ def add(commands: Any) -> None:
         "Nothing is deleted or changed. Tracks whose embeddings are near each other are\n"
         "compared by sound. This finds copies in other formats, but not other recordings of a\n"
         "piece, excerpts, or copies at another speed.\n"
-        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "It knows the tracks that tag has analysed: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 some files could not be compared, 2 wrong usage",
     )
-    duplicates.add_argument(
-        "--report",
-        metavar="DIR",
-        default=DEFAULT_REPORT,
-        help=f"the report folder (default: ./{DEFAULT_REPORT})",
-    )
+    add_report_option(duplicates)
     duplicates.add_argument(
         "--page", metavar="FILE", default=None, help="also write a web page to play the files"
     )
@@ -63,10 +59,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.by_ear.duplicates import candidates, compare_sound, groups, those_there
     from genrebeam.pipeline.views.by_ear import print_duplicates, tell_left_out
     from genrebeam.transforms.audio.pool import default_processes
-    from genrebeam.transforms.storage import absolute
 
     page = own_output(arguments.page, "<!doctype html>") if arguments.page else None
-    analysed = analysed_tracks(absolute(arguments.report))
+    analysed = analysed_tracks(report_folder(arguments, arguments.report))
     missing: list[str] = []
     failed: dict[str, str] = {}
     near = those_there(candidates(analysed), analysed, missing)

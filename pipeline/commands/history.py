@@ -8,9 +8,16 @@ import datetime
 import json
 from typing import TYPE_CHECKING, Any
 
-from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.commands.command import (
+    OK,
+    SOME_FAILED,
+    add_command,
+    add_report_option,
+    complain,
+    no_others,
+    report_folder,
+)
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
@@ -42,12 +49,7 @@ def add(commands: Any) -> None:
     history.add_argument(
         "file", metavar="FILE", help="path of the file, now or at any earlier time"
     )
-    history.add_argument(
-        "--report",
-        metavar="DIR",
-        default=DEFAULT_REPORT,
-        help=f"the report folder (default: ./{DEFAULT_REPORT})",
-    )
+    add_report_option(history)
     history.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
@@ -59,7 +61,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.runs.history import history_of, now
     from genrebeam.transforms.storage import absolute
 
-    path, report = absolute(arguments.file), absolute(arguments.report)
+    path = absolute(arguments.file)
+    report = report_folder(arguments, arguments.report, near=path)
     try:
         events = history_of(path, report)
     except (OSError, pa.ArrowException) as error:

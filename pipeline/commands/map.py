@@ -12,12 +12,13 @@ from genrebeam.pipeline.commands.command import (
     OK,
     SOME_FAILED,
     add_command,
+    add_report_option,
     complain,
     no_others,
     own_output,
+    report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import busy, counted, safe
 
 
@@ -34,15 +35,10 @@ def add(commands: Any) -> None:
         "\n"
         "The page is one file and needs no network. Draw around points to get a playlist; its\n"
         "paths are relative to the folder of the page, or whole.\n"
-        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "It knows the tracks that tag has analysed: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 no track is there any more, 2 wrong usage",
     )
-    library_map.add_argument(
-        "--report",
-        metavar="DIR",
-        default=DEFAULT_REPORT,
-        help=f"the report folder (default: ./{DEFAULT_REPORT})",
-    )
+    add_report_option(library_map)
     library_map.add_argument(
         "--out",
         metavar="FILE",
@@ -59,9 +55,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.by_ear.map import MORE_FACTS, map_of_library
     from genrebeam.pipeline.views.by_ear import tell_left_out
     from genrebeam.pipeline.views.map_page import write_map_page
-    from genrebeam.transforms.storage import absolute
 
-    report = absolute(arguments.report)
+    report = report_folder(arguments, arguments.report)
     path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
     analysed = analysed_tracks(report, MORE_FACTS)
     missing: list[str] = []

@@ -13,13 +13,14 @@ from genrebeam.pipeline.commands.command import (
     OK,
     SOME_FAILED,
     add_command,
+    add_report_option,
     complain,
     no_others,
     own_output,
+    report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import count
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def add(commands: Any) -> None:
         "tracks of one artist there are two by others, as long as there are others. Paths are\n"
         "relative to the playlist's folder. playlist replaces its own earlier file, but no other\n"
         "file of that name.\n"
-        "Analyse the library once with embeddings first: see genrebeam similar --help.\n"
+        "It knows the tracks that tag has analysed: see genrebeam similar --help.\n"
         "exit codes: 0 done, 1 the track cannot be analysed, 2 wrong usage",
     )
     playlist.add_argument("--like", metavar="TRACK", required=True, help="one audio file")
@@ -60,12 +61,7 @@ def add(commands: Any) -> None:
         default=None,
         help="file of the playlist (default: print it, with paths from the current folder)",
     )
-    playlist.add_argument(
-        "--report",
-        metavar="DIR",
-        default=DEFAULT_REPORT,
-        help=f"the report folder (default: ./{DEFAULT_REPORT})",
-    )
+    add_report_option(playlist)
 
 
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
@@ -77,9 +73,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.by_ear.similar import seed_of
     from genrebeam.pipeline.views.by_ear import tell_left_out
     from genrebeam.transforms.records import TrackError, reason_of
-    from genrebeam.transforms.storage import absolute, storage_of
+    from genrebeam.transforms.storage import storage_of
 
-    analysed = analysed_tracks(absolute(arguments.report))
+    analysed = analysed_tracks(report_folder(arguments, arguments.report, near=arguments.like))
     try:
         seed = seed_of(arguments.like, analysed)
     except (TrackError, OSError) as error:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.commands.command import (
     OK,
+    REPORT_HERE,
+    SOME_FAILED,
     add_command,
-    default_report,
+    complain,
     no_others,
     own_output,
+    report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import counted, safe
@@ -28,8 +32,9 @@ def add(commands: Any) -> None:
         run,
         "make one web page about one or many runs",
         "examples:\n"
-        "  genrebeam report genre-report                      all its runs\n"
-        "  genrebeam report genre-report --run 20261120T101500.123Z-3fa9\n"
+        "  genrebeam report                                   all runs on this library\n"
+        "  genrebeam report --open                            show the newest run\n"
+        "  genrebeam report --run 20261120T101500.123Z-3fa9\n"
         "  genrebeam report --csv                             a table for spreadsheets\n"
         "  genrebeam report nas/genre-report laptop/genre-report --out music.html\n"
         "\n"
@@ -38,7 +43,7 @@ def add(commands: Any) -> None:
         "exit codes: 0 done, 2 wrong usage",
     )
     report.add_argument(
-        "reports", metavar="REPORT_DIR", nargs="*", help="a report folder (default: ./genre-report)"
+        "reports", metavar="REPORT_DIR", nargs="*", help=f"a report folder ({REPORT_HERE})"
     )
     report.add_argument(
         "--run", metavar="ID", default=None, help="only this run (default: all runs)"
@@ -48,6 +53,11 @@ def add(commands: Any) -> None:
         metavar="FILE",
         default=None,
         help="file to write (default: report.html or report.csv in the first REPORT_DIR)",
+    )
+    report.add_argument(
+        "--open",
+        action="store_true",
+        help="show the newest run's page in the browser, or with --out the page that is made",
     )
     report.add_argument(
         "--csv", action="store_true", help="write a table for spreadsheets instead of a page"
@@ -61,8 +71,13 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.views.report_page import write_report_page
     from genrebeam.transforms.storage import absolute
 
-    folders = [absolute(folder) for folder in arguments.reports or [default_report()]]
+    if arguments.open and arguments.csv:
+        raise UsageError("--open shows a page, and --csv makes none")
+    named = arguments.reports or [report_folder(arguments, None, run=arguments.run)]
+    folders = [absolute(folder) for folder in named]
     runs = _runs(folders, arguments.run)
+    if arguments.open and not arguments.out:
+        return _open_newest(runs)
     if arguments.csv:
         return _write_table(runs, arguments.out or os.path.join(folders[0], "report.csv"))
     path = own_output(arguments.out or os.path.join(folders[0], "report.html"), "<!doctype html>")
@@ -72,6 +87,25 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     print(f"page: {safe(path)}")
+    return _opened(path) if arguments.open else OK
+
+
+def _open_newest(runs: list[Run]) -> int:
+    """Show the page of the newest run that has one."""
+    newest = max((run for run in runs if run.has_page), key=lambda run: run.id, default=None)
+    if newest is None:
+        raise UsageError("no run has a page; without --open, report makes one")
+    print(f"page: {safe(newest.page)}")
+    return _opened(newest.page)
+
+
+def _opened(path: str) -> int:
+    import webbrowser
+
+    if "://" in path:
+        raise UsageError(f"{path}: is in a bucket; copy it here to open it")
+    if not webbrowser.open(pathlib.Path(path).as_uri()):
+        return complain(f"no browser can be started; open {path}", SOME_FAILED)
     return OK
 
 
@@ -102,6 +136,7 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
     UsageError
         If a folder cannot be read, or there is no such run.
     """
+    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import runs_of
 
     try:
@@ -110,6 +145,10 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix("run=")]
+    known = {run: run.read_manifest() or Manifest() for run in runs}
+    if id is not None and runs and (earlier := known[runs[0]].get("rows_in")):
+        raise UsageError(f"run {runs[0].id} found nothing new; see run {earlier}")
+    runs = [run for run in runs if "rows_in" not in known[run]]
     if not runs:
         raise UsageError(f"{', '.join(folders)}: has no run{'' if id is None else f' {id}'}")
     return runs

@@ -8,9 +8,16 @@ import json
 import sys
 from typing import Any
 
-from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.commands.command import (
+    OK,
+    SOME_FAILED,
+    add_command,
+    add_report_option,
+    complain,
+    no_others,
+    report_folder,
+)
 from genrebeam.pipeline.options.option import count
-from genrebeam.pipeline.options.tagging import DEFAULT_REPORT
 
 _SHOWN = ["uri", "artist", "title", "album", "duration_s"]
 
@@ -27,8 +34,9 @@ def add(commands: Any) -> None:
         "  genrebeam similar song.mp3 --count 5 --json\n"
         "  genrebeam similar song.mp3 | cut -f4            paths only\n"
         "\n"
-        "Analyse the library once with embeddings first; this writes nothing into it:\n"
-        "  genrebeam tag LIBRARY --existing replace --dry-run --embeddings\n"
+        "It knows the tracks that tag has analysed. tag does not analyse a file whose genre it\n"
+        "keeps; this analyses all, and writes nothing into the library:\n"
+        "  genrebeam tag LIBRARY --existing replace --dry-run\n"
         "If TRACK is not part of the library, it is analysed now.\n"
         "exit codes: 0 done, 1 the track cannot be analysed, 2 wrong usage",
     )
@@ -40,12 +48,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="number of tracks to list (default: %(default)s)",
     )
-    similar.add_argument(
-        "--report",
-        metavar="DIR",
-        default=DEFAULT_REPORT,
-        help=f"the report folder (default: ./{DEFAULT_REPORT})",
-    )
+    add_report_option(similar)
     similar.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
@@ -56,9 +59,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
     from genrebeam.pipeline.views.by_ear import print_similar, tell_left_out
     from genrebeam.transforms.records import TrackError, printable, reason_of
-    from genrebeam.transforms.storage import absolute
 
-    analysed = analysed_tracks(absolute(arguments.report))
+    analysed = analysed_tracks(report_folder(arguments, arguments.report, near=arguments.track))
     try:
         seed = seed_of(arguments.track, analysed)
     except (TrackError, OSError) as error:

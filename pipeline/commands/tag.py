@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -83,6 +84,7 @@ def _run(
     job: TaggingJob, run: Run, arguments: argparse.Namespace, runner_arguments: list[str]
 ) -> int:
     from genrebeam.pipeline.runs import interruption
+    from genrebeam.pipeline.runs.news import drop_old_news
     from genrebeam.pipeline.runs.run import record_run
     from genrebeam.pipeline.views import progress
 
@@ -106,10 +108,16 @@ def _run(
     with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
         ended = record_run(run, job, execute, interruption.requested)
         facts = ended.manifest
-        page = None if facts["state"] == "launched" else leave_page(run, ended)
+        earlier = None
+        with contextlib.suppress(OSError):  # the run is done, whatever it leaves
+            earlier = drop_old_news(run, job, ended)
+        if earlier is not None:
+            page = earlier.page if earlier.has_page else None
+        else:
+            page = None if facts["state"] == "launched" else leave_page(run, ended)
     if not (arguments.quiet or arguments.json):
         _list_tracks(job, ended, every=arguments.verbose)
-    _tell(job, run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
+    _tell(job, earlier or run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
     if facts["state"] == "interrupted":
         left = progress.files_left()
         rest = f"; {counted(left, 'file')} left for the next run" if left else ""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.commands.command import (
     OK,
+    REPORT_HERE,
     SOME_FAILED,
     add_command,
     add_output_arguments,
-    default_report,
     no_others,
+    report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import counted, safe, tracked
@@ -35,12 +36,12 @@ def add(commands: Any) -> None:
         run,
         "restore files as they were before a run",
         "examples:\n"
-        "  genrebeam undo genre-report --dry-run   list what would be restored\n"
-        "  genrebeam undo genre-report             undo the latest run that is not undone yet\n"
-        "  genrebeam undo genre-report --status    list the runs that changed files\n"
-        "  genrebeam undo genre-report --run 20261120T101500.123Z-3fa9\n"
-        "  genrebeam undo genre-report --since 2026-11-20\n"
-        "  genrebeam undo genre-report --track song.mp3 --album 'Kind of Blue'\n"
+        "  genrebeam undo --dry-run   list what would be restored\n"
+        "  genrebeam undo             undo the latest run that is not undone yet\n"
+        "  genrebeam undo --status    list the runs that changed files\n"
+        "  genrebeam undo --run 20261120T101500.123Z-3fa9\n"
+        "  genrebeam undo --since 2026-11-20\n"
+        "  genrebeam undo --track song.mp3 --album 'Kind of Blue'\n"
         "\n"
         "Files are restored byte for byte. A file that somebody else has changed since is left\n"
         "alone and listed. A file that was moved is recognised by its content. The next undo\n"
@@ -52,7 +53,7 @@ def add(commands: Any) -> None:
         "report",
         metavar="REPORT_DIR",
         nargs="?",
-        help="the report folder (default: ./genre-report)",
+        help=f"the report folder ({REPORT_HERE})",
     )
     which = undo.add_mutually_exclusive_group()
     which.add_argument(
@@ -103,7 +104,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     from genrebeam.transforms.records import reason_of
     from genrebeam.transforms.storage import absolute
 
-    report = absolute(arguments.report or default_report())
+    report = report_folder(
+        arguments, arguments.report, near=next(iter(arguments.track), None), run=arguments.run
+    )
     if arguments.status:
         return _show_runs(report, arguments)
     selection = Selection(

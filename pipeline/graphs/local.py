@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
+from genrebeam.pipeline.runs.again import AnalysedAgain
 from genrebeam.pipeline.runs.interruption import Stopping
 from genrebeam.pipeline.runs.run import Run, earlier_runs
 from genrebeam.pipeline.views import progress
@@ -61,11 +62,11 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     """
     report = ReportWriter(run.tracks, run.folder, job.bundle, job.decision_digest)
     library = LibraryGenres(job.model_genres)
-    n_tracks = 0
+    n_tracks, again = 0, AnalysedAgain(job)
     handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)
     try:
         with open(handle, "wb") as stream:
-            for found in _settled(job, run):
+            for found in _settled(job, run, again):
                 if isinstance(found, Outcome):
                     report.add(found)
                     progress.count_outcome(found)
@@ -74,6 +75,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
                     write_track(found, stream)
                     n_tracks += 1
         report.flush()
+        again.warn()
         if n_tracks:
             write_genres(library.counts(), genres_beside(path))
     finally:
@@ -82,7 +84,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     return path if n_tracks else None
 
 
-def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
+def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track | Outcome]:
     stopping = Stopping(run.folder, *job.roots)
     listed = itertools.chain.from_iterable(
         list_library(
@@ -101,10 +103,11 @@ def _settled(job: TaggingJob, run: Run) -> Iterator[Track | Outcome]:
         yield from settle(
             _counted(listed),
             _earlier(runs),
-            job.decision_digest,
+            job.settled_by,
             job.options.form,
             workplace=run.workplace,
             stopping=stopping,
+            decide_again=again.add,
         )
     else:
         for one in _counted(listed):

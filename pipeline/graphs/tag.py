@@ -91,7 +91,7 @@ class TagLibrary(beam.PTransform):
                 options.formats,
                 SkipPolicy(
                     _earlier_reports(job, run) if options.incremental else (),
-                    *(job.decision_digest, options.form, options.retry_failed),
+                    *(job.settled_by, options.form, options.retry_failed),
                 ),
                 tidy=not options.dry_run,
                 stopping=stopping,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
 from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
+from genrebeam.pipeline.options.home import is_home, report_of
 from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.transforms.formats import FORMATS
@@ -82,6 +83,11 @@ class TaggingJob:
             deciding["taxonomy"] = {**dataclasses.asdict(self.taxonomy), "path": ""}
         facts = [self.bundle.version, deciding]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def settled_by(self) -> str | None:
+        """The digest of decisions that stay; None for any."""
+        return None if self.options.keep_decisions else self.decision_digest
 
     @property
     def tag_policy(self) -> TagPolicy:
@@ -157,12 +163,15 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
 
     formats = options.formats or tuple(sorted(FORMATS))
     library, paths = _checked_libraries([library] if isinstance(library, str) else library, formats)
-    report = _absolute(options.report)
-    if options.dry_run and any(_lies_in(report, root) for root in paths or (library,)):
+    report = _absolute(options.report) if options.report else report_of(library)
+    is_listed = any(_lies_in(report, root) for root in paths or (library,))
+    if options.dry_run and is_listed and not is_home(report):
         raise UsageError(
             f"{report}: is inside the library, where a dry run writes nothing; "
             "choose another folder with --report"
         )
+    if options.keep_decisions and not options.incremental:
+        raise UsageError("--keep-decisions needs earlier runs, but --no-incremental ignores them")
     if options.retry_failed and not options.incremental:
         raise UsageError("--retry-failed needs earlier runs, but --no-incremental ignores them")
     if options.existing == "clean" and options.taxonomy is None:

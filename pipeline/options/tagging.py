@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from genrebeam.transforms.tags.formats.format import TagForm
     from genrebeam.transforms.tags.rewrite import WritePolicy
 
-DEFAULT_REPORT = "genre-report"
-
 
 def _segments(text: str) -> int | str:
     return text if text == "all" else count(text)
@@ -288,6 +286,13 @@ class TaggingOptions(WritingOptions):
         Group.FILES,
         plan=lambda on: "" if on else "earlier runs are ignored",
     )
+    keep_decisions: bool = option(
+        "leave files alone that an earlier run has decided about, even with another model or with "
+        "other options",
+        False,
+        Group.FILES,
+        plan=lambda on: "earlier decisions stay" if on else "",
+    )
     retry_failed: bool = option(
         "only files that failed in their last run; files in a folder that could not be "
         "read are left to the next full run",
@@ -296,16 +301,17 @@ class TaggingOptions(WritingOptions):
         plan=lambda on: "only files that failed" if on else "",
     )
     report: str = option(
-        "folder of all reports on this library; each run adds to it (default: %(default)s)",
-        DEFAULT_REPORT,
+        "folder of all reports on this library; each run adds to it (default: one for each "
+        "library, in your folder for state)",
+        None,
         Group.REPORT,
         kind=FOLDER,
     )
     embeddings: bool = option(
-        "also store the network's embedding of each track that is analysed",
-        False,
+        "store the network's embedding of each track that is analysed, for similar, map, playlist "
+        "and duplicates (the default; --no-embeddings stores none)",
+        True,
         Group.REPORT,
-        decides=True,
     )
 
     def recorded(self) -> dict[str, Any]:

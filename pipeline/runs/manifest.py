@@ -57,6 +57,7 @@ class Manifest(TypedDict, total=False):
     seconds: float
     counts: dict[str, int]
     undone_at: str
+    rows_in: str  # the run whose rows hold for this one, which has none (see news.py)
 
 
 def read_manifest(content: bytes) -> Manifest:

@@ -1,8 +1,8 @@
-"""What runs leave under the reports' home.
+"""What runs leave in a report folder, the reports' home (see pipeline/options/home.py).
 
 ::
 
-    genre-report/
+    Music-3fa9c1d2/
         tracks/
             run=20261120T101500.123Z-3fa9/
                 part-*.parquet     one row per file seen (see transforms/reports/schema.py)
@@ -12,12 +12,13 @@
                 journal.jsonl      one line per changed file, written before it changes
                 undone.jsonl       one line per file that undo gave back
                 report.html        the run as a page
+        latest                 link to the newest run that has a page
         lock                       who is at work (see pipeline/runs/lock.py)
 
 In a bucket, where nothing can be appended, the journal is a folder of that name without its
 ending, with one object per line. Nothing but finished parts is below ``tracks``: tools that take
-a folder open all of it. Runs that left all their files in ``genre-report/run=<id>/`` are still
-read, skipped by and undone.
+a folder open all of it. Runs that left all their files in ``run=<id>/`` are still read, skipped
+by and undone.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from genrebeam import __version__
+from genrebeam.model import files
 from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.home import is_home, make_home
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.journal import Journal, now
 from genrebeam.pipeline.runs.manifest import (
@@ -60,6 +63,7 @@ _MANIFEST = "run.json"
 _JOURNAL = "journal.jsonl"
 _UNDONE = "undone.jsonl"
 _PAGE = "report.html"
+_LATEST = "latest"
 # The columns of a report that people are shown, on a page or a terminal.
 SHOWN = (
     *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
@@ -117,9 +121,15 @@ class Run:
         return os.path.join(self.folder, _PAGE)
 
     @property
+    def has_page(self) -> bool:
+        """Whether it has one."""
+        return storage_of(self.page).seems_there(self.page)
+
+    @property
     def undo_command(self) -> str:
         """The command that takes its changes back, for a shell."""
-        return f"genrebeam undo {shlex.quote(self.home)} --run {shlex.quote(self.id)}"
+        home = "" if is_home(self.home) else f" {shlex.quote(self.home)}"
+        return f"genrebeam undo{home} --run {shlex.quote(self.id)}"
 
     @property
     def journal(self) -> Journal:
@@ -139,6 +149,13 @@ class Run:
     def workplace(self) -> str:
         """A local folder with room for temporary files: beside the report, where that can be."""
         return self.folder if os.access(self.folder, os.W_OK) else tempfile.gettempdir()
+
+    def mark_latest(self) -> None:
+        """Let ``latest`` lead to this run, where the file system has links."""
+        if "://" not in self.home:
+            with contextlib.suppress(OSError):
+                latest = os.path.join(self.home, _LATEST)
+                files.link(latest, os.path.relpath(self.folder, self.home), below=self.home)
 
     def mark_undone(self) -> None:
         """Note in the manifest that changes of the run were taken back, all or some."""
@@ -298,6 +315,8 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
             continue
         if facts.get("started_at", "") <= last_undo:
             break
+        if "rows_in" in facts:
+            continue  # the rows of an earlier run hold
         if job.options.retry_failed and facts.get("options", {}).get("dry_run"):
             continue  # it tried nothing: what failed before it is still to be done
         found.append(old)
@@ -404,6 +423,7 @@ def record_run(
     }
     if job.paths:
         facts["paths"] = list(map(printable, job.paths))
+    make_home(run.home, job.library)
     return record(run, facts, execute, interrupted)
 
 

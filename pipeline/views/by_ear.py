@@ -72,7 +72,8 @@ def tell_left_out(analysed: Analysed, missing: Sequence[str], stream: TextIO) ->
         n_missing, command = analysed.n_not_analysed, analysed.how_to_analyse
         all_tracks = counted(n_missing + len(analysed.tracks), "track")
         left_out = f"{n_missing:,} of {all_tracks} were not analysed by this model, left out"
-        print(f"genrebeam: {safe(f'{left_out}; to analyse all: {command}')}", file=stream)
+        why = "tag does not analyse a file whose genre it keeps"
+        print(f"genrebeam: {safe(f'{left_out}; {why}; to analyse all: {command}')}", file=stream)
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         print(f"genrebeam: no longer there, left out: {safe(missing[0])}{more}", file=stream)

@@ -156,7 +156,7 @@ def test_every_query_has_an_answer_here():
 
 @pytest.mark.parametrize("question", QUERIES)
 def test_query_finds_the_answer(folder_with_reports, monkeypatch, question):
-    monkeypatch.chdir(folder_with_reports)
+    monkeypatch.chdir(folder_with_reports / "genre-report")
     with duckdb.connect() as database:
         database.execute(VIEWS)
         found = database.sql(QUERIES[question]).fetchall()
@@ -172,7 +172,7 @@ def _rounded(value):
 def test_snippet_reads_all_runs(folder_with_reports, monkeypatch, tool):
     for library in re.findall(r"^import (\w+)", SNIPPETS[tool], re.MULTILINE):
         pytest.importorskip(library)
-    monkeypatch.chdir(folder_with_reports)
+    monkeypatch.chdir(folder_with_reports / "genre-report")
     found = {}
     exec(SNIPPETS[tool], found)
     if "totals" in found:

@@ -18,6 +18,7 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.recipes import RECIPES, Recipe
 from genrebeam.pipeline.cli import build_parser, main
 from genrebeam.pipeline.options.config import commands_of, parse
+from genrebeam.pipeline.options.home import report_of
 from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.genre.taxonomy import load_taxonomy
 from genrebeam.transforms.records import CATCH_ALL
@@ -58,7 +59,7 @@ def test_has_three_queries():
 
 @pytest.mark.parametrize("number", range(3))
 def test_every_query_runs_and_finds_rows(folder_with_reports, monkeypatch, number):
-    monkeypatch.chdir(folder_with_reports)
+    monkeypatch.chdir(folder_with_reports / "genre-report")
     rows = duckdb.sql(QUERIES[number]).fetchall()
     assert rows
     if number == 0:  # each file once, as the latest run saw it
@@ -180,6 +181,7 @@ def home(tmp_path, monkeypatch) -> Path:
     for name in RECIPES:
         monkeypatch.setitem(RECIPES, name, recipe)
     monkeypatch.setattr("genrebeam.model.recipes.default_recipe", lambda frames: recipe)
+    monkeypatch.setattr("webbrowser.open", lambda page: True)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     times = np.arange(22050) / 22050
@@ -230,8 +232,9 @@ def test_every_command_of_a_page_works_from_top_to_bottom(home, page, capsys):
 
 def accept_all_on_the_page(home: Path) -> None:
     """What a person would do between two commands; test_review_in_browser.py does it."""
-    run = max((home / "genre-report" / "runs").iterdir()).name
-    rows = read_rows(home / "genre-report" / "tracks" / f"run={run}")
+    report = Path(report_of(str(home / "Music")))
+    run = max((report / "runs").iterdir()).name
+    rows = read_rows(report / "tracks" / f"run={run}")
     choices = [
         {
             "uri": row["uri"],
@@ -243,7 +246,7 @@ def accept_all_on_the_page(home: Path) -> None:
         for row in rows
         if row["genres_after"]
     ]
-    facts = {"genrebeam_corrections": 1, "report": str(home / "genre-report"), "choices": choices}
+    facts = {"genrebeam_corrections": 1, "report": str(report), "choices": choices}
     (home / "corrections.json").write_text(json.dumps(facts))
 
 

@@ -105,3 +105,31 @@ def test_a_file_in_the_current_folder_needs_no_folder_in_its_name(folder, monkey
     monkeypatch.chdir(folder)
     write(Path("page.html"))
     assert (folder / "page.html").read_bytes() == b"new"
+
+
+def test_a_link_leads_elsewhere_at_once(folder):
+    files.link(str(folder / "latest"), "runs/1", below=str(folder))
+    files.link(str(folder / "latest"), "runs/2", below=str(folder))
+    assert os.readlink(folder / "latest") == "runs/2"
+    assert os.listdir(folder) == ["latest"]
+
+
+def test_a_file_in_the_way_of_a_link_stays(folder):
+    (folder / "latest").write_text("mine")
+    with pytest.raises(FileExistsError):
+        files.link(str(folder / "latest"), "runs/1")
+    assert (folder / "latest").read_text() == "mine"
+    assert os.listdir(folder) == ["latest"]
+
+
+def test_what_is_removed_is_a_file_or_an_empty_folder_and_never_behind_a_link(folder, precious):
+    (folder / "link").symlink_to(precious.parent)
+    with pytest.raises(OSError, match="Not a directory"):
+        files.remove(str(folder / "link" / ".bashrc"), below=str(folder))
+    files.remove(str(folder / "link"), below=str(folder))
+    (folder / "inner").mkdir()
+    (folder / "inner" / "a").touch()
+    with pytest.raises(OSError, match="not empty"):
+        files.remove(str(folder / "inner"), below=str(folder))
+    assert precious.read_text() == "precious"
+    assert os.listdir(folder) == ["inner"]

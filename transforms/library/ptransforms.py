@@ -87,12 +87,12 @@ class SkipUnchanged(beam.DoFn):
 
     Parameters
     ----------
-    settings : str
+    settings : str or None
     stopping : callable
         Whether the run shall end early.
     """
 
-    def __init__(self, settings: str, stopping: Callable[[], bool]) -> None:
+    def __init__(self, settings: str | None, stopping: Callable[[], bool]) -> None:
         self.settings = settings
         self.stopping = stopping
 
@@ -159,8 +159,8 @@ class SkipPolicy:
     ----------
     earlier : sequence of (str, str)
         Folders of earlier reports and their runs.
-    digest : str
-        Of what would decide now.
+    digest : str or None
+        Of what would decide now; with None, all earlier decisions stay.
     form : TagForm
         How tags are read.
     only_failed : bool
@@ -168,7 +168,7 @@ class SkipPolicy:
     """
 
     earlier: Sequence[tuple[str, str]]
-    digest: str
+    digest: str | None
     form: TagForm
     only_failed: bool = False
 

@@ -19,6 +19,7 @@ from genrebeam.transforms.library.skip import (
     skip_moved,
     skip_unchanged,
     take_failed,
+    unchanged,
 )
 from genrebeam.transforms.records import Given, Outcome, Status, Track
 from genrebeam.transforms.storage.local import open_regular
@@ -32,11 +33,12 @@ _OTHER_LINE = "not a line of a to-do list of this version"
 def settle(
     listed: Iterable[Track | Outcome],
     earlier: Iterable[tuple[str, Earlier]],
-    settings: str,
+    settings: str | None,
     form: TagForm,
     *,
     workplace: str,
     stopping: Callable[[], bool],
+    decide_again: Callable[[Outcome], None] = lambda _: None,
 ) -> Iterator[Track | Outcome]:
     """Tell the files that need work from those that an earlier run settled.
 
@@ -46,14 +48,17 @@ def settle(
         See `genrebeam.transforms.library.walk.list_library`.
     earlier : iterable of (str, Earlier)
         See `genrebeam.transforms.library.skip.read_earlier`.
-    settings : str
-        Fingerprint of what would decide now.
+    settings : str or None
+        Fingerprint of what would decide now; with None, all earlier decisions stay.
     form : TagForm
         How tags are read.
     workplace : str
         Folder for temporary files.
     stopping : callable
         Whether the run shall end early.
+    decide_again : callable
+        Told of each file that an earlier run has decided about, but with other settings: the row
+        that it would have if that decision stayed.
 
     Yields
     ------
@@ -72,6 +77,8 @@ def settle(
                 elif isinstance(one, Gone):
                     new.add("gone", size_and_time(one.earlier), one)
                 else:
+                    if (kept := unchanged(one, found["earlier"], None)) is not None:
+                        decide_again(kept)
                     new.add("new", size_and_time(one), one)
         for _, found in new.groups():
             for moved in skip_moved(found["new"], found["gone"], form):

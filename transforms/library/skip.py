@@ -123,9 +123,9 @@ class Earlier:
         """Whether a person chose its genre, so that no model and no option changes it."""
         return self.stage == Stage.BY_HAND and self.is_settled
 
-    def settles(self, settings: str) -> bool:
-        """Whether a run with these settings has nothing to decide."""
-        return self.is_settled and (self.settings == settings or self.is_by_hand)
+    def settles(self, settings: str | None) -> bool:
+        """Whether a run with these settings has nothing to decide; None stands for any."""
+        return self.is_settled and (settings in (None, self.settings) or self.is_by_hand)
 
 
 _COLUMNS = ("uri", *(column.name for column in dataclasses.fields(Earlier)))
@@ -194,7 +194,7 @@ def key_of(track: Track) -> str:
     return printable(track.uri)
 
 
-def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcome | None:
+def unchanged(track: Track, earlier: Iterable[Earlier], settings: str | None) -> Outcome | None:
     """The row of a file that needs no work.
 
     Parameters
@@ -203,8 +203,8 @@ def unchanged(track: Track, earlier: Iterable[Earlier], settings: str) -> Outcom
         As listed now.
     earlier : iterable of Earlier
         In any order.
-    settings : str
-        Fingerprint of what would decide now.
+    settings : str or None
+        Fingerprint of what would decide now; with None, all earlier decisions stay.
 
     Returns
     -------
@@ -323,7 +323,7 @@ class Gone:
 
 
 def skip_unchanged(
-    name: str, listed: Iterable[Track], earlier: Iterable[Earlier], settings: str
+    name: str, listed: Iterable[Track], earlier: Iterable[Earlier], settings: str | None
 ) -> Iterator[Track | Outcome | Gone]:
     """Set a file apart that needs no work.
 
@@ -335,8 +335,8 @@ def skip_unchanged(
         The file, if there is one of this name.
     earlier : iterable of Earlier
         What runs said of it, in any order.
-    settings : str
-        Fingerprint of what would decide now.
+    settings : str or None
+        See `unchanged`.
 
     Yields
     ------

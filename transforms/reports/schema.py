@@ -141,8 +141,9 @@ COLUMNS = (
     Column(
         "embedding",
         pa.list_(pa.float32()),
-        "the network's embedding, averaged over the segments; with `--embeddings`, for tracks "
-        "that were analysed. All rows of one `model_version` have the same length",
+        "the network's embedding, averaged over the segments, with 11 significant bits; for tracks "
+        "that were analysed, unless `--no-embeddings` is set. "
+        "All rows of one `model_version` have the same length",
     ),
     Column(
         "fingerprint",

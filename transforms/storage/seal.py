@@ -17,6 +17,7 @@ import stat
 from typing import Any
 
 from genrebeam.model import files
+from genrebeam.transforms.storage.state import state_folder
 
 _BYTES = 32
 
@@ -47,8 +48,7 @@ def _sealed(facts: dict[str, Any], key: bytes) -> str:
 
 
 def _key_file() -> str:
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(state, "genrebeam", "key")
+    return os.path.join(state_folder(), "key")
 
 
 @functools.cache

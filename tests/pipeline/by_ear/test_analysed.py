@@ -113,7 +113,7 @@ def test_without_embeddings_it_says_how_to_get_them(tmp_path):
     write_run(tmp_path, track("/m/a b/1.mp3"), library="/m/a b")
     with pytest.raises(UsageError) as printed:
         analysed_tracks(str(tmp_path))
-    command = "genrebeam tag '/m/a b' --existing replace --dry-run --embeddings --report"
+    command = "genrebeam tag '/m/a b' --existing replace --dry-run --report"
     assert (
         str(printed.value)
         == f"{tmp_path}: has no embeddings; to analyse your music: {command} {tmp_path}"

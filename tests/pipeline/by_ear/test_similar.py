@@ -46,7 +46,7 @@ def test_a_track_that_is_in_no_report_is_analysed_as_tagging_does(
 
     monkeypatch.setattr(similar, "bundle_named", lambda name: tiny_bundle)
     path = write_tone("library/a.flac", seconds=20)
-    options = ["--dry-run", "--embeddings", "--bundle", tiny_bundle.path, "--quiet"]
+    options = ["--dry-run", "--bundle", tiny_bundle.path, "--quiet"]
     reports = str(tmp_path / "reports")
     assert main(["tag", str(path.parent), *options, "--report", reports]) == 0
     analysed = analysed_tracks(reports)

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mutagen.flac import FLAC
 
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.options.home import report_of
 from tests.conftest import files_of, write_audio
 
 RATE = 22050
@@ -33,7 +36,7 @@ def library(tmp_path, monkeypatch):
 
 @pytest.fixture
 def analysed(library, tiny_bundle):
-    options = ["--existing", "replace", "--dry-run", "--embeddings", "--bundle", tiny_bundle.path]
+    options = ["--existing", "replace", "--dry-run", "--bundle", tiny_bundle.path]
     assert main(["tag", str(library), *options, "--quiet"]) == 0
     return library
 
@@ -76,6 +79,9 @@ def test_tracks_whose_genre_was_kept_were_not_analysed_and_that_is_said(
 ):
     assert main(["tag", str(analysed), "--bundle", tiny_bundle.path, "--quiet"]) == 0
     write_audio(analysed / "new.flac", music(3), RATE)
+    file = FLAC(analysed / "new.flac")
+    file["genre"] = "Folk"
+    file.save()
     assert main(["tag", str(analysed), "--bundle", tiny_bundle.path, "--quiet"]) == 0
     capsys.readouterr()
     assert main(["similar", str(analysed / "a.flac")]) == 0
@@ -90,12 +96,13 @@ def test_tracks_whose_genre_was_kept_were_not_analysed_and_that_is_said(
     [["similar", "music/a.flac"], ["playlist", "--like", "music/a.flac"], ["duplicates"], ["map"]],
 )
 def test_without_embeddings_one_line_says_how_to_get_them(library, tiny_bundle, capsys, command):
-    assert main(["tag", str(library), "--bundle", tiny_bundle.path, "--quiet"]) == 0
+    options = ["--bundle", tiny_bundle.path, "--quiet", "--no-embeddings"]
+    assert main(["tag", str(library), *options]) == 0
     capsys.readouterr()
     assert main(command) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert f"genrebeam tag {library} --existing replace --dry-run --embeddings\n" in printed.err
+    assert f"genrebeam tag {library} --existing replace --dry-run\n" in printed.err
     assert len(printed.err.splitlines()) == 1
 
 
@@ -170,7 +177,7 @@ def test_a_file_that_cannot_be_listened_to_is_exit_code_1(analysed, capsys):
 def test_a_map_is_a_page_in_the_report_folder_or_where_it_is_wanted(analysed, capsys):
     capsys.readouterr()
     assert main(["map"]) == 0
-    page = analysed.parent / "genre-report" / "map.html"
+    page = Path(report_of(str(analysed)), "map.html")
     assert capsys.readouterr().out == f"map: {page} (4 tracks)\n"
     assert "<h1>Map of 4 tracks</h1>" in page.read_text(encoding="utf-8")
     before = files_of(analysed)

@@ -76,7 +76,7 @@ def test_a_layer_leaves_open_what_it_does_not_say(library, write, monkeypatch):
     monkeypatch.setenv("GENREBEAM_VOTE", "majority")
     known = parsed("tag", str(library), "--formats", "mp3")
     assert (known.existing, known.top_k, known.vote) == ("merge", 3, "majority")
-    assert (known.formats, known.separator, known.report) == (("mp3",), "null", "genre-report")
+    assert (known.formats, known.separator, known.report) == (("mp3",), "null", None)
     assert {k: s.source for k, s in known.settings.items() if s.source != "default"} == {
         "existing": "user",
         "top-k": "library",
@@ -108,8 +108,9 @@ SAID = {
     "bundle": "/b",
     "processes": 2,
     "report": "/r",
-    "embeddings": True,
+    "embeddings": False,
     "incremental": False,
+    "keep-decisions": True,
     "retry-failed": True,
     "quiet": True,
     "json": True,

@@ -204,7 +204,7 @@ OTHER_VALUES = {
     "write_confidence": True,
     "id3_version": "2.4",
     "separator": "; ",
-    "embeddings": True,
+    "embeddings": False,
     "processes": 9,
     "dry_run": True,
     "keep_mtime": True,
@@ -213,6 +213,7 @@ OTHER_VALUES = {
     "exclude": ("Demos/",),
     "bundle": "/mine",
     "incremental": False,
+    "keep_decisions": True,
     "retry_failed": True,
     "report": "/other",
 }

@@ -129,6 +129,19 @@ def test_embeddings_of_several_models_are_one_column(written):
     assert [row["embedding"] for row in found] == [[0.5] * 2, [0.5] * 3, None]
 
 
+def test_embeddings_have_the_precision_of_float16_and_take_half_the_space(tmp_path, tiny_bundle):
+    made = np.random.default_rng(0).standard_normal((200, 384)).astype(np.float32)
+    made *= np.float32(1e6)  # float16 itself ends at 65504
+    rows = [
+        row(Outcome(TRACK, "tagged", "tag", "", decision=decision), tiny_bundle, "settings")
+        for decision in (dataclasses.replace(DECISION, embedding=one) for one in made)
+    ]
+    path = write_part(rows, str(tmp_path), str(tmp_path))
+    found = np.stack(pq.read_table(path)["embedding"].to_numpy())
+    np.testing.assert_allclose(found, made, rtol=2**-11)
+    assert os.path.getsize(path) < 200 * 384 * 2.8
+
+
 def test_a_failure_carries_stage_type_and_message(written):
     outcome = dropped(Track("/a.mp3", "mp3"), "decode", TrackError("/a.mp3", "all\nbroken"))
     (found,) = written(outcome)

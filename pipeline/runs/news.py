@@ -1,0 +1,89 @@
+"""News: what a run has found that no earlier run had.
+
+On most nights a library is as it was. Such a run keeps neither rows nor a page of its own: its
+manifest names the run whose rows still hold, in ``rows_in``.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genrebeam.pipeline.options.job import TaggingJob
+from genrebeam.pipeline.runs.manifest import Manifest
+from genrebeam.pipeline.runs.run import Ended, Run, earlier_runs
+from genrebeam.transforms.records import Stage, Status
+from genrebeam.transforms.reports.read import RUN, Rows
+from genrebeam.transforms.storage import storage_of
+
+_COMPARED = ("status", "stage", "reason")
+# Files of these may be in a run without news: skipped ones, and those that fail as before.
+_OLD_NEWS = {Status.UNCHANGED, Status.FAILED}
+
+
+def drop_old_news(run: Run, job: TaggingJob, ended: Ended) -> Run | None:
+    """Remove the rows of a run that has found nothing new.
+
+    Parameters
+    ----------
+    run : Run
+    job : TaggingJob
+    ended : Ended
+        What it has left. Its rows stay in memory.
+
+    Returns
+    -------
+    Run or None
+        The run whose rows hold for this one, too; None where there is news.
+
+    Raises
+    ------
+    OSError
+        If reports cannot be read.
+    """
+    facts = ended.manifest
+    counts = facts.get("counts", {})
+    if facts.get("state") != "finished" or not counts or not counts.keys() <= _OLD_NEWS:
+        return None
+    if job.options.retry_failed or not job.options.incremental:
+        return None
+    earlier = earlier_runs(job, run)
+    if len(earlier) != 1:
+        return None
+    before = earlier[0].read_manifest() or Manifest()
+    is_alike = (
+        before.get("state") == "finished"
+        # Rows that take over the decisions of other settings are news.
+        and before.get("decision_digest") == facts.get("decision_digest")
+        and bool(before.get("options", {}).get("dry_run")) == job.options.dry_run
+        and sum(before.get("counts", {}).values()) == sum(counts.values())
+    )
+    if not is_alike or not _says_nothing_new(run, earlier[0]):
+        return None
+    run.write_manifest({**facts, "rows_in": earlier[0].id})
+    storage_of(run.home).remove_folder(run.tracks)
+    return earlier[0]
+
+
+def _says_nothing_new(run: Run, earlier: Run) -> bool:
+    """Whether each file was skipped or failed as before, and none is gone."""
+    both = [(one.tracks, one.id) for one in (earlier, run)]
+    for piece in Rows(both, ("uri", *_COMPARED), run.workplace):
+        is_now = pc.equal(piece[RUN.name], run.id)
+        now, before = piece.filter(is_now), piece.filter(pc.invert(is_now))
+        place = pc.index_in(now["uri"], before["uri"].combine_chunks())
+        if len(now) != len(before) or place.null_count:
+            return False
+        if not pc.all(_is_old(now, before.take(place)), min_count=0).as_py():
+            return False
+    return True
+
+
+def _is_old(now: pa.Table, before: pa.Table) -> pa.ChunkedArray:
+    skipped = pc.and_(
+        pc.equal(now["status"], Status.UNCHANGED.value), pc.equal(now["stage"], Stage.SKIP.value)
+    )
+    same = pc.equal(now["status"], Status.FAILED.value)
+    for name in _COMPARED:
+        same = pc.and_(same, pc.equal(now[name], before[name]))
+    return pc.or_(skipped, same)
