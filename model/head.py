@@ -95,7 +95,8 @@ class Head:
 
     def _similarities(self, inputs: np.ndarray) -> np.ndarray:
         """To each landmark: ``(n, n_landmarks)``."""
-        assert self.landmarks is not None and self.projection is not None
+        assert self.landmarks is not None
+        assert self.projection is not None
         places = (inputs - self.centre) @ self.projection
         return similarities(places, self.landmarks, float(self.gamma))
 
