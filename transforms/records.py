@@ -42,6 +42,8 @@ CATCH_ALL = (
     "None",
     "12",
 )
+# Why a file is left to a later run, where a run takes only files of some age.
+TOO_RECENT = "changed just now, and may not be complete; a later run takes it"
 
 
 class Trait(Flag):
@@ -152,6 +154,10 @@ class TagReadError(TrackError):
 
 class TagWriteError(TrackError):
     """A file whose genre cannot be written; it is as it was before."""
+
+
+class TooRecent(Refusal):
+    """A file that has just changed: whoever writes it may not be done."""
 
 
 class NoTagField(Refusal):

@@ -97,6 +97,7 @@ class TaggingJob:
             model=f"{self.bundle.name} {self.bundle.version}",
             form=self.options.form,
             write=dataclasses.replace(self.options.write, library=self.library),
+            min_age_s=self.options.min_age or 0,
         )
 
     @property

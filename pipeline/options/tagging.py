@@ -10,6 +10,7 @@ from genrebeam.pipeline.options.option import (
     COUNT,
     FOLDER,
     PROBABILITY,
+    SECONDS,
     Group,
     Kind,
     count,
@@ -294,6 +295,13 @@ class TaggingOptions(WritingOptions):
         False,
         Group.FILES,
         plan=lambda on: "only files that failed" if on else "",
+    )
+    min_age: int | None = option(
+        "leave files alone that changed less than SECONDS ago, and may still be being copied "
+        "(default: none)",
+        None,
+        Group.FILES,
+        kind=SECONDS,
     )
     report: str = option(
         "folder of all reports on this library; each run adds to it (default: %(default)s)",

@@ -48,15 +48,54 @@ def test_a_pipe_gets_lines_and_each_failure_is_an_error(tag, library, capsys):
     assert failures[-1].startswith("and 2 more failed; see ")
 
 
-def test_quiet_tells_only_what_went_wrong(tag, library, capsys):
+def test_quiet_says_what_changed_and_each_failure_once(tag, library, capsys):
     assert tag("--quiet") == 1
     shown = capsys.readouterr()
-    assert shown.out == ""
+    assert shown.out == "1 tagged, 12 new failures\n"
     assert len(shown.err.splitlines()) == 11
-    for path in library.glob("broken*"):
-        path.unlink()
     assert tag("--quiet") == 0
     assert capsys.readouterr() == ("", "")
+    (library / "broken 01.mp3").write_bytes(b"other")
+    (library / "broken 13.mp3").write_bytes(b"")
+    assert tag("--quiet") == 1
+    shown = capsys.readouterr()
+    assert shown.out == "2 new failures, 11 known failures\n"
+    assert [line.partition(": ")[0] for line in shown.err.splitlines()] == [
+        f"{library}/broken 01.mp3",
+        f"{library}/broken 13.mp3",
+    ]
+
+
+def test_quiet_tells_all_failures_to_who_asks(tag, capsys):
+    tag("--quiet")
+    shown = capsys.readouterr()
+    assert tag("--quiet", "--all-failures") == 1
+    again = capsys.readouterr()
+    assert again.out == "12 new failures\n"
+    assert len(again.err.splitlines()) == len(shown.err.splitlines()) == 11
+
+
+def test_a_failure_that_no_run_printed_is_new(tag, tmp_path, capsys):
+    tag("--quiet")
+    (manifest,) = tmp_path.glob("reports/runs/*/run.json")
+    manifest.write_text(manifest.read_text().replace('"finished"', '"crashed"'))
+    capsys.readouterr()
+    assert tag("--quiet") == 1
+    assert "12 new failures" in capsys.readouterr().out
+
+
+def test_a_file_that_failed_was_tagged_and_fails_again_is_a_new_failure(tag, library, capsys):
+    tag("--quiet")
+    song = next(path for path in library.iterdir() if not path.name.startswith("broken"))
+    broken = library / f"broken{song.suffix}"
+    broken.write_bytes(b"")
+    tag("--quiet")
+    shutil.copy(song, broken)
+    tag("--quiet")
+    broken.write_bytes(b"")
+    capsys.readouterr()
+    assert tag("--quiet") == 1
+    assert capsys.readouterr().err.startswith(f"{broken}: empty file")
 
 
 def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle, capsys):
@@ -77,6 +116,8 @@ def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle
         "page": str(report / "report.html"),
         "dry_run": True,
         "counts": {"would_tag": 1, "failed": 12},
+        "known_failures": 0,
+        "too_recent": 0,
     }
 
 

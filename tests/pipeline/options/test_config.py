@@ -112,6 +112,8 @@ SAID = {
     "incremental": False,
     "retry-failed": True,
     "quiet": True,
+    "all-failures": True,
+    "min-age": 60,
     "json": True,
     "verbose": True,
     "debug": True,

@@ -214,6 +214,7 @@ OTHER_VALUES = {
     "bundle": "/mine",
     "incremental": False,
     "retry_failed": True,
+    "min_age": 60,
     "report": "/other",
 }
 
