@@ -34,6 +34,7 @@ from genrebeam.pipeline.commands import (
     tag,
     train,
     undo,
+    watch,
 )
 from genrebeam.pipeline.commands import map as library_map
 from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
@@ -189,6 +190,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     for command in (
         tag,
+        watch,
         apply,
         undo,
         history,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 EXIT_CODES = {
     OK: "everything worked",
-    SOME_FAILED: "some files failed (`tag --quiet`: new failures only), or the command could not finish",
+    SOME_FAILED: "some files failed, or the command could not finish; after tag --quiet only if "
+    "files failed that did not fail before",
     USAGE: "wrong usage, an unreadable library, or another run at work on the same reports",
     INTERRUPTED: "interrupted (Ctrl-C or SIGTERM)",
 }

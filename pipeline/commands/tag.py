@@ -196,7 +196,7 @@ def _tell(
         message["page"] = page and printable(page)
         message["dry_run"] = job.options.dry_run
         message |= {"counts": facts["counts"], "genres": found.genres}
-        message |= {"known_failures": found.n_known, "too_recent": found.n_recent}
+        message |= {"changes": found.changes(facts["counts"]), "too_recent": found.n_recent}
         print(json.dumps(message))
     elif not quiet and is_terminal(sys.stdout):
         notes = [("report", report), ("tracks", run.tracks)]

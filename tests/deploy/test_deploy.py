@@ -204,7 +204,7 @@ def test_image_for_gpus_has_what_tensorflow_asks_for():
     assert set(pins(DATAFLOW / "cuda.lock")) == {re.match(r"[\w-]+", need)[0] for need in printed}
 
 
-@pytest.mark.parametrize("name", ["base", "train", "pages"])
+@pytest.mark.parametrize("name", ["base", "train", "pages", "watch"])
 def test_every_lock_has_the_tested_versions(name):
     requirements = REPOSITORY / "requirements"
     assert pins(requirements / f"{name}.lock").items() <= pins(requirements / "test.lock").items()
@@ -327,12 +327,16 @@ def test_launch_script_has_no_known_mistakes():
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_takes_the_units(tmp_path):
-    service = (NIGHTLY / "genrebeam.service").read_text()
-    command = re.search(r"^ExecStart=(\S+)", service, re.M)[1]
-    (tmp_path / "genrebeam.service").write_text(service.replace(command, sys.executable))
-    shutil.copy(NIGHTLY / "genrebeam.timer", tmp_path)
-    units = [tmp_path / "genrebeam.service", tmp_path / "genrebeam.timer"]
+@pytest.mark.parametrize("stays", [False, True])
+def test_systemd_takes_the_units(tmp_path, stays):
+    command = "/opt/genrebeam/.venv/bin/genrebeam"
+    units = [tmp_path / f"genrebeam.{kind}" for kind in ("service", "timer", "path")]
+    copies = {NIGHTLY / unit.name: unit for unit in units}
+    if stays:
+        (tmp_path / "genrebeam.service.d").mkdir()
+        copies[NIGHTLY / "watch.conf"] = tmp_path / "genrebeam.service.d" / "watch.conf"
+    for unit, copy in copies.items():
+        copy.write_text(unit.read_text().replace(command, sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True
     )
@@ -340,14 +344,19 @@ def test_systemd_takes_the_units(tmp_path):
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("name", ["genrebeam.service", "crontab"])
-def test_nightly_commands_are_quiet_and_known(name):
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("genrebeam.service", "watch"), ("watch.conf", "watch"), ("crontab", "tag")],
+)
+def test_nightly_commands_are_known(name, command):
     lines = (NIGHTLY / name).read_text().splitlines()
-    (command,) = (line for line in lines if re.search(r"genrebeam tag|run_local.sh\" tag", line))
-    words = shlex.split(command)
-    known = parses(words[words.index("tag") + 1 :])
-    assert known.quiet
+    (line,) = (
+        line for line in lines if re.search(rf"(genrebeam|run_local.sh\"?) {command} /?", line)
+    )
+    words = shlex.split(line)
+    known = commands_of(build_parser())[command].parse_args(words[words.index(command) + 1 :])
     assert known.report
+    assert command == "watch" or known.quiet
 
 
 @pytest.fixture(scope="module")

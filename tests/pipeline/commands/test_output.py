@@ -116,7 +116,7 @@ def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle
         "page": str(report / "report.html"),
         "dry_run": True,
         "counts": {"would_tag": 1, "failed": 12},
-        "known_failures": 0,
+        "changes": "1 would tag, 12 new failures",
         "too_recent": 0,
     }
 
