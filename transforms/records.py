@@ -184,6 +184,7 @@ class FileTags:
     album_artist : str or None
     foreign_only : bool
         Whether the format has no tags: those that are there were put around it.
+    year : int or None
     """
 
     title: str | None = None
@@ -194,6 +195,7 @@ class FileTags:
     shadow: tuple[str, ...] = ()
     album_artist: str | None = None
     foreign_only: bool = False
+    year: int | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from genrebeam.model.bundle import Bundle
     from genrebeam.transforms.genre.evidence import ModelGenres
     from genrebeam.transforms.genre.vote import VotePolicy
+    from genrebeam.transforms.reports.write import RunFacts
     from genrebeam.transforms.tags.tag import TagPolicy
 
 # Plain `DirectRunner` would first try to download another runner.
@@ -99,6 +100,13 @@ class TaggingJob:
             write=dataclasses.replace(self.options.write, library=self.library),
             min_age_s=self.options.min_age or 0,
         )
+
+    @property
+    def run_facts(self) -> RunFacts:
+        """What all rows of a run have in common."""
+        from genrebeam.transforms.reports.write import RunFacts
+
+        return RunFacts(self.bundle, self.decision_digest, self.library, self.options.dry_run)
 
     @property
     def learns_from_library(self) -> bool:

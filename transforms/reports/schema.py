@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ COLUMNS = (
     Column("artist", pa.string(), "from the tags"),
     Column("album", pa.string(), "from the tags"),
     Column("album_artist", pa.string(), "from the tags"),
+    Column("year", pa.int16(), "from the tags"),
     Column("format", pa.string(), "file name extension in lower case", required=True),
     Column("duration_s", pa.float64(), "length in seconds, from the header"),
     Column("sample_rate_hz", pa.int32(), "sample rate in Hz, from the header"),
@@ -135,6 +136,8 @@ COLUMNS = (
     Column("hear_s", pa.float32(), "seconds spent on decoding and features"),
     Column("classify_s", pa.float32(), "seconds spent on classification"),
     Column("write_s", pa.float32(), "seconds spent on writing the tag"),
+    Column("library", pa.string(), "path of the library that the run was over"),
+    Column("dry_run", pa.bool_(), "whether the run was one that changes no file"),
     Column("finished_at", _TIME, "when the file was done", required=True),
     # As long as the model's, in every row; not pyarrow's fixed-size list, which pyarrow 25
     # cannot read back where rows are null, nor Polars where runs differ in length.

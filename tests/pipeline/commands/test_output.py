@@ -218,6 +218,26 @@ def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_pat
     assert "and 2 more" in end
 
 
+@pytest.mark.skipif(not shutil.which("fish"), reason="there is no fish here")
+def test_fish_completes_what_bash_does(tmp_path, capsys):
+    assert main(["completion", "fish"]) == 0
+    script = tmp_path / "genrebeam.fish"
+    script.write_text(capsys.readouterr().out)
+
+    def complete(line: str) -> set[str]:
+        command = ["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"]
+        shown = subprocess.check_output(command, text=True, cwd=tmp_path).splitlines()
+        return {one.partition("\t")[0] for one in shown}
+
+    assert complete("genrebeam ta") == {"tag"}
+    assert complete("genrebeam tag --dry") == {"--dry-run"}
+    assert complete("genrebeam tag library --existing me") == {"merge"}
+    assert complete("genrebeam tag library --bundle def") == {"default"}
+    assert complete("genrebeam tag library --formats fla") == {"flac"}
+    (tmp_path / "genre-report" / "runs" / "20261120T1").mkdir(parents=True)
+    assert complete("genrebeam undo --run 2026") == {"20261120T1"}
+
+
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
 def test_bash_completes_commands_options_and_values(tmp_path, capsys):
     pytest.importorskip("shtab")
