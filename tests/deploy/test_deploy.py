@@ -26,6 +26,7 @@ from tests.conftest import tone, write_audio
 from tests.storages import google
 
 DATAFLOW = REPOSITORY / "deploy" / "dataflow"
+NAS = REPOSITORY / "deploy" / "nas"
 NIGHTLY = REPOSITORY / "deploy" / "nightly"
 METADATA = json.loads((DATAFLOW / "metadata.json").read_text(encoding="utf-8"))
 PARAMETERS = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
@@ -357,6 +358,24 @@ def test_nightly_commands_are_known(name, command):
     known = commands_of(build_parser())[command].parse_args(words[words.index(command) + 1 :])
     assert known.report
     assert command == "watch" or known.quiet
+
+
+def test_the_image_for_a_nas_has_all_that_it_is_built_of():
+    images = [NAS / "Dockerfile", DATAFLOW / "Dockerfile"]
+    copied = [re.findall(r"^COPY (?!--)(.+) \S+$", image.read_text(), re.M) for image in images]
+    ours, workers = ({name for line in lines for name in line.split()} for lines in copied)
+    assert ours - {"requirements/watch.lock"} == {n for n in workers if "dataflow" not in n}
+    for name in ours:
+        assert list(REPOSITORY.glob(name)), name
+
+
+def test_the_nas_watches_its_music():
+    compose = (NAS / "compose.yaml").read_text()
+    (command,) = re.findall(r"^    command: (\[.+\])$", compose, re.M)
+    name, *arguments = json.loads(command)
+    known = commands_of(build_parser())[name].parse_args(arguments)
+    assert (known.library, known.min_age) == ("/music", 60)
+    assert all(f":{folder}\n" in compose for folder in ("/music", "/state"))
 
 
 @pytest.fixture(scope="module")
