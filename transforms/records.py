@@ -30,6 +30,8 @@ DECIDED_BY = ("audio", "artist", "album", "folder", "several")
 LEVELS = ("style", "family")
 # Which styles are written: those whose accuracy is known, or all that the model has.
 STYLES = ("checked", "all")
+# Whether the report tells of moods and instruments.
+MOOD = ("off", "report")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
 # Genres that say nothing and count as missing, unless the user lists others.
 CATCH_ALL = (
@@ -356,6 +358,8 @@ class Prediction:
         ``(n_classes,) float32``: of all segments together, where that is more than their mean.
     not_music : str or None
         What it is instead, where it is no music.
+    moods, instruments : dict or None
+        The backbone's own classes and their scores in 0..1, where it has some.
     """
 
     track: Track
@@ -366,6 +370,8 @@ class Prediction:
     embedding: np.ndarray | None = None
     overall: np.ndarray | None = None
     not_music: str | None = None
+    moods: dict[str, float] | None = None
+    instruments: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -403,6 +409,8 @@ class Decision:
         See `DECIDED_BY`.
     family_alone : tuple of (str, float) or None
         The likeliest family by the track's sound alone, where more than that decided.
+    moods, instruments : dict or None
+        As in `Prediction`.
     """
 
     track: Track
@@ -422,6 +430,8 @@ class Decision:
     unsure: bool = False
     decided_by: str = "audio"
     family_alone: tuple[str, float] | None = None
+    moods: dict[str, float] | None = None
+    instruments: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)

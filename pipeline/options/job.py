@@ -106,7 +106,11 @@ class TaggingJob:
         """What all rows of a run have in common."""
         from genrebeam.transforms.reports.write import RunFacts
 
-        return RunFacts(self.bundle, self.decision_digest, self.library, self.options.dry_run)
+        return RunFacts(
+            *(self.bundle, self.decision_digest, self.library),
+            dry_run=self.options.dry_run,
+            mood=self.options.mood == "report",
+        )
 
     @property
     def learns_from_library(self) -> bool:
@@ -183,6 +187,11 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
         raise UsageError(
             f"--consistent {options.consistent} needs a model with pretrained networks, which "
             f"tell what sounds alike; {bundle.name} has none"
+        )
+    if options.mood != "off" and not bundle.features.backbone:
+        raise UsageError(
+            f"--mood {options.mood} needs a model with a pretrained network, which tells moods; "
+            f"{bundle.name} has none"
         )
     path = None if options.taxonomy is None else os.path.abspath(options.taxonomy)
     try:

@@ -25,6 +25,7 @@ from genrebeam.transforms.records import (
     ID3_VERSIONS,
     LEARN_FROM,
     LEVELS,
+    MOOD,
     STYLES,
     VOTE_RULES,
 )
@@ -253,6 +254,15 @@ class TaggingOptions(WritingOptions):
         None,
         Group.ANALYSIS,
         choices=CONSISTENT,
+        decides=True,
+        by_library=True,
+    )
+    mood: str = option(
+        "let the report tell of moods and instruments of the tracks that are analysed "
+        "(default: %(default)s)",
+        "off",
+        Group.ANALYSIS,
+        choices=MOOD,
         decides=True,
         by_library=True,
     )

@@ -39,7 +39,7 @@ BEAMS_OWN = {
 ONE_L4 = "worker_accelerator=type:nvidia-l4;count:1;install-nvidia-driver"
 # What a person may type: right for some parameters, nonsense for the others.
 VALUES = (
-    *("family", "album", "library", "off"),
+    *("family", "album", "library", "off", "report"),
     *("", " ", "0", "1", "-1", "1.5", "0.5", ".5", "1.0", "2", "007", "x", "all", "null", "none"),
     *("true", "false", "True", "yes", "keep", "Keep", "merge", "replace", "mean", "majority"),
     *("2.3", "2.4", "2x4", "3", "mp3", "mp3,flac", "mp3,", "MP3;flac", "exe", "; ", "a/b", "/"),

@@ -124,6 +124,17 @@ COLUMNS = (
         pa.int32(),
         "tracks that voted together, this one included; not with `--consistent off`",
     ),
+    Column(
+        "moods",
+        pa.map_(pa.string(), pa.float32()),
+        "score of each mood that the pretrained network knows, 0 to 1; only with `--mood report`, "
+        "for tracks that were analysed. It ranks tracks; it is no probability",
+    ),
+    Column(
+        "instruments",
+        pa.map_(pa.string(), pa.float32()),
+        "scores of the instruments that are likely, the likeliest first; else as `moods`",
+    ),
     Column("segments_heard", pa.int32(), "segments that the model analysed"),
     Column("model_name", pa.string(), "name of the model", required=True),
     Column("model_version", pa.string(), "version of the model", required=True),

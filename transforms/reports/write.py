@@ -55,12 +55,15 @@ class RunFacts:
     library : str
         Its root; empty where none is known.
     dry_run : bool
+    mood : bool
+        Whether rows tell of moods and instruments.
     """
 
     bundle: Bundle
     settings: str
     library: str = ""
     dry_run: bool = False
+    mood: bool = False
 
 
 def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
@@ -113,6 +116,8 @@ def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
         "votes": list(decision.votes.items()) if decision else None,
         "genres_alone": _genres_alone(decision),
         "tracks_voted": decision.tracks_voted if decision else None,
+        "moods": _scores(decision.moods) if decision and run.mood else None,
+        "instruments": _scores(decision.instruments) if decision and run.mood else None,
         "segments_heard": decision.segments_heard if decision else None,
         "model_name": printable(run.bundle.name),
         "model_version": printable(run.bundle.version),
@@ -126,6 +131,10 @@ def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
         "embedding": decision.embedding if decision else None,
         "fingerprint": _fingerprint(outcome),
     }
+
+
+def _scores(found: dict[str, float] | None) -> list[tuple[str, float]] | None:
+    return None if found is None else list(found.items())
 
 
 def _message(outcome: Outcome) -> str | None:

@@ -113,6 +113,7 @@ NOT_THE_DEFAULTS = {
     "top_k": 2,
     "level": "family",
     "styles": "all",
+    "mood": "off",  # needs another model
     "min_confidence": 0.1,
     "max_genres": 2,
     "treat_as_missing": ["Misc"],

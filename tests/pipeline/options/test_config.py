@@ -90,6 +90,7 @@ SAID = {
     "top-k": 3,
     "level": "family",
     "styles": "all",
+    "mood": "report",
     "consistent": "album",
     "learn-from": "off",
     "min-confidence": 0.25,

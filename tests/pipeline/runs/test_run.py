@@ -193,6 +193,7 @@ OTHER_VALUES = {
     "top_k": 2,
     "level": "family",
     "styles": "all",
+    "mood": "report",
     "min_confidence": 0.5,
     "max_genres": 3,
     "treat_as_missing": ("Schlager",),
