@@ -456,3 +456,9 @@ def test_an_album_is_analysed_and_votes_in_one_stage(tmp_path):
     (stage,) = (found for found in names if "decode + features" in found)
     steps = ("note group", "classify/classify", "classify/vote", "write/tag", "report/tagged")
     assert all(step in stage for step in steps)
+
+
+def test_moods_need_a_model_that_tells_them(tmp_path, tiny_bundle, capsys):
+    options = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
+    assert main(["tag", str(tmp_path), *options, "--mood", "report"]) == 2
+    assert "--mood report needs a model with a pretrained network" in capsys.readouterr().err
