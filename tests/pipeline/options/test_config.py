@@ -221,7 +221,10 @@ def test_options_that_can_be_repeated_take_lists(tmp_path):
     [
         ("[tag]\nexistng = 'keep'", "unknown key 'existng' in [tag]; did you mean existing?"),
         ("[tag]\ntop_k = 2", "unknown key 'top_k' in [tag]; did you mean top-k?"),
-        ("[tag]\nxyzzy = 2", "unknown key 'xyzzy' in [tag]; known are all-failures, bundle, consistent, debug"),
+        (
+            "[tag]\nxyzzy = 2",
+            "unknown key 'xyzzy' in [tag]; known are all-failures, bundle, consistent",
+        ),
         ("[tag]\nconfig = 'x'", "unknown key 'config' in [tag]"),
         ("[tga]\n", "unknown table ['tga']; did you mean tag?"),
         ("existing = 'keep'", "'existing' must be in a table, such as [tag]"),
