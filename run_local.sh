@@ -32,7 +32,7 @@ find_python() {
     die "Python 3.11, 3.12 or 3.13 is needed, found $found; set PYTHON to one"
 }
 
-# requirements/base.lock is what tagging needs. train.lock and pages.lock hold that and an extra, and
+# requirements/base.lock is what tagging needs. train.lock, pages.lock and watch.lock hold that and an extra, and
 # test.lock holds everything.
 #
 # The stamp of a finished set-up holds the lock file's content and the path of the checkout. If
@@ -68,7 +68,7 @@ set_up() {
         --require-hashes -r "$here/requirements/$1.lock" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall \
         --no-deps --no-build-isolation --editable "$here" >&2
-    if [ "$1" != base ]; then
+    if [ "$1" != base ] && [ "$1" != watch ]; then
         # librosa compiles code at its first use (15 s for each process) and keeps it.
         "$venv/bin/python" -c 'import librosa; librosa.feature.melspectrogram' >&2
     fi

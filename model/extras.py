@@ -8,6 +8,7 @@ import importlib.util
 EXTRAS = {
     "train": ("tensorflow", "keras", "librosa", "sklearn", "tensorboard", "plotly"),
     "pages": ("librosa", "matplotlib", "PIL", "openTSNE"),
+    "watch": ("watchfiles",),
 }
 
 

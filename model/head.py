@@ -261,7 +261,7 @@ _MUSIC = "Music"
 _MUSICAL = (range(27, 38), range(137, 283))
 
 
-def _scores(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+def scores_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     """Mean scores of the backbone's classes in 0..1: ``(n_classes,)``."""
     return expit(outputs[:, backbone_of(spec).places["logits"]]).mean(axis=0)
 
@@ -279,7 +279,7 @@ def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound:
     -------
     Sound
     """
-    scores, labels = _scores(outputs, spec), backbone_of(spec).read_labels()
+    scores, labels = scores_of(outputs, spec), backbone_of(spec).read_labels()
     others = scores.copy()
     for musical in _MUSICAL:
         others[musical] = 0
@@ -305,5 +305,5 @@ def sounds_of(
     list of (str, float)
         Label and mean score in 0..1, the likeliest first.
     """
-    scores, labels = _scores(outputs, spec), backbone_of(spec).read_labels()
+    scores, labels = scores_of(outputs, spec), backbone_of(spec).read_labels()
     return [(labels[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")[:most]]

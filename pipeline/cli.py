@@ -36,11 +36,13 @@ from genrebeam.pipeline.commands import (
     tag,
     train,
     undo,
+    watch,
 )
 from genrebeam.pipeline.commands import map as library_map
 from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
 from genrebeam.pipeline.options.config import commands_of, nearest, parse
 from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
+from genrebeam.pipeline.options.system import check_system
 from genrebeam.pipeline.views.terminal import safe
 
 
@@ -68,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     _quieten(verbose=known.verbose, debug=known.debug)
     try:
+        check_system()
         return known.command(known, others)
     except MissingExtraError as error:
         _install(error.extra)
@@ -191,6 +194,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     for command in (
         tag,
+        watch,
         apply,
         undo,
         history,

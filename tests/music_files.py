@@ -7,7 +7,7 @@ import mutagen
 import pytest
 from mutagen.apev2 import APEv2
 from mutagen.flac import Picture
-from mutagen.id3 import APIC, COMM, POPM, TIT2, TPE1, TPE2, TXXX, USLT
+from mutagen.id3 import APIC, COMM, POPM, TDRC, TIT2, TPE1, TPE2, TXXX, USLT
 from mutagen.mp4 import MP4Cover, MP4FreeForm
 
 from genrebeam.transforms.records import Decision, TagWriteError, Track, with_tags
@@ -35,6 +35,7 @@ def fill(path: Path) -> None:
         tags.add(TIT2(encoding=1, text="Für Elise ☂"))
         tags.add(TPE1(encoding=3, text=["Ludwig", "van"]))
         tags.add(TPE2(encoding=3, text="Wiener"))
+        tags.add(TDRC(encoding=3, text="1810-04-27"))
         tags.add(COMM(encoding=3, lang="eng", desc="note", text="a comment"))
         tags.add(COMM(encoding=3, lang="deu", desc="note", text="ein Kommentar"))
         tags.add(USLT(encoding=3, lang="eng", text="words\n" * 100))
@@ -45,6 +46,7 @@ def fill(path: Path) -> None:
         tags["title"] = "Für Elise ☂"
         tags["ARTIST"] = ["Ludwig", "van"]
         tags["AlbumArtist"] = "Wiener"
+        tags["date"] = "1810-04-27"
         tags["replaygain_track_gain"] = "-3 dB"
         if format == "flac":
             picture = Picture()
@@ -53,6 +55,7 @@ def fill(path: Path) -> None:
     elif format == "m4a":
         tags["\xa9nam"], tags["\xa9ART"] = "Für Elise ☂", ["Ludwig", "van"]
         tags["aART"] = "Wiener"
+        tags["\xa9day"] = "1810-04-27T00:00:00Z"
         tags["covr"] = [MP4Cover(bytes(5000), MP4Cover.FORMAT_PNG)]
         tags["trkn"] = [(3, 12)]
         tags["----:com.apple.iTunes:MOOD"] = [MP4FreeForm(b"calm")]
@@ -63,6 +66,7 @@ def fill(path: Path) -> None:
     else:
         tags["Title"], tags["Artist"] = "Für Elise ☂", ["Ludwig", "van"]
         tags["Album Artist"] = "Wiener"
+        tags["Year"] = "1810"
     file.save()
 
 

@@ -30,6 +30,8 @@ DECIDED_BY = ("audio", "artist", "album", "folder", "several")
 LEVELS = ("style", "family")
 # Which styles are written: those whose accuracy is known, or all that the model has.
 STYLES = ("checked", "all")
+# Whether the report tells of moods and instruments.
+MOOD = ("off", "report")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
 # Genres that say nothing and count as missing, unless the user lists others.
 CATCH_ALL = (
@@ -42,6 +44,8 @@ CATCH_ALL = (
     "None",
     "12",
 )
+# Why a file is left to a later run, where a run takes only files of some age.
+TOO_RECENT = "changed just now, and may not be complete; a later run takes it"
 
 
 class Trait(Flag):
@@ -154,6 +158,10 @@ class TagWriteError(TrackError):
     """A file whose genre cannot be written; it is as it was before."""
 
 
+class TooRecent(Refusal):
+    """A file that has just changed: whoever writes it may not be done."""
+
+
 class NoTagField(Refusal):
     """A container that has no place for a genre."""
 
@@ -178,6 +186,7 @@ class FileTags:
     album_artist : str or None
     foreign_only : bool
         Whether the format has no tags: those that are there were put around it.
+    year : int or None
     """
 
     title: str | None = None
@@ -188,6 +197,7 @@ class FileTags:
     shadow: tuple[str, ...] = ()
     album_artist: str | None = None
     foreign_only: bool = False
+    year: int | None = None
 
 
 @dataclass(frozen=True)
@@ -348,6 +358,8 @@ class Prediction:
         ``(n_classes,) float32``: of all segments together, where that is more than their mean.
     not_music : str or None
         What it is instead, where it is no music.
+    moods, instruments : dict or None
+        The backbone's own classes and their scores in 0..1, where it has some.
     """
 
     track: Track
@@ -358,6 +370,8 @@ class Prediction:
     embedding: np.ndarray | None = None
     overall: np.ndarray | None = None
     not_music: str | None = None
+    moods: dict[str, float] | None = None
+    instruments: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -395,6 +409,8 @@ class Decision:
         See `DECIDED_BY`.
     family_alone : tuple of (str, float) or None
         The likeliest family by the track's sound alone, where more than that decided.
+    moods, instruments : dict or None
+        As in `Prediction`.
     """
 
     track: Track
@@ -414,6 +430,8 @@ class Decision:
     unsure: bool = False
     decided_by: str = "audio"
     family_alone: tuple[str, float] | None = None
+    moods: dict[str, float] | None = None
+    instruments: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from genrebeam.transforms.genre.classify import open_classifier  # noqa: E402
 from genrebeam.transforms.genre.vote import decider  # noqa: E402
 from genrebeam.transforms.library.walk import walk  # noqa: E402
 from genrebeam.transforms.records import Prediction, Track, with_tags  # noqa: E402
-from genrebeam.transforms.reports.write import row, write_part  # noqa: E402
+from genrebeam.transforms.reports.write import RunFacts, row, write_part  # noqa: E402
 from genrebeam.transforms.storage import local  # noqa: E402
 from genrebeam.transforms.tags import header, rewrite, tag  # noqa: E402
 
@@ -125,7 +125,7 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
             with watch.step("write: rest"):
                 outcome = tag.tag(decision, policy, journal)
             with watch.step("report"):
-                rows.append(row(outcome, bundle, "digest"))
+                rows.append(row(outcome, RunFacts(bundle, "digest")))
         with watch.step("report"):
             write_part(rows, reports, reports)
         steps = dict(watch.seconds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+import numpy as np
 
 from genrebeam.model.backbones.mn04 import read_labels
 
@@ -20,6 +22,37 @@ _TRIVIAL = {"Music", "Musical instrument", "Plucked string instrument", "Song"}
 _LEAST = {"mood": 0.02, "other sounds": 0.1}
 _LEAST_OF_OTHERS = 0.05
 _MOST = 5
+
+
+def moods(scores: np.ndarray) -> dict[str, float]:
+    """All moods that AudioSet has classes for, such as ``Sad music``.
+
+    Parameters
+    ----------
+    scores : np.ndarray
+        ``(n_classes,)``: of all classes, in their order.
+
+    Returns
+    -------
+    dict
+        Class to score.
+    """
+    return dict(_named(scores, "mood"))
+
+
+def instruments(scores: np.ndarray) -> dict[str, float]:
+    """The instruments that are likely; see `moods`. The likeliest is first."""
+    likely = [
+        (label, score)
+        for label, score in _named(scores, "instruments")
+        if score >= _LEAST_OF_OTHERS and label not in _TRIVIAL
+    ]
+    return dict(sorted(likely, key=lambda one: -one[1]))
+
+
+def _named(scores: np.ndarray, subject: str) -> Iterator[tuple[str, float]]:
+    labels = read_labels()
+    return ((labels[place], float(scores[place])) for place in _CLASSES[subject])
 
 
 def subject_of(label: str) -> str:

@@ -19,7 +19,8 @@ REPORT_HERE = "default: that of the library you are in, else the one used last"
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
 EXIT_CODES = {
     OK: "everything worked",
-    SOME_FAILED: "some files failed, or the command could not finish",
+    SOME_FAILED: "some files failed, or the command could not finish; after tag --quiet only if "
+    "files failed that did not fail before",
     USAGE: "wrong usage, an unreadable library, or another run at work on the same reports",
     INTERRUPTED: "interrupted (Ctrl-C or SIGTERM)",
 }
@@ -73,9 +74,18 @@ def add_command(
     return parser
 
 
-def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that control a command's output."""
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only what went wrong")
+def add_output_arguments(
+    parser: argparse.ArgumentParser, quiet: str = "print only what went wrong"
+) -> None:
+    """Declare the options that control a command's output.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    quiet : str
+        What ``--quiet`` does.
+    """
+    parser.add_argument("-q", "--quiet", action="store_true", help=quiet)
     parser.add_argument(
         "--json", action="store_true", help="print the result as one JSON object, for scripts"
     )

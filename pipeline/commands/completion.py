@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 def _own(action: argparse.Action) -> dict[str, str]:
     """The functions of `_preamble` that complete an argument."""
     name = "run" if action.metavar == "ID" else action.dest
-    return {"bash": f"_genrebeam_{name}", "zsh": f"_genrebeam_{name}"}
+    function = f"_genrebeam_{name}"
+    return {"bash": function, "zsh": function, "fish": f"({function})"}
 
 
 def _preamble() -> dict[str, str]:
@@ -64,10 +65,19 @@ def _preamble() -> dict[str, str]:
         "formats": " ".join(sorted(FORMATS)),
     }
     also_files = {"bundle": ('compgen -d -- "$1"', "_files -/")}
-    bash, zsh = [], []
+    bash, zsh, fish = [], [], []
     for name, known in words.items():
         also, files = also_files.get(name, ("", ""))
         listed = f'compgen -W "{known}" -- "$1"'
         bash.append(f"_genrebeam_{name}() {{ {listed}; {also or 'true'}; }}")
         zsh.append(f"_genrebeam_{name}() {{ compadd -- {known}; {files or 'true'} }}")
-    return {"bash": "\n".join(bash), "zsh": "\n".join(zsh)}
+    # fish has no defaults of variables; within its quotes only these are escaped.
+    find = f"find {folders} {ids}".replace("'", "\\'")
+    listed_by = {
+        "run": f"sh -c '{find}'",
+        "bundle": f"printf '%s\\n' {words['bundle']}; __fish_complete_directories",
+        "formats": f"printf '%s\\n' {words['formats']}",
+    }
+    for name, listed in listed_by.items():
+        fish.append(f"function _genrebeam_{name}\n    {listed}\nend")
+    return {"bash": "\n".join(bash), "zsh": "\n".join(zsh), "fish": "\n".join(fish)}

@@ -30,6 +30,7 @@ from genrebeam.transforms.records import Status, printable
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import Ended, Run
+    from genrebeam.pipeline.views.summary import Summary
 
 _MOST_NAMED = 3
 
@@ -54,14 +55,19 @@ def add(commands: Any) -> None:
         "Every option can be set in a file or in the environment; --no-dry-run and the like turn\n"
         "a flag off again. See genrebeam config --help.\n"
         "Options of Apache Beam, such as --runner, are passed on to it.\n"
-        "exit codes: 0 all fine, 1 some files failed, 2 wrong usage or another run is at work,\n"
-        "3 interrupted",
+        "exit codes: 0 all fine, 1 some files failed (with --quiet: new failures only), 2 wrong\n"
+        "usage or another run is at work, 3 interrupted",
         usage="genrebeam tag LIBRARY ... [OPTION ...]",
     )
     tag.add_argument(
         "library", metavar="LIBRARY", nargs="+", help="folder of music, or a file; one or several"
     )
-    add_output_arguments(tag)
+    add_output_arguments(tag, "print what changed in one line, and new failures")
+    tag.add_argument(
+        "--all-failures",
+        action="store_true",
+        help="with --quiet: also report files that failed in the same way in the run before",
+    )
     add_options(tag, TaggingOptions)
 
 
@@ -84,9 +90,11 @@ def _run(
     job: TaggingJob, run: Run, arguments: argparse.Namespace, runner_arguments: list[str]
 ) -> int:
     from genrebeam.pipeline.runs import interruption
+    from genrebeam.pipeline.runs.failures import known_failures
     from genrebeam.pipeline.runs.news import drop_old_news
     from genrebeam.pipeline.runs.run import record_run
     from genrebeam.pipeline.views import progress
+    from genrebeam.pipeline.views.summary import summarise
 
     if not arguments.quiet and is_terminal(sys.stderr):
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
@@ -108,8 +116,10 @@ def _run(
     with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
         ended = record_run(run, job, execute, interruption.requested)
         facts = ended.manifest
-        earlier = None
+        earlier, known = None, frozenset[str]()
         with contextlib.suppress(OSError):  # the run is done, whatever it leaves
+            if arguments.quiet and not arguments.all_failures:
+                known = known_failures(job, run, ended.rows)
             earlier = drop_old_news(run, job, ended)
         if earlier is not None:
             page = earlier.page if earlier.has_page else None
@@ -117,12 +127,17 @@ def _run(
             page = None if facts["state"] == "launched" else leave_page(run, ended)
     if not (arguments.quiet or arguments.json):
         _list_tracks(job, ended, every=arguments.verbose)
-    _tell(job, earlier or run, ended, page, quiet=arguments.quiet, as_json=arguments.json)
+    found = summarise(ended.rows, known=known)
+    _tell(
+        *(job, earlier or run, ended, page, found),
+        quiet=arguments.quiet,
+        as_json=arguments.json,
+    )
     if facts["state"] == "interrupted":
         left = progress.files_left()
         rest = f"; {counted(left, 'file')} left for the next run" if left else ""
         return complain(f"interrupted; the report has every file that was done{rest}", INTERRUPTED)
-    return SOME_FAILED if facts["counts"].get(Status.FAILED) else OK
+    return SOME_FAILED if found.n_failed else OK
 
 
 def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[tuple[str, str]]:
@@ -171,14 +186,15 @@ def _tell(
     run: Run,
     ended: Ended,
     page: str | None,
+    found: Summary,
     *,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Print the result of a run: tables on a terminal, two lines in a pipe, or JSON."""
-    from genrebeam.pipeline.views.summary import show_result, summarise
+    """Print the result: tables on a terminal, two lines in a pipe, what changed, or JSON."""
+    from genrebeam.pipeline.views.summary import show_result
 
-    facts, found = ended.manifest, summarise(ended.rows)
+    facts = ended.manifest
     report = page or run.folder
     if as_json:
         message: dict[str, Any] = {
@@ -191,7 +207,9 @@ def _tell(
         message |= {"report": printable(run.folder), "tracks": printable(run.tracks)}
         message["page"] = page and printable(page)
         message["dry_run"] = job.options.dry_run
-        print(json.dumps({**message, "counts": facts["counts"], "genres": found.genres}))
+        message |= {"counts": facts["counts"], "genres": found.genres}
+        message |= {"changes": found.changes(facts["counts"]), "too_recent": found.n_recent}
+        print(json.dumps(message))
     elif not quiet and is_terminal(sys.stdout):
         notes = [("report", report), ("tracks", run.tracks)]
         if facts["counts"].get(Status.TAGGED):
@@ -201,6 +219,8 @@ def _tell(
     elif not quiet:
         print(_headline(facts))
         print(f"report: {safe(report)}")
+    elif changes := found.changes(facts["counts"]):
+        print(changes)
     for path, reason in found.failed:
         print(f"{safe(path)}: {safe(reason)}", file=sys.stderr)
     if more := found.n_failed - len(found.failed):

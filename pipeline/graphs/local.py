@@ -60,7 +60,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     OSError
         If the disk is full.
     """
-    report = ReportWriter(run.tracks, run.folder, job.bundle, job.decision_digest)
+    report = ReportWriter(run.tracks, run.folder, job.run_facts)
     library = LibraryGenres(job.model_genres)
     n_tracks, again = 0, AnalysedAgain(job)
     handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)

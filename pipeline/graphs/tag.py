@@ -151,7 +151,7 @@ class TagLibrary(beam.PTransform):
     def _reported(self, endings: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
         job, run = self.job, self.run
         reported = endings | "report" >> WriteReport(
-            *(run.tracks, run.folder, job.bundle, job.decision_digest), progress.count_outcome
+            run.tracks, run.folder, job.run_facts, progress.count_outcome
         )
         # Parquet
         if self.closes_itself:

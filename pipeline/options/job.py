@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from genrebeam.model.bundle import Bundle
     from genrebeam.transforms.genre.evidence import ModelGenres
     from genrebeam.transforms.genre.vote import VotePolicy
+    from genrebeam.transforms.reports.write import RunFacts
     from genrebeam.transforms.tags.tag import TagPolicy
 
 # Plain `DirectRunner` would first try to download another runner.
@@ -103,6 +104,18 @@ class TaggingJob:
             model=f"{self.bundle.name} {self.bundle.version}",
             form=self.options.form,
             write=dataclasses.replace(self.options.write, library=self.library),
+            min_age_s=self.options.min_age or 0,
+        )
+
+    @property
+    def run_facts(self) -> RunFacts:
+        """What all rows of a run have in common."""
+        from genrebeam.transforms.reports.write import RunFacts
+
+        return RunFacts(
+            *(self.bundle, self.decision_digest, self.library),
+            dry_run=self.options.dry_run,
+            mood=self.options.mood == "report",
         )
 
     @property
@@ -183,6 +196,11 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
         raise UsageError(
             f"--consistent {options.consistent} needs a model with pretrained networks, which "
             f"tell what sounds alike; {bundle.name} has none"
+        )
+    if options.mood != "off" and not bundle.features.backbone:
+        raise UsageError(
+            f"--mood {options.mood} needs a model with a pretrained network, which tells moods; "
+            f"{bundle.name} has none"
         )
     path = None if options.taxonomy is None else os.path.abspath(options.taxonomy)
     try:

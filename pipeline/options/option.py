@@ -161,5 +161,6 @@ def names(text: str) -> tuple[str, ...]:
 
 
 COUNT = Kind("N", "[1-9][0-9]{0,5}", count, "NUMBER")
+SECONDS = Kind("SECONDS", COUNT.regex, count, "NUMBER")
 PROBABILITY = Kind("P", r"(0|1|[01]\.0+|0?\.[0-9]+)", probability)
 FOLDER = Kind("DIR", "/.+")

@@ -10,6 +10,7 @@ from genrebeam.pipeline.options.option import (
     COUNT,
     FOLDER,
     PROBABILITY,
+    SECONDS,
     Group,
     Kind,
     count,
@@ -24,6 +25,7 @@ from genrebeam.transforms.records import (
     ID3_VERSIONS,
     LEARN_FROM,
     LEVELS,
+    MOOD,
     STYLES,
     VOTE_RULES,
 )
@@ -253,6 +255,15 @@ class TaggingOptions(WritingOptions):
         decides=True,
         by_library=True,
     )
+    mood: str = option(
+        "let the report tell of moods and instruments of the tracks that are analysed "
+        "(default: %(default)s)",
+        "off",
+        Group.ANALYSIS,
+        choices=MOOD,
+        decides=True,
+        by_library=True,
+    )
     formats: tuple[str, ...] = option(
         "only these file types, such as mp3,flac (default: all that can be decoded)",
         None,
@@ -299,6 +310,13 @@ class TaggingOptions(WritingOptions):
         False,
         Group.FILES,
         plan=lambda on: "only files that failed" if on else "",
+    )
+    min_age: int | None = option(
+        "leave files alone that changed less than SECONDS ago, and may still be being copied "
+        "(default: none)",
+        None,
+        Group.FILES,
+        kind=SECONDS,
     )
     report: str = option(
         "folder of all reports on this library; each run adds to it (default: one for each "

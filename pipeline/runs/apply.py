@@ -20,7 +20,7 @@ from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, saw_its_lib
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.records import Outcome, Stage
 from genrebeam.transforms.reports.read import latest_rows
-from genrebeam.transforms.reports.write import ReportWriter
+from genrebeam.transforms.reports.write import ReportWriter, RunFacts
 from genrebeam.transforms.tags.change import Change
 from genrebeam.transforms.tags.tag import TagPolicy
 
@@ -154,7 +154,7 @@ def write_choices(
     }
 
     def execute() -> None:
-        rows = ReportWriter(run.tracks, run.folder, _PERSON, Stage.BY_HAND.value)
+        rows = ReportWriter(run.tracks, run.folder, RunFacts(_PERSON, Stage.BY_HAND.value, library))
         try:
             for one in tracked(shown, len(shown), watched):
                 if interruption.requested():

@@ -52,7 +52,7 @@ class Stopping:
         self.folder = folder
         # A file that is written is another one afterwards; its folder is not.
         roots = (os.path.dirname(one) if os.path.isfile(one) else one for one in libraries)
-        self._disks = {root: _disk_of(root) for root in roots if "://" not in root}
+        self._disks = {root: disk_of(root) for root in roots if "://" not in root}
         self._process = _this_process()
         self._noted = False
         self._looked_at = 0.0
@@ -77,7 +77,7 @@ class Stopping:
             return None
         for root, disk in self._disks.items():
             # None: it was there when the run began, and gone before this was made.
-            if disk is None or _disk_of(root) != disk:
+            if disk is None or disk_of(root) != disk:
                 return root
         return None
 
@@ -96,7 +96,7 @@ def _this_process() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-def _disk_of(library: str) -> tuple[int, int] | None:
+def disk_of(library: str) -> tuple[int, int] | None:
     """Device and inode: they differ between a library and the empty mount point it leaves."""
     try:
         facts = os.stat(library)

@@ -31,7 +31,7 @@ from genrebeam.transforms.records import (
 )
 from genrebeam.transforms.reports.read import read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
-from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.reports.write import RunFacts, row, write_part
 from genrebeam.transforms.storage import is_inside, path_of, storage_of
 from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL
 from genrebeam.transforms.tags.header import read_header
@@ -42,6 +42,7 @@ from genrebeam.transforms.tags.tag import TagPolicy, written
 _WRITTEN = (
     *("status", "stage", "reason", "error_type", "error_message", "size_bytes", "mtime"),
     *("mtime_ns", "genres_before", "genres_after", "write_s", "finished_at", "fingerprint"),
+    "dry_run",
 )
 _ROWS_PER_PART = 1000
 
@@ -241,5 +242,5 @@ def _as_written(planned: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
 
         outcome = dataclasses.replace(outcome, fingerprint=fingerprint(outcome.track.uri))
     nobody = Bundle("", "", "", (), (), FeatureSpec())
-    now = row(outcome, nobody, planned["settings"])
+    now = row(outcome, RunFacts(nobody, planned["settings"]))
     return {**planned, **{name: now[name] for name in _WRITTEN}}

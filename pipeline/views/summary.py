@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,7 +21,7 @@ from genrebeam.pipeline.views.terminal import (
     pairs,
     safe,
 )
-from genrebeam.transforms.records import Status, Trait
+from genrebeam.transforms.records import TOO_RECENT, Status, Trait
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,18 +42,51 @@ class Summary:
     slowest : tuple of (str, float)
         Some files and the time that each took, in s; the slowest first.
     failed : tuple of (str, str)
-        The first files that failed, by name, and why.
+        The first files that failed, by name, and why; those that are known left out.
     n_failed : int
-        All that failed.
+        All that failed, those that are known left out.
+    n_known : int
+        Those that failed as in an earlier run.
+    n_recent : int
+        Files that had just changed, and were left to a later run.
     """
 
     genres: dict[str, int]
     slowest: tuple[tuple[str, float], ...]
     failed: tuple[tuple[str, str], ...]
     n_failed: int
+    n_known: int = 0
+    n_recent: int = 0
+
+    def changes(self, counts: Mapping[str, int]) -> str:
+        """What a run has changed, in one line; empty where nothing has changed.
+
+        Parameters
+        ----------
+        counts : dict of str to int
+            The run's files by status.
+
+        Examples
+        --------
+        >>> Summary({}, (), (), n_failed=1, n_known=2).changes({"tagged": 3, "failed": 3})
+        '3 tagged, 1 new failure, 2 known failures'
+        """
+        changed = (Status.TAGGED, Status.WOULD_TAG, Status.UNSURE)
+        parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in changed if counts.get(s)]
+        if self.n_failed:
+            parts.append(counted(self.n_failed, "new failure"))
+        if parts and self.n_known:
+            parts.append(counted(self.n_known, "known failure"))
+        return ", ".join(parts)
 
 
-def summarise(rows: Iterable[pa.Table], *, n_slowest: int = 3, n_failed: int = 10) -> Summary:
+def summarise(
+    rows: Iterable[pa.Table],
+    *,
+    n_slowest: int = 3,
+    n_failed: int = 10,
+    known: Collection[str] = (),
+) -> Summary:
     """Sum up a run's report.
 
     Parameters
@@ -62,6 +95,8 @@ def summarise(rows: Iterable[pa.Table], *, n_slowest: int = 3, n_failed: int = 1
         See `genrebeam.pipeline.runs.run.rows_of`.
     n_slowest, n_failed : int
         How many files to name.
+    known : collection of str
+        Files whose failure is known (see `genrebeam.pipeline.runs.failures.known_failures`).
 
     Returns
     -------
@@ -70,21 +105,26 @@ def summarise(rows: Iterable[pa.Table], *, n_slowest: int = 3, n_failed: int = 1
     genres: Counter[str] = Counter()
     slowest: list[tuple[str, float]] = []
     failed: list[tuple[str, str]] = []
-    all_failed = 0
+    all_failed = all_known = recent = 0
+    is_known = pa.array(sorted(known), pa.string())
     for piece in rows:
         given = piece.filter(pc.is_in(piece["status"], pa.array(_GIVEN)))
         counted = pc.list_flatten(given["genres_after"]).value_counts().to_pylist()
         genres.update({entry["values"]: entry["counts"] for entry in counted})
         slowest = heapq.nlargest(n_slowest, [*slowest, *_took(piece)], key=lambda pair: pair[1])
+        recent += pc.sum(pc.equal(piece["reason"], TOO_RECENT)).as_py() or 0
         broken = piece.filter(pc.equal(piece["status"], Status.FAILED.value))
-        all_failed += len(broken)
-        why = zip(broken["uri"].to_pylist(), broken["reason"].to_pylist(), strict=True)
+        new = broken.filter(pc.invert(pc.is_in(broken["uri"], is_known)))
+        all_failed, all_known = all_failed + len(new), all_known + len(broken) - len(new)
+        why = zip(new["uri"].to_pylist(), new["reason"].to_pylist(), strict=True)
         failed = heapq.nsmallest(n_failed, [*failed, *why])
     return Summary(
         genres=dict(sorted(genres.items(), key=lambda pair: (-pair[1], pair[0]))),
         slowest=tuple(slowest),
         failed=tuple(failed),
         n_failed=all_failed,
+        n_known=all_known,
+        n_recent=recent,
     )
 
 

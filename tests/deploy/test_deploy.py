@@ -26,6 +26,7 @@ from tests.conftest import tone, write_audio
 from tests.storages import google
 
 DATAFLOW = REPOSITORY / "deploy" / "dataflow"
+NAS = REPOSITORY / "deploy" / "nas"
 NIGHTLY = REPOSITORY / "deploy" / "nightly"
 METADATA = json.loads((DATAFLOW / "metadata.json").read_text(encoding="utf-8"))
 PARAMETERS = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
@@ -38,7 +39,7 @@ BEAMS_OWN = {
 ONE_L4 = "worker_accelerator=type:nvidia-l4;count:1;install-nvidia-driver"
 # What a person may type: right for some parameters, nonsense for the others.
 VALUES = (
-    *("family", "album", "library", "off"),
+    *("family", "album", "library", "off", "report"),
     *("", " ", "0", "1", "-1", "1.5", "0.5", ".5", "1.0", "2", "007", "x", "all", "null", "none"),
     *("true", "false", "True", "yes", "keep", "Keep", "merge", "replace", "mean", "majority"),
     *("2.3", "2.4", "2x4", "3", "mp3", "mp3,flac", "mp3,", "MP3;flac", "exe", "; ", "a/b", "/"),
@@ -204,7 +205,7 @@ def test_image_for_gpus_has_what_tensorflow_asks_for():
     assert set(pins(DATAFLOW / "cuda.lock")) == {re.match(r"[\w-]+", need)[0] for need in printed}
 
 
-@pytest.mark.parametrize("name", ["base", "train", "pages"])
+@pytest.mark.parametrize("name", ["base", "train", "pages", "watch"])
 def test_every_lock_has_the_tested_versions(name):
     requirements = REPOSITORY / "requirements"
     assert pins(requirements / f"{name}.lock").items() <= pins(requirements / "test.lock").items()
@@ -327,12 +328,16 @@ def test_launch_script_has_no_known_mistakes():
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_takes_the_units(tmp_path):
-    service = (NIGHTLY / "genrebeam.service").read_text()
-    command = re.search(r"^ExecStart=(\S+)", service, re.M)[1]
-    (tmp_path / "genrebeam.service").write_text(service.replace(command, sys.executable))
-    shutil.copy(NIGHTLY / "genrebeam.timer", tmp_path)
-    units = [tmp_path / "genrebeam.service", tmp_path / "genrebeam.timer"]
+@pytest.mark.parametrize("stays", [False, True])
+def test_systemd_takes_the_units(tmp_path, stays):
+    command = "/opt/genrebeam/.venv/bin/genrebeam"
+    units = [tmp_path / f"genrebeam.{kind}" for kind in ("service", "timer", "path")]
+    copies = {NIGHTLY / unit.name: unit for unit in units}
+    if stays:
+        (tmp_path / "genrebeam.service.d").mkdir()
+        copies[NIGHTLY / "watch.conf"] = tmp_path / "genrebeam.service.d" / "watch.conf"
+    for unit, copy in copies.items():
+        copy.write_text(unit.read_text().replace(command, sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True
     )
@@ -340,15 +345,38 @@ def test_systemd_takes_the_units(tmp_path):
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("name", ["genrebeam.service", "crontab"])
-def test_nightly_commands_are_quiet_and_known(name):
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("genrebeam.service", "watch"), ("watch.conf", "watch"), ("crontab", "tag")],
+)
+def test_nightly_commands_are_known(name, command):
     lines = (NIGHTLY / name).read_text().splitlines()
-    (command,) = (line for line in lines if re.search(r"genrebeam tag|run_local.sh\" tag", line))
-    words = shlex.split(command)
-    known = parses(words[words.index("tag") + 1 :])
-    assert known.quiet
+    (line,) = (
+        line for line in lines if re.search(rf"(genrebeam|run_local.sh\"?) {command} /?", line)
+    )
+    words = shlex.split(line)
+    known = commands_of(build_parser())[command].parse_args(words[words.index(command) + 1 :])
     # A user has a folder for state; a service has one only where its unit says so.
     assert known.report or name == "crontab"
+    assert command == "watch" or known.quiet
+
+
+def test_the_image_for_a_nas_has_all_that_it_is_built_of():
+    images = [NAS / "Dockerfile", DATAFLOW / "Dockerfile"]
+    copied = [re.findall(r"^COPY (?!--)(.+) \S+$", image.read_text(), re.M) for image in images]
+    ours, workers = ({name for line in lines for name in line.split()} for lines in copied)
+    assert ours - {"requirements/watch.lock"} == {n for n in workers if "dataflow" not in n}
+    for name in ours:
+        assert list(REPOSITORY.glob(name)), name
+
+
+def test_the_nas_watches_its_music():
+    compose = (NAS / "compose.yaml").read_text()
+    (command,) = re.findall(r"^    command: (\[.+\])$", compose, re.M)
+    name, *arguments = json.loads(command)
+    known = commands_of(build_parser())[name].parse_args(arguments)
+    assert (known.library, known.min_age) == ("/music", 60)
+    assert all(f":{folder}\n" in compose for folder in ("/music", "/state"))
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def test_metadata_is_complete(metadata):
     minors = re.findall(r"Python :: 3\.(\d+)", " ".join(metadata.get_all("Classifier")))
     assert [int(minor) for minor in minors] == list(range(low, high))
     assert metadata.get_all("Provides-Extra") == [
-        *("train", "pages", "gcp", "aws", "dataflow", "beets", "all")
+        *("train", "pages", "watch", "gcp", "aws", "dataflow", "beets", "all")
     ]
 
 

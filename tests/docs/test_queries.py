@@ -2,12 +2,15 @@
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
 
+from genrebeam.model.bundle import Bundle
+from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.pipeline.runs.run import Run
 from genrebeam.transforms.records import (
     AudioFacts,
@@ -18,7 +21,7 @@ from genrebeam.transforms.records import (
     TrackError,
     dropped,
 )
-from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.reports.write import RunFacts, row, write_part
 from tests import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "queries.md").read_text(encoding="utf-8")
@@ -108,16 +111,16 @@ def folder_with_reports(tmp_path_factory, tiny_bundle) -> Path:
             Path(made).mkdir(parents=True)
         bundle = dataclasses.replace(tiny_bundle, version=model)
         if model == "old":  # of its first two files an engine repeated the work
-            before = [row(outcome, bundle, "settings") for outcome in outcomes[:2]]
+            before = [row(outcome, RunFacts(bundle, "settings")) for outcome in outcomes[:2]]
             write_part(before, run.tracks, run.folder)
-        rows = [row(outcome, bundle, "settings") for outcome in outcomes]
+        rows = [row(outcome, RunFacts(bundle, "settings")) for outcome in outcomes]
         write_part(rows, run.tracks, run.folder)
         run.write_manifest({"run": id, "seconds": 7.2, "library": "/m"})
     return folder
 
 
 ANSWERS = {
-    "What changed between the last two runs?": [
+    "What changed in the last run?": [
         ("/m/New.mp3", None, "tagged", None, ["Jazz"]),
         ("/m/Red.mp3", "tagged", "tagged", ["Jazz"], ["Rock"]),
     ],
@@ -161,6 +164,22 @@ def test_query_finds_the_answer(folder_with_reports, monkeypatch, question):
         database.execute(VIEWS)
         found = database.sql(QUERIES[question]).fetchall()
     assert [tuple(map(_rounded, row)) for row in found] == ANSWERS[question]
+
+
+def test_after_apply_only_what_it_changed_has_changed(folder_with_reports, tmp_path, monkeypatch):
+    reports = tmp_path / "genre-report"
+    shutil.copytree(folder_with_reports / "genre-report", reports)
+    run = Run("20261121T101500.123Z-5678", str(reports))
+    Path(run.tracks).mkdir(parents=True)
+    chosen = Track("/m/Red.mp3", "mp3")
+    outcome = Outcome(chosen, "tagged", "by_hand", "a person chose it", genres_after=("Ska",))
+    by_hand = RunFacts(Bundle("", "by hand", "", (), (), FeatureSpec()), "by_hand", "/m")
+    write_part([row(outcome, by_hand)], run.tracks, run.tracks)
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect() as database:
+        database.execute(VIEWS)
+        found = database.sql(QUERIES["What changed in the last run?"]).fetchall()
+    assert found == [("/m/Red.mp3", "tagged", "tagged", ["Rock"], ["Ska"])]
 
 
 def _rounded(value):

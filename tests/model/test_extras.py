@@ -37,6 +37,7 @@ def test_a_missing_extra_is_named(without_extras):
     [
         (["map"], "pages"),
         (["inspect", "song.mp3"], "pages"),
+        (["watch", "."], "watch"),
         (["train", "music", "--out", "x"], "train"),
         (["evaluate", "gtzan", "--data", "music"], "train"),
         (["prepare", "music", "--dataset", "tags", "--out", "x"], "train"),

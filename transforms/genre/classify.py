@@ -18,11 +18,12 @@ import numpy as np
 from scipy.special import softmax
 
 from genrebeam.model.backbones.backbone import BackboneError, backbone_of
+from genrebeam.model.backbones.subjects import instruments, moods
 from genrebeam.model.bundle import Bundle, BundleError
 from genrebeam.model.calibration import probabilities_of
 from genrebeam.model.embedding import with_embedding
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.model.head import Head, inputs_of, over_time, sound_of, sounds_of
+from genrebeam.model.head import Head, inputs_of, over_time, scores_of, sound_of, sounds_of
 from genrebeam.model.loading import import_tensorflow, silenced
 from genrebeam.transforms.audio.pool import default_processes
 from genrebeam.transforms.reasons import explain
@@ -79,7 +80,7 @@ class Judgement:
     ----------
     probabilities : np.ndarray
         ``(n_segments, n_classes) float32``, calibrated.
-    embedding, overall, not_music
+    embedding, overall, not_music, moods, instruments
         See `Prediction`.
     """
 
@@ -87,6 +88,8 @@ class Judgement:
     embedding: np.ndarray | None = None
     overall: np.ndarray | None = None
     not_music: str | None = None
+    moods: dict[str, float] | None = None
+    instruments: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -267,11 +270,14 @@ class BackboneClassifier:
         sound = sound_of(outputs, spec)
         embedding = self.trained.embedding(outputs, spec) if self.embeddings else None
         *segments, overall = self._probabilities(np.vstack([outputs, inputs_of(outputs)]))
+        scores = scores_of(outputs, spec)
         return Judgement(
             probabilities=np.stack(segments),
             embedding=embedding,
             overall=overall,
             not_music=None if sound.is_music else sound.name,
+            moods=moods(scores),
+            instruments=instruments(scores),
         )
 
     def genres_of(self, outputs: np.ndarray) -> np.ndarray:

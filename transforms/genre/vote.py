@@ -274,4 +274,6 @@ def decide(
         family=(ballot.families[leader], float(overall[leader])) if families else None,
         style=ballot.likeliest_style(leader) if families else None,
         unsure=unsure,
+        moods=prediction.moods,
+        instruments=prediction.instruments,
     )

@@ -61,6 +61,7 @@ class Earlier:
         That the file had after that run.
     confidence : float or None
     title, artist, album, album_artist : str or None
+    year : int or None
     duration_s, sample_rate_hz, channels, bitrate_bps
         See `AudioFacts`.
     fingerprint : str or None
@@ -81,6 +82,7 @@ class Earlier:
     artist: str | None = None
     album: str | None = None
     album_artist: str | None = None
+    year: int | None = None
     duration_s: float | None = None
     sample_rate_hz: int | None = None
     channels: int | None = None
@@ -96,8 +98,11 @@ class Earlier:
     @property
     def tags(self) -> FileTags:
         """Tags of the file after that run."""
-        genres, album_artist = tuple(self.genres_after), self.album_artist
-        return FileTags(self.title, self.artist, self.album, genres, album_artist=album_artist)
+        return FileTags(
+            *(self.title, self.artist, self.album, tuple(self.genres_after)),
+            album_artist=self.album_artist,
+            year=self.year,
+        )
 
     @property
     def given(self) -> Given | None:

@@ -8,9 +8,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.typehints import with_input_types, with_output_types
 
-from genrebeam.model.bundle import Bundle
 from genrebeam.transforms.records import Outcome, Status
-from genrebeam.transforms.reports.write import ReportWriter
+from genrebeam.transforms.reports.write import ReportWriter, RunFacts
 
 
 @with_input_types(Outcome)
@@ -20,7 +19,7 @@ class WriteRows(beam.DoFn):
 
     Parameters
     ----------
-    folder, workplace, bundle, settings
+    folder, workplace, run
         See `ReportWriter`.
     observe : callable
         Called with each outcome, for whoever shows progress in this process.
@@ -30,11 +29,10 @@ class WriteRows(beam.DoFn):
         self,
         folder: str,
         workplace: str,
-        bundle: Bundle,
-        settings: str,
+        run: RunFacts,
         observe: Callable[[Outcome], None],
     ) -> None:
-        self.report = (folder, workplace, bundle, settings)
+        self.report = (folder, workplace, run)
         self.observe = observe
 
     def setup(self) -> None:
@@ -62,7 +60,7 @@ class WriteReport(beam.PTransform):
 
     Parameters
     ----------
-    folder, workplace, bundle, settings, observe
+    folder, workplace, run, observe
         See `WriteRows`.
     """
 
@@ -70,12 +68,11 @@ class WriteReport(beam.PTransform):
         self,
         folder: str,
         workplace: str,
-        bundle: Bundle,
-        settings: str,
+        run: RunFacts,
         observe: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         super().__init__()
-        self.step = WriteRows(folder, workplace, bundle, settings, observe)
+        self.step = WriteRows(folder, workplace, run, observe)
 
     def expand(self, endings: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
         return {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ COLUMNS = (
     Column("artist", pa.string(), "from the tags"),
     Column("album", pa.string(), "from the tags"),
     Column("album_artist", pa.string(), "from the tags"),
+    Column("year", pa.int16(), "from the tags"),
     Column("format", pa.string(), "file name extension in lower case", required=True),
     Column("duration_s", pa.float64(), "length in seconds, from the header"),
     Column("sample_rate_hz", pa.int32(), "sample rate in Hz, from the header"),
@@ -123,6 +124,17 @@ COLUMNS = (
         pa.int32(),
         "tracks that voted together, this one included; not with `--consistent off`",
     ),
+    Column(
+        "moods",
+        pa.map_(pa.string(), pa.float32()),
+        "score of each mood that the pretrained network knows, 0 to 1; only with `--mood report`, "
+        "for tracks that were analysed. It ranks tracks; it is no probability",
+    ),
+    Column(
+        "instruments",
+        pa.map_(pa.string(), pa.float32()),
+        "scores of the instruments that are likely, the likeliest first; else as `moods`",
+    ),
     Column("segments_heard", pa.int32(), "segments that the model analysed"),
     Column("model_name", pa.string(), "name of the model", required=True),
     Column("model_version", pa.string(), "version of the model", required=True),
@@ -135,6 +147,8 @@ COLUMNS = (
     Column("hear_s", pa.float32(), "seconds spent on decoding and features"),
     Column("classify_s", pa.float32(), "seconds spent on classification"),
     Column("write_s", pa.float32(), "seconds spent on writing the tag"),
+    Column("library", pa.string(), "path of the library that the run was over"),
+    Column("dry_run", pa.bool_(), "whether the run was one that changes no file"),
     Column("finished_at", _TIME, "when the file was done", required=True),
     # As long as the model's, in every row; not pyarrow's fixed-size list, which pyarrow 25
     # cannot read back where rows are null, nor Polars where runs differ in length.

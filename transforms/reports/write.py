@@ -9,6 +9,7 @@ import datetime
 import math
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,15 +44,36 @@ _FIRST_NS, _LAST_NS = (
 _NO_VALUE = (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, OverflowError)
 
 
-def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunFacts:
+    """What all rows of a run have in common.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    settings : str
+        Fingerprint of what decided.
+    library : str
+        Its root; empty where none is known.
+    dry_run : bool
+    mood : bool
+        Whether rows tell of moods and instruments.
+    """
+
+    bundle: Bundle
+    settings: str
+    library: str = ""
+    dry_run: bool = False
+    mood: bool = False
+
+
+def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
     """An outcome as a row of `SCHEMA`.
 
     Parameters
     ----------
     outcome : Outcome
-    bundle : Bundle
-    settings : str
-        Fingerprint of what decided.
+    run : RunFacts
 
     Returns
     -------
@@ -72,6 +94,7 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "artist": _text(tags.artist),
         "album": _text(tags.album),
         "album_artist": _text(tags.album_artist),
+        "year": tags.year,
         "format": printable(track.format),
         "duration_s": _finite(audio.duration_s),
         "sample_rate_hz": _int32(audio.sample_rate_hz),
@@ -94,17 +117,25 @@ def row(outcome: Outcome, bundle: Bundle, settings: str) -> dict[str, Any]:
         "votes": list(decision.votes.items()) if decision else None,
         "genres_alone": _genres_alone(decision),
         "tracks_voted": decision.tracks_voted if decision else None,
+        "moods": _scores(decision.moods) if decision and run.mood else None,
+        "instruments": _scores(decision.instruments) if decision and run.mood else None,
         "segments_heard": decision.segments_heard if decision else None,
-        "model_name": printable(bundle.name),
-        "model_version": printable(bundle.version),
-        "settings": settings,
+        "model_name": printable(run.bundle.name),
+        "model_version": printable(run.bundle.version),
+        "settings": run.settings,
         "hear_s": decision.extract_seconds if decision else None,
         "classify_s": decision.classify_seconds if decision else None,
         "write_s": outcome.write_seconds,
+        "library": _text(run.library or None),
+        "dry_run": run.dry_run,
         "finished_at": datetime.datetime.now(datetime.UTC),
         "embedding": _rounded(decision.embedding) if decision else None,
         "fingerprint": _fingerprint(outcome),
     }
+
+
+def _scores(found: dict[str, float] | None) -> list[tuple[str, float]] | None:
+    return None if found is None else list(found.items())
 
 
 def _message(outcome: Outcome) -> str | None:
@@ -190,16 +221,13 @@ class ReportWriter:
     ----------
     folder, workplace : str
         See `write_part`.
-    bundle : Bundle
-    settings : str
-        Fingerprint of what decided.
+    run : RunFacts
     """
 
-    def __init__(self, folder: str, workplace: str, bundle: Bundle, settings: str) -> None:
+    def __init__(self, folder: str, workplace: str, run: RunFacts) -> None:
         self.folder = folder
         self.workplace = workplace
-        self.bundle = bundle
-        self.settings = settings
+        self.run = run
         self._rows: list[dict[str, Any]] = []
         self._since = time.monotonic()
 
@@ -210,7 +238,7 @@ class ReportWriter:
         ------
         OSError
         """
-        self._rows.append(row(outcome, self.bundle, self.settings))
+        self._rows.append(row(outcome, self.run))
         old = time.monotonic() - self._since > _SECONDS_PER_PART
         if old or len(self._rows) >= _ROWS_PER_PART:
             self.flush()
@@ -236,5 +264,5 @@ class ReportWriter:
             pa.Table.from_pylist([found], SCHEMA)
         except _NO_VALUE as error:
             track = Track(found["uri"], found["format"])
-            return row(dropped(track, Stage.REPORT, error), self.bundle, self.settings)
+            return row(dropped(track, Stage.REPORT, error), self.run)
         return found

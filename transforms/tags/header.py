@@ -5,6 +5,7 @@ mutagen opens the file; its format knows where the genre is (see ``formats/``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -192,6 +193,7 @@ def _read_header(path: str, form: TagForm) -> Header:
         custom=tuple((name, text) for name, text in custom.items() if text is not None),
         shadow=_checked(path, second),
         album_artist=album_artist,
+        year=next(filter(None, (_year(_first_text(file.tags, key)) for key in format.year)), None),
     )
     return tags, audio
 
@@ -299,6 +301,12 @@ def _first_text(tags: Any, key: str) -> str | None:
     values = list(value.text) if hasattr(value, "text") else values_of(tags, key)
     text = str(values[0])[:_LONGEST_TEXT].strip() if values else ""
     return text or None
+
+
+def _year(date: str | None) -> int | None:
+    """The year of a date such as ``1977-05-05`` or ``19770505``."""
+    found = re.match(r"([0-9]{4})([0-9]{4})?(?![0-9])", date or "")
+    return int(found[1]) or None if found else None
 
 
 def write_fields(

@@ -22,7 +22,7 @@ from genrebeam.transforms.tags.clean import Names, clean
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_headers
 from genrebeam.transforms.tags.rewrite import Journal
-from genrebeam.transforms.tags.tag import TagPolicy, kept, obstacle, tag
+from genrebeam.transforms.tags.tag import TagPolicy, kept, obstacle, tag, too_recent
 
 # Headers that a process reads in one go, and that are read at a time: sending a header from process
 # to process takes as long as reading it, and two processes shall always have something to do.
@@ -66,6 +66,8 @@ class ReadTags(ReadHeaders):
         self.policy = policy
 
     def finished(self, track: Track, found: Any) -> Track | beam.pvalue.TaggedOutput:
+        if recent := too_recent(track, self.policy.min_age_s):
+            return beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.WALK, recent))
         if isinstance(found, Exception):  # whatever a file does to its reader is a row
             return beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, found))
         track = with_tags(track, *found)

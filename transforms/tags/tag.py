@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from genrebeam.transforms.records import (
+    TOO_RECENT,
     Decision,
     FileTags,
     Outcome,
     Stage,
     Status,
     TagWriteError,
+    TooRecent,
     Track,
     TrackError,
     dropped,
@@ -50,6 +53,8 @@ class TagPolicy:
         Name and version, for the model's field.
     form : TagForm
     write : WritePolicy
+    min_age_s : float
+        Leave files alone that changed less than this ago, in s.
     """
 
     existing: str = "keep"
@@ -60,6 +65,7 @@ class TagPolicy:
     model: str = ""
     form: TagForm = field(default_factory=TagForm)
     write: WritePolicy = field(default_factory=WritePolicy)
+    min_age_s: float = 0.0
 
     def existing_genres(self, track: Track) -> tuple[str, ...]:
         """The genres that a file has in any of its tags, those that count as none left out."""
@@ -167,6 +173,29 @@ def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
         storage_of(track.uri).check_writable(track.uri, in_place_links=policy.in_place_links)
     except (TrackError, OSError) as error:
         return error
+    return None
+
+
+def too_recent(track: Track, min_age_s: float) -> TooRecent | None:
+    """Why a file may not be complete, or None; objects in buckets appear whole.
+
+    Parameters
+    ----------
+    track : Track
+    min_age_s : float
+        How long ago its content and its attributes must have changed, in s. Programs that copy give
+        a file its old modification time in the end; the time of that counts then. Clocks of file
+        servers may be ahead.
+    """
+    if not min_age_s or "://" in track.uri:
+        return None
+    try:
+        facts = os.stat(track.uri)
+    except OSError:  # the steps after this one say why
+        return None
+    now = time.time()
+    if any(abs(now - then) < min_age_s for then in (facts.st_mtime, facts.st_ctime)):
+        return TooRecent(track.uri, TOO_RECENT)
     return None
 
 

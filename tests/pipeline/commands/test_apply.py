@@ -36,12 +36,13 @@ def reports(tmp_path):
 
 
 @pytest.fixture
-def tag(library, reports, tiny_bundle):
+def tag(library, reports, tiny_bundle, capsys):
     """Run ``tag`` and give the rows of the run by file name."""
 
     def run(*options, path=library):
         arguments = ["--bundle", tiny_bundle.path, "--report", str(reports), "--quiet", *options]
         assert main(["tag", str(path), *arguments]) == 0
+        capsys.readouterr()
         return latest(reports)
 
     return run

@@ -48,15 +48,54 @@ def test_a_pipe_gets_lines_and_each_failure_is_an_error(tag, library, capsys):
     assert failures[-1].startswith("and 2 more failed; see ")
 
 
-def test_quiet_tells_only_what_went_wrong(tag, library, capsys):
+def test_quiet_says_what_changed_and_each_failure_once(tag, library, capsys):
     assert tag("--quiet") == 1
     shown = capsys.readouterr()
-    assert shown.out == ""
+    assert shown.out == "1 tagged, 12 new failures\n"
     assert len(shown.err.splitlines()) == 11
-    for path in library.glob("broken*"):
-        path.unlink()
     assert tag("--quiet") == 0
     assert capsys.readouterr() == ("", "")
+    (library / "broken 01.mp3").write_bytes(b"other")
+    (library / "broken 13.mp3").write_bytes(b"")
+    assert tag("--quiet") == 1
+    shown = capsys.readouterr()
+    assert shown.out == "2 new failures, 11 known failures\n"
+    assert [line.partition(": ")[0] for line in shown.err.splitlines()] == [
+        f"{library}/broken 01.mp3",
+        f"{library}/broken 13.mp3",
+    ]
+
+
+def test_quiet_tells_all_failures_to_who_asks(tag, capsys):
+    tag("--quiet")
+    shown = capsys.readouterr()
+    assert tag("--quiet", "--all-failures") == 1
+    again = capsys.readouterr()
+    assert again.out == "12 new failures\n"
+    assert len(again.err.splitlines()) == len(shown.err.splitlines()) == 11
+
+
+def test_a_failure_that_no_run_printed_is_new(tag, tmp_path, capsys):
+    tag("--quiet")
+    (manifest,) = tmp_path.glob("reports/runs/*/run.json")
+    manifest.write_text(manifest.read_text().replace('"finished"', '"crashed"'))
+    capsys.readouterr()
+    assert tag("--quiet") == 1
+    assert "12 new failures" in capsys.readouterr().out
+
+
+def test_a_file_that_failed_was_tagged_and_fails_again_is_a_new_failure(tag, library, capsys):
+    tag("--quiet")
+    song = next(path for path in library.iterdir() if not path.name.startswith("broken"))
+    broken = library / f"broken{song.suffix}"
+    broken.write_bytes(b"")
+    tag("--quiet")
+    shutil.copy(song, broken)
+    tag("--quiet")
+    broken.write_bytes(b"")
+    capsys.readouterr()
+    assert tag("--quiet") == 1
+    assert capsys.readouterr().err.startswith(f"{broken}: empty file")
 
 
 def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle, capsys):
@@ -77,6 +116,8 @@ def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle
         "page": str(report / "report.html"),
         "dry_run": True,
         "counts": {"would_tag": 1, "failed": 12},
+        "changes": "1 would tag, 12 new failures",
+        "too_recent": 0,
     }
 
 
@@ -175,6 +216,26 @@ def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_pat
     assert "12 files found, 0 to analyse" in frames
     assert "12 files in " in end
     assert "and 2 more" in end
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="there is no fish here")
+def test_fish_completes_what_bash_does(tmp_path, capsys):
+    assert main(["completion", "fish"]) == 0
+    script = tmp_path / "genrebeam.fish"
+    script.write_text(capsys.readouterr().out)
+
+    def complete(line: str) -> set[str]:
+        command = ["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"]
+        shown = subprocess.check_output(command, text=True, cwd=tmp_path).splitlines()
+        return {one.partition("\t")[0] for one in shown}
+
+    assert complete("genrebeam ta") == {"tag"}
+    assert complete("genrebeam tag --dry") == {"--dry-run"}
+    assert complete("genrebeam tag library --existing me") == {"merge"}
+    assert complete("genrebeam tag library --bundle def") == {"default"}
+    assert complete("genrebeam tag library --formats fla") == {"flac"}
+    (tmp_path / "genre-report" / "runs" / "20261120T1").mkdir(parents=True)
+    assert complete("genrebeam undo --run 2026") == {"20261120T1"}
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")

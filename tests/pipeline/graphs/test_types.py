@@ -19,6 +19,7 @@ from genrebeam.transforms.genre.ptransforms import ClassifyTracks
 from genrebeam.transforms.in_flight import never
 from genrebeam.transforms.records import Decision, Features, Outcome, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
+from genrebeam.transforms.reports.write import RunFacts
 from genrebeam.transforms.tags.ptransforms import ReadTags, WriteTags
 from genrebeam.transforms.tags.tag import TagPolicy
 
@@ -108,7 +109,7 @@ def test_a_step_takes_elements_of_its_type_alone(tiny_bundle, name, given):
 def test_a_report_takes_outcomes_alone(tiny_bundle):
     tracks = beam.Pipeline() | beam.Create([]).with_output_types(Track)
     with pytest.raises(TypeCheckError):
-        _ = {"tagged": tracks} | WriteReport("/reports", "/tmp", tiny_bundle, "")
+        _ = {"tagged": tracks} | WriteReport("/reports", "/tmp", RunFacts(tiny_bundle, ""))
 
 
 def test_what_has_no_type_is_found():

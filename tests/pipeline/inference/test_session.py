@@ -74,10 +74,12 @@ def test_decides_what_tag_decides(shared_data, tmp_path):
     for path in paths:
         shutil.copy(path, library)
     report = tmp_path / "report"
-    options = ["--report", str(report), "--existing", "replace", "--dry-run"]
+    options = ["--report", str(report), "--existing", "replace", "--dry-run", "--mood", "report"]
     assert main(["tag", str(library), *options]) == 0
     printed = {row["uri"].rpartition("/")[2]: row for row in read_rows(report)}
     bundle = load_bundle(DEFAULT_BUNDLE)
     for path, found in zip(paths, TrackClassifier(bundle)(map(str, paths)), strict=True):
         assert list(found.genres) == printed[path.name]["genres_after"]
         assert found.confidence == pytest.approx(printed[path.name]["confidence"], abs=1e-3)
+        assert dict(printed[path.name]["moods"]) == pytest.approx(found.moods, abs=1e-3)
+        assert len(found.moods) == 7

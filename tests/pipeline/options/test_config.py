@@ -90,6 +90,7 @@ SAID = {
     "top-k": 3,
     "level": "family",
     "styles": "all",
+    "mood": "report",
     "consistent": "album",
     "learn-from": "off",
     "min-confidence": 0.25,
@@ -113,6 +114,8 @@ SAID = {
     "keep-decisions": True,
     "retry-failed": True,
     "quiet": True,
+    "all-failures": True,
+    "min-age": 60,
     "json": True,
     "verbose": True,
     "debug": True,
@@ -219,7 +222,10 @@ def test_options_that_can_be_repeated_take_lists(tmp_path):
     [
         ("[tag]\nexistng = 'keep'", "unknown key 'existng' in [tag]; did you mean existing?"),
         ("[tag]\ntop_k = 2", "unknown key 'top_k' in [tag]; did you mean top-k?"),
-        ("[tag]\nxyzzy = 2", "unknown key 'xyzzy' in [tag]; known are bundle, consistent, debug"),
+        (
+            "[tag]\nxyzzy = 2",
+            "unknown key 'xyzzy' in [tag]; known are all-failures, bundle, consistent",
+        ),
         ("[tag]\nconfig = 'x'", "unknown key 'config' in [tag]"),
         ("[tga]\n", "unknown table ['tga']; did you mean tag?"),
         ("existing = 'keep'", "'existing' must be in a table, such as [tag]"),
@@ -412,5 +418,5 @@ def test_a_scheduled_run_can_be_steered_by_the_environment(
     assert "1 would tag" in capsys.readouterr().out
     assert (library / "a.wav").read_bytes() == before
     assert main(["tag", str(library), "--no-dry-run", "--quiet"]) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "1 tagged\n"
     assert (library / "a.wav").read_bytes() != before

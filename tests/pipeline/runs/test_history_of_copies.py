@@ -11,7 +11,7 @@ from genrebeam.pipeline.runs.history import history_of
 from genrebeam.pipeline.runs.run import start_run
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import Outcome, Stage, Status
-from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.reports.write import RunFacts, row, write_part
 from tests.music_files import listed
 from tests.pipeline.runs.made import make_library
 
@@ -39,8 +39,7 @@ def seen(tmp_path):
                     genres_after=("Jazz",),
                     fingerprint=fingerprint(str(path)),
                 ),
-                BUNDLE,
-                "",
+                RunFacts(BUNDLE, ""),
             )
             for path in paths
         ]

@@ -15,7 +15,7 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.library.skip import Earlier, Gone, compact, moved, read_earlier
-from genrebeam.transforms.records import Track
+from genrebeam.transforms.records import TOO_RECENT, Track
 from genrebeam.transforms.tags.header import read_headers
 from tests.conftest import read_rows, tone, write_audio
 
@@ -42,7 +42,7 @@ def tag(library, tiny_bundle):
     reports = library.parent / "reports"
 
     def run(*options):
-        arguments = ["--bundle", tiny_bundle.path, "--report", str(reports), "--quiet", *options]
+        arguments = ["--bundle", tiny_bundle.path, "--report", str(reports), *options]
         code = main(["tag", str(library), *arguments])
         rows = read_rows(max((reports / "tracks").iterdir()))
         return code, {os.path.relpath(row["uri"], library): row for row in rows}
@@ -248,3 +248,14 @@ def test_a_disk_that_is_unplugged_meanwhile_makes_no_failures_of_its_files(
     away.rename(library)
     code, rows = tag()
     assert (code, statuses(rows)) == (0, dict.fromkeys(("a.wav", "b.wav", "c.wav"), "tagged"))
+
+
+@pytest.mark.usefixtures("both_ways")
+def test_a_file_that_has_just_changed_is_left_to_a_later_run(library, tag):
+    write_audio(library / "new.wav", tone(8), 22050)
+    (library / "begun.mp3").touch()
+    code, rows = tag("--min-age", "3600")
+    assert (code, statuses(rows)) == (0, {"new.wav": "refused", "begun.mp3": "refused"})
+    assert {row["reason"] for row in rows.values()} == {TOO_RECENT}
+    code, rows = tag()
+    assert (code, statuses(rows)) == (1, {"new.wav": "tagged", "begun.mp3": "failed"})

@@ -22,7 +22,7 @@ from genrebeam.pipeline.runs.run import (
     start_run,
 )
 from genrebeam.transforms.records import Outcome, Track
-from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.reports.write import RunFacts, row, write_part
 from genrebeam.transforms.tags.change import Change
 
 
@@ -58,7 +58,7 @@ def past(job, *, interrupted=False, **changes):
 
     def see_a_file():
         outcome = Outcome(Track("/music/a.mp3", "mp3"), "kept", "read_tags", "")
-        write_part([row(outcome, job.bundle, "settings")], run.tracks, run.folder)
+        write_part([row(outcome, RunFacts(job.bundle, "settings"))], run.tracks, run.folder)
 
     record_run(run, changed(job, **changes), see_a_file, lambda: interrupted)
     time.sleep(0.002)
@@ -144,7 +144,7 @@ def test_a_run_that_was_launched_is_closed_by_its_job(job):
     assert record_run(run, job, lambda: True, lambda: False).manifest["state"] == "launched"
     assert earlier_runs(job) == [run]
     outcome = Outcome(Track("/music/a.mp3", "mp3"), "kept", "read_tags", "")
-    write_part([row(outcome, job.bundle, "settings")], run.tracks, run.folder)
+    write_part([row(outcome, RunFacts(job.bundle, "settings"))], run.tracks, run.folder)
     for _ in range(2):
         ended = close_run(run)
         facts = manifest(run)
@@ -193,6 +193,7 @@ OTHER_VALUES = {
     "top_k": 2,
     "level": "family",
     "styles": "all",
+    "mood": "report",
     "min_confidence": 0.5,
     "max_genres": 3,
     "treat_as_missing": ("Schlager",),
@@ -215,6 +216,7 @@ OTHER_VALUES = {
     "incremental": False,
     "keep_decisions": True,
     "retry_failed": True,
+    "min_age": 60,
     "report": "/other",
 }
 

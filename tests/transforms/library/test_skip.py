@@ -21,7 +21,7 @@ from genrebeam.transforms.library.skip import (
 )
 from genrebeam.transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
 from genrebeam.transforms.reports import pieces
-from genrebeam.transforms.reports.write import row, write_part
+from genrebeam.transforms.reports.write import RunFacts, row, write_part
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
 EARLIER = Earlier(
@@ -117,13 +117,15 @@ def test_the_latest_run_counts():
 def test_reads_back_what_a_run_reported(tiny_bundle, tmp_path):
     track = with_tags(TRACK, dataclasses.replace(EARLIER.tags, genres=("Folk",)), EARLIER.audio)
     outcome = Outcome(track, "tagged", "tag", "mean", genres_after=("Jazz",), confidence=0.5)
-    write_part([row(outcome, tiny_bundle, "settings")], str(tmp_path), str(tmp_path))
+    write_part([row(outcome, RunFacts(tiny_bundle, "settings"))], str(tmp_path), str(tmp_path))
     assert list(read_earlier(str(tmp_path), "run-1")) == [(key_of(TRACK), EARLIER)]
 
 
 def test_reads_what_was_reported_before_there_were_fingerprints(tiny_bundle, tmp_path):
     outcome = Outcome(TRACK, "kept", "read_tags", "")
-    part = write_part([row(outcome, tiny_bundle, "settings")], str(tmp_path), str(tmp_path))
+    part = write_part(
+        [row(outcome, RunFacts(tiny_bundle, "settings"))], str(tmp_path), str(tmp_path)
+    )
     pq.write_table(pq.read_table(part).drop_columns(["fingerprint"]), part)
     ((key, earlier),) = read_earlier(str(tmp_path), "run-1")
     assert (key, earlier.status, earlier.fingerprint) == (key_of(TRACK), "kept", None)
@@ -141,7 +143,7 @@ def test_of_many_runs_the_latest_row_of_each_file_is_read(
         for name, status in statuses.items():
             track = dataclasses.replace(TRACK, uri=f"/{name}.mp3")
             outcome = Outcome(track, status, "tag", "", genres_after=("Jazz",))
-            write_part([row(outcome, tiny_bundle, "s")], str(folder), str(tmp_path))
+            write_part([row(outcome, RunFacts(tiny_bundle, "s"))], str(folder), str(tmp_path))
         return str(folder), run
 
     runs = [
@@ -187,7 +189,7 @@ def test_a_moved_file_is_reported_with_all_that_was_known_of_it(file_of, tiny_bu
     assert (outcome.genres_after, outcome.confidence) == (("Jazz",), 0.5)
     assert "moved from /music/old.mp3" in outcome.reason
     # Or it would not be recognised when it moves again.
-    assert row(outcome, tiny_bundle, "settings")["fingerprint"] == earlier.fingerprint
+    assert row(outcome, RunFacts(tiny_bundle, "settings"))["fingerprint"] == earlier.fingerprint
 
 
 def test_another_recording_of_the_same_size_and_time_is_no_moved_file(file_of):
@@ -240,7 +242,9 @@ def test_takes_what_failed_last():
 
 def test_a_damaged_part_is_left_out_with_a_warning(tiny_bundle, tmp_path, caplog):
     write_part(
-        [row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "settings")], str(tmp_path), str(tmp_path)
+        [row(Outcome(TRACK, "kept", "", ""), RunFacts(tiny_bundle, "settings"))],
+        str(tmp_path),
+        str(tmp_path),
     )
     (tmp_path / "part-damaged.parquet").touch()
     with caplog.at_level("WARNING", logger="genrebeam"):

@@ -23,7 +23,7 @@ from genrebeam.transforms.records import (
 )
 from genrebeam.transforms.reports.read import latest_rows, parts_of, statuses_of
 from genrebeam.transforms.reports.schema import SCHEMA
-from genrebeam.transforms.reports.write import ReportWriter, row, write_part
+from genrebeam.transforms.reports.write import ReportWriter, RunFacts, row, write_part
 from genrebeam.transforms.storage import local
 
 GOLDEN = Path(__file__).parent / "golden" / "report_schema.json"
@@ -32,7 +32,7 @@ TRACK = Track(
     "mp3",
     size_bytes=1000,
     mtime_ns=1_700_000_000_123_456_789,
-    tags=FileTags("Title", "Artist", None, ("Folk",)),
+    tags=FileTags("Title", "Artist", None, ("Folk",), year=1977),
     audio=AudioFacts(12.5, 44100, 2, 128_000),
 )
 DECISION = Decision(
@@ -48,12 +48,14 @@ def test_schema_is_the_one_that_was_promised():
 @pytest.fixture
 def written(tiny_bundle, tmp_path):
     def write(*outcomes):
-        rows = [row(outcome, tiny_bundle, "settings") for outcome in outcomes]
+        rows = [
+            row(outcome, RunFacts(tiny_bundle, "settings", "/music", True)) for outcome in outcomes
+        ]
         write_part(rows, str(tmp_path), str(tmp_path))
         (part,) = tmp_path.glob("part-*.parquet")
         schema = pq.read_schema(part)
         assert schema.equals(SCHEMA)
-        assert schema.metadata == {b"genrebeam.schema_version": b"6"}
+        assert schema.metadata == {b"genrebeam.schema_version": b"7"}
         return pq.read_table(part).to_pylist()
 
     return write
@@ -82,7 +84,7 @@ def test_absurd_facts_of_a_header_are_null(written, value):
 
 
 def test_a_row_that_cannot_be_written_is_a_failed_row_of_its_own(tiny_bundle, tmp_path):
-    writer = ReportWriter(str(tmp_path), str(tmp_path), tiny_bundle, "settings")
+    writer = ReportWriter(str(tmp_path), str(tmp_path), RunFacts(tiny_bundle, "settings"))
     absurd = dataclasses.replace(TRACK, uri="/music/b\udce9.mp3", size_bytes=2**63)
     for track in (TRACK, absurd, TRACK):
         writer.add(Outcome(track, "kept", "read_tags", "has a genre already"))
@@ -110,13 +112,23 @@ def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
     assert found["probabilities"] == [("Jazz", 0.75), ("Rock", 0.25)]
     assert found["votes"] == [("Jazz", 4)]
     assert (found["title"], found["artist"], found["album"]) == ("Title", "Artist", None)
-    assert (found["duration_s"], found["bitrate_bps"]) == (12.5, 128_000)
+    assert (found["duration_s"], found["bitrate_bps"], found["year"]) == (12.5, 128_000, 1977)
+    assert (found["library"], found["dry_run"]) == ("/music", True)
     assert found["mtime_ns"] == TRACK.mtime_ns
     assert found["mtime"].isoformat() == "2023-11-14T22:13:20.123456+00:00"
     assert found["model_version"] == tiny_bundle.version
     assert (found["hear_s"], found["classify_s"], found["write_s"]) == (1, 2, 0.5)
     assert (found["error_type"], found["error_message"]) == (None, None)
     assert found["embedding"] is None
+
+
+@pytest.mark.parametrize("mood", [False, True])
+def test_moods_are_told_where_they_are_asked_for(tiny_bundle, mood):
+    decision = dataclasses.replace(DECISION, moods={"Sad music": 0.25}, instruments={"Piano": 0.5})
+    outcome = Outcome(TRACK, "tagged", "tag", "", decision=decision)
+    found = row(outcome, RunFacts(tiny_bundle, "settings", mood=mood))
+    told = (found["moods"], found["instruments"])
+    assert told == (([("Sad music", 0.25)], [("Piano", 0.5)]) if mood else (None, None))
 
 
 def test_embeddings_of_several_models_are_one_column(written):
@@ -169,7 +181,10 @@ def test_printable_leaves_text_as_it_is(text):
 def test_parts_are_compressed_and_add_up(tiny_bundle, tmp_path):
     for album in "ab":
         tracks = [dataclasses.replace(TRACK, uri=f"/{album}/{n}.mp3") for n in range(3)]
-        rows = [row(Outcome(track, "kept", "", "has one"), tiny_bundle, "") for track in tracks]
+        rows = [
+            row(Outcome(track, "kept", "", "has one"), RunFacts(tiny_bundle, ""))
+            for track in tracks
+        ]
         part = write_part(rows, str(tmp_path), str(tmp_path))
     assert pq.ParquetFile(part).metadata.row_group(0).column(0).compression == "ZSTD"
     assert statuses_of([latest_rows(str(tmp_path), ["status"])]) == {"kept": 6}
@@ -179,7 +194,9 @@ def test_a_file_that_was_reported_twice_counts_once_as_it_was_last(tiny_bundle, 
     other = dataclasses.replace(TRACK, uri="/other.mp3")
     for track, status in ((TRACK, "tagged"), (other, "kept"), (TRACK, "failed")):
         write_part(
-            [row(Outcome(track, status, "", ""), tiny_bundle, "")], str(tmp_path), str(tmp_path)
+            [row(Outcome(track, status, "", ""), RunFacts(tiny_bundle, ""))],
+            str(tmp_path),
+            str(tmp_path),
         )
     rows = latest_rows(str(tmp_path), ["uri", "status"]).to_pylist()
     assert {(row["uri"], row["status"]) for row in rows} == {
@@ -196,7 +213,7 @@ def test_a_part_that_cannot_be_finished_is_not_seen(tiny_bundle, tmp_path, monke
     tracks, workplace = tmp_path / "tracks", tmp_path / "workplace"
     tracks.mkdir()
     workplace.mkdir()
-    rows = [row(Outcome(TRACK, "kept", "", ""), tiny_bundle, "")]
+    rows = [row(Outcome(TRACK, "kept", "", ""), RunFacts(tiny_bundle, ""))]
     with pytest.raises(OSError, match="disk full"):
         write_part(rows, str(tracks), str(workplace))
     assert parts_of(str(tracks)) == []

@@ -13,6 +13,7 @@ from genrebeam.transforms.records import NoTagField, TagReadError, TagWriteError
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import write_genres
 from tests.audio_bytes import audio_hash
+from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, listed, others
 
 
@@ -35,7 +36,27 @@ def test_only_the_genre_changes(track_of, format, full, genres):
 def test_reads_title_and_artist(track_of, format):
     tags = track_of(format).tags
     assert (tags.title, tags.artist, tags.album) == ("Für Elise ☂", "Ludwig", None)
-    assert tags.album_artist == "Wiener"
+    assert (tags.album_artist, tags.year) == ("Wiener", 1810)
+
+
+@pytest.mark.parametrize(
+    ("date", "year"),
+    [
+        ("1977-05-05", 1977),
+        ("1977", 1977),
+        ("0000", None),
+        ("19770505", 1977),
+        ("197", None),
+        ("May 1977", None),
+    ],
+)
+def test_the_year_is_what_a_date_begins_with(tmp_path, date, year):
+    path = tmp_path / "a.flac"
+    write_audio(path, tone(1), 22050)
+    file = mutagen.File(path)
+    file["date"] = date
+    file.save()
+    assert read_header(str(path))[0].year == year
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from genrebeam.transforms.records import CATCH_ALL, Decision
+from genrebeam.transforms.records import CATCH_ALL, Decision, Track
 from genrebeam.transforms.tags import tag
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.ptransforms import Tag
@@ -120,3 +120,21 @@ def test_several_files_are_written_at_a_time(track_of):
     outcomes = [found.value for found in step.finish_bundle()]
     step.teardown()
     assert [outcome.status for outcome in outcomes] == ["tagged", "tagged"]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "min_age_s", "is_recent"), [(30, 60, True), (90, 60, False), (-30, 60, True)]
+)
+def test_a_copy_with_the_time_of_its_original_is_as_old_as_the_copy(
+    tmp_path, monkeypatch, age_s, min_age_s, is_recent
+):
+    song = tmp_path / "song.mp3"
+    song.write_bytes(b"a half")
+    os.utime(song, (1, 1))
+    monkeypatch.setattr(tag.time, "time", lambda: song.stat().st_ctime + age_s)
+    assert (tag.too_recent(Track(str(song), "mp3"), min_age_s) is not None) == is_recent
+
+
+@pytest.mark.parametrize("uri", ["gone.mp3", "gs://music/song.mp3"])
+def test_what_has_no_time_is_never_too_recent(uri):
+    assert tag.too_recent(Track(uri, "mp3"), 60) is None

@@ -28,6 +28,7 @@ class Ape(Mapped):
 
     kinds = (APEv2File,)
     text = ("Title", "Artist", "Album", "Album Artist")
+    year = ("Year", "Date")
     genre, custom = "Genre", "{}"
 
     def adopt(self, file: Any, around: Sequence[Tag]) -> None:

@@ -14,6 +14,7 @@ class Asf(Mapped):
 
     kinds = (ASF,)
     text = ("Title", "Author", "WM/AlbumTitle", "WM/AlbumArtist")
+    year = ("WM/Year",)
     genre, custom = "WM/Genre", "{}"
 
     def others(self, file: Any) -> Any:

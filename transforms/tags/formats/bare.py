@@ -12,6 +12,7 @@ class Bare(Format):
     """Such as raw AAC with an ID3v2 tag before it; ``edges.py`` changes what is there."""
 
     text = ("", "", "", "")
+    year = ()
 
     def read(self, tags: Any, form: TagForm) -> list[str]:
         return []

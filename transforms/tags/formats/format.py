@@ -42,6 +42,8 @@ class Format(ABC):
     """mutagen's classes."""
     text: tuple[str, str, str, str]
     """Keys of title, artist, album, album artist."""
+    year: tuple[str, ...]
+    """Keys of the year or the date, the usual one first."""
 
     @abstractmethod
     def read(self, tags: Any, form: TagForm) -> list[str]:

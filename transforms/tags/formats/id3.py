@@ -23,6 +23,7 @@ class Id3(Format):
 
     kinds: tuple[type, ...] = (ID3FileType,)
     text = ("TIT2", "TPE1", "TALB", "TPE2")
+    year = ("TDRC", "TYER", "TDRL")
 
     def read(self, tags: ID3Tags, form: TagForm) -> list[str]:
         # `genres` resolves numbers, "(17)", "RX" and "CR".

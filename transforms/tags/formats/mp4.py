@@ -17,6 +17,7 @@ from genrebeam.transforms.tags.mp4_boxes import Boxes
 
 _TAGS = (b"udta", b"meta")
 _TEXT = ("\xa9nam", "\xa9ART", "\xa9alb", "aART")
+_YEAR = ("\xa9day",)
 
 
 class Song(MP4):
@@ -39,7 +40,7 @@ class Song(MP4):
             pass
         self.tags = None
         if self.boxes.has_tags:
-            self.tags = {key: self.boxes.texts(key.encode("latin-1")) for key in _TEXT}
+            self.tags = {key: self.boxes.texts(key.encode("latin-1")) for key in (*_TEXT, *_YEAR)}
             self.tags["genre"] = self.boxes.genres()
             self.tags |= {name: self.boxes.freeform(name) for name in (CONFIDENCE, MODEL)}
 
@@ -49,6 +50,7 @@ class Mp4(Format):
 
     kinds = (MP4,)
     text = _TEXT
+    year = _YEAR
 
     def read(self, tags: Any, form: TagForm) -> list[str]:
         return list(tags["genre"])

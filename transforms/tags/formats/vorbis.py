@@ -18,6 +18,7 @@ class Vorbis(Mapped):
 
     kinds = (FLAC, OggFileType)
     text = ("title", "artist", "album", "albumartist")
+    year = ("date", "year")
     genre, custom = "genre", "{}"
 
     def put(self, tags: Any, key: str, values: list[str]) -> None:
