@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import multiprocessing
 
 from genrebeam.pipeline.options.errors import UsageError
@@ -23,11 +23,12 @@ def check_system() -> None:
     UsageError
         If it cannot; Windows, for one.
     """
-    needs = [
-        f"{name} ({purpose})"
-        for name, purpose in _MODULES.items()
-        if importlib.util.find_spec(name) is None
-    ]
+    needs = []
+    for name, purpose in _MODULES.items():
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            needs.append(f"{name} ({purpose})")
     if _START not in multiprocessing.get_all_start_methods():
         needs.append(f"{_START} (processes of their own for damaged files)")
     if needs:

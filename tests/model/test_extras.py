@@ -64,7 +64,7 @@ def test_tagging_needs_no_extra(tmp_path):
         (stubs / f"{module}.py").write_text("raise ImportError('belongs to an extra')\n")
     (tmp_path / "music").mkdir()
     write_audio(tmp_path / "music" / "tone.wav", tone(7), 22050)
-    for command in (["tag", "music"], ["report", "genre-report"]):
+    for command in (["tag", "music"], ["report"]):
         result = subprocess.run(
             [sys.executable, "-m", "genrebeam", *command],
             capture_output=True,

@@ -230,6 +230,7 @@ def vote_together(
                 unsure=False,
                 decided_by=together.decided_by,
                 reason=f"vote of {len(voters)} tracks of its {group.kind}"
+                + _evidence_of(together)
                 + _said_alone(own, together),
                 tracks_voted=len(voters),
             )
@@ -237,6 +238,12 @@ def vote_together(
             reason = f"{own.reason}; sounds unlike its {group.kind}"
             decisions[number] = dataclasses.replace(own, reason=reason)
     return decisions
+
+
+def _evidence_of(together: Decision) -> str:
+    """What of the reason is behind the vote."""
+    _, *others = together.reason.split("; ")
+    return "".join(f"; {text}" for text in others if together.decided_by != "audio")
 
 
 def _said_alone(own: Decision, together: Decision) -> str:

@@ -44,7 +44,7 @@ def test_cleans_what_the_taxonomy_names_and_undo_takes_it_back(
     def decode(*_, **__):
         raise AssertionError("audio is read")
 
-    monkeypatch.setattr("genrebeam.transforms.audio.ptransforms.Analyse.submit", decode)
+    monkeypatch.setattr("genrebeam.transforms.audio.ptransforms.ExtractInPool.submit", decode)
     report = tmp_path / "report"
     options = ["--existing", "clean", "--taxonomy", str(tmp_path / "names.toml"), "--quiet"]
     options += ["--bundle", tiny_bundle.path, "--report", str(report)]
