@@ -20,6 +20,8 @@ from genrebeam.model.feature_spec import FeatureSpec
 # Weights that are stored in half precision. Converted when they are read: for each track it would
 # take longer than all else here.
 _HALVED = ("projection", "landmarks")
+# OpenBLAS computes products of fewer multiplications in one thread.
+_FEW_ROWS, _IN_ONE_THREAD = 64, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,11 @@ class Head:
             ``(n, n_genres) float32``. The log-sum-exp of a family's genres is its own logit.
         """
         known = inputs if self.landmarks is None else self._similarities(inputs)
-        logits = known @ self.kernel + self.bias
+        logits = product(known, self.kernel) + self.bias
         if self.family_of is None:
             return logits.astype(np.float32)
-        styles = inputs @ self.style_kernel + self.style_bias
+        assert self.style_kernel is not None
+        styles = product(inputs, self.style_kernel) + self.style_bias
         if self.sounds is not None:
             strength = (likeliest(inputs, self.sounds) - self.sound_centre) / self.sound_spread
             logits = logits + strength[:, : logits.shape[1]]
@@ -97,7 +100,7 @@ class Head:
         """To each landmark: ``(n, n_landmarks)``."""
         assert self.landmarks is not None
         assert self.projection is not None
-        places = (inputs - self.centre) @ self.projection
+        places = product(inputs - self.centre, self.projection)
         return similarities(places, self.landmarks, float(self.gamma))
 
     def embedding(self, outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -179,10 +182,23 @@ def inputs_of(outputs: np.ndarray) -> np.ndarray:
     return outputs.mean(axis=-2, dtype=np.float32)
 
 
+def product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """``rows @ matrix``, in one thread where there are few rows.
+
+    Else OpenBLAS starts threads that wait for each other. Where decoders keep the CPUs busy, that
+    takes up to a hundred times as long.
+    """
+    if len(rows) > _FEW_ROWS:
+        return rows @ matrix
+    step = max(1, _IN_ONE_THREAD // max(1, len(rows) * matrix.shape[1]))
+    parts = range(0, len(matrix), step)
+    return np.add.reduce([rows[:, at : at + step] @ matrix[at : at + step] for at in parts])
+
+
 def similarities(places: np.ndarray, landmarks: np.ndarray, gamma: float) -> np.ndarray:
     """How similar tracks are to landmarks: ``(n, d)`` and ``(m, d)`` to ``(n, m)`` in 0..1."""
     squares = (places**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1)
-    return np.exp(-gamma * np.maximum(squares - 2 * places @ landmarks.T, 0))
+    return np.exp(-gamma * np.maximum(squares - 2 * product(places, landmarks.T), 0))
 
 
 def likeliest(inputs: np.ndarray, sounds: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -160,9 +161,11 @@ def listing(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 def profile(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     """CPU of each step, measured in one process and one thread, a track at a time."""
-    from benchmarks.speed.steps import cpu_of_steps
-
-    return cpu_of_steps(_linked(arguments.library, work, arguments.tracks))
+    folder = _linked(arguments.library, work, arguments.tracks)
+    # A process of its own: numpy reads the number of threads when it is imported.
+    command = [sys.executable, "-m", "benchmarks.speed.steps", folder]
+    done = subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
 
 
 def _linked(library: Path | None, work: Path, count: int) -> Path:

@@ -12,7 +12,16 @@ from scipy.special import logit, logsumexp
 from genrebeam.model.backbones.backbone import BACKBONES
 from genrebeam.model.bundle import Bundle, BundleError, load_bundle, save_bundle
 from genrebeam.model.calibration import probabilities_of
-from genrebeam.model.head import Head, Sound, inputs_of, load_head, over_time, sound_of, sounds_of
+from genrebeam.model.head import (
+    Head,
+    Sound,
+    inputs_of,
+    load_head,
+    over_time,
+    product,
+    sound_of,
+    sounds_of,
+)
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES as SPEC
 from genrebeam.model.training.linear import fit_head
 
@@ -194,3 +203,11 @@ def test_over_time_averages_neighbours():
     course = np.arange(5, dtype=np.float32)[:, None]
     assert over_time(course, 1)[:, 0].tolist() == [0.5, 1, 2, 3, 3.5]
     assert over_time(course, 0) is course
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 6, 65])
+def test_a_product_in_parts_is_the_product(n_rows):
+    chance = np.random.default_rng(0)
+    rows = chance.normal(size=(n_rows, 3000)).astype(np.float32)
+    matrix = chance.normal(size=(3000, 70)).astype(np.float32)
+    np.testing.assert_allclose(product(rows, matrix), rows @ matrix, atol=1e-3)
