@@ -175,7 +175,7 @@ def test_after_apply_only_what_it_changed_has_changed(folder_with_reports, tmp_p
     outcome = Outcome(chosen, "tagged", "by_hand", "a person chose it", genres_after=("Ska",))
     by_hand = RunFacts(Bundle("", "by hand", "", (), (), FeatureSpec()), "by_hand", "/m")
     write_part([row(outcome, by_hand)], run.tracks, run.tracks)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(reports)
     with duckdb.connect() as database:
         database.execute(VIEWS)
         found = database.sql(QUERIES["What changed in the last run?"]).fetchall()

@@ -145,7 +145,7 @@ def test_embeddings_have_the_precision_of_float16_and_take_half_the_space(tmp_pa
     made = np.random.default_rng(0).standard_normal((200, 384)).astype(np.float32)
     made *= np.float32(1e6)  # float16 itself ends at 65504
     rows = [
-        row(Outcome(TRACK, "tagged", "tag", "", decision=decision), tiny_bundle, "settings")
+        row(Outcome(TRACK, "tagged", "tag", "", decision=decision), RunFacts(tiny_bundle, "digest"))
         for decision in (dataclasses.replace(DECISION, embedding=one) for one in made)
     ]
     path = write_part(rows, str(tmp_path), str(tmp_path))
