@@ -43,7 +43,8 @@ from genrebeam.transforms.library.walk import walk  # noqa: E402
 from genrebeam.transforms.records import Track, with_tags  # noqa: E402
 from genrebeam.transforms.storage.local import is_temporary  # noqa: E402
 from genrebeam.transforms.tags.header import read_header  # noqa: E402
-from genrebeam.transforms.tags.tag import write_genres  # noqa: E402
+from genrebeam.transforms.tags.rewrite import WritePolicy  # noqa: E402
+from genrebeam.transforms.tags.tag import TagPolicy, write_genres  # noqa: E402
 from tests.audio_bytes import audio_hash  # noqa: E402
 from tests.conftest import tone, write_audio  # noqa: E402
 
@@ -84,11 +85,12 @@ def make_library(folder: Path, n_files: int) -> None:
 def write_all(library: Path, report: Path, genres: tuple[str, ...]) -> None:
     """What the job does with files that it has analysed: give each its genre."""
     journal = start_run(str(report)).journal
+    policy = TagPolicy("replace", write=WritePolicy(library=str(library)))
     for found in walk(str(library), tidy=True):
         assert isinstance(found, Track), found
         track = with_tags(found, *read_header(found.uri))
         if track.tags.genres != genres:
-            write_genres(track, genres, journal)
+            write_genres(track, genres, journal, policy)
 
 
 class Library:

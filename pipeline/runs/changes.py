@@ -228,6 +228,8 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
     ours = (entry for entry in entries if isinstance(entry, Change) and entry.is_ours)
     if change := next(ours, None):
         return Place(change.library, named=False)
+    if not entries:  # killed before it changed anything
+        return Place(library, named=False)
     message = f", such as {shlex.quote(library)}" if library else ""
     raise UsageError(
         f"run {run.id} was not made by your GenreBeam on this machine; if you trust it, name the "

@@ -345,3 +345,9 @@ def test_apply_writes_only_regular_music_in_the_library(library, tmp_path, name)
     outcome = write_choice(Shown(choice, str(library), "vote", ""), TagPolicy(), [].append)
     assert outcome.status in ("refused", "failed")
     assert [path.read_bytes() for path in kept] == before
+
+
+def test_a_run_that_was_killed_before_it_changed_anything_has_nothing_to_undo(tmp_path, capsys):
+    run = start_run(str(tmp_path / "reports"))
+    assert main(["undo", str(tmp_path / "reports"), "--run", run.id]) == 0
+    assert "nothing" in capsys.readouterr().out
