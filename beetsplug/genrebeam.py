@@ -193,7 +193,7 @@ class GenreBeamPlugin(BeetsPlugin):
         return given
 
     def _plan(self, item: Item, found: Decision | Outcome, policy: TagPolicy) -> list[str] | None:
-        """The genres that an item shall have; None where it was not message."""
+        """The genres that an item shall have; None where it was not analysed."""
         path = displayable_path(item.path)
         if isinstance(found, Outcome):
             tell = self._log.warning if found.status == Status.FAILED else self._log.info

@@ -65,9 +65,22 @@ def join_columns(probabilities: np.ndarray, groups: Sequence[str]) -> tuple[np.n
 
     names = list(dict.fromkeys(groups))
     joined = np.zeros((len(probabilities), len(names)), dtype=probabilities.dtype)
-    for column, group in enumerate(groups):
-        joined[:, names.index(group)] += probabilities[:, column]
+    for column, place in enumerate(places_of(groups)):
+        joined[:, place] += probabilities[:, column]
     return joined, names
+
+
+def places_of(groups: Sequence[str]) -> np.ndarray:
+    """The column that `join_columns` adds each genre to: ``(n_genres,) int64``."""
+    return _places(tuple(groups))
+
+
+@functools.lru_cache(maxsize=8)
+def _places(groups: tuple[str, ...]) -> np.ndarray:
+    import numpy as np
+
+    names = list(dict.fromkeys(groups))
+    return np.array([names.index(group) for group in groups], np.int64)
 
 
 @functools.cache

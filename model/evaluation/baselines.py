@@ -114,15 +114,15 @@ def fit_baseline(name: str, music: LabelledMusic, seed: int = 0) -> FittedBaseli
     """
     from sklearn.model_selection import ParameterGrid
 
-    message = describe_clips(music)
-    train = np.concatenate(message["train"])
-    targets = np.repeat(music.splits["train"].targets, [len(clip) for clip in message["train"]])
+    described = describe_clips(music)
+    train = np.concatenate(described["train"])
+    targets = np.repeat(music.splits["train"].targets, [len(clip) for clip in described["train"]])
 
     def fitted(settings: dict[str, Any]) -> Pipeline:
         return BASELINES[name](seed).set_params(**settings).fit(train, targets)
 
     def valid_accuracy(settings: dict[str, Any]) -> float:
-        logits = _logits(fitted(settings), message["valid"])
+        logits = _logits(fitted(settings), described["valid"])
         guesses = [np.exp(clip).mean(axis=0).argmax() for clip in logits]
         return float(np.mean(guesses == music.splits["valid"].targets))
 
@@ -133,7 +133,7 @@ def fit_baseline(name: str, music: LabelledMusic, seed: int = 0) -> FittedBaseli
         settings={setting.split("__")[1]: value for setting, value in best.items()},
         logits={
             split: TrackScores(_logits(classifier, clips))
-            for split, clips in message.items()
+            for split, clips in described.items()
             if split != "train"
         },
     )

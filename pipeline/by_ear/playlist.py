@@ -140,7 +140,7 @@ def m3u8(entries: Sequence[Entry], folder: str) -> tuple[str, list[str]]:
             left_out.append(entry.uri)
             continue
         stem = os.path.splitext(os.path.basename(path))[0]
-        message = " - ".join(text for text in (entry.artist, entry.title or stem) if text)
+        name = " - ".join(text for text in (entry.artist, entry.title or stem) if text)
         seconds = -1 if entry.duration_s is None else round(entry.duration_s)
-        lines += [f"#EXTINF:{seconds},{' '.join(message.split())}", path]
+        lines += [f"#EXTINF:{seconds},{' '.join(name.split())}", path]
     return "\n".join(lines) + "\n", left_out

@@ -97,11 +97,11 @@ def likeness(one: Excerpts, other: Excerpts) -> float:
         largest; 0 where these lie at different distances.
     """
     peaks, lags = _search(one.samples.astype(np.float32), other.samples.astype(np.float32))
-    analysed = peaks > 0
-    if not analysed.any():
+    matching = peaks > 0
+    if not matching.any():
         return 0.0
-    apart = (lags + other.starts - one.starts)[analysed]
-    return float(peaks[analysed].mean()) if np.ptp(apart) <= _MOST_STRAY else 0.0
+    apart = (lags + other.starts - one.starts)[matching]
+    return float(peaks[matching].mean()) if np.ptp(apart) <= _MOST_STRAY else 0.0
 
 
 def _search(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -239,8 +239,8 @@ def _tell(
         _name_left_alone(ended)
     _count_unknown(counts, len(known.unknown))
     if arguments.json:
-        message = {"runs": [one.id for one, _ in done], "report": printable(report)}
-        print(json.dumps({**message, "dry_run": False, "counts": counts}))
+        facts = {"runs": [one.id for one, _ in done], "report": printable(report)}
+        print(json.dumps({**facts, "dry_run": False, "counts": counts}))
     elif not arguments.quiet:
         print(_counted(counts, thing))
         for one, _ in done:

@@ -75,9 +75,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         _write_page(found, f"{analysed.model_name} {analysed.model_version}", page)
     if arguments.json:
         model = {"name": analysed.model_name, "version": analysed.model_version}
-        message = [{"likeness": round(g.likeness, 4), "tracks": g.tracks} for g in found]
+        listed = [{"likeness": round(g.likeness, 4), "tracks": g.tracks} for g in found]
         print(
-            json.dumps({"model": model, "not_analysed": analysed.n_not_analysed, "groups": message})
+            json.dumps({"model": model, "not_analysed": analysed.n_not_analysed, "groups": listed})
         )
     else:
         print_duplicates(found, sys.stdout)

@@ -177,8 +177,8 @@ def _print(console: Console, inspection: Inspection) -> None:
     if said := by_subject(inspection.sounds):
         table = Table.grid(padding=(0, 2, 0, 0))
         for subject, words in said.items():
-            message = ", ".join(f"{word} {percent(score)}" for word, score in words)
-            table.add_row(Text(subject, "dim", overflow="fold"), Text(message, overflow="fold"))
+            sounds = ", ".join(f"{word} {percent(score)}" for word, score in words)
+            table.add_row(Text(subject, "dim", overflow="fold"), Text(sounds, overflow="fold"))
         console.print(Text("labels of the pretrained network, with mean scores", "dim"))
         console.print(table)
         console.print()

@@ -190,9 +190,9 @@ def _tell(
     following: tuple[Run, int] | None,
 ) -> None:
     if arguments.json:
-        message = {"run": ids[0] if ids else None, "runs": ids, "dry_run": arguments.dry_run}
-        message |= {"counts": counts, "next": following and following[0].id}
-        print(json.dumps({**message, "files": files} if arguments.dry_run else message))
+        facts = {"run": ids[0] if ids else None, "runs": ids, "dry_run": arguments.dry_run}
+        facts |= {"counts": counts, "next": following and following[0].id}
+        print(json.dumps({**facts, "files": files} if arguments.dry_run else facts))
         return
     if arguments.quiet:
         return

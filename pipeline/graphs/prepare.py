@@ -128,7 +128,7 @@ def build(
         "not_analysed": not_analysed,
     }
     if has_backbone:
-        message = (
+        classified = (
             clips
             | "backbone"
             >> RunInference(BackboneModelHandler(spec)).with_output_types(Features | Prediction)
@@ -136,7 +136,7 @@ def build(
             | "set failures apart" >> ends_or_goes_on(SetUnnamedApart())
             # Features
         )
-        clips, endings["untold"] = message.goes_on, message.outcomes
+        clips, endings["untold"] = classified.goes_on, classified.outcomes
     _ = clips | "write clips" >> beam.ParDo(WriteClips(out, labelling))
     # Arrow
     for ending, outcomes in endings.items():

@@ -83,7 +83,7 @@ def report_of(library: str) -> str:
     around = [home for home in homes() if home.holds(real)]
     if around:
         return max(around, key=lambda home: len(home.library)).path
-    folder = real if os.path.isdir(real) else os.path.dirname(real)
+    folder = _folder_of(real)
     name = re.sub(r"[^\w.-]+", "_", printable(os.path.basename(folder)))[:_MOST_LETTERS].strip(".")
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
     return os.path.join(_reports(), f"{name}-{digest}")
@@ -108,10 +108,14 @@ def make_home(report: str, library: str) -> None:
     storage = storage_of(report)
     if not os.path.isdir(report):
         storage.make_folder(report)
-    real = os.path.realpath(library)
-    folder = real if os.path.isdir(real) else os.path.dirname(real)
+    folder = _folder_of(os.path.realpath(library))
     with storage.writing(path, below=report) as stream:
         stream.write(f"{json.dumps({VERSION: _FORMAT, 'library': folder})}\n".encode("ascii"))
+
+
+def _folder_of(library: str) -> str:
+    """The library itself, or what a file is in."""
+    return library if os.path.isdir(library) else os.path.dirname(library)
 
 
 def is_home(report: str) -> bool:

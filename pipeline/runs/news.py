@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Ended, Run, earlier_runs
-from genrebeam.transforms.records import Stage, Status
-from genrebeam.transforms.reports.read import RUN, Rows
+from genrebeam.transforms.records import Status
+from genrebeam.transforms.reports.read import RUN, Rows, were_skipped
 from genrebeam.transforms.storage import storage_of
 
 _COMPARED = ("status", "stage", "reason")
@@ -80,10 +80,7 @@ def _says_nothing_new(run: Run, earlier: Run) -> bool:
 
 
 def _is_old(now: pa.Table, before: pa.Table) -> pa.ChunkedArray:
-    skipped = pc.and_(
-        pc.equal(now["status"], Status.UNCHANGED.value), pc.equal(now["stage"], Stage.SKIP.value)
-    )
     same = pc.equal(now["status"], Status.FAILED.value)
     for name in _COMPARED:
         same = pc.and_(same, pc.equal(now[name], before[name]))
-    return pc.or_(skipped, same)
+    return pc.or_(were_skipped(now), same)

@@ -21,8 +21,7 @@ from genrebeam.pipeline.runs.changes import began
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
 from genrebeam.transforms.formats import FORMATS
-from genrebeam.transforms.records import Stage, Status
-from genrebeam.transforms.reports.read import parts_of
+from genrebeam.transforms.reports.read import parts_of, were_skipped
 from genrebeam.transforms.storage.local import open_regular
 
 
@@ -136,12 +135,8 @@ def _says_only_unchanged(path: str) -> bool:
     try:
         with open_regular(path) as stream:
             rows = pq.ParquetFile(stream).read(columns=["status", "stage", "reason"])
-        skipped = pc.and_(
-            pc.equal(rows["status"], Status.UNCHANGED.value),
-            pc.equal(rows["stage"], Stage.SKIP.value),
-        )
         # What was moved is in the history of the file.
         moved = pc.starts_with(rows["reason"], "moved from ")
-        return bool(pc.all(pc.and_not(skipped, moved)).as_py())
+        return bool(pc.all(pc.and_not(were_skipped(rows), moved)).as_py())
     except (pa.ArrowException, KeyError):
         return False

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrebeam.model.bundle import Bundle
-from genrebeam.model.genres import join_columns, key_of
+from genrebeam.model.genres import join_columns, key_of, places_of
 from genrebeam.model.vocabulary import FAMILIES, meant_by
 from genrebeam.transforms.genre.together import album_of, artist_of, folder_of
 from genrebeam.transforms.records import (
@@ -311,7 +311,7 @@ def weighed(prediction: Prediction, evidence: Sequence[Evidence], known: ModelGe
     rows = np.maximum(rows, _LEAST_PROBABILITY)
     ratios = np.stack([WEIGHTS[one.kind] * _log_ratios(one, known) for one in evidence])
     for_family, for_style = ratios.sum(axis=0)
-    place = _place_of_group(known)
+    place = places_of(known.groups)
     families = join_columns(rows, known.groups)[0]
     styles = rows / families[:, place] * np.exp(for_style)
     styles /= join_columns(styles, known.groups)[0][:, place]
@@ -330,7 +330,7 @@ def _log_ratios(evidence: Evidence, known: ModelGenres) -> np.ndarray:
     """
     counts = dict(evidence.genres)
     files = np.array([counts.get(name, 0.0) for name in known.names])
-    place = _place_of_group(known)
+    place = places_of(known.groups)
     by_family = join_columns(files[None], known.groups)[0][0]
     for_family = log_ratio(by_family)[place]
     for_style = np.zeros(len(files))
@@ -365,10 +365,3 @@ def log_ratio(files: np.ndarray) -> np.ndarray:
     agreement /= 1 - _LEAST_AGREEMENT
     trust = _MOST_TRUST * total / (total + _HALF_TRUST) * agreement
     return np.log(files.shape[-1] * trust * share + 1 - trust)
-
-
-@functools.lru_cache(maxsize=8)
-def _place_of_group(known: ModelGenres) -> np.ndarray:
-    """``(n_genres,) int64``: number of each genre's family."""
-    names = list(dict.fromkeys(known.groups))
-    return np.array([names.index(group) for group in known.groups])

@@ -16,7 +16,7 @@ from itertools import chain, islice
 import numpy as np
 from scipy.special import softmax
 
-from genrebeam.model.genres import join_columns
+from genrebeam.model.genres import join_columns, places_of
 from genrebeam.transforms.records import Decision, Group, Prediction, Track, printable
 
 # Larger groups are no albums but heaps of files; each of their tracks votes alone. A run that is
@@ -269,8 +269,7 @@ def _joined(predictions: Sequence[Prediction], families: Sequence[str]) -> Predi
         ]
     )
     groups = tuple(families) or tuple(map(str, range(rows.shape[1])))
-    by_family, names = join_columns(rows, groups)
-    place = np.array([names.index(group) for group in groups])
+    by_family, place = join_columns(rows, groups)[0], places_of(groups)
     of_family = _mean_log(by_family) * (1 + _SURER * np.log(len(rows)))
     style = np.exp(_mean_log(rows))
     style /= join_columns(style[None], groups)[0][0][place]

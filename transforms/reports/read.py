@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genrebeam.transforms.records import Status, printable, reason_of
+from genrebeam.transforms.records import Stage, Status, printable, reason_of
 from genrebeam.transforms.reports.pieces import Pieces, last_of_each
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import storage_of
@@ -20,6 +21,13 @@ from genrebeam.transforms.storage import storage_of
 RUN = pa.field("run", pa.string())
 
 _log = logging.getLogger("genrebeam")
+
+
+def were_skipped(rows: pa.Table) -> pa.ChunkedArray:
+    """Whether each row is of a file that was skipped because nothing had changed."""
+    return pc.and_(
+        pc.equal(rows["status"], Status.UNCHANGED.value), pc.equal(rows["stage"], Stage.SKIP.value)
+    )
 
 
 def parts_of(folder: str) -> list[str]:

@@ -71,9 +71,9 @@ def write_png(path: str, inspection: Inspection) -> None:
     with rc_context(style), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # letters that the font lacks
         figure = _figure(inspection)
-        message = {"Software": f"{GENERATOR} {__version__}"}
+        facts_of_file = {"Software": f"{GENERATOR} {__version__}"}
         with files.writing(path) as stream:
-            figure.savefig(stream, format="png", dpi=150, metadata=message)
+            figure.savefig(stream, format="png", dpi=150, metadata=facts_of_file)
 
 
 class _Sheet:
@@ -112,8 +112,8 @@ class _Sheet:
 def _figure(inspection: Inspection) -> Figure:
     ranking = inspection.ranking[:MOST_GENRES]
     shown = panels(inspection)
-    message = [_lines(text, is_genre) for _, text, is_genre in verdicts(inspection)]
-    texts = sum(map(_height, message)) + 0.21 * len(facts(inspection))
+    lines = [_lines(text, is_genre) for _, text, is_genre in verdicts(inspection)]
+    texts = sum(map(_height, lines)) + 0.21 * len(facts(inspection))
     head = 0.95 + max(0.06 + texts, 0.21 * len(ranking))
     heights = [1.1, 0.21 * len(ranking), *(_LINE * panel.height for panel in shown)]
     sheet = _Sheet(head + sum(heights) + 0.69 * len(heights) + 0.85)

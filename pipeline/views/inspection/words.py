@@ -101,12 +101,12 @@ def levels(inspection: Inspection, decision: Decision) -> str:
         return text
     likely = sorted(styles, reverse=True)[:_MOST_STYLES]
     # A family's name among its styles stands for what is none of the others.
-    message = [
+    parts = [
         f"{'plain ' if style == family else ''}{style} {percent(p)}"
         for number, (p, style) in enumerate(likely)
         if number == 0 or p >= _LEAST_STYLE
     ]
-    return f"family {text}; style {', '.join(message)}"
+    return f"family {text}; style {', '.join(parts)}"
 
 
 def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
