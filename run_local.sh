@@ -106,7 +106,8 @@ if [ "$1" = test ]; then
     "$venv/bin/python" -m ruff check .
     "$venv/bin/python" -m ruff format --check .
     "$venv/bin/python" -m mypy
-    exec "$venv/bin/python" -m pytest "$@"
+    # A worker for each CPU; the tests of a file stay together. ARGS may say "-n 0".
+    exec "$venv/bin/python" -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile "$@"
 fi
 
 is_ready base || set_up_alone base
