@@ -121,14 +121,19 @@ class Bundle:
         BundleError
             If it cannot be loaded or does not fit the bundle's facts.
         """
+        from genrebeam.model.backbones.backbone import BackboneError, backbone_of
         from genrebeam.model.head import load_head
 
+        try:
+            n_inputs = backbone_of(self.features).projection.n_inputs
+        except BackboneError as error:
+            raise BundleError(self.path, f"cannot be used: {error}") from error
         try:
             head = load_head(self._folder / _HEAD_FILE)
         except (OSError, ValueError, TypeError) as error:
             raise BundleError(self.path, f"{_HEAD_FILE} cannot be loaded: {error}") from error
-        found = (len(head.centre), head.n_genres)
-        expected = (self.features.n_outputs, len(self.labels))
+        found = (head.n_inputs, head.n_genres)
+        expected = (n_inputs, len(self.labels))
         if found != expected:
             raise BundleError(self.path, f"{_HEAD_FILE} maps {found}, the bundle says {expected}")
         return head

@@ -1,8 +1,8 @@
 """Head: what a backbone puts out for a track becomes genres.
 
-A model of the outputs' means over the track: linear, or of its likeness to the tracks that were
-learned from. Only this model is trained; the backbone stays as it is
-(`genrebeam.model.backbones`).
+A model of what is kept of the outputs (`genrebeam.model.backbones.projection`): linear, or of its
+likeness to the tracks that were learned from. Only this model is trained; the backbone stays as it
+is (`genrebeam.model.backbones`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from scipy.special import expit
 
 from genrebeam.model import files
 from genrebeam.model.backbones.backbone import backbone_of
+from genrebeam.model.backbones.projection import product
 from genrebeam.model.feature_spec import FeatureSpec
 
-# Weights that are stored in half precision. Converted when they are read: for each track it would
-# take longer than all else here.
-_HALVED = ("projection", "landmarks")
-# OpenBLAS computes products of fewer multiplications in one thread.
-_FEW_ROWS, _IN_ONE_THREAD = 64, 1 << 18
+# Stored in half precision. Converted when it is read: for each track it would take longer than all
+# else here.
+_HALVED = "landmarks"
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,8 @@ class Head:
     kernel, bias : np.ndarray
         ``(n_inputs, n)`` and ``(n,)``: to genres, or to families where there are two levels. With
         landmarks it is ``(n_landmarks, n)``.
-    centre : np.ndarray
-        ``(n_inputs,) float32``: a usual track's inputs, from which embeddings are measured.
-    projection : np.ndarray, optional
-        ``(n_inputs, d)``: to the space in which tracks are compared.
     landmarks : np.ndarray, optional
-        ``(n_landmarks, d)``: tracks that were learned from, in that space. A track is to each as
+        ``(n_landmarks, d)``: embeddings of tracks that were learned from. A track is to each as
         similar as ``exp(-gamma * distance ** 2)``.
     gamma : float or np.ndarray
     style_kernel, style_bias : np.ndarray, optional
@@ -46,7 +41,7 @@ class Head:
     family_of : np.ndarray, optional
         ``(n_genres,) int64``: the family of each genre.
     sounds : np.ndarray, optional
-        ``(n_families + n_genres, n_classes) bool``: the backbone's own classes that each stands
+        ``(n_families + n_genres, n_kept) bool``: the backbone's own classes that each stands
         for. How likely they are, compared with a usual track, is added to the logits.
     sound_centre, sound_spread : np.ndarray, optional
         ``(n_families + n_genres,) float32``: of the likeliest class of each over usual tracks.
@@ -54,8 +49,6 @@ class Head:
 
     kernel: np.ndarray
     bias: np.ndarray
-    centre: np.ndarray
-    projection: np.ndarray | None = None
     landmarks: np.ndarray | None = None
     gamma: float | np.ndarray = 1.0
     style_kernel: np.ndarray | None = None
@@ -64,6 +57,13 @@ class Head:
     sounds: np.ndarray | None = None
     sound_centre: np.ndarray | None = None
     sound_spread: np.ndarray | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        """How many numbers of a track it reads."""
+        whole = self.kernel if self.landmarks is None else self.style_kernel
+        assert whole is not None  # a head with landmarks has styles
+        return len(whole)
 
     @property
     def n_genres(self) -> int:
@@ -83,7 +83,10 @@ class Head:
         np.ndarray
             ``(n, n_genres) float32``. The log-sum-exp of a family's genres is its own logit.
         """
-        known = inputs if self.landmarks is None else self._similarities(inputs)
+        known = inputs
+        if self.landmarks is not None:
+            embeddings = inputs[:, -self.landmarks.shape[1] :]
+            known = similarities(embeddings, self.landmarks, float(self.gamma))
         logits = product(known, self.kernel) + self.bias
         if self.family_of is None:
             return logits.astype(np.float32)
@@ -96,35 +99,11 @@ class Head:
         styles -= log_sums(styles, self.family_of, logits.shape[1])[:, self.family_of]
         return (logits[:, self.family_of] + styles).astype(np.float32)
 
-    def _similarities(self, inputs: np.ndarray) -> np.ndarray:
-        """To each landmark: ``(n, n_landmarks)``."""
-        assert self.landmarks is not None
-        assert self.projection is not None
-        places = product(inputs - self.centre, self.projection)
-        return similarities(places, self.landmarks, float(self.gamma))
-
-    def embedding(self, outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-        """A track's embedding, whose direction says how it differs from a usual track.
-
-        Parameters
-        ----------
-        outputs : np.ndarray
-            ``(n_segments, n_outputs)``.
-        spec : FeatureSpec
-
-        Returns
-        -------
-        np.ndarray
-            ``(d,) float32`` of length 1.
-        """
-        place = backbone_of(spec).embedding
-        found = inputs_of(outputs)[place] - self.centre[place]
-        return found / np.float32(max(float(np.linalg.norm(found)), 1e-9))
-
     def save(self, path: Path) -> None:
         """Write the weights; the same weights give the same bytes."""
         weights = {name: value for name, value in vars(self).items() if value is not None}
-        weights |= {name: weights[name].astype(np.float16) for name in _HALVED if name in weights}
+        if self.landmarks is not None:
+            weights[_HALVED] = self.landmarks.astype(np.float16)
         with files.writing(path) as stream:
             np.savez_compressed(stream, **weights)
 
@@ -139,7 +118,8 @@ def load_head(path: Path) -> Head:
     """
     with np.load(path, allow_pickle=False) as stored:
         weights = {name: stored[name] for name in stored.files}
-    weights |= {name: weights[name].astype(np.float32) for name in _HALVED if name in weights}
+    if _HALVED in weights:
+        weights[_HALVED] = weights[_HALVED].astype(np.float32)
     return Head(**weights)
 
 
@@ -166,33 +146,9 @@ def log_sums(logits: np.ndarray, group_of: np.ndarray, n_groups: int) -> np.ndar
     return np.log(sums) + largest
 
 
-def inputs_of(outputs: np.ndarray) -> np.ndarray:
-    """A track's input to the head.
-
-    Parameters
-    ----------
-    outputs : np.ndarray
-        ``(..., n_segments, n_outputs) float32`` of the backbone.
-
-    Returns
-    -------
-    np.ndarray
-        ``(..., n_outputs) float32``: the means over the segments.
-    """
-    return outputs.mean(axis=-2, dtype=np.float32)
-
-
-def product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """``rows @ matrix``, in one thread where there are few rows.
-
-    Else OpenBLAS starts threads that wait for each other. Where decoders keep the CPUs busy, that
-    takes up to a hundred times as long.
-    """
-    if len(rows) > _FEW_ROWS:
-        return rows @ matrix
-    step = max(1, _IN_ONE_THREAD // max(1, len(rows) * matrix.shape[1]))
-    parts = range(0, len(matrix), step)
-    return np.add.reduce([rows[:, at : at + step] @ matrix[at : at + step] for at in parts])
+def inputs_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """A track's input to a head, see `Projection.inputs_of`."""
+    return backbone_of(spec).projection.inputs_of(outputs)
 
 
 def similarities(places: np.ndarray, landmarks: np.ndarray, gamma: float) -> np.ndarray:
@@ -207,9 +163,9 @@ def likeliest(inputs: np.ndarray, sounds: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     inputs : np.ndarray
-        ``(n, n_inputs) float32``, which begin with the logits of the classes.
+        ``(n, n_inputs) float32``, which begin with logits of classes.
     sounds : np.ndarray
-        ``(n_sets, n_classes) bool``.
+        ``(n_sets, n_kept) bool``.
 
     Returns
     -------
@@ -272,9 +228,7 @@ class Sound:
 
 
 _LEAST_MUSIC, _LEAST_SHARE = 0.12, 0.3
-# AudioSet's classes that are music, or voices that make it.
 _MUSIC = "Music"
-_MUSICAL = (range(27, 38), range(137, 283))
 
 
 def scores_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -297,8 +251,7 @@ def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound:
     """
     scores, labels = scores_of(outputs, spec), backbone_of(spec).read_labels()
     others = scores.copy()
-    for musical in _MUSICAL:
-        others[musical] = 0
+    others[list(backbone_of(spec).kept)] = 0
     other = int(others.argmax())
     return Sound(float(scores[labels.index(_MUSIC)]), labels[other], float(others[other]))
 

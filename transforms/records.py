@@ -275,6 +275,37 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """What an earlier run's report has of a track: enough for a head to decide anew.
+
+    Parameters
+    ----------
+    run : str
+        Identifier of that run; later runs sort after earlier ones.
+    size_bytes : int
+    mtime_ns : int or None
+        The file's, when the row was written.
+    n_segments : int
+        That were analysed.
+    inputs : bytes
+        The head's inputs as float16, see `genrebeam.model.backbones.projection`.
+    """
+
+    run: str
+    size_bytes: int
+    mtime_ns: int | None
+    n_segments: int
+    inputs: bytes = field(repr=False)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The head's inputs: ``(n_inputs,) float32``."""
+        import numpy as np  # what only lists files does without
+
+        return np.frombuffer(self.inputs, "<f2").astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Track:
     """One file of the library.
 
@@ -294,6 +325,8 @@ class Track:
         By an earlier run.
     evidence : tuple of Evidence
         What is known of its genre before it is analysed.
+    stored : Stored or None
+        What an earlier run has stored of it, so that it need not be analysed.
     """
 
     uri: str
@@ -305,11 +338,12 @@ class Track:
     group: Group | None = None
     given: Given | None = None
     evidence: tuple[Evidence, ...] = ()
+    stored: Stored | None = None
 
     def __reduce__(self) -> tuple[type[Track], tuple]:
         # Every listed file is shuffled before its header is read: four values, not six objects.
         listed = (self.uri, self.format, self.size_bytes, self.mtime_ns)
-        known = (self.tags, self.audio, self.group, self.given, self.evidence)
+        known = (self.tags, self.audio, self.group, self.given, self.evidence, self.stored)
         return Track, listed if known == _UNKNOWN else (*listed, *known)
 
     def as_written(self, size_bytes: int, mtime_ns: int) -> Track:
@@ -318,7 +352,7 @@ class Track:
 
 
 # What is known of a track that was only listed.
-_UNKNOWN = (FileTags(), AudioFacts(), None, None, ())
+_UNKNOWN = (FileTags(), AudioFacts(), None, None, (), None)
 
 
 @dataclass(frozen=True)
@@ -329,7 +363,8 @@ class Features:
     ----------
     track : Track
     values : np.ndarray
-        ``(n_segments, *features.shape) float16``, such as log-mel in 0..1.
+        ``(n_segments, *features.shape) float16``, such as log-mel in 0..1; or of a track with
+        `Track.stored` that, ``(1, n_inputs)``.
     extract_seconds : float
         Time that decoding and features took, in s.
     """
@@ -354,6 +389,8 @@ class Prediction:
         Type and message where the network could not be run on this track.
     embedding : np.ndarray or None
         ``(d,) float32``, mean over segments, where it was asked for.
+    class_logits : np.ndarray or None
+        ``(n_kept,) float32``: what a head reads beside the embedding.
     overall : np.ndarray or None
         ``(n_classes,) float32``: of all segments together, where that is more than their mean.
     not_music : str or None
@@ -368,6 +405,7 @@ class Prediction:
     classify_seconds: float
     error: tuple[str, str] | None = None
     embedding: np.ndarray | None = None
+    class_logits: np.ndarray | None = None
     overall: np.ndarray | None = None
     not_music: str | None = None
     moods: dict[str, float] | None = None
@@ -394,7 +432,7 @@ class Decision:
     segments_heard : int
     extract_seconds, classify_seconds : float
         In s.
-    embedding : np.ndarray or None
+    embedding, class_logits : np.ndarray or None
         As in `Prediction`.
     family, style : tuple of (str, float) or None
         The likeliest family and its likeliest style with their probabilities, where genres
@@ -423,6 +461,7 @@ class Decision:
     extract_seconds: float
     classify_seconds: float
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)
+    class_logits: np.ndarray | None = field(default=None, repr=False, compare=False)
     family: tuple[str, float] | None = None
     style: tuple[str, float] | None = None
     genres_alone: tuple[str, ...] | None = None

@@ -28,14 +28,13 @@ import numpy as np  # noqa: E402
 from benchmarks.quality.fit import (  # noqa: E402
     NAMES,
     STYLE_OF,
-    fit,
     learned_from,
     logits_apart,
 )
 from benchmarks.quality.music import Piece, outputs_of, pieces_in  # noqa: E402
+from genrebeam.model.backbones.backbone import backbone_of  # noqa: E402
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle  # noqa: E402
 from genrebeam.model.calibration import expected_calibration_error, probabilities_of  # noqa: E402
-from genrebeam.model.head import inputs_of  # noqa: E402
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES  # noqa: E402
 from genrebeam.transforms.genre import together  # noqa: E402
 from genrebeam.transforms.genre.vote import VotePolicy, decide  # noqa: E402
@@ -72,11 +71,13 @@ def predictions(pieces: list[Piece], outputs: list[np.ndarray]) -> list[list[Pre
     """What models say of the tracks that learned from other artists, by division."""
     bundle = load_bundle(DEFAULT_BUNDLE)
     learned = [number for number, piece in enumerate(pieces) if learned_from(piece)]
-    music, inputs = [pieces[i] for i in learned], np.stack([inputs_of(outputs[i]) for i in learned])
-    head = fit(music, inputs)
+    music = [pieces[i] for i in learned]
+    means = np.stack([outputs[i].mean(axis=0) for i in learned])
+    projection = backbone_of(BACKBONE_FEATURES).projection
+    embeddings = projection.split(projection.inputs_of(means[:, None]))[1]
     trials = []
     for seed in range(SEEDS):
-        logits = logits_apart(music, inputs, lambda piece: f"{piece.set} {piece.artist}", seed)
+        logits = logits_apart(music, means, lambda piece: f"{piece.set} {piece.artist}", seed)
         judged = probabilities_of(logits, bundle.temperature, STYLE_OF)
         trials.append(
             [
@@ -86,9 +87,9 @@ def predictions(pieces: list[Piece], outputs: list[np.ndarray]) -> list[list[Pre
                     0,
                     0,
                     overall=row,
-                    embedding=head.embedding(outputs[number], BACKBONE_FEATURES),
+                    embedding=embedding,
                 )
-                for number, row in zip(learned, judged, strict=True)
+                for number, row, embedding in zip(learned, judged, embeddings, strict=True)
                 if pieces[number].set in _SETS
             ]
         )

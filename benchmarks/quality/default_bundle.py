@@ -61,14 +61,15 @@ def main() -> None:
     arguments = parser.parse_args()
     pieces = pieces_in(arguments.data)
     outputs = outputs_of(pieces, arguments.work)
-    inputs = np.stack([inputs_of(of_track) for of_track in outputs])
+    means = np.stack([of_track.mean(axis=0) for of_track in outputs])
+    inputs = inputs_of(means[:, None], BACKBONE_FEATURES)
     learned = [number for number, piece in enumerate(pieces) if learned_from(piece)]
-    music, known = [pieces[i] for i in learned], inputs[learned]
-    apart = logits_apart(music, known, lambda piece: f"{piece.set} {piece.artist}")
-    by_source = logits_apart(music, known, lambda piece: piece.source)
+    music = [pieces[i] for i in learned]
+    apart = logits_apart(music, means[learned], lambda piece: f"{piece.set} {piece.artist}")
+    by_source = logits_apart(music, means[learned], lambda piece: piece.source)
     world = np.array([piece.set == "world" for piece in music])
     temperature = best_temperature([p for p in music if p.set == "world"], apart[world])
-    head = fit(music, known)
+    head = fit(music, inputs[learned])
 
     def judged(logits: np.ndarray) -> np.ndarray:
         return probabilities_of(logits, temperature, STYLE_OF)

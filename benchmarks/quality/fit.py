@@ -9,7 +9,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from benchmarks.quality.music import Piece
-from genrebeam.model.backbones.backbone import backbone_of
+from genrebeam.model.backbones.backbone import BACKBONES
+from genrebeam.model.backbones.projection import Projection, halved
 from genrebeam.model.calibration import probabilities_of
 from genrebeam.model.genres import join_columns
 from genrebeam.model.head import Head, likeliest, similarities
@@ -26,7 +27,7 @@ _SHARE_OF_OTHERS = 0.3
 # How much a track counts: GTZAN and Magnatune are many tracks of few kinds.
 _WEIGHTS = {"world": 1.0, "gtzan": 0.5, "magnatune": 0.3}
 # Of the kernel: found by cross-validation on world. Maps and bands count the same.
-_GAMMA, _PENALTY, _COMPONENTS, _RANK = 0.6, 0.1, 350, 500
+_GAMMA, _PENALTY, _COMPONENTS, _RANK = 0.6, 0.1, 256, 500
 _STYLE_STRENGTH = 5.0
 
 
@@ -34,6 +35,30 @@ def learned_from(piece: Piece) -> bool:
     """Whether a track is there to learn from, and not only to measure."""
     return piece.set in ("world", "magnatune") or (
         piece.set == "gtzan" and piece.part in ("train", "valid")
+    )
+
+
+def fit_projection(means: np.ndarray) -> Projection:
+    """The principal components of tracks' outputs, scaled so that a usual track has length 1.
+
+    Parameters
+    ----------
+    means : np.ndarray
+        ``(n_tracks, n_outputs) float32``: over the windows of each.
+    """
+    backbone = BACKBONES["mn04"]
+    centre, spread = means.mean(axis=0), means.std(axis=0) + 1e-6
+    scale = np.zeros(means.shape[1], np.float32)
+    for name in ("maps", "bands"):
+        place = backbone.places[name]
+        scale[place] = 1 / (spread[place] * np.sqrt(place.stop - place.start))
+    scaled = (means - centre) * scale
+    # Of the products of rows, because there are fewer of them than columns.
+    values, vectors = _largest(scaled @ scaled.T, _COMPONENTS)
+    matrix = scaled.T @ (vectors / np.sqrt(values))
+    matrix /= np.sqrt(((scaled @ matrix) ** 2).sum(axis=1).mean())
+    return Projection(
+        np.array(backbone.kept), centre.astype(np.float32), halved(matrix * scale[:, None])
     )
 
 
@@ -57,7 +82,8 @@ def fit(pieces: Sequence[Piece], inputs: np.ndarray) -> Head:
     centre, spread = strengths[world].mean(axis=0), strengths[world].std(axis=0)
     prior = (strengths - centre) / spread
     weights = np.array([_WEIGHTS[piece.set] for piece in pieces])
-    families = _fit_kernel(inputs, targets_of(pieces), weights, prior[:, : len(FAMILIES)])
+    embeddings = inputs[:, -_COMPONENTS:]
+    families = _fit_kernel(embeddings, targets_of(pieces), weights, prior[:, : len(FAMILIES)])
     kernel, bias = _fit_styles(pieces, inputs, prior[:, len(FAMILIES) :])
     return dataclasses.replace(
         families,
@@ -71,27 +97,13 @@ def fit(pieces: Sequence[Piece], inputs: np.ndarray) -> Head:
 
 
 def _fit_kernel(
-    inputs: np.ndarray,
+    embeddings: np.ndarray,
     targets: np.ndarray,
     weights: np.ndarray,
     prior: np.ndarray,
 ) -> Head:
     """A logistic regression on similarities to all tracks, in principal components of theirs."""
-    places = backbone_of(BACKBONE_FEATURES).places
-    centre, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
-    scale = np.zeros(inputs.shape[1], np.float32)
-    for name in ("maps", "bands"):
-        width = places[name].stop - places[name].start
-        scale[places[name]] = 1 / (spread[places[name]] * np.sqrt(width))
-    scaled = (inputs - centre) * scale
-    # Of the products of rows, because there are fewer of them than columns.
-    values, vectors = _largest(scaled @ scaled.T, _COMPONENTS)
-    projection = scaled.T @ (vectors / np.sqrt(values))
-    size = np.sqrt(((scaled @ projection) ** 2).sum(axis=1).mean())
-    projection = _halved(projection / size * scale[:, None])
-    found = (inputs - centre) @ projection
-    own = _halved(found)
-    similar = similarities(found, own, _GAMMA)
+    similar = similarities(embeddings, embeddings, _GAMMA)
     values, vectors = _largest(similar, _RANK)
     root = vectors / np.sqrt(values)
     components = similar @ root
@@ -100,16 +112,9 @@ def _fit_kernel(
     return Head(
         kernel=(root @ kernel).astype(np.float32),
         bias=(bias - middle @ kernel).astype(np.float32),
-        centre=centre.astype(np.float32),
-        projection=projection,
-        landmarks=own,
+        landmarks=embeddings,
         gamma=_GAMMA,
     )
-
-
-def _halved(values: np.ndarray) -> np.ndarray:
-    """Rounded as the head's file rounds them."""
-    return values.astype(np.float16).astype(np.float32)
 
 
 def _largest(matrix: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,8 +125,10 @@ def _largest(matrix: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sounds() -> np.ndarray:
-    """AudioSet's classes of each family and each genre: ``(n_families + n_genres, 527) bool``."""
-    labels = backbone_of(BACKBONE_FEATURES).read_labels()
+    """AudioSet's classes of each family and genre: ``(n_families + n_genres, n_kept) bool``."""
+    backbone = BACKBONES["mn04"]
+    every = backbone.read_labels()
+    labels = [every[place] for place in backbone.kept]
     genres = np.array([[label in genre.sounds for label in labels] for genre in GENRES])
     families = [genres[[own == family for own in STYLE_OF]].any(axis=0) for family in FAMILIES]
     return np.concatenate([families, genres])
@@ -158,7 +165,7 @@ def _fit_styles(
         )
         # How often a style is among these tracks says nothing of a library.
         kernel[:, own] = head.kernel
-        bias[own] -= head.centre @ head.kernel
+        bias[own] -= inputs[known].mean(axis=0) @ head.kernel
     return kernel, bias
 
 
@@ -179,22 +186,21 @@ def folds_of(keys: Sequence[str], seed: int = 0) -> np.ndarray:
 
 def logits_apart(
     pieces: Sequence[Piece],
-    inputs: np.ndarray,
+    means: np.ndarray,
     key: Callable[[Piece], str],
     seed: int = 0,
-    fit: Callable[[Sequence[Piece], np.ndarray], Head] = fit,
 ) -> np.ndarray:
-    """Logits of tracks by heads that learned from none that shares their key.
+    """Logits of tracks by projections and heads that know none that shares their key.
 
     Parameters
     ----------
     pieces : sequence of Piece
         All of which are there to learn from.
-    inputs : np.ndarray
+    means : np.ndarray
+        ``(n_pieces, n_outputs) float32``: over the windows of each.
     key : callable
         What folds keep together, such as the artist.
     seed : int
-    fit : callable
 
     Returns
     -------
@@ -206,6 +212,7 @@ def logits_apart(
     for fold in range(FOLDS):
         inside = folds == fold
         rest = np.flatnonzero(~inside)
+        inputs = fit_projection(means[rest]).inputs_of(means[:, None])
         logits[inside] = fit([pieces[i] for i in rest], inputs[rest]).logits(inputs[inside])
     return logits
 

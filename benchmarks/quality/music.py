@@ -7,12 +7,13 @@ import json
 import multiprocessing
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import mutagen
 import numpy as np
 
+from genrebeam.model.backbones.backbone import BACKBONES
 from genrebeam.model.data.world import read_world
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES, N_WINDOWS
 from genrebeam.model.vocabulary import FAMILIES, meant_by
@@ -113,7 +114,10 @@ def _gtzan(folder: Path) -> Iterator[Piece]:
 def outputs_of(pieces: list[Piece], work: Path | None) -> list[np.ndarray]:
     """What the backbone puts out for the windows of each track: ``(n, n_outputs) float32``."""
     names = [str(piece.path) for piece in pieces]
-    key = json.dumps([asdict(BACKBONE_FEATURES), N_WINDOWS, names])
+    # What it puts out depends on its weights, not on the projection.
+    weights = hashlib.sha256(BACKBONES[BACKBONE_FEATURES.backbone].weights.read_bytes())
+    spec = replace(BACKBONE_FEATURES, backbone_version=weights.hexdigest()[:12])
+    key = json.dumps([asdict(spec), N_WINDOWS, names])
     kept = work and work / f"outputs-{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
     if kept is not None and kept.is_file():
         with np.load(kept) as stored:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genrebeam.model.backbones import mn04
+from genrebeam.model.backbones.projection import Projection, load_projection
 from genrebeam.model.errors import PathError
 from genrebeam.model.feature_spec import FeatureSpec
 
@@ -44,8 +45,8 @@ class Backbone:
         Makes the network, without its weights; its outputs are joined in their order.
     outputs : dict
         Length of each output by name.
-    embedding : slice
-        Outputs that tell what sounds alike.
+    kept : tuple of int
+        Classes whose logits heads read.
     read_labels : callable
         Returns the names of its classes, in the order of its logits.
     about : str
@@ -56,7 +57,7 @@ class Backbone:
     windows: FeatureSpec
     build: Callable[[], keras.Model]
     outputs: dict[str, int]
-    embedding: slice
+    kept: tuple[int, ...]
     read_labels: Callable[[], tuple[str, ...]]
     about: str
 
@@ -91,9 +92,25 @@ class Backbone:
         return WEIGHTS / f"{self.name}.onnx"
 
     @property
+    def projection_file(self) -> Path:
+        """File of its projection."""
+        return WEIGHTS / f"{self.name}_projection.npz"
+
+    @property
     def version(self) -> str:
-        """Hash of its weights."""
-        return _digest(self.weights)
+        """Hash of its weights and of its projection."""
+        return _digest(self.weights, self.projection_file)
+
+    @property
+    def projection(self) -> Projection:
+        """What is kept of its outputs for a track.
+
+        Raises
+        ------
+        BackboneError
+            If it is damaged.
+        """
+        return _projection(self.projection_file)
 
     def read_weights(self) -> dict[str, np.ndarray]:
         """Values of its weights as float32, by layer and name."""
@@ -161,11 +178,22 @@ class Backbone:
 
 
 @functools.cache
-def _digest(path: Path) -> str:
+def _digest(*paths: Path) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        try:
+            found.update(path.read_bytes())
+        except OSError as error:
+            raise BackboneError(path, f"cannot be read: {error.strerror}") from error
+    return found.hexdigest()[:12]
+
+
+@functools.cache
+def _projection(path: Path) -> Projection:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    except OSError as error:
-        raise BackboneError(path, f"cannot be read: {error.strerror}") from error
+        return load_projection(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise BackboneError(path, f"cannot be read: {error}") from error
 
 
 BACKBONES = {
@@ -176,8 +204,7 @@ BACKBONES = {
             mn04.FRAMES,
             mn04.build,
             {"logits": mn04.N_CLASSES, "maps": mn04.N_MAPS, "bands": mn04.N_BANDS},
-            # The means of the last map, from which the logits are computed.
-            slice(-mn04.N_BANDS - 2 * mn04.N_LAST, -mn04.N_BANDS - mn04.N_LAST),
+            mn04.MUSICAL,
             mn04.read_labels,
             "EfficientAT mn04 (Schmid, Koutini and Widmer, Johannes Kepler University Linz, MIT), "
             "which learned 527 kinds of sound from the two million clips of AudioSet",

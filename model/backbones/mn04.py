@@ -35,6 +35,8 @@ FRAMES = FeatureSpec(
     segment_frames=1000,
 )
 N_LAST, N_HIDDEN, N_CLASSES = 384, 512, 527
+# AudioSet's classes that are music, or voices that make it.
+MUSICAL = (*range(27, 38), *range(137, 283))
 _LABELS = Path(__file__).parent / "weights" / "audioset_labels.csv"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genrebeam.model.backbones.backbone import backbone_of
 from genrebeam.model.data.clips import Clips
 from genrebeam.model.embedding import with_embedding
 from genrebeam.model.feature_spec import FeatureSpec
@@ -149,20 +150,19 @@ def _predict_by_head(
     embeddings: bool,
 ) -> Predictions:
     """What `predict` returns, for clips of a backbone's outputs."""
-    logits, seen = [], []
+    logits = []
     inputs: dict[int | None, list[np.ndarray]] = {count: [] for count in places}
     for number, starts in enumerate(every):
         outputs = clips.cut(number, starts, 1)[:, :, 0]
-        logits.append(head.logits(inputs_of(outputs[:, None])))
+        logits.append(head.logits(inputs_of(outputs[:, None], features)))
         for count, chosen in places.items():
-            inputs[count].append(inputs_of(outputs[chosen[number]]))
-        if embeddings:
-            seen.append(head.embedding(outputs[places[None][number]], features))
+            inputs[count].append(inputs_of(outputs[chosen[number]], features))
     by_count = {
         count: TrackScores(_chosen(logits, some), head.logits(np.stack(inputs[count])))
         for count, some in places.items()
     }
-    return Predictions(by_count, np.stack(seen) if embeddings else None)
+    found = backbone_of(features).projection.split(np.stack(inputs[None]))[1]
+    return Predictions(by_count, found if embeddings else None)
 
 
 def _chosen(logits: Sequence[np.ndarray], places: Sequence[np.ndarray]) -> list[np.ndarray]:

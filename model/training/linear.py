@@ -9,8 +9,6 @@ from genrebeam.model.backbones.backbone import backbone_of
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.head import Head
 
-# Inputs that hardly vary among the training tracks are not blown up to the size of the others.
-_LEAST_SPREAD = 0.1
 _MOST_ITERATIONS = 100
 
 
@@ -23,9 +21,7 @@ def fit_head(
     weights: np.ndarray | None = None,
     prior: np.ndarray | None = None,
 ) -> Head:
-    """Fit a multinomial logistic regression on a backbone's outputs.
-
-    It learns from the standard-scaled maps. The logits are computed from them.
+    """Fit a multinomial logistic regression on embeddings.
 
     Parameters
     ----------
@@ -46,18 +42,14 @@ def fit_head(
     Head
         To one level of classes.
     """
-    centre, scale = inputs.mean(axis=0, dtype=np.float64), np.zeros(inputs.shape[1])
-    place = backbone_of(spec).places["maps"]
-    spread = inputs[:, place].std(axis=0, dtype=np.float64)
-    spread = spread + _LEAST_SPREAD * spread.mean() + 1e-9
-    scale[place] = 1 / (spread * np.sqrt(len(spread)))
-    used = np.flatnonzero(scale)
-    scaled = (inputs[:, used] - centre[used]) * scale[used]
-    fitted, bias = fit_softmax(scaled, targets, 1 / strength, weights, prior)
+    embeddings = backbone_of(spec).projection.split(inputs)[1]
+    centre = embeddings.mean(axis=0, dtype=np.float64)
+    scale = 1 / np.sqrt(((embeddings - centre) ** 2).sum(axis=1).mean() + 1e-9)
+    fitted, bias = fit_softmax((embeddings - centre) * scale, targets, 1 / strength, weights, prior)
     kernel = np.zeros((inputs.shape[1], targets.shape[1]))
-    kernel[used] = fitted * scale[used, None]
-    bias = bias - centre @ kernel
-    return Head(kernel.astype(np.float32), bias.astype(np.float32), centre.astype(np.float32))
+    kernel[-len(fitted) :] = fitted * scale
+    bias = bias - centre @ kernel[-len(fitted) :]
+    return Head(kernel.astype(np.float32), bias.astype(np.float32))
 
 
 def fit_softmax(

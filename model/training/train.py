@@ -193,7 +193,7 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
     from genrebeam.model.training.linear import fit_head
 
     clips = music.splits["train"] + music.splits["valid"]
-    inputs = np.stack([inputs_of(clip.T.astype(np.float32)) for clip in clips.values])
+    inputs = np.stack([inputs_of(clip.T.astype(np.float32), features) for clip in clips.values])
     folds = folds_by_artist(clips)
 
     def tried(strength: float) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs.again import AnalysedAgain
 from genrebeam.pipeline.runs.interruption import Stopping
-from genrebeam.pipeline.runs.run import Run, earlier_runs
+from genrebeam.pipeline.runs.run import Run, earlier_runs, runs_with_inputs
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.genre.evidence import LibraryGenres
 from genrebeam.transforms.library.settle import (
@@ -25,9 +25,9 @@ from genrebeam.transforms.library.settle import (
     write_genres,
     write_track,
 )
-from genrebeam.transforms.library.skip import Earlier, read_earlier
+from genrebeam.transforms.library.skip import Earlier, read_earlier, read_stored
 from genrebeam.transforms.library.walk import list_library
-from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.records import Outcome, Stored, Track
 from genrebeam.transforms.reports.write import ReportWriter
 
 
@@ -107,6 +107,7 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
             job.options.form,
             workplace=run.workplace,
             stopping=stopping,
+            stored=_stored(runs_with_inputs(job, run)),
             decide_again=again.add,
         )
     else:
@@ -114,6 +115,11 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
             if stopping():
                 return
             yield one
+
+
+def _stored(runs: Sequence[Run]) -> Iterator[tuple[str, Stored]]:
+    for run in runs:
+        yield from read_stored(run.tracks, run.id)
 
 
 def _counted(found: Iterator[Track | Outcome]) -> Iterator[Track | Outcome]:

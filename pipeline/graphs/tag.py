@@ -17,7 +17,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.runs.run import Run, close_run, earlier_runs
+from genrebeam.pipeline.runs.run import Run, close_run, earlier_runs, runs_with_inputs
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
@@ -92,6 +92,7 @@ class TagLibrary(beam.PTransform):
                 SkipPolicy(
                     _earlier_reports(job, run) if options.incremental else (),
                     *(job.settled_by, options.form, options.retry_failed),
+                    _runs_with_inputs(job, run) if options.incremental else (),
                 ),
                 tidy=not options.dry_run,
                 stopping=stopping,
@@ -229,6 +230,10 @@ def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
         return runs
     compact(runs, _compacted(run), run.workplace)
     return [(_compacted(run), run.id)]
+
+
+def _runs_with_inputs(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
+    return [(old.tracks, old.id) for old in runs_with_inputs(job, run)]
 
 
 def _compacted(run: Run) -> str:

@@ -86,6 +86,20 @@ class TaggingJob:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
+    def analysis_digest(self) -> str | None:
+        """Hash of everything that affects what reports store of a track for another head.
+
+        None where more than that decides: the model has no backbone, segments have a vote each,
+        or moods are wanted, which all of the backbone's classes tell.
+        """
+        if not self.bundle.features.backbone or self.options.vote != "mean":
+            return None
+        if self.options.mood != "off":
+            return None
+        facts = [dataclasses.asdict(self.bundle.features), self.n_segments]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
     def settled_by(self) -> str | None:
         """The digest of decisions that stay; None for any."""
         return None if self.options.keep_decisions else self.decision_digest

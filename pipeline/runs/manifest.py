@@ -49,6 +49,7 @@ class Manifest(TypedDict, total=False):
     options: dict[str, Any]
     settings: str  # of early versions: `decision_digest`
     decision_digest: str
+    analysis_digest: str  # of what its rows store for another head, if they do
     model: Model
     versions: dict[str, str]
     schema_version: int

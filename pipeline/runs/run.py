@@ -325,6 +325,36 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
     return found
 
 
+def runs_with_inputs(job: TaggingJob, run: Run) -> list[Run]:
+    """Runs whose reports have what the job's model reads of a track.
+
+    Parameters
+    ----------
+    job : TaggingJob
+    run : Run
+        The present one.
+
+    Returns
+    -------
+    list of Run
+        Newest first; none where all that was decided stays, so that there is no use for them.
+    """
+    if job.analysis_digest is None or not storage_of(job.report).has_folder(job.report):
+        return []
+    runs = [old for old in reversed(runs_of(job.report)) if old.id < run.id]
+    found = []
+    for old, facts in zip(runs, _manifests(runs), strict=True):
+        if facts is None or facts.get("library") != printable(job.library):
+            continue
+        stays = job.settled_by in (None, facts.get("decision_digest"))
+        is_dry = facts.get("options", {}).get("dry_run")
+        if stays and not is_dry and saw_all(facts, job.options.formats, job.options.exclude):
+            break
+        if facts.get("analysis_digest") == job.analysis_digest and "rows_in" not in facts:
+            found.append(old)
+    return found
+
+
 def saw_all(
     facts: Manifest,
     formats: Iterable[str],
@@ -421,6 +451,8 @@ def record_run(
         "model": {"name": job.bundle.name, "version": job.bundle.version},
         "versions": _versions(),
     }
+    if job.options.embeddings and job.analysis_digest:
+        facts["analysis_digest"] = job.analysis_digest
     if job.paths:
         facts["paths"] = list(map(printable, job.paths))
     make_home(run.home, job.library)

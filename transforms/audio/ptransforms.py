@@ -29,7 +29,7 @@ _LENGTH_S = 600.0
 @with_input_types(Track)
 @with_output_types(Features, outcomes=Outcome)
 class ExtractInPool(InFlight):
-    """Decode and compute features: Track -> Features.
+    """Decode and compute features: Track -> Features, unless an earlier run has stored them.
 
     Parameters
     ----------
@@ -61,6 +61,10 @@ class ExtractInPool(InFlight):
         self.extract = extract
 
     def submit(self, track: Track) -> Future:
+        if track.stored:
+            known: Future = Future()
+            known.set_result(None)
+            return known
         return submit(
             *(track, self.spec, self.n_segments),
             processes=self.processes,
@@ -76,6 +80,8 @@ class ExtractInPool(InFlight):
         return max(1, round(length))
 
     def finished(self, track: Track, future: Future) -> Features | beam.pvalue.TaggedOutput:
+        if track.stored:
+            return Features(track, track.stored.values[None], 0.0)
         analysed = features_of(track, future, self.timeout_s)
         if isinstance(analysed, Outcome):
             return beam.pvalue.TaggedOutput("outcomes", analysed)

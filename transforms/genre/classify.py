@@ -18,6 +18,7 @@ import numpy as np
 from scipy.special import softmax
 
 from genrebeam.model.backbones.backbone import BackboneError, backbone_of
+from genrebeam.model.backbones.projection import Projection
 from genrebeam.model.backbones.subjects import instruments, moods
 from genrebeam.model.bundle import Bundle, BundleError
 from genrebeam.model.calibration import probabilities_of
@@ -80,12 +81,13 @@ class Judgement:
     ----------
     probabilities : np.ndarray
         ``(n_segments, n_classes) float32``, calibrated.
-    embedding, overall, not_music, moods, instruments
+    embedding, class_logits, overall, not_music, moods, instruments
         See `Prediction`.
     """
 
     probabilities: np.ndarray
     embedding: np.ndarray | None = None
+    class_logits: np.ndarray | None = None
     overall: np.ndarray | None = None
     not_music: str | None = None
     moods: dict[str, float] | None = None
@@ -136,6 +138,25 @@ class Classifier(Protocol):
         Returns
         -------
         list of Judgement
+        """
+        ...
+
+    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+        """Judge a batch of tracks by what reports have stored of them.
+
+        Parameters
+        ----------
+        tracks : sequence of np.ndarray
+            ``(1, n_inputs)`` of each, see `Stored`.
+
+        Returns
+        -------
+        list of Judgement
+
+        Raises
+        ------
+        ValueError
+            If nothing is stored that this model reads.
         """
         ...
 
@@ -212,6 +233,9 @@ class NetworkClassifier:
         both = zip(by_track, split_by_track(embeddings[0], tracks), strict=True)
         return [Judgement(one, embedded.mean(axis=0)) for one, embedded in both]
 
+    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+        raise ValueError("this model reads segments")
+
     def details(self, segments: np.ndarray) -> Details:
         (judgement,) = self.of_tracks([segments])
         return Details(judgement, judgement.probabilities)
@@ -268,12 +292,16 @@ class BackboneClassifier:
         """Judge a track by the backbone's outputs: ``(n_segments, n_outputs) float32``."""
         spec = self.bundle.features
         sound = sound_of(outputs, spec)
-        embedding = self.trained.embedding(outputs, spec) if self.embeddings else None
-        *segments, overall = self._probabilities(np.vstack([outputs, inputs_of(outputs)]))
+        whole = inputs_of(outputs, spec)
+        *segments, overall = self._probabilities(
+            np.vstack([inputs_of(outputs[:, None], spec), whole])
+        )
+        kept, embedding = self._projection.split(whole)
         scores = scores_of(outputs, spec)
         return Judgement(
             probabilities=np.stack(segments),
-            embedding=embedding,
+            embedding=embedding if self.embeddings else None,
+            class_logits=kept if self.embeddings else None,
             overall=overall,
             not_music=None if sound.is_music else sound.name,
             moods=moods(scores),
@@ -293,7 +321,21 @@ class BackboneClassifier:
         np.ndarray
             ``(n, n_classes) float32``, calibrated.
         """
-        return self._probabilities(inputs_of(outputs))
+        return self._probabilities(inputs_of(outputs, self.bundle.features))
+
+    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+        inputs = np.concatenate(tracks)
+        logits, embeddings = self._projection.split(inputs)
+        return [
+            Judgement(overall[None], embedding, kept, overall)
+            for overall, kept, embedding in zip(
+                self._probabilities(inputs), logits, embeddings, strict=True
+            )
+        ]
+
+    @property
+    def _projection(self) -> Projection:
+        return backbone_of(self.bundle.features).projection
 
     def _probabilities(self, inputs: np.ndarray) -> np.ndarray:
         bundle = self.bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from genrebeam.transforms.audio.pool import default_processes
 from genrebeam.transforms.genre.classify import (
     BackboneRun,
     Classifier,
+    Judgement,
     open_classifier,
     split_by_track,
 )
@@ -58,7 +59,7 @@ def _one_by_one(
 
 def _predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
     started = time.perf_counter()
-    judgements = model.of_tracks([features.values for features in batch])
+    judgements = _judged(batch, model)
     n_segments = sum(len(features.values) for features in batch)
     per_segment = (time.perf_counter() - started) / n_segments
     return [
@@ -70,6 +71,16 @@ def _predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
         )
         for features, judgement in zip(batch, judgements, strict=True)
     ]
+
+
+def _judged(batch: Sequence[Features], model: Classifier) -> list[Judgement]:
+    """In order, those by what is stored of them and the others."""
+    found: dict[bool, Iterator[Judgement]] = {}
+    for is_stored in (False, True):
+        values = [one.values for one in batch if (one.track.stored is not None) == is_stored]
+        judge = model.of_stored if is_stored else model.of_tracks
+        found[is_stored] = iter(judge(values) if values else ())
+    return [next(found[one.track.stored is not None]) for one in batch]
 
 
 def _extract(batch: Sequence[Features], model: BackboneRun) -> list[Features]:

@@ -185,7 +185,9 @@ class VoteTogether(beam.DoFn):
 
     def _decided(self, predictions: list[Prediction]) -> Iterator[Decision]:
         for decision in vote_together(predictions, self.decide, self.families):
-            yield decision if self.embeddings else dataclasses.replace(decision, embedding=None)
+            if not self.embeddings:
+                decision = dataclasses.replace(decision, embedding=None, class_logits=None)
+            yield decision
 
 
 @with_input_types(Features)

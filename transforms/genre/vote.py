@@ -237,8 +237,11 @@ def decide(
     winner, _ = vote(ballot.by_family, policy.rule, overall)
     leader = int(overall.argmax()) if winner is None else winner
     genre, confidence = ballot.given(leader, policy)
-    n_analysed = len(ballot.by_family)
+    stored = prediction.track.stored
+    n_analysed = stored.n_segments if stored else len(ballot.by_family)
     analysed = f"{n_analysed} segment{'s' if n_analysed > 1 else ''}"
+    if stored:
+        analysed += f" that run {stored.run} analysed"
     chosen: tuple[str, ...] = ()
     unsure = False
     if prediction.not_music is not None:
@@ -266,11 +269,13 @@ def decide(
         confidence=confidence,
         reason=reason,
         probabilities=dict(zip(ballot.genres, ballot.overall.tolist(), strict=True)),
-        votes=dict(zip(ballot.families, votes.tolist(), strict=True)),
+        # What is stored is of all segments together.
+        votes={} if stored else dict(zip(ballot.families, votes.tolist(), strict=True)),
         segments_heard=n_analysed,
         extract_seconds=prediction.extract_seconds,
         classify_seconds=prediction.classify_seconds,
         embedding=prediction.embedding,
+        class_logits=prediction.class_logits,
         family=(ballot.families[leader], float(overall[leader])) if families else None,
         style=ballot.likeliest_style(leader) if families else None,
         unsure=unsure,

@@ -16,6 +16,7 @@ from genrebeam.transforms.library.skip import (
     Gone,
     key_of,
     read_earlier,
+    read_stored,
     size_and_time,
     skip_moved,
     skip_unchanged,
@@ -23,11 +24,11 @@ from genrebeam.transforms.library.skip import (
 )
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.matching import MatchByKey, keyed
-from genrebeam.transforms.records import Outcome, Status, Track
+from genrebeam.transforms.records import Outcome, Status, Stored, Track
 from genrebeam.transforms.tags.formats.format import TagForm
 
 # What is listed under a name and what earlier runs said of it; what is new and what is gone.
-_Matched = tuple[str, dict[str, list[Track | Earlier]]]
+_Matched = tuple[str, dict[str, list[Track | Earlier | Stored]]]
 _MatchedMoves = tuple[str, dict[str, list[Track | Gone]]]
 
 
@@ -78,10 +79,20 @@ class ReadEarlier(beam.DoFn):
         return read_earlier(os.fsdecode(folder), run)
 
 
+@with_input_types(tuple[bytes, str])
+@with_output_types(tuple[str, Stored])
+class ReadStored(beam.DoFn):
+    """Read what earlier runs have stored of tracks: (folder, run) -> (key, Stored)."""
+
+    def process(self, element: tuple[bytes, str]) -> Iterator[tuple[str, Stored]]:
+        folder, run = element
+        return read_stored(os.fsdecode(folder), run)
+
+
 @with_input_types(_Matched)
 @with_output_types(Track, outcomes=Outcome, gone=tuple[str, Gone])
 class SkipUnchanged(beam.DoFn):
-    """Set files apart that need no work: (key, listed and earlier) -> Track.
+    """Set files apart that need no work: (key, listed, earlier and stored) -> Track.
 
     What is settled and no longer listed comes out as ``gone``: (size and time, Gone).
 
@@ -100,7 +111,8 @@ class SkipUnchanged(beam.DoFn):
         if self.stopping():
             return
         key, matched = element
-        for found in skip_unchanged(key, matched["listed"], matched["earlier"], self.settings):
+        earlier, stored = matched["earlier"], matched.get("stored", ())
+        for found in skip_unchanged(key, matched["listed"], earlier, self.settings, stored):
             if isinstance(found, Gone):
                 yield TaggedOutput("gone", (size_and_time(found.earlier), found))
             else:
@@ -165,12 +177,15 @@ class SkipPolicy:
         How tags are read.
     only_failed : bool
         Take only what failed in its last run.
+    stored : sequence of (str, str)
+        Folders of reports that have what the model reads of a track, and their runs.
     """
 
     earlier: Sequence[tuple[str, str]]
     digest: str | None
     form: TagForm
     only_failed: bool = False
+    stored: Sequence[tuple[str, str]] = ()
 
 
 class FindTracks(beam.PTransform):
@@ -220,10 +235,9 @@ class FindTracks(beam.PTransform):
             | "walk" >> ends_or_goes_on(self.walk)
             # Track
         )
-        runs = [(os.fsencode(folder), run) for folder, run in skipping.earlier]
         earlier = (
             pipeline
-            | "earlier runs" >> beam.Create(runs).with_output_types(tuple[bytes, str])
+            | "earlier runs" >> _runs(skipping.earlier)
             # (folder, run)
             | "read earlier" >> beam.ParDo(ReadEarlier())
             # (str, Earlier)
@@ -232,11 +246,20 @@ class FindTracks(beam.PTransform):
         if not skipping.only_failed:
             listed |= "count" >> count
         # Track
+        known = {"listed": listed | "key" >> keyed(key_of), "earlier": earlier}
+        if skipping.stored:
+            known["stored"] = (
+                pipeline
+                | "runs that store" >> _runs(skipping.stored)
+                # (folder, run)
+                | "read stored" >> beam.ParDo(ReadStored())
+                # (str, Stored)
+            )
         matched = (
-            {"listed": listed | "key" >> keyed(key_of), "earlier": earlier}
-            # (str, Track), (str, Earlier)
+            known
+            # (str, Track), (str, Earlier), (str, Stored)
             | "match" >> MatchByKey(_Matched)
-            # (str, {"listed": Track, "earlier": Earlier})
+            # (str, {"listed": Track, "earlier": Earlier, "stored": Stored})
         )
         if skipping.only_failed:
             new = matched | "take failed" >> beam.ParDo(TakeFailed(stopping)) | "count" >> count
@@ -247,7 +270,7 @@ class FindTracks(beam.PTransform):
             SkipUnchanged(skipping.digest, stopping)
         ).with_outputs("outcomes", "gone", main="goes_on")
         endings = {"walked": walked.outcomes, "unchanged": changed.outcomes}
-        if not runs:  # a first run has nothing to look up
+        if not skipping.earlier:  # a first run has nothing to look up
             return changed.goes_on, endings
         found = (
             {
@@ -261,6 +284,11 @@ class FindTracks(beam.PTransform):
             # Track
         )
         return found.goes_on, {**endings, "moved": found.outcomes}
+
+
+def _runs(runs: Sequence[tuple[str, str]]) -> beam.PTransform:
+    encoded = [(os.fsencode(folder), run) for folder, run in runs]
+    return beam.Create(encoded).with_output_types(tuple[bytes, str])
 
 
 def _has_failed(outcome: Outcome) -> bool:

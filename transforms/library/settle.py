@@ -6,6 +6,7 @@ half a second, and memory does not grow with the library.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
@@ -21,12 +22,12 @@ from genrebeam.transforms.library.skip import (
     take_failed,
     unchanged,
 )
-from genrebeam.transforms.records import Given, Outcome, Status, Track
+from genrebeam.transforms.records import Given, Outcome, Status, Stored, Track
 from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags.formats.format import TagForm
 
-TO_DO_FORMAT = 2
+TO_DO_FORMAT = 3
 _OTHER_LINE = "not a line of a to-do list of this version"
 
 
@@ -38,6 +39,7 @@ def settle(
     *,
     workplace: str,
     stopping: Callable[[], bool],
+    stored: Iterable[tuple[str, Stored]] = (),
     decide_again: Callable[[Outcome], None] = lambda _: None,
 ) -> Iterator[Track | Outcome]:
     """Tell the files that need work from those that an earlier run settled.
@@ -56,28 +58,35 @@ def settle(
         Folder for temporary files.
     stopping : callable
         Whether the run shall end early.
+    stored : iterable of (str, Stored)
+        See `genrebeam.transforms.library.skip.read_stored`.
     decide_again : callable
-        Told of each file that an earlier run has decided about, but with other settings: the row
-        that it would have if that decision stayed.
+        Told of each file that is analysed although an earlier run has decided about it, with other
+        settings: the row that it would have if that decision stayed.
 
     Yields
     ------
     Track or Outcome
         A file to work on, or the row of one that needs none.
     """
-    names, new = _match("listed", "earlier", workplace), _match("new", "gone", workplace)
+    names = _match("listed", "earlier", "stored", workplace=workplace)
+    new = _match("new", "gone", workplace=workplace)
     with names, new:
         yield from _add_all(names, listed, earlier, stopping)
+        for name, known in stored:
+            names.add("stored", name, known)
         for name, found in names.groups():
             if stopping():
                 return
-            for one in skip_unchanged(name, found["listed"], found["earlier"], settings):
+            matched = (found["listed"], found["earlier"], settings, found["stored"])
+            for one in skip_unchanged(name, *matched):
                 if isinstance(one, Outcome):
                     yield one
                 elif isinstance(one, Gone):
                     new.add("gone", size_and_time(one.earlier), one)
                 else:
-                    if (kept := unchanged(one, found["earlier"], None)) is not None:
+                    kept = unchanged(one, found["earlier"], None)
+                    if kept is not None and one.stored is None:
                         decide_again(kept)
                     new.add("new", size_and_time(one), one)
         for _, found in new.groups():
@@ -105,7 +114,7 @@ def take_what_failed(
     ------
     Track or Outcome
     """
-    with _match("listed", "earlier", workplace) as names:
+    with _match("listed", "earlier", workplace=workplace) as names:
         for outcome in _add_all(names, listed, earlier, stopping):
             if outcome.status == Status.FAILED:
                 yield outcome
@@ -132,33 +141,58 @@ def _add_all(
         names.add("earlier", name, row)
 
 
-def _match(first: str, second: str, workplace: str) -> Match:
-    return Match((first, second), workplace, _packed, _unpacked)
+def _match(*sources: str, workplace: str) -> Match:
+    return Match(sources, workplace, _packed, _unpacked)
 
 
-def _packed(value: Track | Earlier | Gone) -> list[Any]:
+def _packed(value: Track | Earlier | Gone | Stored) -> list[Any]:
     if isinstance(value, Track):
         return _listed(value)
+    if isinstance(value, Stored):
+        return _storable(value)
     if isinstance(value, Gone):
         return [value.name, *vars(value.earlier).values()]
     return list(vars(value).values())
 
 
-def _unpacked(source: str, plain: list[Any]) -> Track | Earlier | Gone:
+def _unpacked(source: str, plain: list[Any]) -> Track | Earlier | Gone | Stored:
     if source == "earlier":
         return Earlier(*plain)
+    if source == "stored":
+        return _stored(plain)
     return Gone(plain[0], Earlier(*plain[1:])) if source == "gone" else _track(*plain)
 
 
 def _listed(track: Track) -> list[Any]:
     """What a listing and earlier runs tell of a track."""
     given = track.given and [list(track.given.genres), track.given.decided_by]
-    return [track.uri, track.format, track.size_bytes, track.mtime_ns, given]
+    stored = track.stored and _storable(track.stored)
+    return [track.uri, track.format, track.size_bytes, track.mtime_ns, given, stored]
 
 
-def _track(uri: str, format: str, size_bytes: int, mtime_ns: int, given: list[Any] | None) -> Track:
-    known = Given(tuple(given[0]), given[1]) if given else None
-    return Track(uri, format, size_bytes, mtime_ns, given=known)
+def _track(
+    uri: str,
+    format: str,
+    size_bytes: int,
+    mtime_ns: int,
+    given: list[Any] | None,
+    stored: list[Any] | None,
+) -> Track:
+    return Track(
+        *(uri, format, size_bytes, mtime_ns),
+        given=Given(tuple(given[0]), given[1]) if given else None,
+        stored=_stored(stored) if stored else None,
+    )
+
+
+def _storable(stored: Stored) -> list[Any]:
+    *facts, inputs = vars(stored).values()
+    return [*facts, base64.b64encode(inputs).decode("ascii")]
+
+
+def _stored(plain: list[Any]) -> Stored:
+    run, size_bytes, mtime_ns, n_segments, inputs = plain
+    return Stored(run, size_bytes, mtime_ns, n_segments, base64.b64decode(inputs))
 
 
 def write_track(track: Track, stream: BinaryIO) -> None:
@@ -214,12 +248,27 @@ def read_tracks(path: str) -> Iterator[Track]:
     RecordError
         If a line is another.
     """
-    for uri, format, size_bytes, mtime_ns, given in _lines(path, 5):
+    for uri, format, size_bytes, mtime_ns, given, stored in _lines(path, 6):
         if tuple(map(type, (uri, format, size_bytes, mtime_ns))) != (str, str, int, int):
             raise RecordError(_OTHER_LINE)
         if given is not None and not _is_given(given):
             raise RecordError(_OTHER_LINE)
-        yield _track(uri, format, size_bytes, mtime_ns, given)
+        if stored is not None and not _is_stored(stored):
+            raise RecordError(_OTHER_LINE)
+        yield _track(uri, format, size_bytes, mtime_ns, given, stored)
+
+
+def _is_stored(plain: Any) -> bool:
+    if not isinstance(plain, list) or len(plain) != 5:
+        return False
+    kinds = (str, int, int if plain[2] is not None else type(None), int, str)
+    if tuple(map(type, plain)) != kinds:
+        return False
+    try:
+        base64.b64decode(plain[4], validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_given(plain: Any) -> bool:

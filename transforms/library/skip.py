@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,6 +27,7 @@ from genrebeam.transforms.records import (
     Outcome,
     Stage,
     Status,
+    Stored,
     Track,
     is_settled,
     printable,
@@ -134,6 +136,10 @@ class Earlier:
 
 
 _COLUMNS = ("uri", *(column.name for column in dataclasses.fields(Earlier)))
+# What a head reads, in this order.
+_INPUTS = ("class_logits", "embedding")
+_STORED_FACTS = ("uri", "size_bytes", "mtime_ns", "segments_heard")
+_STORED = pa.schema([SCHEMA.field(name) for name in (*_STORED_FACTS, "status", *_INPUTS)])
 _STATE = pa.schema([RUN if name == "run" else SCHEMA.field(name) for name in _COLUMNS])
 
 
@@ -169,6 +175,35 @@ def _tables(folder: str, run: str) -> Iterator[pa.Table]:
     for table in read_parts(folder, _STATE):
         place = table.column_names.index(RUN.name)
         yield table.set_column(place, RUN, pc.fill_null(table[RUN.name], run))
+
+
+def read_stored(folder: str, run: str) -> Iterator[tuple[str, Stored]]:
+    """What an earlier run has stored of tracks, keyed as `key_of` does.
+
+    Parameters
+    ----------
+    folder, run : str
+        See `read_earlier`.
+
+    Yields
+    ------
+    tuple of str and Stored
+    """
+    for table in read_parts(folder, _STORED):
+        # That it was no music is told by more than what is stored.
+        decided = pc.not_equal(table["status"], Status.REFUSED.value)
+        known = pc.and_(pc.is_valid(table["embedding"]), pc.is_valid(table["class_logits"]))
+        for batch in table.filter(pc.and_(decided, known)).to_batches(_ROWS_AT_ONCE):
+            if len(batch):
+                inputs = np.hstack([_matrix(batch[name]) for name in _INPUTS]).astype("<f2")
+                facts = (batch[name].to_pylist() for name in _STORED_FACTS)
+                for row, uri, size_bytes, mtime_ns, n_segments in zip(inputs, *facts, strict=True):
+                    yield uri, Stored(run, size_bytes, mtime_ns, n_segments, row.tobytes())
+
+
+def _matrix(column: pa.Array) -> np.ndarray:
+    """Lists of the same length as rows."""
+    return column.flatten().to_numpy().reshape(len(column), -1)
 
 
 def compact(runs: Sequence[tuple[str, str]], folder: str, workplace: str) -> None:
@@ -328,7 +363,11 @@ class Gone:
 
 
 def skip_unchanged(
-    name: str, listed: Iterable[Track], earlier: Iterable[Earlier], settings: str | None
+    name: str,
+    listed: Iterable[Track],
+    earlier: Iterable[Earlier],
+    settings: str | None,
+    stored: Iterable[Stored] = (),
 ) -> Iterator[Track | Outcome | Gone]:
     """Set a file apart that needs no work.
 
@@ -342,6 +381,8 @@ def skip_unchanged(
         What runs said of it, in any order.
     settings : str or None
         See `unchanged`.
+    stored : iterable of Stored
+        What runs have stored of it, in any order.
 
     Yields
     ------
@@ -355,11 +396,22 @@ def skip_unchanged(
     is_listed = False
     for track in listed:
         is_listed = True
-        yield unchanged(track, earlier, settings) or dataclasses.replace(track, given=given)
+        known = unchanged(track, earlier, settings)
+        yield known or dataclasses.replace(track, given=given, stored=_stored_of(track, stored))
     if is_listed or latest is None or not latest.settles(settings):
         return
     if latest.fingerprint:
         yield Gone(name, latest)
+
+
+def _stored_of(track: Track, stored: Iterable[Stored]) -> Stored | None:
+    """The latest that was stored of the file as it is now."""
+    same = [
+        one
+        for one in stored
+        if one.size_bytes == track.size_bytes and is_same_time(one.mtime_ns, track.mtime_ns)
+    ]
+    return max(same, key=lambda one: one.run, default=None)
 
 
 def skip_moved(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,12 @@ COLUMNS = (
         "the network's embedding, averaged over the segments, with 11 significant bits; for tracks "
         "that were analysed, unless `--no-embeddings` is set. "
         "All rows of one `model_version` have the same length",
+    ),
+    Column(
+        "class_logits",
+        pa.list_(pa.float32()),
+        "logits of the classes of a pretrained network that are about music. With `embedding` they "
+        "are all that a model on top of it reads: another one decides anew without decoding",
     ),
     Column(
         "fingerprint",

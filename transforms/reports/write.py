@@ -130,6 +130,7 @@ def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
         "dry_run": run.dry_run,
         "finished_at": datetime.datetime.now(datetime.UTC),
         "embedding": _rounded(decision.embedding) if decision else None,
+        "class_logits": _rounded(decision.class_logits) if decision else None,
         "fingerprint": _fingerprint(outcome),
     }
 
@@ -148,14 +149,14 @@ def _genres_alone(decision: Decision | None) -> list[str] | None:
     return [printable(genre) for genre in decision.genres_alone]
 
 
-def _rounded(embedding: np.ndarray | None) -> np.ndarray | None:
-    """An embedding with the 11 significant bits of float16, so that it is stored in half the space.
+def _rounded(values: np.ndarray | None) -> np.ndarray | None:
+    """Numbers with the 11 significant bits of float16, so that it is stored in half the space.
 
     Not as float16: neither Spark nor BigQuery reads that from Parquet.
     """
-    if embedding is None:
+    if values is None:
         return None
-    bits = np.asarray(embedding, np.float32).view(np.uint32)
+    bits = np.asarray(values, np.float32).view(np.uint32)
     return ((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)).view(np.float32)
 
 

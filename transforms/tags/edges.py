@@ -89,13 +89,13 @@ class Tag:
         return tuple(filter(None, (genre.strip() for genre in found)))
 
     def with_genres(self, genres: Sequence[str], separator: str = "\0") -> bytes:
-        """The tag with other genres, if it says any; one number is all that ID3v1 has room for."""
+        """The tag with other genres, if it says any; ID3v1 has room for the first alone."""
         if self.kind == "ID3v1":
             return id3_bytes.with_v1_genre(self.data, genres)
         if not self.genres():
             return self.data
         if self.kind == "ID3v1 enhanced":
-            text = "; ".join(genres).encode("latin-1", "replace")[:30].ljust(30, b"\0")
+            text = in_enhanced_id3v1(genres[0]).encode("latin-1").ljust(30, b"\0")
             place = _ENHANCED_GENRE
             return self.data[: place.start] + text + self.data[place.stop :]
         if self.kind == "ID3v2":
@@ -236,6 +236,11 @@ class Window(io.RawIOBase):
         return data
 
 
+def in_enhanced_id3v1(genre: str) -> str:
+    """A genre as an enhanced ID3v1 tag has room for it: 30 characters of one byte."""
+    return genre.encode("latin-1", "replace")[:30].decode("latin-1").strip()
+
+
 @contextlib.contextmanager
 def set_aside(path: str, genres: Sequence[str], separator: str = "\0") -> Iterator[Edges]:
     """Take foreign tags off a file for the time of the block; they come back with other genres.
@@ -310,6 +315,11 @@ def _at(stream: BinaryIO, place: int, size: int) -> Tag | None:
     return Tag(kind, place, stream.read(length))
 
 
+def _is_id3v1(data: bytes, before: bytes) -> bool:
+    """Whether it is no APEv2 tag ("APETAGEX") that happens to be so far from the end."""
+    return data[:3] == b"TAG" and not (before == b"APE" and data[3:5] == b"EX")
+
+
 def _before(stream: BinaryIO, end: int, limit: int) -> Tag | None:
     """The tag that ends at a place."""
 
@@ -325,7 +335,7 @@ def _before(stream: BinaryIO, end: int, limit: int) -> Tag | None:
         with_header = bool(footer[23] & 0x80)
         kind = "APEv2"
         start = end - int.from_bytes(footer[12:16], "little") - _APE_FRAME * with_header
-    elif read(end - _ID3V1, end)[:3] == b"TAG":
+    elif _is_id3v1(read(end - _ID3V1, end), read(end - _ID3V1 - 3, end - _ID3V1)):
         kind, start = "ID3v1", end - _ID3V1
     elif read(end - _ENHANCED, end)[:4] == b"TAG+":
         kind, start = "ID3v1 enhanced", end - _ENHANCED

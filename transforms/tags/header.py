@@ -25,7 +25,14 @@ from genrebeam.transforms.records import (
     reason_of,
 )
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.edges import DAMAGE, Tag, Window, foreign, set_aside
+from genrebeam.transforms.tags.edges import (
+    DAMAGE,
+    Tag,
+    Window,
+    foreign,
+    in_enhanced_id3v1,
+    set_aside,
+)
 from genrebeam.transforms.tags.formats import KINDS, Bare, format_of
 from genrebeam.transforms.tags.formats.chunks import say_lengths, unsaid_lengths
 from genrebeam.transforms.tags.formats.format import (
@@ -272,10 +279,7 @@ def _reason(error: Exception, path: str) -> str:
 
 def agrees(second: Sequence[str], genres: Sequence[str]) -> bool:
     """Whether other tags say nothing else; some have room for one genre, or for none."""
-    joined = RIFF_JOINT.join(genres)
-    # An enhanced ID3v1 tag has room for 30 characters of one byte.
-    cut = joined.encode("latin-1", "replace")[:30].decode("latin-1").strip()
-    return set(second) <= {*genres, joined, cut}
+    return set(second) <= {*genres, RIFF_JOINT.join(genres), *map(in_enhanced_id3v1, genres)}
 
 
 def _positive(value: float | None) -> Any:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from genrebeam.model.backbones.backbone import backbone_of
 from genrebeam.model.calibration import probabilities_of
 from genrebeam.model.data.clips import Clips
 from genrebeam.model.embedding import with_embedding
@@ -95,9 +96,9 @@ def test_each_segment_goes_through_the_network_once(clips, monkeypatch):
 
 def test_a_head_judges_the_segments_that_are_analysed_together():
     features, rng = BACKBONE_FEATURES.outputs, np.random.default_rng(0)
-    width = features.n_rows
-    kernel = rng.normal(size=(width, 3)).astype(np.float32)
-    head = Head(kernel, np.zeros(3, np.float32), np.zeros(width, np.float32))
+    width, projection = features.n_rows, backbone_of(features).projection
+    kernel = rng.normal(size=(projection.n_inputs, 3)).astype(np.float32)
+    head = Head(kernel, np.zeros(3, np.float32))
     outputs = [rng.random((width, n)).astype(np.float16) for n in (1, 6)]
     clips = Clips(("short", "long"), tuple(outputs), np.array([0, 1]))
     found = predict(head, features, clips, counts=(3,), embeddings=True)
@@ -105,11 +106,11 @@ def test_a_head_judges_the_segments_that_are_analysed_together():
         for number, clip in enumerate(outputs):
             starts = features.segment_starts(clip.shape[1], count)
             analysed = clip.T[starts].astype(np.float32)
-            whole = head.logits(inputs_of(analysed[None]))
-            alone = head.logits(inputs_of(analysed[:, None]))
+            whole = head.logits(inputs_of(analysed[None], features))
+            alone = head.logits(inputs_of(analysed[:, None], features))
             np.testing.assert_allclose(logits.overall[[number]], whole, rtol=1e-4)
             np.testing.assert_allclose(logits.segments[number], alone, rtol=1e-4)
-    expected = head.embedding(outputs[1].T.astype(np.float32), features)
+    _, expected = projection.split(inputs_of(outputs[1].T.astype(np.float32), features))
     np.testing.assert_allclose(found.embeddings[1], expected, rtol=1e-5)
 
 

@@ -9,9 +9,16 @@ import sys
 import pytest
 
 from genrebeam.transforms.library import match
-from genrebeam.transforms.library.settle import read_tracks, settle, take_what_failed, write_track
+from genrebeam.transforms.library.settle import (
+    TO_DO_FORMAT,
+    read_tracks,
+    settle,
+    take_what_failed,
+    write_track,
+)
 from genrebeam.transforms.library.skip import key_of
-from genrebeam.transforms.records import Outcome, Track
+from genrebeam.transforms.records import Outcome, Stored, Track
+from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags.formats.format import TagForm
 from tests import REPOSITORY
 from tests.transforms.library.test_skip import EARLIER, TRACK
@@ -19,6 +26,10 @@ from tests.transforms.library.test_skip import EARLIER, TRACK
 NEW = Track("/music/new.mp3", "mp3", 5, 6)
 BROKEN = Outcome(Track("/music/link.mp3", "mp3"), "failed", "walk", "broken symbolic link")
 REFUSED = dataclasses.replace(BROKEN, status="refused")
+
+
+STORED = Stored("run-1", TRACK.size_bytes, TRACK.mtime_ns, 5, b"\x00\x3c" * 4)
+WITH_STORED = dataclasses.replace(TRACK, stored=STORED)
 
 
 def never() -> bool:
@@ -70,9 +81,41 @@ def test_a_run_that_is_to_end_settles_nothing_more(tmp_path):
 def test_tracks_are_read_back_as_they_were_written(tmp_path):
     path = tmp_path / "tracks"
     with path.open("wb") as stream:
-        for track in (TRACK, NEW):
+        for track in (TRACK, NEW, WITH_STORED):
             write_track(track, stream)
-    assert list(read_tracks(str(path))) == [TRACK, NEW]
+    assert list(read_tracks(str(path))) == [TRACK, NEW, WITH_STORED]
+
+
+@pytest.mark.parametrize("stored", ["{}", "[1]", '["r", 1, "2", 3, ""]', '["r", 1, 2, 3, "?"]'])
+def test_a_line_of_another_kind_is_an_error(tmp_path, stored):
+    path = tmp_path / "to do"
+    path.write_text(f'[{TO_DO_FORMAT}, "/a.mp3", "mp3", 1, 2, null, {stored}]\n')
+    with pytest.raises(RecordError):
+        list(read_tracks(str(path)))
+
+
+@pytest.mark.parametrize("most_in_memory", [1, 100])
+def test_a_file_that_is_decided_anew_brings_what_is_stored_of_it(
+    tmp_path, monkeypatch, most_in_memory
+):
+    monkeypatch.setattr(match, "_MOST_IN_MEMORY", most_in_memory)
+    name, counted = key_of(TRACK), []
+    older = dataclasses.replace(STORED, run="run-0", inputs=b"12345678")
+    other = dataclasses.replace(STORED, run="run-2", size_bytes=7)
+    found = settle(
+        [TRACK, NEW],
+        [(name, EARLIER)],
+        "other settings",
+        TagForm(),
+        workplace=str(tmp_path),
+        stopping=never,
+        stored=[(name, older), (name, STORED), (name, other), ("/gone.mp3", STORED)],
+        decide_again=counted.append,
+    )
+    by_name = {track.uri: track for track in found}
+    assert by_name[TRACK.uri].stored == STORED
+    assert by_name[NEW.uri].stored is None
+    assert not counted  # nothing is analysed again
 
 
 def test_a_run_with_nothing_to_do_imports_neither_beam_nor_tensorflow(tmp_path):
