@@ -1,8 +1,8 @@
 """Analysed: the newest embedding of each track of a library, found in all its reports.
 
 A report's row of a file that was not analysed in its run has no embedding; that of an earlier run
-counts then, also under another name if the file was moved. Embeddings of different models
-cannot be compared: the newest model's count.
+counts then, also under another name if the file was moved. Embeddings of different networks
+cannot be compared: the newest network's count. Models on one backbone share it.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def analysed_tracks(report: str, more: Sequence[str] = ()) -> Analysed:
         command = how_to_analyse(library or "LIBRARY", report)
         raise UsageError(f"{report}: has no embeddings; to analyse your music: {command}")
     name, version = (embedded[column][0].as_py() for column in ("model_name", "model_version"))
-    embedded = embedded.filter(pc.equal(embedded["model_version"], version))
+    embedded = embedded.filter(pc.equal(embedded["space"], embedded["space"][0]))
     seen, embedded = _first_of_each(seen), _first_of_each(embedded)
     place = pc.index_in(seen["uri"], embedded["uri"])
     moved_from = pc.index_in(
@@ -201,7 +201,10 @@ def _read(
                 found = _embedded_in(stream)
             if found is not None:
                 number = pa.repeat(pa.scalar(len(parts), pa.int32()), len(found))
-                embedded.append(found.append_column("part", number))
+                network = facts.get("analysis_digest", "").partition("-")[0]
+                space = pa.repeat(network, len(found)) if network else found["model_version"]
+                found = found.append_column("part", number)
+                embedded.append(found.append_column("space", space))
                 parts.append(path)
         if library is not None and saw_all(facts, FORMATS):
             whole.add(library)  # what earlier runs saw of it and this one did not is gone

@@ -92,7 +92,7 @@ class TagLibrary(beam.PTransform):
                 SkipPolicy(
                     _earlier_reports(job, run) if options.incremental else (),
                     *(job.settled_by, options.form, options.retry_failed),
-                    _runs_with_inputs(job, run) if options.incremental else (),
+                    _runs_with_inputs(job, run),
                 ),
                 tidy=not options.dry_run,
                 stopping=stopping,

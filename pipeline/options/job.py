@@ -87,17 +87,19 @@ class TaggingJob:
 
     @property
     def analysis_digest(self) -> str | None:
-        """Hash of everything that affects what reports store of a track for another head.
+        """What affects the numbers that reports store of a track: a hash, ``-``, the segments.
 
-        None where more than that decides: the model has no backbone, segments have a vote each,
-        or moods are wanted, which all of the backbone's classes tell.
+        None where the model has no backbone, so that they are of use to no other.
         """
-        if not self.bundle.features.backbone or self.options.vote != "mean":
+        if not self.bundle.features.backbone:
             return None
-        if self.options.mood != "off":
-            return None
-        facts = [dataclasses.asdict(self.bundle.features), self.n_segments]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+        facts = json.dumps(dataclasses.asdict(self.bundle.features), sort_keys=True)
+        return f"{hashlib.sha256(facts.encode()).hexdigest()[:12]}-{self.n_segments or 'all'}"
+
+    @property
+    def decides_by_stored(self) -> bool:
+        """Whether that is all it needs: no segment has a vote, no mood is wanted."""
+        return self.options.vote == "mean" and self.options.mood == "off"
 
     @property
     def settled_by(self) -> str | None:

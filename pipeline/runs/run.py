@@ -339,7 +339,9 @@ def runs_with_inputs(job: TaggingJob, run: Run) -> list[Run]:
     list of Run
         Newest first; none where all that was decided stays, so that there is no use for them.
     """
-    if job.analysis_digest is None or not storage_of(job.report).has_folder(job.report):
+    if not (job.analysis_digest and job.decides_by_stored and job.options.incremental):
+        return []
+    if not storage_of(job.report).has_folder(job.report):
         return []
     runs = [old for old in reversed(runs_of(job.report)) if old.id < run.id]
     found = []

@@ -47,6 +47,15 @@ def test_only_the_newest_model_counts(tmp_path):
     assert embeddings_of(tmp_path) == {"/m/a.mp3": [0, 1, 0]}
 
 
+def test_models_on_one_backbone_share_its_embeddings(tmp_path):
+    old, new = track("/m/b.mp3", [1, 0]), track("/m/a.mp3", [0, 1], model_version="2")
+    write_run(tmp_path, track("/m/a.mp3"), old, analysis_digest="network-5")
+    write_run(tmp_path, new, track("/m/b.mp3"), analysis_digest="network-all")
+    analysed = analysed_tracks(str(tmp_path))
+    assert (analysed.model_version, analysed.n_not_analysed) == ("2", 0)
+    assert embeddings_of(tmp_path) == {"/m/a.mp3": [0, 1], "/m/b.mp3": [1, 0]}
+
+
 def test_a_moved_file_has_the_embedding_of_its_old_name(tmp_path):
     write_run(tmp_path, track("/m/a.mp3", [1, 0], fingerprint="f"), track("/m/b.mp3", [0, 1]))
     write_run(
