@@ -43,6 +43,8 @@ from genrebeam.transforms.in_flight import in_global_window, never
 from genrebeam.transforms.matching import MatchByKey, keyed
 from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, Track
 
+# A track's part of a batch; of what is stored of one it is 1.
+_TRACK_SIZE = 8
 # Groups that wait for a track, which may never come: it cannot be decoded.
 _MOST_WAITING = 200
 # Tracks of a key, and what the files that stay say of it.
@@ -72,8 +74,10 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
     ) -> Iterable[Prediction]:
         return predict(batch, model)
 
-    def batch_elements_kwargs(self) -> dict[str, int]:
-        return {"min_batch_size": BATCH_TRACKS, "max_batch_size": BATCH_TRACKS}
+    def batch_elements_kwargs(self) -> dict[str, Any]:
+        # Of what is stored of tracks, as many at a time as there would be segments.
+        size = BATCH_TRACKS * _TRACK_SIZE
+        return {"min_batch_size": size, "max_batch_size": size, "element_size_fn": _size}
 
     def get_num_bytes(self, batch: Sequence[Features]) -> int:
         # Beam's own way pickles the whole batch to count its bytes.
@@ -81,6 +85,10 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
 
     def get_metrics_namespace(self) -> str:
         return "genrebeam"
+
+
+def _size(features: Features) -> int:
+    return 1 if features.track.stored else _TRACK_SIZE
 
 
 class BackboneModelHandler(ModelHandler[Features, Features | Prediction, BackboneRun]):

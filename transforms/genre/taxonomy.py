@@ -27,10 +27,11 @@ names the parent too.
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.errors import PathError
@@ -186,13 +187,8 @@ class Taxonomy:
         dropped : set of str
             Those of `names` that are not written.
         """
-        joined, families = join_columns(probabilities, [self._family(genre) for genre in genres])
-        names = [self._name(family) for family in families]
-        dropped = {self._name(family) for family in families if family in self.drop}
-        if self.whitelist:
-            allowed = _folded(self.whitelist)
-            dropped |= {name for name in names if name.casefold() not in allowed}
-        return joined, names, dropped
+        merged, names, dropped = self._columns(tuple(genres))
+        return join_columns(probabilities, merged)[0], names, dropped
 
     def families(self, genres: Sequence[str], families: Sequence[str]) -> list[str]:
         """The family of each name that `apply` gives.
@@ -208,13 +204,39 @@ class Taxonomy:
             A genre that the user gave a parent belongs to the parent's family, or is the
             parent's where the model does not know it.
         """
-        known = dict(zip(genres, families, strict=True)) | {name: name for name in families}
-        joined = list(dict.fromkeys(self._family(genre) for genre in genres))
-        return [self._name(known.get(name, name)) for name in joined]
+        return self._groups(tuple(genres), tuple(families))
 
     def name_of(self, genre: str) -> str:
         """What a genre of the model is written as."""
         return self._name(self._family(genre))
+
+    # The same for every track of a run, so it is worked out once.
+    @functools.cached_property
+    def _columns(self) -> Callable[[tuple[str, ...]], tuple[list[str], list[str], set[str]]]:
+        return functools.lru_cache(maxsize=8)(self._work_out_columns)
+
+    @functools.cached_property
+    def _groups(self) -> Callable[[tuple[str, ...], tuple[str, ...]], list[str]]:
+        return functools.lru_cache(maxsize=8)(self._work_out_groups)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def _work_out_columns(self, genres: tuple[str, ...]) -> tuple[list[str], list[str], set[str]]:
+        """What each genre becomes, their names in the order of the columns, and the dropped."""
+        merged = [self._family(genre) for genre in genres]
+        families = list(dict.fromkeys(merged))
+        names = [self._name(family) for family in families]
+        dropped = {self._name(family) for family in families if family in self.drop}
+        if self.whitelist:
+            allowed = _folded(self.whitelist)
+            dropped |= {name for name in names if name.casefold() not in allowed}
+        return merged, names, dropped
+
+    def _work_out_groups(self, genres: tuple[str, ...], families: tuple[str, ...]) -> list[str]:
+        known = dict(zip(genres, families, strict=True)) | {name: name for name in families}
+        joined = list(dict.fromkeys(self._family(genre) for genre in genres))
+        return [self._name(known.get(name, name)) for name in joined]
 
     def _family(self, genre: str) -> str:
         return self.parent.get(genre, genre)

@@ -87,6 +87,7 @@ def vote(
 
 # A second genre is written if it has at least this probability, and this share of the first one's.
 _LEAST_SECOND, _SHARE_OF_FIRST = 0.1, 1 / 3
+_NO_TAXONOMY = Taxonomy()
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def decide(
     Decision
         Without genres where none is sure enough, or wanted; `reason` says why.
     """
-    taxonomy = taxonomy or Taxonomy()
+    taxonomy = taxonomy or _NO_TAXONOMY
     ballot, unwanted = _ballot(prediction, genres, families, taxonomy)
     unchecked = tuple(taxonomy.name_of(genre) for genre in policy.unchecked)
     policy = dataclasses.replace(policy, unchecked=unchecked)
