@@ -58,6 +58,19 @@ def test_a_package_imports_only_what_is_below_it(package):
     assert wrong == []
 
 
+def test_what_is_installed_needs_nothing_that_is_not():
+    """``tools``, ``deploy``, ``benchmarks`` and ``tests`` are no part of a wheel."""
+    left_out = {"benchmarks", "deploy", "tests", "tools"}
+    wrong = [
+        f"{path.relative_to(REPOSITORY)}: {word}"
+        for folder in ("beetsplug", "genrebeam", *FOLDERS)
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for word in _imported(ast.parse(path.read_text(encoding="utf-8")))
+        if word.partition(".")[0] in left_out
+    ]
+    assert wrong == []
+
+
 def circles() -> list[list[str]]:
     """Groups of modules that import each other (Tarjan 1972), late imports included."""
     index: dict[str, int] = {}
@@ -133,7 +146,7 @@ def test_nothing_imports_the_folders_by_their_own_names():
     """Their names are too common to be names at the top of an installation."""
     wrong = [
         f"{path.relative_to(REPOSITORY)}: {word}"
-        for folder in ("beetsplug", "benchmarks", "deploy", "genrebeam", "tests", *FOLDERS)
+        for folder in ("beetsplug", "benchmarks", "deploy", "genrebeam", "tests", "tools", *FOLDERS)
         for path in (REPOSITORY / folder).rglob("*.py")
         for word in _imported(ast.parse(path.read_text(encoding="utf-8")))
         if word.partition(".")[0] in FOLDERS
