@@ -15,8 +15,8 @@ from genrebeam.transforms.records import Outcome, Status, printable
 
 # Fewer are no reason to stop.
 _MANY = 100
-# What start-up takes is little beside so many tracks.
-_TELLING = 50
+# In a run of fewer tracks most of the time is start-up.
+_ENOUGH = 50
 _ANALYSED = (Status.TAGGED, Status.WOULD_TAG, Status.UNSURE, Status.REFUSED)
 
 _log = logging.getLogger("genrebeam")
@@ -66,7 +66,7 @@ class AnalysedAgain:
             facts = run.read_manifest() or Manifest()
             counts = facts.get("counts", {})
             n_analysed = sum(counts.get(status, 0) for status in _ANALYSED)
-            if facts.get("library") == printable(self.job.library) and n_analysed >= _TELLING:
+            if facts.get("library") == printable(self.job.library) and n_analysed >= _ENOUGH:
                 found.append((n_analysed, facts.get("seconds", 0.0)))
         n_analysed, seconds = max(found, default=(0, 0.0))
         return seconds / n_analysed if n_analysed and seconds else None

@@ -104,7 +104,7 @@ class Watch:
         Parameters
         ----------
         poll_s : float, optional
-            Look for changes every so many seconds; by default the system tells of them, if it can.
+            Seconds between two looks for changes; by default the system reports them, if it can.
 
         Returns
         -------

@@ -140,7 +140,7 @@ def test_what_becomes_of_a_genre_that_is_there(library, album, options, kept, ad
 
 def test_a_genre_that_is_kept_is_not_even_analysed(library, monkeypatch):
     library.run("modify", "--yes", "genres=Polka")
-    monkeypatch.setattr(GenreBeamPlugin, "_session", lambda plugin: pytest.fail("it listens"))
+    monkeypatch.setattr(GenreBeamPlugin, "_session", lambda plugin: pytest.fail("it analyses"))
     library.run("genrebeam")
 
 
