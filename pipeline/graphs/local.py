@@ -95,7 +95,7 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
         )
         for root in job.roots
     )
-    runs = earlier_runs(job, run) if job.options.incremental else []
+    runs = [old for old, _ in earlier_runs(job, run)] if job.options.incremental else []
     if job.options.retry_failed:
         found = take_what_failed(listed, _earlier(runs), workplace=run.workplace, stopping=stopping)
         yield from _counted(found)

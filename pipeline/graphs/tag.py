@@ -225,7 +225,7 @@ def _close(_: int, run: Run) -> None:
 
 def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
     """Folders of the reports that hold the state of the library, and their runs."""
-    runs = [(old.tracks, old.id) for old in earlier_runs(job, run)]
+    runs = [(old.tracks, old.id) for old, _ in earlier_runs(job, run)]
     if len(runs) <= _FEW_RUNS:
         return runs
     compact(runs, _compacted(run), run.workplace)

@@ -1,4 +1,4 @@
-"""By hand: a run that writes what a person chose on a report page."""
+"""Apply: runs that write what was decided before, such as by a person on a report page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.choices import Shown, write_choice
 from genrebeam.pipeline.runs.corrections import Choice, Corrections
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, saw_its_library, start_run
+from genrebeam.pipeline.runs.run import Ended, Run, library_to_change, record, runs_of, start_run
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.records import Outcome, Stage
 from genrebeam.transforms.reports.read import latest_rows
@@ -92,14 +92,10 @@ def _look_up_in(
     named: str | None,
 ) -> list[tuple[Choice, str]]:
     """Add the files that a run knows; return the choices whose files it does not know."""
-    manifest = run.read_manifest() or Manifest()
-    library = named or manifest.get("library")
-    if not library:
-        why = f"run {run.id} does not say which library it saw; name it with --library"
-        return [(choice, why) for choice in choices]
-    if not (named or "://" in run.home or saw_its_library(run, manifest)):
-        why = f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
-        return [(choice, why) for choice in choices]
+    try:
+        library = library_to_change(run, run.read_manifest() or Manifest(), named)
+    except UsageError as error:
+        return [(choice, str(error)) for choice in choices]
     rows = latest_rows(run.tracks, _COLUMNS)
     wanted = pa.array([choice.uri for choice in choices], pa.string())
     rows = rows.filter(pc.is_in(rows["uri"], wanted))
@@ -131,29 +127,13 @@ def write_choices(
         The report folder, locked.
     library : str
         As the manifest shall name it.
-    shown : sequence of Shown
-    policy : TagPolicy
     note : callable
         Of the lock: takes the run's id.
     watched : file or None
         Where a progress bar goes, if it is a terminal.
-
-    Returns
-    -------
-    Run
-    Ended
     """
-    run = start_run(report)
-    note(run.id)
-    facts: Manifest = {
-        "library": library,
-        "command": "apply",
-        # No format at all: the run has not seen the whole library.
-        "options": {"dry_run": False, "formats": []},
-        "decision_digest": Stage.BY_HAND.value,
-    }
 
-    def execute() -> None:
+    def execute(run: Run) -> None:
         rows = ReportWriter(run.tracks, run.folder, RunFacts(_PERSON, Stage.BY_HAND.value, library))
         try:
             for one in tracked(shown, len(shown), watched):
@@ -163,8 +143,40 @@ def write_choices(
         finally:
             rows.flush()
 
+    return write_run(report, library, Stage.BY_HAND.value, execute, note)
+
+
+def write_run(
+    report: str,
+    library: str,
+    decision_digest: str,
+    execute: Callable[[Run], None],
+    note: Callable[[str], None],
+) -> tuple[Run, Ended]:
+    """A run of ``apply``, from its start to its manifest.
+
+    Parameters
+    ----------
+    report : str
+        The report folder, locked.
+    library : str
+        As the manifest shall name it.
+    execute : callable
+        Writes files and rows until `interruption.requested`.
+    note : callable
+        Of the lock: takes the run's id.
+    """
+    run = start_run(report)
+    note(run.id)
+    facts: Manifest = {
+        "library": library,
+        "command": "apply",
+        # No format at all: the run has not seen the whole library.
+        "options": {"dry_run": False, "formats": []},
+        "decision_digest": decision_digest,
+    }
     with interruption.handled(run.folder):
-        ended = record(run, facts, execute, interruption.requested)
+        ended = record(run, facts, lambda: execute(run), interruption.requested)
     interruption.remove_note(run.folder)
     return run, ended
 

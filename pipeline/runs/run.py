@@ -285,7 +285,7 @@ def find_run(report: str, id: str | None = None) -> Run:
     return found
 
 
-def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
+def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Manifest]]:
     """Runs that know the state of the library: back to the last that saw all of it.
 
     A finished run has a row for every file, so that those before it add nothing: the cost of
@@ -294,13 +294,12 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
 
     Parameters
     ----------
-    job : TaggingJob
     run : Run, optional
         The present one.
 
     Returns
     -------
-    list of Run
+    list of (Run, Manifest)
         Newest first; none where the library was never seen.
     """
     if not storage_of(job.report).has_folder(job.report):
@@ -319,7 +318,7 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
             continue  # the rows of an earlier run hold
         if job.options.retry_failed and facts.get("options", {}).get("dry_run"):
             continue  # it tried nothing: what failed before it is still to be done
-        found.append(old)
+        found.append((old, facts))
         if saw_all(facts, job.options.formats, job.options.exclude, job.paths):
             break
     return found
@@ -392,6 +391,29 @@ def saw_all(
 def saw_its_library(run: Run, facts: Manifest) -> bool:
     """Whether this user's program says in a run's manifest which library it saw."""
     return is_sealed(_seen(run, facts), facts.get("seal", ""))
+
+
+def library_to_change(run: Run, facts: Manifest, named: str | None) -> str:
+    """The library whose files may be changed by what a run's report says.
+
+    Parameters
+    ----------
+    named : str or None
+        By the user, who trusts the run with it.
+
+    Raises
+    ------
+    UsageError
+        If nobody names it, or only a stranger does.
+    """
+    library = named or facts.get("library")
+    if not library:
+        raise UsageError(f"run {run.id} does not say which library it saw; name it with --library")
+    if not (named or "://" in run.home or saw_its_library(run, facts)):
+        raise UsageError(
+            f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
+        )
+    return library
 
 
 def _seen(run: Run, facts: Manifest) -> dict[str, Any]:
