@@ -105,7 +105,6 @@ def bins_of(confidences: np.ndarray, n_bins: int = 10) -> np.ndarray:
     ----------
     confidences : np.ndarray
         ``(n,) float`` in 0..1.
-    n_bins : int
 
     Returns
     -------
@@ -135,13 +134,8 @@ def expected_calibration_error(
         ``(n,) float`` in 0..1.
     correct : np.ndarray
         ``(n,) bool``.
-    n_bins : int
     weights : np.ndarray, optional
         ``(n,)``; how often each one counts.
-
-    Returns
-    -------
-    float
     """
     weights = np.ones(len(confidences)) if weights is None else weights
     gaps = weights * (np.asarray(confidences) - correct)
@@ -159,7 +153,6 @@ def reliability_curve(
         ``(n,) float`` in 0..1.
     correct : np.ndarray
         ``(n,) bool``.
-    n_bins : int
 
     Returns
     -------

@@ -38,7 +38,6 @@ def writing(
 
     Parameters
     ----------
-    path : path
     workplace : str, optional
         Folder on the same disk where the file is until it is whole; by default its own.
     below : str, optional
@@ -81,7 +80,6 @@ def link(path: str, target: str, *, below: str | None = None) -> None:
 
     Parameters
     ----------
-    path : str
     target : str
         Relative to the link's folder.
     below : str, optional
@@ -112,7 +110,6 @@ def remove(path: str, *, below: str | None = None) -> None:
 
     Parameters
     ----------
-    path : str
     below : str, optional
         See `writing`.
 
@@ -133,7 +130,6 @@ def open_own(path: str, flags: int, *, below: str | None = None) -> int:
 
     Parameters
     ----------
-    path : str
     flags : int
         See `os.open`.
     below : str, optional
@@ -165,7 +161,6 @@ def folder_handle(folder: str, below: str | None = None) -> Iterator[int]:
 
     Parameters
     ----------
-    folder : str
     below : str, optional
         See `writing`.
 
@@ -190,7 +185,6 @@ def rename(name: str, folder: int, new_name: str, new_folder: int) -> None:
 
     Parameters
     ----------
-    name : str
     folder : int
         Handle.
     new_name : str

@@ -113,10 +113,6 @@ def keras_weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     ----------
     tensors : dict
         Of `read_checkpoint`.
-
-    Returns
-    -------
-    dict
     """
     weights: dict[str, np.ndarray] = {}
 

@@ -129,13 +129,10 @@ def most_confidently_wrong(
 
     Parameters
     ----------
-    names : sequence of str
     targets : np.ndarray
         ``(n_tracks,) int64``.
     probabilities : np.ndarray
         ``(n_tracks, n_classes) float``.
-    genres : sequence of str
-    n_most : int
 
     Returns
     -------

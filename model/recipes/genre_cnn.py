@@ -32,11 +32,6 @@ def build(features: FeatureSpec, n_classes: int) -> keras.Model:
     keep what is there and how strong it gets; the bands are averaged in four groups,
     because where energy sits on the frequency axis matters.
 
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
     Returns
     -------
     keras.Model

@@ -35,11 +35,6 @@ _N_COEFFICIENTS = 40
 def build(features: FeatureSpec, n_classes: int) -> keras.Model:
     """Build the network.
 
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
     Returns
     -------
     keras.Model

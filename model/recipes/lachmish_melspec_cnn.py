@@ -36,11 +36,6 @@ _N_COEFFICIENTS = 13
 def build(features: FeatureSpec, n_classes: int) -> keras.Model:
     """Build the network on mel bands.
 
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
     Returns
     -------
     keras.Model

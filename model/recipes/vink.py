@@ -36,11 +36,6 @@ _COLUMN_SECONDS = 20 * FEATURES.frame_seconds
 def build_mlp(features: FeatureSpec, n_classes: int) -> keras.Model:
     """Build the MLP.
 
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
     Returns
     -------
     keras.Model

@@ -31,11 +31,6 @@ FEATURES = FeatureSpec(n_fft=1024, hop_length=256, segment_frames=660)
 def build(features: FeatureSpec, n_classes: int) -> keras.Model:
     """Build the network.
 
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
     Returns
     -------
     keras.Model

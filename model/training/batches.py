@@ -22,14 +22,6 @@ class RandomSegments(keras.utils.PyDataset):
     Every class is cut equally often, whatever its share of the clips. Each batch depends
     on the seed, the epoch and its number alone, so a resumed training sees what an
     uninterrupted one would have seen.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    features : FeatureSpec
-    clips : Clips
-    n_classes : int
-    seed : int
     """
 
     def __init__(
@@ -90,15 +82,7 @@ class RandomSegments(keras.utils.PyDataset):
 
 
 class WholeSegments(keras.utils.PyDataset):
-    """Every whole segment of all clips, in order, as it is.
-
-    Parameters
-    ----------
-    features : FeatureSpec
-    clips : Clips
-    n_classes : int
-    batch_size : int
-    """
+    """Every whole segment of all clips, in order, as it is."""
 
     def __init__(
         self, features: FeatureSpec, clips: Clips, n_classes: int, batch_size: int = 64
@@ -136,9 +120,6 @@ def augment(
         ``(n, n_mels, n_frames) float32`` in 0..1.
     targets : np.ndarray
         ``(n, n_classes) float32``, one-hot.
-    recipe : Recipe
-    features : FeatureSpec
-    rng : np.random.Generator
 
     Returns
     -------

@@ -44,7 +44,6 @@ class Analysed:
 
     Parameters
     ----------
-    model_name, model_version : str
     tracks : pyarrow.Table
         A row for each, with facts of the newest run that saw it; ``part`` and ``row`` say
         where its embedding is.

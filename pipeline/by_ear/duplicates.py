@@ -55,10 +55,6 @@ class Pair:
 def candidates(analysed: Analysed) -> list[Pair]:
     """Pairs that could be one recording.
 
-    Parameters
-    ----------
-    analysed : Analysed
-
     Returns
     -------
     list of Pair
@@ -135,7 +131,6 @@ def compare_sound(
     ----------
     pairs : sequence of Pair
         As `candidates` orders them: so a track's excerpts can be forgotten soon.
-    analysed : Analysed
     processes : int
         That decode.
     failed : dict of str to str
@@ -195,8 +190,6 @@ def those_there(pairs: Iterable[Pair], analysed: Analysed, missing: list[str]) -
 
     Parameters
     ----------
-    pairs : iterable of Pair
-    analysed : Analysed
     missing : list of str
         Gets the others.
     """
@@ -230,7 +223,6 @@ def groups(pairs: Sequence[Pair], tracks: pa.Table) -> list[Group]:
     ----------
     pairs : sequence of Pair
         Each one recording.
-    tracks : pyarrow.Table
 
     Returns
     -------

@@ -44,11 +44,6 @@ def seed_of(track: str, analysed: Analysed) -> Seed:
     ----------
     track : str
         Path of a file; it need not be among those analysed.
-    analysed : Analysed
-
-    Returns
-    -------
-    Seed
 
     Raises
     ------
@@ -88,11 +83,6 @@ def _bundle_of(version: str) -> Bundle | None:
 def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
     """Analyse one local file as tagging does.
 
-    Parameters
-    ----------
-    path : str
-    bundle : Bundle
-
     Returns
     -------
     np.ndarray
@@ -119,7 +109,6 @@ def similarities(analysed: Analysed, embedding: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    analysed : Analysed
     embedding : np.ndarray
         ``(d,) float32`` of length 1.
 
@@ -145,10 +134,6 @@ def nearest(similarity: np.ndarray, uris: Sequence[str], missing: list[str]) -> 
         As long, of str or pyarrow's.
     missing : list of str
         Gets those that were passed over: they are no longer there.
-
-    Yields
-    ------
-    int
     """
     for number in np.argsort(-similarity, kind="stable"):
         uri = str(uris[number])

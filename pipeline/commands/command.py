@@ -38,8 +38,6 @@ def add_command(
 
     Parameters
     ----------
-    commands : argparse subparsers
-    name : str
     run : callable
         Takes the parsed arguments and those left over, returns the exit code.
     summary : str
@@ -81,7 +79,6 @@ def add_output_arguments(
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser
     quiet : str
         What ``--quiet`` does.
     """
@@ -109,7 +106,6 @@ def report_folder(
 
     Parameters
     ----------
-    arguments : argparse.Namespace
     named : str or None
         By the user; else the one that ``tag`` is configured to use; else see `report_here`.
     near : str, optional
@@ -165,7 +161,6 @@ def own_output(path: str, beginning: str) -> str:
 
     Parameters
     ----------
-    path : str
     beginning : str
         What every file of its kind begins with; a file that does may be replaced.
 

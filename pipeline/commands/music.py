@@ -26,12 +26,7 @@ WHERE_FROM = (
 
 
 def add_music_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that choose the music.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Declare the options that choose the music."""
     parser.add_argument(
         "--dataset",
         "--labels",

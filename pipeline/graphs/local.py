@@ -43,11 +43,6 @@ def runs_here(runner_arguments: Sequence[str]) -> bool:
 def settle_library(job: TaggingJob, run: Run) -> str | None:
     """List a library and report the files that need no work.
 
-    Parameters
-    ----------
-    job : TaggingJob
-    run : Run
-
     Returns
     -------
     str or None

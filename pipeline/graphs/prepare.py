@@ -84,10 +84,6 @@ def build(
 
     Parameters
     ----------
-    pipeline : beam.Pipeline
-    library : str
-    labelling : Labelling
-    spec : FeatureSpec
     out : str
         Folder of the set.
     processes : int
@@ -151,7 +147,6 @@ class SelectLabelled(ReadHeaders):
 
     Parameters
     ----------
-    labelling : Labelling
     stopping : callable
         Whether the run shall end early.
     """
@@ -174,13 +169,7 @@ class SelectLabelled(ReadHeaders):
 @with_input_types(Features)
 @with_output_types(type(None))
 class WriteClips(beam.DoFn):
-    """Write labelled clips in parts: Features -> nothing.
-
-    Parameters
-    ----------
-    folder : str
-    labelling : Labelling
-    """
+    """Write labelled clips in parts: Features -> nothing."""
 
     def __init__(self, folder: str, labelling: Labelling) -> None:
         self.folder = folder
@@ -213,11 +202,6 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
     ----------
     features : Features
         Its segments follow one another.
-    labelling : Labelling
-
-    Returns
-    -------
-    LabelledClip
     """
     label = labelling(features.track)
     assert label is not None  # `SelectLabelled` lets no other by
@@ -234,12 +218,7 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
 @with_input_types(Outcome)
 @with_output_types(type(None))
 class WriteLeftOut(beam.DoFn):
-    """Write the list of files that are left out: Outcome -> nothing.
-
-    Parameters
-    ----------
-    folder : str
-    """
+    """Write the list of files that are left out: Outcome -> nothing."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -291,10 +270,6 @@ def prepare(
         Beam's own options; by default the runner is the embedded one.
     log : callable
         Takes a line about what was left out.
-
-    Returns
-    -------
-    LabelledMusic
 
     Raises
     ------
@@ -348,17 +323,7 @@ def _is_complete(out: str, fingerprint: str) -> bool:
 
 
 def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
-    """Hash of everything that a training set is made from: files by name, size and time.
-
-    Parameters
-    ----------
-    library, dataset : str
-    spec : FeatureSpec
-
-    Returns
-    -------
-    str
-    """
+    """Hash of everything that a training set is made from: files by name, size and time."""
     settings = [_VERSION, printable(library), dataset, dataclasses.asdict(spec)]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for found in list_library(library, FORMATS_HEARD):
@@ -372,10 +337,6 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
 
 def summary(facts: SetFacts) -> list[str]:
     """Lines that describe a new set to a person.
-
-    Parameters
-    ----------
-    facts : SetFacts
 
     Returns
     -------

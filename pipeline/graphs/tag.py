@@ -47,7 +47,6 @@ class TagLibrary(beam.PTransform):
 
     Parameters
     ----------
-    job : TaggingJob
     run : Run
         Where its report goes.
     to_do : str, optional
@@ -251,8 +250,6 @@ def run_tagging(
 
     Parameters
     ----------
-    job : TaggingJob
-    run : Run
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
     to_do : str, optional

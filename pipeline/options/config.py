@@ -87,7 +87,6 @@ def parse(
     ----------
     parser : argparse.ArgumentParser
         With subcommands.
-    arguments : sequence of str
 
     Returns
     -------
@@ -173,10 +172,6 @@ def in_force(
         The subcommand.
     layers : sequence of Layer
         The first that sets an option wins.
-
-    Returns
-    -------
-    dict of str to Setting
 
     Raises
     ------
@@ -347,7 +342,6 @@ def nearest(name: str, names: Mapping[str, str]) -> str:
 
     Parameters
     ----------
-    name : str
     names : mapping of str to str
         What could be meant to what is known.
     """
@@ -453,16 +447,7 @@ def _add_negations(
 
 
 def toml_lines(settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Options as lines of a configuration file, with defaults as comments.
-
-    Parameters
-    ----------
-    settings : mapping of str to Setting
-
-    Yields
-    ------
-    str
-    """
+    """Options as lines of a configuration file, with defaults as comments."""
     pairs = []
     for key, setting in settings.items():
         is_default = setting.source == "default"

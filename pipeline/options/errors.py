@@ -10,12 +10,7 @@ class UsageError(Exception):
 
 
 class UnknownArgumentError(UsageError):
-    """Arguments that nobody declared.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-    """
+    """Arguments that nobody declared."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(f"unknown option or argument: {' '.join(arguments)}")

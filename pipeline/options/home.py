@@ -42,7 +42,6 @@ class Home:
 
     Parameters
     ----------
-    path : str
     library : str
         Absolute path without links.
     """
@@ -94,7 +93,6 @@ def make_home(report: str, library: str) -> None:
 
     Parameters
     ----------
-    report : str
     library : str
         Absolute path.
 

@@ -23,12 +23,7 @@ _log = logging.getLogger("genrebeam")
 
 
 class AnalysedAgain:
-    """Counts files that are decided about again.
-
-    Parameters
-    ----------
-    job : TaggingJob
-    """
+    """Counts files that are decided about again."""
 
     def __init__(self, job: TaggingJob) -> None:
         self.job = job

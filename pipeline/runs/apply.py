@@ -50,16 +50,11 @@ def look_up(corrections: Corrections, report: str, library: str | None = None) -
 
     Parameters
     ----------
-    corrections : Corrections
     report : str
         The report folder. Nothing is made there.
     library : str, optional
         Root of the music, where the user names it; else the runs are asked that this user's
         program made.
-
-    Returns
-    -------
-    Known
 
     Raises
     ------

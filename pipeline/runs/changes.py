@@ -205,8 +205,6 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
 
     Parameters
     ----------
-    run : Run
-    entries : sequence of Entry
     named : str or None
         The library, where the user names it.
 

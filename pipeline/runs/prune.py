@@ -37,7 +37,6 @@ class Needless:
         Files, and then the folders that they were in.
     home : str
         The report folder.
-    n_bytes : int
     """
 
     kind: str
@@ -75,11 +74,6 @@ def needless(report: str, before: datetime.datetime) -> Iterator[Needless]:
     ----------
     report : str
         The report folder, on a disk of this machine.
-    before : datetime.datetime
-
-    Yields
-    ------
-    Needless
 
     Raises
     ------

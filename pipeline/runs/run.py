@@ -174,7 +174,6 @@ class Ended:
 
     Parameters
     ----------
-    manifest : Manifest
     rows : Rows
         See `rows_of`.
     """
@@ -185,10 +184,6 @@ class Ended:
 
 def rows_of(runs: Sequence[Run]) -> Rows:
     """The rows of the reports of runs, with the columns that people are shown.
-
-    Parameters
-    ----------
-    runs : sequence of Run
 
     Returns
     -------
@@ -229,10 +224,6 @@ def start_run(report: str) -> Run:
     report : str
         The reports' home, made where it is missing.
 
-    Returns
-    -------
-    Run
-
     Raises
     ------
     UsageError
@@ -261,10 +252,6 @@ def find_run(report: str, id: str | None = None) -> Run:
         The reports' home.
     id : str, optional
         By default the latest run that has changed files.
-
-    Returns
-    -------
-    Run
 
     Raises
     ------
@@ -366,7 +353,6 @@ def saw_all(
 
     Parameters
     ----------
-    facts : Manifest
     formats : iterable of str
         Of the files that count.
     exclude : iterable of str
@@ -429,10 +415,6 @@ def runs_of(report: str) -> list[Run]:
     report : str
         The reports' home.
 
-    Returns
-    -------
-    list of Run
-
     Raises
     ------
     OSError
@@ -455,8 +437,6 @@ def record_run(
 
     Parameters
     ----------
-    run : Run
-    job : TaggingJob
     execute : callable
         Does the work; true where it is still to be done when this process has ended.
     interrupted : callable
@@ -493,15 +473,10 @@ def record(
 
     Parameters
     ----------
-    run : Run
     facts : Manifest
         What it says of the work: at least ``library`` and ``options``.
     execute, interrupted : callable
         See `record_run`.
-
-    Returns
-    -------
-    Ended
     """
     from genrebeam.transforms.reports.schema import SCHEMA_VERSION
 

@@ -100,7 +100,6 @@ class Elsewhere:
 
         Parameters
         ----------
-        change : Change
         patch : Patch
             Its patch.
         """
@@ -146,10 +145,6 @@ def undo_all(
         In the order of the journal.
     dry_run, elsewhere, place
         See `undo`.
-
-    Yields
-    ------
-    Undone
     """
     for change in reversed(list(changes)):
         yield undo(change, dry_run=dry_run, elsewhere=elsewhere, place=place)
@@ -166,17 +161,12 @@ def undo(
 
     Parameters
     ----------
-    change : Change or Unreadable
     dry_run : bool
         Change nothing.
     elsewhere : Elsewhere, optional
         Where the file may have been moved to.
     place : Place, optional
         Where undo may write; by default the journal is believed.
-
-    Returns
-    -------
-    Undone
     """
     if isinstance(change, Unreadable):
         more = f", and {change.n_lines - 1:,} more" if change.n_lines > 1 else ""

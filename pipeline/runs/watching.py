@@ -249,12 +249,7 @@ class Watch:
 
 
 def is_shared(folder: str) -> bool:
-    """Whether a folder is on a file system of which other machines can change it unnoticed.
-
-    Parameters
-    ----------
-    folder : str
-    """
+    """Whether a folder is on a file system of which other machines can change it unnoticed."""
     with contextlib.suppress(OSError):
         device = os.stat(folder).st_dev
         number = f"{os.major(device)}:{os.minor(device)}"

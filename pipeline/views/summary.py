@@ -97,10 +97,6 @@ def summarise(
         How many files to name.
     known : collection of str
         Files whose failure is known (see `genrebeam.pipeline.runs.failures.known_failures`).
-
-    Returns
-    -------
-    Summary
     """
     genres: Counter[str] = Counter()
     slowest: list[tuple[str, float]] = []
@@ -148,8 +144,6 @@ def show_result(
     ----------
     stream : file
         A terminal.
-    headline : str
-    found : Summary
     library : str
         Left out of the paths.
     notes : iterable of (str, str)

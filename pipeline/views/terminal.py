@@ -28,14 +28,6 @@ def safe(text: str) -> str:
     What moves the cursor, changes colours or turns the direction of writing, and bytes that
     are no text, appear as ``\\uXXXX``, as in TOML and JSON.
 
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> safe("a\\x1b[31m[red]caf\\udce9\\n.mp3")
@@ -87,14 +79,8 @@ def tracked(items: Iterable[T], total: int, stream: TextIO | None) -> Iterable[T
 
     Parameters
     ----------
-    items : iterable
-    total : int
     stream : file or None
         None shows nothing.
-
-    Returns
-    -------
-    iterable
     """
     if not is_terminal(stream):
         return items
@@ -108,7 +94,6 @@ def busy(message: str, stream: TextIO | None) -> AbstractContextManager[Any]:
 
     Parameters
     ----------
-    message : str
     stream : file or None
         None shows nothing.
     """

@@ -33,13 +33,10 @@ class ExtractInPool(InFlight):
 
     Parameters
     ----------
-    spec : FeatureSpec
     n_segments : int or None
         Segments of each track; None analyses all.
-    processes : int
     stopping : callable
         Whether the run shall end early: tracks not yet decoded are dropped then.
-    timeout_s : float
     extract : callable
         `extract_sounding`, or `extract_in_a_row`.
     """

@@ -54,7 +54,6 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
 
     Parameters
     ----------
-    bundle : Bundle
     embeddings : bool
         Whether predictions have embeddings.
     """
@@ -196,10 +195,8 @@ class ClassifyTracks(beam.PTransform):
 
     Parameters
     ----------
-    bundle : Bundle
     votes : VotePolicy, optional
         By default the model's own.
-    taxonomy : Taxonomy, optional
     together : bool
         Let tracks of a group vote together; see `VoteTogether`.
     embeddings : bool

@@ -39,7 +39,6 @@ class Walk(beam.DoFn):
 
     Parameters
     ----------
-    formats : collection of str
     tidy : bool
         Remove the temporary files of runs that died.
     stopping : callable
@@ -98,7 +97,6 @@ class SkipUnchanged(beam.DoFn):
 
     Parameters
     ----------
-    settings : str or None
     stopping : callable
         Whether the run shall end early.
     """
@@ -195,8 +193,6 @@ class FindTracks(beam.PTransform):
     ----------
     roots : sequence of str
         Folders, or files.
-    formats : collection of str
-    skipping : SkipPolicy
     tidy : bool
         See `Walk`.
     stopping : callable

@@ -109,10 +109,6 @@ def take_what_failed(
     ----------
     listed, earlier, workplace, stopping
         See `settle`.
-
-    Yields
-    ------
-    Track or Outcome
     """
     with _match("listed", "earlier", workplace=workplace) as names:
         for outcome in _add_all(names, listed, earlier, stopping):

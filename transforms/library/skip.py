@@ -53,20 +53,14 @@ class Earlier:
 
     Parameters
     ----------
-    status, stage : str
-    size_bytes : int
     mtime_ns : int or None
         None where the report cannot tell it.
     settings : str
         Fingerprint of what decided.
     genres_after : sequence of str
         That the file had after that run.
-    confidence : float or None
-    title, artist, album, album_artist : str or None
-    year : int or None
     duration_s, sample_rate_hz, channels, bitrate_bps
         See `AudioFacts`.
-    fingerprint : str or None
     decided_by : str or None
         As in `genrebeam.transforms.records.Outcome`.
     run : str
@@ -154,10 +148,6 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
         Of the run's parts.
     run : str
         Its identifier.
-
-    Yields
-    ------
-    tuple of str and Earlier
     """
     for table in _tables(folder, run):
         for uri, *values in _rows(table):
@@ -350,13 +340,7 @@ def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outc
 
 @dataclass(frozen=True)
 class Gone:
-    """A file that an earlier run settled, and that is no longer listed.
-
-    Parameters
-    ----------
-    name : str
-    earlier : Earlier
-    """
+    """A file that an earlier run settled, and that is no longer listed."""
 
     name: str
     earlier: Earlier

@@ -98,7 +98,6 @@ def latest_rows(folder: str, columns: Sequence[str]) -> pa.Table:
     ----------
     folder : str
         Of the run's parts.
-    columns : sequence of str
 
     Returns
     -------

@@ -67,8 +67,6 @@ def fetch(found: Found, stream: BinaryIO, span: tuple[int, int] | None = None) -
 
     Parameters
     ----------
-    found : Found
-    stream : file
     span : (int, int), optional
         First byte and the one behind the last, instead of all.
 
@@ -98,7 +96,6 @@ def write(uri: str, stream: BinaryIO) -> None:
 
     Parameters
     ----------
-    uri : str
     stream : file
         From its start.
 
@@ -115,7 +112,6 @@ def put(uri: str, stream: BinaryIO, *, replacing: Found | None) -> Found:
 
     Parameters
     ----------
-    uri : str
     stream : file
         From its start.
     replacing : Found or None

@@ -23,10 +23,6 @@ class Ranges(io.RawIOBase):
 
     A request brings twice as much as the one before, so that whoever reads all of it needs few.
 
-    Parameters
-    ----------
-    found : Found
-
     Attributes
     ----------
     error : OSError or None

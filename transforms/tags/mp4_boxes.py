@@ -54,7 +54,6 @@ class Box:
 
     Parameters
     ----------
-    name : bytes
     head : bytes
         Its header as it is in the file, with its old size.
     start : int
@@ -63,7 +62,6 @@ class Box:
         Of all of it, as it is in the file.
     data : bytes
         Its content, or what of it is before its children.
-    children : list of Box or None
     rest : bytes
         Behind its children.
     """
@@ -115,7 +113,6 @@ class Place:
 
     Parameters
     ----------
-    genres : tuple of str
     put : callable
         Changes it to these genres.
     """
@@ -126,10 +123,6 @@ class Place:
 
 class Boxes:
     """The boxes of a file.
-
-    Parameters
-    ----------
-    stream : file
 
     Raises
     ------

@@ -38,7 +38,6 @@ class ReadHeaders(InBatches):
     ----------
     stopping : callable
         Whether the run shall end early.
-    form : TagForm
     """
 
     def __init__(self, stopping: Callable[[], bool], form: TagForm) -> None:
@@ -56,7 +55,6 @@ class ReadTags(ReadHeaders):
 
     Parameters
     ----------
-    policy : TagPolicy
     stopping : callable
         Whether the run shall end early.
     """
@@ -87,7 +85,6 @@ class _Writing(InFlight):
 
     Parameters
     ----------
-    policy : TagPolicy
     journal : callable
         See `write_genres`; called by several threads.
     """
@@ -144,7 +141,6 @@ class WriteTags(beam.PTransform):
 
     Parameters
     ----------
-    policy : TagPolicy
     journal : callable
         See `write_genres`; called by several threads.
     """

@@ -84,10 +84,6 @@ def why_untaggable(stream: BinaryIO, format: str = "") -> str | None:
         At its beginning.
     format : str
         Its extension.
-
-    Returns
-    -------
-    str or None
     """
     head = stream.read(_HEAD)
     names = [name for magic, name in _CONTAINERS.items() if head.startswith(magic)]

@@ -121,13 +121,8 @@ def with_header(track: Track, found: Header | Exception) -> Track:
 
     Parameters
     ----------
-    track : Track
     found : Header or Exception
         What reading its header gave.
-
-    Returns
-    -------
-    Track
 
     Raises
     ------
