@@ -22,6 +22,7 @@ from genrebeam.pipeline.training.datasets.gtzan import (
     gtzan_list_files,
     read_gtzan_lists,
 )
+from tools.world import read_world
 
 _FOLDERS_OF_MAGNATUNE = {"classical": "Classical", "electronic": "Electronic", "rock": "Rock"}
 # What people would say of the songs, whatever their tags say.

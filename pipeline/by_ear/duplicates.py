@@ -9,7 +9,7 @@ cannot tell: copies of few kbit/s are further apart than some tracks of one albu
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -123,9 +123,8 @@ def compare_sound(
     analysed: Analysed,
     processes: int,
     failed: dict[str, str],
-    analyse: Callable[..., Any] = decode_excerpts,
 ) -> Iterator[Pair | None]:
-    """Listen to pairs that could be one recording.
+    """Compare the waveforms of pairs that could be one recording.
 
     Parameters
     ----------
@@ -135,8 +134,6 @@ def compare_sound(
         That decode.
     failed : dict of str to str
         Gets the files that could not be decoded, and why.
-    analyse : callable
-        As `decode_excerpts`.
 
     Yields
     ------
@@ -159,7 +156,7 @@ def compare_sound(
             row = rows[number]
             arguments = (path_of(row["uri"]), row["format"], row["duration_s"])
             analysis[number] = pool.submit(
-                analyse, arguments, processes=processes, timeout_s=TIMEOUT_S
+                decode_excerpts, arguments, processes=processes, timeout_s=TIMEOUT_S
             )
 
     with decoding():

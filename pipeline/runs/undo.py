@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -128,26 +128,6 @@ def _state_of(path: str, patch: Patch) -> str:
     except OSError:
         return "failed"
     return "tagged" if found is None else found[0]
-
-
-def undo_all(
-    changes: Iterable[Change | Unreadable],
-    *,
-    dry_run: bool = False,
-    elsewhere: Elsewhere | None = None,
-    place: Place | None = None,
-) -> Iterator[Undone]:
-    """Undo the changes of a run, the last first.
-
-    Parameters
-    ----------
-    changes : iterable of Change or Unreadable
-        In the order of the journal.
-    dry_run, elsewhere, place
-        See `undo`.
-    """
-    for change in reversed(list(changes)):
-        yield undo(change, dry_run=dry_run, elsewhere=elsewhere, place=place)
 
 
 def undo(
