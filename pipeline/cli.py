@@ -174,6 +174,7 @@ class _Stderr(logging.Handler):
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
     parser = _Parser(
         prog="genrebeam",
         description="Analyse a music library, write genres into the files' tags, "

@@ -1,4 +1,6 @@
-"""Write ``docs/genrebeam.1``, the manual page, from the argument parsers::
+"""Write ``docs/genrebeam.1``, the manual page, from the argument parsers.
+
+::
 
     python -m tools.man > docs/genrebeam.1
 

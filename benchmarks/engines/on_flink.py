@@ -59,7 +59,7 @@ OPTIONS = ["--existing", "replace", "--min-confidence", "0", "--no-incremental",
 
 
 def copy_music(music: Path, folder: Path, n_files: int) -> None:
-    """This many copies of the music's files, the same ones in the same order every time."""
+    """Make `n_files` copies of the music's files, the same ones in the same order every time."""
     found = sorted(path for path in music.rglob("*") if path.suffix[1:].lower() in FORMATS)
     random.Random(0).shuffle(found)
     folder.mkdir(parents=True)

@@ -23,15 +23,15 @@ _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def safe(text: str) -> str:
-    """Text that cannot command a terminal: one line, without control characters.
+    r"""Text that cannot command a terminal: one line, without control characters.
 
     What moves the cursor, changes colours or turns the direction of writing, and bytes that
-    are no text, appear as ``\\uXXXX``, as in TOML and JSON.
+    are no text, appear as ``\uXXXX``, as in TOML and JSON.
 
     Examples
     --------
-    >>> safe("a\\x1b[31m[red]caf\\udce9\\n.mp3")
-    'a\\\\u001b[31m[red]caf\\\\udce9\\\\u000a.mp3'
+    >>> safe("a\x1b[31m[red]caf\udce9\n.mp3")
+    'a\\u001b[31m[red]caf\\udce9\\u000a.mp3'
     """
     if text.isprintable():
         return text

@@ -508,7 +508,7 @@ def clean_abandoned(path: str) -> None:
 
 @functools.cache
 def _node() -> str:
-    """This machine since it was started, as far as names of files are concerned.
+    """The machine since it was started, as far as names of files are concerned.
 
     Libraries may be shared, and machines may have the same name.
     """

@@ -98,6 +98,7 @@ class Dataset:
 
 
 def in_folder(labels: Collection[str], track: Track, place: PurePosixPath) -> Label | None:
+    """The label of the nearest folder above a track that is named like one."""
     for folder in place.parents:
         if key_of(folder.name) in labels:
             return Label(str(place), key_of(folder.name), artist_of(track, place, folder))

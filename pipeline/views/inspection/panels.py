@@ -144,6 +144,7 @@ def _kilohertz(hz: float) -> str:
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:
+    """0..1 as bytes, 0 to 255."""
     return np.clip(np.round(values * 255), 0, 255).astype(np.uint8)
 
 
