@@ -39,7 +39,7 @@ from genrebeam.pipeline.inference.decoding import decoding
 from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.training.datasets import dataset_named
-from genrebeam.pipeline.training.datasets.dataset import FORMATS_HEARD, Labelling, with_header
+from genrebeam.pipeline.training.datasets.dataset import FORMATS_DECODED, Labelling, with_header
 from genrebeam.pipeline.training.music import load_training_set
 from genrebeam.pipeline.views import progress
 from genrebeam.pipeline.views.terminal import counted
@@ -65,7 +65,7 @@ from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
 # How much of each track is analysed, from its middle.
-_SECONDS_HEARD = 60.0
+_SECONDS = 60.0
 # How much a worker holds before it writes a part.
 _BYTES_PER_PART = 128 * 2**20
 # Raise it whenever the features or the files change.
@@ -90,7 +90,7 @@ def build(
         Decoding processes in each worker.
     """
     stopping = interruption.requested
-    n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
+    n_segments = max(1, round(_SECONDS / spec.segment_seconds))
     has_backbone = spec.kind == "outputs"
     extract = ExtractFeatures(
         *(spec.windows, n_segments),
@@ -104,7 +104,7 @@ def build(
         pipeline
         | "library" >> beam.Create([os.fsencode(library)])
         # bytes
-        | "walk" >> ends_or_goes_on(Walk(FORMATS_HEARD, False, stopping))
+        | "walk" >> ends_or_goes_on(Walk(FORMATS_DECODED, False, stopping))
         # Track
     )
     labelled = walked.goes_on | "label" >> ends_or_goes_on(SelectLabelled(labelling, stopping))
@@ -132,7 +132,7 @@ def build(
             | "set failures apart" >> ends_or_goes_on(SetUnnamedApart())
             # Features
         )
-        clips, endings["untold"] = classified.goes_on, classified.outcomes
+        clips, endings["unclassified"] = classified.goes_on, classified.outcomes
     _ = clips | "write clips" >> beam.ParDo(WriteClips(out, labelling))
     # Arrow
     for ending, outcomes in endings.items():
@@ -326,7 +326,7 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
     """Hash of everything that a training set is made from: files by name, size and time."""
     settings = [_VERSION, printable(library), dataset, dataclasses.asdict(spec)]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for found in list_library(library, FORMATS_HEARD):
+    for found in list_library(library, FORMATS_DECODED):
         if isinstance(found, Track):
             digest.update(repr((found.uri, found.size_bytes, found.mtime_ns)).encode())
     for path in dataset_named(dataset).label_files(library):

@@ -19,7 +19,7 @@ from genrebeam.transforms.tags.header import Header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.
 _WITHOUT_TAGS = frozenset(["au"])
-FORMATS_HEARD = FORMATS | _WITHOUT_TAGS
+FORMATS_DECODED = FORMATS | _WITHOUT_TAGS
 
 
 @dataclass(frozen=True)
