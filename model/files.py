@@ -42,10 +42,6 @@ def writing(
         Folder on the same disk where the file is until it is whole; by default its own.
     below : str, optional
         A folder below which no folder on the way may be a link.
-
-    Raises
-    ------
-    OSError
     """
     folder, name = os.path.split(os.fspath(path))
     unfinished = f".{secrets.token_hex(8)}.new"
@@ -112,10 +108,6 @@ def remove(path: str, *, below: str | None = None) -> None:
     ----------
     below : str, optional
         See `writing`.
-
-    Raises
-    ------
-    OSError
     """
     folder, name = os.path.split(path)
     with folder_handle(folder, below) as place:
@@ -163,10 +155,6 @@ def folder_handle(folder: str, below: str | None = None) -> Iterator[int]:
     ----------
     below : str, optional
         See `writing`.
-
-    Raises
-    ------
-    OSError
     """
     inside = below is not None and f"{folder}/".startswith(f"{below.rstrip('/')}/")
     handle = os.open((below if inside and below else folder) or ".", _FOLDER)
@@ -191,10 +179,6 @@ def rename(name: str, folder: int, new_name: str, new_folder: int) -> None:
         What has this name is replaced.
     new_folder : int
         Handle.
-
-    Raises
-    ------
-    OSError
     """
     if os.path.isdir(_HANDLES):
         os.replace(f"{_HANDLES}/{folder}/{name}", f"{_HANDLES}/{new_folder}/{new_name}")

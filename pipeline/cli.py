@@ -53,11 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ----------
     arguments : sequence of str, optional
         By default those of the process.
-
-    Returns
-    -------
-    int
-        The exit code.
     """
     parser = build_parser()
     given = _without_aliases(sys.argv[1:] if arguments is None else arguments)

@@ -34,13 +34,7 @@ _N_COEFFICIENTS = 13
 
 
 def build(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the network on mel bands.
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
-    """
+    """Build the network on mel bands."""
     from keras import Input, layers
 
     segments = Input(features.shape, name="log_mel")
@@ -50,7 +44,7 @@ def build(features: FeatureSpec, n_classes: int) -> keras.Model:
 
 
 def build_mfcc(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the network on MFCC; parameters as `build`."""
+    """Build the network on MFCC."""
     from keras import Input
 
     segments = Input(features.shape, name="log_mel")

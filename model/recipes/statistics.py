@@ -44,11 +44,6 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
     Each family of statistics goes through a Gaussian kernel of its own, approximated by
     random Fourier features (Rahimi and Recht, 2007), and a linear classifier analyses the
     kernels' sum: families count alike, however many numbers they hold.
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
     """
     from keras import Input, Model, layers, ops
 

@@ -143,13 +143,7 @@ def build(
 @with_input_types(Track)
 @with_output_types(Track, outcomes=Outcome)
 class SelectLabelled(ReadHeaders):
-    """Read headers and pass on what has a label: Track -> Track.
-
-    Parameters
-    ----------
-    stopping : callable
-        Whether the run shall end early.
-    """
+    """Read headers and pass on what has a label: Track -> Track."""
 
     def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
         super().__init__(stopping, TagForm())
@@ -336,13 +330,7 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
 
 
 def summary(facts: SetFacts) -> list[str]:
-    """Lines that describe a new set to a person.
-
-    Returns
-    -------
-    list of str
-        Lines.
-    """
+    """Lines that describe a new set to a person."""
     labels = ", ".join(f"{label} {count:,}" for label, count in facts.counts.items())
     lines = [f"{facts.library}: {counted(sum(facts.counts.values()), 'clip')} ({labels})"]
     if facts.n_unlabelled:

@@ -95,10 +95,6 @@ def make_home(report: str, library: str) -> None:
     ----------
     library : str
         Absolute path.
-
-    Raises
-    ------
-    OSError
     """
     path = os.path.join(report, _FACTS)
     if not is_home(report) or os.path.lexists(path):

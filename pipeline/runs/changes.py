@@ -76,7 +76,6 @@ class Selection:
         ------
         UsageError
             If there is no such run, or none of the chosen files was changed.
-        OSError
         """
         if self.run is not None:
             run = find_run(report, self.run)

@@ -57,12 +57,7 @@ class Needless:
         return cls(kind, tuple(paths), home, n_bytes)
 
     def remove(self) -> None:
-        """Remove it; links on the way are not followed.
-
-        Raises
-        ------
-        OSError
-        """
+        """Remove it; links on the way are not followed."""
         for path in self.paths:
             files.remove(path, below=self.home)
 
@@ -74,10 +69,6 @@ def needless(report: str, before: datetime.datetime) -> Iterator[Needless]:
     ----------
     report : str
         The report folder, on a disk of this machine.
-
-    Raises
-    ------
-    OSError
     """
     runs = [run for run in runs_of(report) if not run.in_one_folder]
     known = [(run, run.read_manifest() or Manifest()) for run in runs]

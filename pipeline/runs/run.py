@@ -189,10 +189,6 @@ def rows_of(runs: Sequence[Run]) -> Rows:
     -------
     Rows
         One for each file in each run, in pieces.
-
-    Raises
-    ------
-    OSError
     """
     from genrebeam.transforms.reports.read import Rows
 

@@ -85,13 +85,7 @@ class Watch:
                 signal.signal(number, handler)
 
     def once(self) -> int:
-        """Tag until nothing is left that is still being written.
-
-        Returns
-        -------
-        int
-            The exit code.
-        """
+        """Tag until nothing is left that is still being written."""
         while (self._child or self._next_at is not None) and not self._stopped.is_set():
             self._step()
             self._stopped.wait(_TICK_S)
@@ -105,11 +99,6 @@ class Watch:
         ----------
         poll_s : float, optional
             Seconds between two looks for changes; by default the system reports them, if it can.
-
-        Returns
-        -------
-        int
-            The exit code.
         """
         while not self._stopped.is_set() and self.code != USAGE:
             disk = disk_of(self.library)

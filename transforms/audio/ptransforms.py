@@ -97,8 +97,6 @@ class ExtractFeatures(beam.PTransform):
         Segments of each track, spread evenly; None extracts all.
     processes : int, optional
         That decode in each worker; by default one per CPU.
-    stopping : callable
-        Whether the run shall end early.
     extract : callable
         See `ExtractInPool`.
 

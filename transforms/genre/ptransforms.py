@@ -201,8 +201,6 @@ class ClassifyTracks(beam.PTransform):
         Let tracks of a group vote together; see `VoteTogether`.
     embeddings : bool
         Whether decisions have embeddings.
-    stopping : callable
-        Whether the run shall end early.
 
     Examples
     --------

@@ -315,8 +315,6 @@ def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outc
         A file that was not known.
     gone : iterable of Gone
         Files of the same size and time that are no longer listed.
-    form : TagForm
-        How tags are read.
 
     Returns
     -------
@@ -409,8 +407,6 @@ def skip_moved(
         Files of one size and time that were not known.
     gone : iterable of Gone
         Files of the same size and time that were.
-    form : TagForm
-        How tags are read.
 
     Yields
     ------

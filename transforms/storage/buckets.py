@@ -36,10 +36,6 @@ def objects_below(folder: str) -> Iterator[Found]:
     ----------
     folder : str
         A bucket, or a folder in it.
-
-    Raises
-    ------
-    OSError
     """
     bucket, prefix = _parts(folder.rstrip("/"))
     with _reported(folder):
@@ -50,12 +46,7 @@ def objects_below(folder: str) -> Iterator[Found]:
 
 
 def folders_in(folder: str) -> list[str]:
-    """Names of the folders in a folder.
-
-    Raises
-    ------
-    OSError
-    """
+    """Names of the folders in a folder."""
     bucket, prefix = _parts(f"{folder.rstrip('/')}/")
     with _reported(folder):
         found = _client(folder).folders(bucket, prefix)
@@ -98,10 +89,6 @@ def write(uri: str, stream: BinaryIO) -> None:
     ----------
     stream : file
         From its start.
-
-    Raises
-    ------
-    OSError
     """
     with _reported(uri):
         _client(uri).put(*_parts(uri), stream, None, False)
@@ -127,7 +114,6 @@ def put(uri: str, stream: BinaryIO, *, replacing: Found | None) -> Found:
     ------
     ChangedMeanwhile
         If the condition does not hold.
-    OSError
     """
     with _reported(uri):
         return _client(uri).put(*_parts(uri), stream, replacing, replacing is None)()
