@@ -65,6 +65,11 @@ class Analysed:
     library: str | None
     report: str
 
+    @property
+    def model(self) -> str:
+        """Name and version of what made the embeddings."""
+        return f"{self.model_name} {self.model_version}"
+
     def embeddings(self, numbers: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, ...]]:
         """Read embeddings, some thousands at a time.
 

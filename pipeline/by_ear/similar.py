@@ -62,10 +62,10 @@ def seed_of(track: str, analysed: Analysed) -> Seed:
         raise UsageError(f"{track}: not one of the formats {', '.join(sorted(FORMATS))}")
     bundle = _bundle_of(analysed.model_version)
     if bundle is None:
-        model = f"{analysed.model_name} {analysed.model_version}"
         raise UsageError(
-            f"{track}: is not analysed yet, and {model}, which analysed the others, does not come "
-            f"with genrebeam; to analyse it: {how_to_analyse(path, analysed.report)} --bundle DIR"
+            f"{track}: is not analysed yet, and {analysed.model}, which analysed the others, "
+            "does not come with genrebeam; to analyse it: "
+            f"{how_to_analyse(path, analysed.report)} --bundle DIR"
         )
     return Seed(path, None, embedding_of(path, bundle))
 

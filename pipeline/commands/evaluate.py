@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command, no_others
 from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, writing
 from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.pipeline.views.terminal import counted, safe
 
@@ -146,7 +146,7 @@ def _measure(
         from genrebeam.model.evaluation.page import write_page
 
         which = "tracks" if arguments.split == "all" else "list"
-        try:
+        with writing(arguments.page):
             write_page(
                 arguments.page,
                 dataclasses.replace(bundle, genres=exact.names),
@@ -157,8 +157,6 @@ def _measure(
                 probabilities=analysed["genres"][None].tracks,
                 dataset=f"{music.name}, {arguments.split} {which}",
             )
-        except OSError as error:
-            raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error
     return figures
 
 

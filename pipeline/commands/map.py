@@ -18,7 +18,7 @@ from genrebeam.pipeline.commands.command import (
     own_output,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import writing
 from genrebeam.pipeline.views.terminal import busy, counted, safe
 
 
@@ -66,9 +66,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     n_tracks = len(library_map.tracks)
     if not n_tracks:
         return complain(f"{report}: none of its tracks is there any more", SOME_FAILED)
-    try:
-        write_map_page(library_map, f"{analysed.model_name} {analysed.model_version}", path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    with writing(path):
+        write_map_page(library_map, analysed.model, path)
     print(f"map: {safe(path)} ({counted(n_tracks, 'track')})")
     return OK

@@ -19,7 +19,7 @@ from genrebeam.pipeline.commands.command import (
     own_output,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import writing
 from genrebeam.pipeline.options.option import count
 from genrebeam.pipeline.views.terminal import counted, safe
 
@@ -91,11 +91,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
             sys.stdout.buffer.write(text.encode())
             sys.stdout.buffer.flush()
         return OK
-    try:
-        with storage_of(out).writing(out) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written ({error.strerror})") from error
+    with writing(out), storage_of(out).writing(out) as stream:
+        stream.write(text.encode())
     print(f"playlist: {safe(out)} ({counted(len(entries) - len(left_out), 'track')})")
     return OK
 

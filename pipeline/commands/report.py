@@ -17,7 +17,7 @@ from genrebeam.pipeline.commands.command import (
     own_output,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, writing
 from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         return _write_table(runs, arguments.out or os.path.join(folders[0], "report.csv"))
     path = own_output(arguments.out or os.path.join(folders[0], "report.html"), "<!doctype html>")
 
-    try:
+    with writing(path):
         write_report_page(runs, rows_of(runs), path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     print(f"page: {safe(path)}")
     return _opened(path) if arguments.open else OK
 
@@ -117,13 +115,10 @@ def _write_table(runs: list[Run], path: str) -> int:
     from genrebeam.transforms.storage import storage_of
 
     path = own_output(path, "uri,status,")
-    try:
-        with storage_of(path).writing(path) as stream:
-            text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
-            n_rows = write_csv(rows_of(runs), text)
-            text.detach()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    with writing(path), storage_of(path).writing(path) as stream:
+        text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
+        n_rows = write_csv(rows_of(runs), text)
+        text.detach()
     print(f"table: {safe(path)} ({counted(n_rows, 'file')})")
     return OK
 

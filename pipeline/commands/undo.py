@@ -19,7 +19,7 @@ from genrebeam.pipeline.commands.command import (
     no_others,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.views.terminal import counted, safe, tracked
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
     from genrebeam.transforms.tags.change import Change
 
     found: list[dict[str, Any]] = []
-    try:
+    with reading(report):
         for one in runs_of(report):
             n_changed = sum(isinstance(change, Change) for change in one.journal.changes())
             if n_changed:
@@ -237,8 +237,6 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
                         "undone_at": known.get("undone_at"),
                     }
                 )
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     if arguments.json:
         print(json.dumps({"runs": found}))
         return OK

@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.views.terminal import safe
@@ -245,10 +245,8 @@ def _only_library(libraries: Sequence[str]) -> str | None:
 
 def _check_harmless(path: str) -> None:
     """Refuse a library's file that is a device or far too large."""
-    try:
+    with reading(path):
         facts = os.stat(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LIBRARY_FILE_LIMIT:
         raise UsageError(f"{path}: not a configuration file")
 
@@ -260,10 +258,8 @@ def _read(
     allowed: Collection[str] | None = None,
 ) -> Layer:
     try:
-        with open(path, "rb") as stream:
+        with reading(path), open(path, "rb") as stream:
             tables = _recorded(stream) if path.endswith(".json") else tomllib.load(stream)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # TOML, JSON or UTF-8
         raise UsageError(f"{path}: {error}") from error
     layer = Layer(source, tables, path)

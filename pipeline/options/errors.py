@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 
 class UsageError(Exception):
@@ -15,3 +16,21 @@ class UnknownArgumentError(UsageError):
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(f"unknown option or argument: {' '.join(arguments)}")
         self.arguments = list(arguments)
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Raise a `UsageError` that names the path if the block raises an `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Raise a `UsageError` that names the path if the block raises an `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.choices import Shown, write_choice
 from genrebeam.pipeline.runs.corrections import Choice, Corrections
@@ -61,7 +61,7 @@ def look_up(corrections: Corrections, report: str, library: str | None = None) -
     UsageError
         If the folder cannot be read or has no run.
     """
-    try:
+    with reading(report):
         runs = {run.id: run for run in runs_of(report)}
         if not runs:
             raise UsageError(f"{report}: has no run")
@@ -75,8 +75,6 @@ def look_up(corrections: Corrections, report: str, library: str | None = None) -
                 unknown += _look_up_in(runs[id], choices, by_library, library)
             else:
                 unknown += [(choice, f"{report} has no run {id}") for choice in choices]
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     return Known(by_library, tuple(unknown))
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs.journal import read_notes
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, find_run, runs_of, saw_its_library
@@ -235,10 +235,8 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
 
 
 def _runs(report: str) -> list[Run]:
-    try:
+    with reading(report):
         return runs_of(report)
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
 
 
 def _rows(run: Run, paths: set[str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.options.tagging import WritingOptions
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.apply import write_run
@@ -116,10 +116,8 @@ def find_plan(report: str, id: str, library: str | None = None) -> Plan:
     UsageError
         If there is no such run, it was no dry run, or nobody says that its library is the user's.
     """
-    try:
+    with reading(report):
         run = next((one for one in runs_of(report) if one.id == id.removeprefix("run=")), None)
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     if run is None:
         raise UsageError(f"{id}: neither a file of corrections nor a run of {report}")
     manifest = run.read_manifest() or Manifest()

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrebeam import __version__
 from genrebeam.model import files
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading, writing
 from genrebeam.pipeline.options.home import is_home, make_home
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.journal import Journal, now
@@ -230,12 +230,10 @@ def start_run(report: str) -> Run:
     id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
     run = Run(id, report)
     storage = storage_of(report)
-    try:
+    with writing(run.folder):
         storage.make_folder(run.tracks)
         storage.make_folder(run.folder)
         storage.begin_journal(run.journal.path, report)
-    except OSError as error:
-        raise UsageError(f"{run.folder}: cannot be written ({error.strerror})") from error
     return run
 
 
@@ -253,7 +251,7 @@ def find_run(report: str, id: str | None = None) -> Run:
     ------
     UsageError
     """
-    try:
+    with reading(report):
         runs = runs_of(report)
         if id is not None:
             runs = [run for run in runs if run.id == id.removeprefix(_PREFIX)]
@@ -261,8 +259,6 @@ def find_run(report: str, id: str | None = None) -> Run:
                 raise UsageError(f"{report}: has no run {id}")
         changing = (run for run in reversed(runs) if any(True for _ in run.journal.lines()))
         found = next(changing, runs[-1] if id else None)
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     if found is None:
         raise UsageError(f"{report}: has no run that changed files")
     return found
