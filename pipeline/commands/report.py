@@ -131,7 +131,6 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
     UsageError
         If a folder cannot be read, or there is no such run.
     """
-    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import runs_of
 
     try:
@@ -140,7 +139,7 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix("run=")]
-    known = {run: run.read_manifest() or Manifest() for run in runs}
+    known = {run: run.read_manifest() for run in runs}
     if id is not None and runs and (earlier := known[runs[0]].get("rows_in")):
         raise UsageError(f"run {runs[0].id} found nothing new; see run {earlier}")
     runs = [run for run in runs if "rows_in" not in known[run]]

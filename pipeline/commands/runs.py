@@ -69,9 +69,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 def _facts(one: Run) -> dict[str, Any]:
     from genrebeam.pipeline.runs.changes import began, left
-    from genrebeam.pipeline.runs.manifest import Manifest
 
-    known = one.read_manifest() or Manifest()
+    known = one.read_manifest()
     undone_at = known.get("undone_at")
     return {
         "run": one.id,

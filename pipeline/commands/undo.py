@@ -215,7 +215,6 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
     """List the runs that changed files, and what was undone."""
     from genrebeam.pipeline.runs.changes import began, shown
     from genrebeam.pipeline.runs.journal import read_notes
-    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import runs_of
     from genrebeam.transforms.tags.change import Change
 
@@ -224,7 +223,7 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
         for one in runs_of(report):
             n_changed = sum(isinstance(change, Change) for change in one.journal.changes())
             if n_changed:
-                known = one.read_manifest() or Manifest()
+                known = one.read_manifest()
                 found.append(
                     {
                         "run": one.id,

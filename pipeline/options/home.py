@@ -183,7 +183,7 @@ def _earlier_default() -> str | None:
     """``genre-report`` in the current folder, if it has runs."""
     path = os.path.abspath(_EARLIER)
     with contextlib.suppress(OSError):
-        if any(name == "runs" or name.startswith("run=") for name in os.listdir(path)):
+        if "runs" in os.listdir(path):
             return path
     return None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 
 from genrebeam.pipeline.options.job import TaggingJob
-from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import runs_of
 from genrebeam.transforms.records import Outcome, Status, printable
 
@@ -58,7 +57,7 @@ class AnalysedAgain:
         """As in the run on this library that has analysed most; None if none was long enough."""
         found: list[tuple[int, float]] = []
         for run in runs_of(self.job.report):
-            facts = run.read_manifest() or Manifest()
+            facts = run.read_manifest()
             counts = facts.get("counts", {})
             n_analysed = sum(counts.get(status, 0) for status in _ANALYSED)
             if facts.get("library") == printable(self.job.library) and n_analysed >= _ENOUGH:

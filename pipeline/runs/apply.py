@@ -86,7 +86,7 @@ def _look_up_in(
 ) -> list[tuple[Choice, str]]:
     """Add the files that a run knows; return the choices whose files it does not know."""
     try:
-        library = library_to_change(run, run.read_manifest() or Manifest(), named)
+        library = library_to_change(run, run.read_manifest(), named)
     except UsageError as error:
         return [(choice, str(error)) for choice in choices]
     rows = latest_rows(run.tracks, _COLUMNS)

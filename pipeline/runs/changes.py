@@ -17,7 +17,6 @@ from typing import Any
 
 from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs.journal import read_notes
-from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, find_run, runs_of, saw_its_library
 from genrebeam.pipeline.runs.undo import Place
 from genrebeam.transforms.records import printable
@@ -217,7 +216,7 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
         if not storage_of(library).has_folder(library):
             raise UsageError(f"{library}: no such folder")
         return Place(library, named=True)
-    manifest = run.read_manifest() or Manifest()
+    manifest = run.read_manifest()
     library = path_of(manifest.get("library", ""))
     # Who may write into a bucket is not for us to say.
     if library and ("://" in run.home or saw_its_library(run, manifest)):

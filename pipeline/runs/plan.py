@@ -120,7 +120,7 @@ def find_plan(report: str, id: str, library: str | None = None) -> Plan:
         run = next((one for one in runs_of(report) if one.id == id.removeprefix("run=")), None)
     if run is None:
         raise UsageError(f"{id}: neither a file of corrections nor a run of {report}")
-    manifest = run.read_manifest() or Manifest()
+    manifest = run.read_manifest()
     if manifest.get("options", {}).get("dry_run") is not True:
         raise UsageError(f"run {run.id} was no dry run: what it shows is done")
     return Plan(run, manifest, library_to_change(run, manifest, library))

@@ -70,8 +70,7 @@ def needless(report: str, before: datetime.datetime) -> Iterator[Needless]:
     report : str
         The report folder, on a disk of this machine.
     """
-    runs = [run for run in runs_of(report) if not run.in_one_folder]
-    known = [(run, run.read_manifest() or Manifest()) for run in runs]
+    known = [(run, run.read_manifest()) for run in runs_of(report)]
     for number, (run, facts) in enumerate(known):
         if began(run) >= before or facts.get("state") not in ("finished", "interrupted"):
             continue

@@ -17,8 +17,7 @@
 
 In a bucket, where nothing can be appended, the journal is a folder of that name without its
 ending, with one object per line. Nothing but finished parts is below ``tracks``: tools that take
-a folder open all of it. Runs that left all their files in ``run=<id>/`` are still read, skipped
-by and undone.
+a folder open all of it.
 """
 
 from __future__ import annotations
@@ -96,24 +95,20 @@ class Run:
         Sorts by the time that it began.
     home : str
         Absolute path of the reports' home.
-    in_one_folder : bool
-        Whether all its files are in one folder, as they once were.
     """
 
     id: str
     home: str
-    in_one_folder: bool = False
 
     @property
     def folder(self) -> str:
         """Path of the folder of manifest, journal and page."""
-        return self.tracks if self.in_one_folder else os.path.join(self.home, _RUNS, self.id)
+        return os.path.join(self.home, _RUNS, self.id)
 
     @property
     def tracks(self) -> str:
         """Path of the folder of the report's parts."""
-        name = _PREFIX + self.id
-        return os.path.join(self.home, *([] if self.in_one_folder else [_TRACKS]), name)
+        return os.path.join(self.home, _TRACKS, _PREFIX + self.id)
 
     @property
     def page(self) -> str:
@@ -136,9 +131,9 @@ class Run:
         """Where the run notes what it is about to change."""
         return Journal(os.path.join(self.folder, _JOURNAL), self.home)
 
-    def read_manifest(self) -> Manifest | None:
-        """``run.json``, or None where there is none that can be used."""
-        return next(_manifests([self]))
+    def read_manifest(self) -> Manifest:
+        """``run.json``; empty where there is none that can be used."""
+        return next(_manifests([self])) or Manifest()
 
     @property
     def undone(self) -> Journal:
@@ -159,7 +154,7 @@ class Run:
 
     def mark_undone(self) -> None:
         """Note in the manifest that changes of the run were taken back, all or some."""
-        self.write_manifest({**(self.read_manifest() or Manifest()), "undone_at": now()})
+        self.write_manifest({**self.read_manifest(), "undone_at": now()})
 
     def write_manifest(self, facts: Manifest) -> None:
         """Write ``run.json``, whole or not at all."""
@@ -413,13 +408,11 @@ def runs_of(report: str) -> list[Run]:
         If it cannot be read.
     """
     storage = storage_of(report)
-    names = storage.folders_in(report)
-    old = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
-    runs = [Run(id, report, in_one_folder=True) for id in old]
-    if _RUNS in names:
-        runs += [Run(id, report) for id in storage.folders_in(os.path.join(report, _RUNS))]
+    if _RUNS not in storage.folders_in(report):
+        return []
     # Ids are shown, and stand in commands to copy: what is none of ours is no run.
-    return sorted((run for run in runs if _ID.fullmatch(run.id)), key=lambda run: run.id)
+    ids = filter(_ID.fullmatch, storage.folders_in(os.path.join(report, _RUNS)))
+    return [Run(id, report) for id in sorted(ids)]
 
 
 def record_run(
@@ -506,7 +499,7 @@ def close_run(run: Run) -> Ended:
     run : Run
         Whose rows are all written. A second call does no harm.
     """
-    facts = run.read_manifest() or Manifest()
+    facts = run.read_manifest()
     ended = datetime.datetime.now(datetime.UTC)
     began = datetime.datetime.fromisoformat(facts.get("started_at", ended.isoformat()))
     seconds = (ended - began).total_seconds()

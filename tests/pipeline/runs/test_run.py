@@ -13,12 +13,10 @@ from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.runs.journal import Journal
 from genrebeam.pipeline.runs.run import (
-    Run,
     close_run,
     earlier_runs,
     find_run,
     record_run,
-    runs_of,
     start_run,
 )
 from genrebeam.transforms.records import Outcome, Track
@@ -121,20 +119,6 @@ def test_other_things_in_the_home_are_no_runs(job, tmp_path):
     assert seen_before(job, start_run(str(tmp_path))) == []
     with pytest.raises(UsageError, match="has no run that changed files"):
         find_run(str(tmp_path))
-
-
-def test_runs_that_left_all_in_one_folder_are_found(job, tmp_path):
-    old, new = past(job), past(dataclasses.replace(job, library="/other"))
-    old.journal(change_of("/music/a.mp3"))
-    os.rename(old.tracks, tmp_path / f"run={old.id}")
-    for name in os.listdir(old.folder):
-        os.rename(os.path.join(old.folder, name), tmp_path / f"run={old.id}" / name)
-    os.rmdir(old.folder)
-    moved = Run(old.id, job.report, in_one_folder=True)
-    assert moved.folder == moved.tracks == str(tmp_path / f"run={old.id}")
-    assert runs_of(job.report) == [moved, new]
-    assert seen_before(job, start_run(job.report)) == [moved]
-    assert find_run(job.report) == moved
 
 
 def test_only_parts_of_reports_are_where_tools_look(job, tmp_path):
