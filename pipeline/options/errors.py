@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 
 class UsageError(Exception):
@@ -18,19 +19,19 @@ class UnknownArgumentError(UsageError):
         self.arguments = list(arguments)
 
 
-@contextlib.contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Raise a `UsageError` that names the path if the block raises an `OSError`."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+def reading(path: str) -> AbstractContextManager[None]:
+    """If the block raises an `OSError`, say that the path cannot be read."""
+    return _as_usage_error(path, "read")
+
+
+def writing(path: str) -> AbstractContextManager[None]:
+    """If the block raises an `OSError`, say that the path cannot be written."""
+    return _as_usage_error(path, "written")
 
 
 @contextlib.contextmanager
-def writing(path: str) -> Iterator[None]:
-    """Raise a `UsageError` that names the path if the block raises an `OSError`."""
+def _as_usage_error(path: str, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{path}: cannot be {what} ({error.strerror})") from error

@@ -150,14 +150,10 @@ def write_run(
 
     Parameters
     ----------
-    report : str
-        The report folder, locked.
-    library : str
-        As the manifest shall name it.
+    report, library, note
+        See `write_choices`.
     execute : callable
         Writes files and rows until `interruption.requested`.
-    note : callable
-        Of the lock: takes the run's id.
     """
     run = start_run(report)
     note(run.id)
