@@ -66,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _quieten(verbose=known.verbose, debug=known.debug)
     try:
         check_system()
-        return known.command(known, others)
+        if known.takes_others:
+            return known.command(known, others)
+        if others:
+            raise UnknownArgumentError(others)
+        return known.command(known)
     except MissingExtraError as error:
         _install(error.extra)
         return complain(str(error), USAGE)

@@ -13,7 +13,6 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
@@ -45,16 +44,15 @@ def add(commands: Any) -> None:
     )
     add_report_option(duplicates)
     duplicates.add_argument(
-        "--page", metavar="FILE", default=None, help="also write a web page to play the files"
+        "--page", metavar="FILE", help="also write a web page to play the files"
     )
     duplicates.add_argument(
         "--json", action="store_true", help="print one JSON object, for scripts"
     )
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.duplicates import candidates, compare_sound, groups, those_there
     from genrebeam.pipeline.views.by_ear import print_duplicates, tell_left_out

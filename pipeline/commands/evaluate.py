@@ -9,7 +9,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
 from genrebeam.pipeline.options.errors import UsageError, writing
 from genrebeam.pipeline.options.job import bundle_named
@@ -67,14 +67,11 @@ def add(commands: Any) -> None:
         "track, for models that did not learn from the data (default: %(default)s)",
     )
     evaluate.add_argument("--json", action="store_true", help="print all figures as JSON")
-    evaluate.add_argument(
-        "--page", metavar="FILE", default=None, help="also write an HTML page of plots"
-    )
+    evaluate.add_argument("--page", metavar="FILE", help="also write an HTML page of plots")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     require("train", "evaluation")
     from genrebeam.model.data.clips import join
     from genrebeam.pipeline.training.datasets.gtzan import FILTERED

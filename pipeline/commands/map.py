@@ -14,7 +14,6 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
@@ -42,14 +41,12 @@ def add(commands: Any) -> None:
     library_map.add_argument(
         "--out",
         metavar="FILE",
-        default=None,
         help="file of the page (default: map.html in the report folder)",
     )
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     require("pages", "the map")
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.map import MORE_FACTS, map_of_library

@@ -15,7 +15,6 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
@@ -58,15 +57,13 @@ def add(commands: Any) -> None:
     playlist.add_argument(
         "--out",
         metavar="FILE",
-        default=None,
         help="file of the playlist (default: print it, with paths from the current folder)",
     )
     add_report_option(playlist)
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     out = None if arguments.out is None else own_output(arguments.out, "#EXTM3U")
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.playlist import m3u8

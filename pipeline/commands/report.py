@@ -13,7 +13,6 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
@@ -45,13 +44,10 @@ def add(commands: Any) -> None:
     report.add_argument(
         "reports", metavar="REPORT_DIR", nargs="*", help=f"a report folder ({REPORT_HERE})"
     )
-    report.add_argument(
-        "--run", metavar="ID", default=None, help="only this run (default: all runs)"
-    )
+    report.add_argument("--run", metavar="ID", help="only this run (default: all runs)")
     report.add_argument(
         "--out",
         metavar="FILE",
-        default=None,
         help="file to write (default: report.html or report.csv in the first REPORT_DIR)",
     )
     report.add_argument(
@@ -64,9 +60,8 @@ def add(commands: Any) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.runs.run import rows_of
     from genrebeam.pipeline.views.report_page import write_report_page
     from genrebeam.transforms.storage import absolute

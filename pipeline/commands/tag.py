@@ -58,6 +58,7 @@ def add(commands: Any) -> None:
         "exit codes: 0 all fine, 1 some files failed (with --quiet: new failures only), 2 wrong\n"
         "usage or another run is at work, 3 interrupted",
         usage="genrebeam tag LIBRARY ... [OPTION ...]",
+        takes_others=True,
     )
     tag.add_argument(
         "library", metavar="LIBRARY", nargs="+", help="folder of music, or a file; one or several"
