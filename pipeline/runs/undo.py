@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -128,6 +128,13 @@ def _state_of(path: str, patch: Patch) -> str:
     except OSError:
         return "failed"
     return "tagged" if found is None else found[0]
+
+
+def undo_all(
+    changes: Iterable[Change | Unreadable], elsewhere: Elsewhere | None = None
+) -> Iterator[Undone]:
+    """Undo changes in the order of the journal, the last first; see `undo`."""
+    return (undo(change, elsewhere=elsewhere) for change in reversed(list(changes)))
 
 
 def undo(

@@ -59,8 +59,8 @@ def settle(
     stored : iterable of (str, Stored)
         See `genrebeam.transforms.library.skip.read_stored`.
     decide_again : callable
-        Told of each file that is analysed although an earlier run has decided about it, with other
-        settings: the row that it would have if that decision stayed.
+        Called for each file that is analysed although an earlier run has decided about it, with
+        other settings: the row that it would have if that decision stayed.
 
     Yields
     ------

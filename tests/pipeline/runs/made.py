@@ -8,8 +8,6 @@ from pathlib import Path
 
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, record, start_run
-from genrebeam.pipeline.runs.undo import Elsewhere, Undone, undo
-from genrebeam.transforms.tags.change import Change, Unreadable
 from genrebeam.transforms.tags.rewrite import WritePolicy
 from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.conftest import tone, write_audio
@@ -37,10 +35,3 @@ def tag_all(home: Path, library: Path, genre: str, paths: Iterable[Path] | None 
     facts: Manifest = {"library": str(library), "options": {"formats": ["flac"], "dry_run": False}}
     record(run, facts, execute, lambda: False)
     return run
-
-
-def undo_all(
-    changes: Iterable[Change | Unreadable], elsewhere: Elsewhere | None = None
-) -> list[Undone]:
-    """Undo the changes of a run, the last first."""
-    return [undo(change, elsewhere=elsewhere) for change in reversed(list(changes))]

@@ -10,14 +10,13 @@ import mutagen
 import pytest
 
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.runs.undo import Elsewhere, undo
+from genrebeam.pipeline.runs.undo import Elsewhere, undo, undo_all
 from genrebeam.transforms.tags.change import Change, read_journal
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.rewrite import WritePolicy
 from genrebeam.transforms.tags.tag import TagPolicy, tag, write_genres
 from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, decision, fill, listed
-from tests.pipeline.runs.made import undo_all
 
 
 @pytest.fixture(scope="module")

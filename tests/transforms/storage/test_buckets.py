@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genrebeam.pipeline.runs.undo import Elsewhere, undo
+from genrebeam.pipeline.runs.undo import Elsewhere, undo, undo_all
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import TagReadError, with_tags
 from genrebeam.transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
@@ -17,7 +17,6 @@ from genrebeam.transforms.tags.tag import TagPolicy
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, decision, fill
-from tests.pipeline.runs.made import undo_all
 from tests.storages import amazon, google
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.runs.journal import Journal
+from genrebeam.pipeline.runs.undo import undo_all
 from genrebeam.transforms.tags.change import read_journal
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import write_genres
 from tests.conftest import files_of, read_rows, tone, write_audio
 from tests.music_files import listed
-from tests.pipeline.runs.made import undo_all
 
 FORMATS = ("mp3", "flac", "ogg", "m4a")
 PAGE = 4096
