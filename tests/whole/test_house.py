@@ -204,7 +204,7 @@ TESTED_ELSEWHERE = {
     "pipeline/views/report_statuses.py": "tests/pipeline/views/test_report_page.py",
     "pipeline/views/web_page.py": "tests/pipeline/views/test_report_page.py",
     # What they make is tested.
-    "tools/fit_projection.py": "tests/model/backbones/test_backbone.py",
+    "tools/fit_projection.py": "tests/model/backbones/test_projection.py",
     "tools/note_decisions.py": "tests/whole/test_decisions_stay.py",
     # Processes, and what connects steps to Beam.
     "pipeline/inference/decoding.py": "tests/pipeline/inference/test_session.py",
