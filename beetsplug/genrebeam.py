@@ -72,7 +72,7 @@ class GenreBeamPlugin(BeetsPlugin):
         return [command]
 
     def run(self, lib: Library, options: Values, arguments: list[str]) -> None:
-        """``beet genrebeam [QUERY]``"""
+        """Run ``beet genrebeam [QUERY]``."""
         existing = "merge" if options.keep_existing else "replace" if options.force else None
         self.config.set_args({"existing": existing, "threshold": options.threshold})
         write = ui.should_write()

@@ -59,7 +59,6 @@ class Bundle:
     labels, genres : tuple of str
         Class names of the training data, and the genre names to write, in the
         order of the network's outputs.
-    features : FeatureSpec
     temperature : float
         Logits are divided by it before the softmax, so that confidences are honest.
     families : tuple of str
@@ -111,10 +110,6 @@ class Bundle:
 
     def load_head(self) -> Head:
         """Load what is on top of the backbone, of a bundle with one.
-
-        Returns
-        -------
-        Head
 
         Raises
         ------
@@ -181,10 +176,6 @@ def load_bundle(
     read : callable, optional
         For a bundle that is in no local folder: reads a file of it, path -> bytes. Importable by
         name, so that each process can fetch the network once.
-
-    Returns
-    -------
-    Bundle
 
     Raises
     ------

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+_N_BINS = 10
+
 
 def fit_temperature(
     track_logits: Sequence[np.ndarray], targets: np.ndarray, overall: np.ndarray | None = None
@@ -98,36 +100,34 @@ def probabilities_of(
     return (by_family[:, :, None] * styles).sum(axis=1)
 
 
-def bins_of(confidences: np.ndarray, n_bins: int = 10) -> np.ndarray:
-    """Equal bin of 0..1 that each confidence falls into.
+def bins_of(confidences: np.ndarray) -> np.ndarray:
+    """Tenth of 0..1 that each confidence falls into.
 
     Parameters
     ----------
     confidences : np.ndarray
         ``(n,) float`` in 0..1.
-    n_bins : int
 
     Returns
     -------
     np.ndarray
-        ``(n,) int64``, 0 to ``n_bins - 1``.
+        ``(n,) int64``, 0 to 9.
 
     Examples
     --------
     >>> bins_of(np.array([0.0, 0.34, 1.0])).tolist()
     [0, 3, 9]
     """
-    return np.minimum((np.asarray(confidences) * n_bins).astype(np.int64), n_bins - 1)
+    return np.minimum((np.asarray(confidences) * _N_BINS).astype(np.int64), _N_BINS - 1)
 
 
 def expected_calibration_error(
     confidences: np.ndarray,
     correct: np.ndarray,
     *,
-    n_bins: int = 10,
     weights: np.ndarray | None = None,
 ) -> float:
-    """Mean gap between confidence and accuracy over equal bins, weighted by their size.
+    """Mean gap between confidence and accuracy over ten equal bins, weighted by their size.
 
     Parameters
     ----------
@@ -135,23 +135,16 @@ def expected_calibration_error(
         ``(n,) float`` in 0..1.
     correct : np.ndarray
         ``(n,) bool``.
-    n_bins : int
     weights : np.ndarray, optional
         ``(n,)``; how often each one counts.
-
-    Returns
-    -------
-    float
     """
     weights = np.ones(len(confidences)) if weights is None else weights
     gaps = weights * (np.asarray(confidences) - correct)
-    return float(np.abs(np.bincount(bins_of(confidences, n_bins), gaps)).sum() / weights.sum())
+    return float(np.abs(np.bincount(bins_of(confidences), gaps)).sum() / weights.sum())
 
 
-def reliability_curve(
-    confidences: np.ndarray, correct: np.ndarray, *, n_bins: int = 10
-) -> list[dict[str, Any]]:
-    """How often a confidence is right, over equal bins.
+def reliability_curve(confidences: np.ndarray, correct: np.ndarray) -> list[dict[str, Any]]:
+    """How often a confidence is right, over ten equal bins.
 
     Parameters
     ----------
@@ -159,7 +152,6 @@ def reliability_curve(
         ``(n,) float`` in 0..1.
     correct : np.ndarray
         ``(n,) bool``.
-    n_bins : int
 
     Returns
     -------
@@ -167,15 +159,15 @@ def reliability_curve(
         One per bin: its edges ``low`` and ``high``, ``count``, mean ``confidence`` and
         ``accuracy``, both None where the bin is empty.
     """
-    bins = bins_of(confidences, n_bins)
+    bins = bins_of(confidences)
     rows = []
-    for number in range(n_bins):
+    for number in range(_N_BINS):
         inside = bins == number
         count = int(inside.sum())
         rows.append(
             {
-                "low": number / n_bins,
-                "high": (number + 1) / n_bins,
+                "low": number / _N_BINS,
+                "high": (number + 1) / _N_BINS,
                 "count": count,
                 "confidence": round(float(confidences[inside].mean()), 4) if count else None,
                 "accuracy": round(float(correct[inside].mean()), 4) if count else None,

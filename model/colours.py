@@ -48,10 +48,6 @@ def colours_of(names: Sequence[str]) -> list[str]:
     A family has its own colour. Other names have a colour that none of them has, their family's
     rather than another; where all are taken, that of their family.
 
-    Parameters
-    ----------
-    names : sequence of str
-
     Returns
     -------
     list of str

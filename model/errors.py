@@ -10,7 +10,6 @@ class PathError(Exception):
 
     Parameters
     ----------
-    path : str or Path
     reason : str
         One clause, without the path.
     """

@@ -193,7 +193,7 @@ class FeatureSpec:
 
     @property
     def outputs(self) -> FeatureSpec:
-        """This spec as training keeps windows: with what the backbone puts out."""
+        """The spec as training keeps windows: with what the backbone puts out."""
         if self.kind != "window":
             return self
         step = float(self.segment_frames)
@@ -201,7 +201,7 @@ class FeatureSpec:
 
     @property
     def windows(self) -> FeatureSpec:
-        """This spec as a backbone is given windows, the inverse of `outputs`."""
+        """The spec as a backbone is given windows, the inverse of `outputs`."""
         if self.kind != "outputs":
             return self
         frames = round(self.frame_step)

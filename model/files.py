@@ -38,15 +38,10 @@ def writing(
 
     Parameters
     ----------
-    path : path
     workplace : str, optional
         Folder on the same disk where the file is until it is whole; by default its own.
     below : str, optional
         A folder below which no folder on the way may be a link.
-
-    Raises
-    ------
-    OSError
     """
     folder, name = os.path.split(os.fspath(path))
     unfinished = f".{secrets.token_hex(8)}.new"
@@ -81,7 +76,6 @@ def link(path: str, target: str, *, below: str | None = None) -> None:
 
     Parameters
     ----------
-    path : str
     target : str
         Relative to the link's folder.
     below : str, optional
@@ -112,13 +106,8 @@ def remove(path: str, *, below: str | None = None) -> None:
 
     Parameters
     ----------
-    path : str
     below : str, optional
         See `writing`.
-
-    Raises
-    ------
-    OSError
     """
     folder, name = os.path.split(path)
     with folder_handle(folder, below) as place:
@@ -133,7 +122,6 @@ def open_own(path: str, flags: int, *, below: str | None = None) -> int:
 
     Parameters
     ----------
-    path : str
     flags : int
         See `os.open`.
     below : str, optional
@@ -165,13 +153,8 @@ def folder_handle(folder: str, below: str | None = None) -> Iterator[int]:
 
     Parameters
     ----------
-    folder : str
     below : str, optional
         See `writing`.
-
-    Raises
-    ------
-    OSError
     """
     inside = below is not None and f"{folder}/".startswith(f"{below.rstrip('/')}/")
     handle = os.open((below if inside and below else folder) or ".", _FOLDER)
@@ -190,17 +173,12 @@ def rename(name: str, folder: int, new_name: str, new_folder: int) -> None:
 
     Parameters
     ----------
-    name : str
     folder : int
         Handle.
     new_name : str
         What has this name is replaced.
     new_folder : int
         Handle.
-
-    Raises
-    ------
-    OSError
     """
     if os.path.isdir(_HANDLES):
         os.replace(f"{_HANDLES}/{folder}/{name}", f"{_HANDLES}/{new_folder}/{new_name}")

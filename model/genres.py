@@ -19,10 +19,6 @@ def spell(name: str) -> str:
     name : str
         Of a folder, a tag or a data set's class.
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> spell("hip hop"), spell("drum and bass"), spell("film_music")

@@ -18,7 +18,6 @@ class Genre:
 
     Parameters
     ----------
-    name, family : str
     share : float
         Its rough share of a usual library, in percent.
     sounds : tuple of str
@@ -136,10 +135,6 @@ _BY_KEY = {key_of(genre.name): genre.name for genre in GENRES}
 
 def meant_by(name: str) -> tuple[str, ...]:
     """The genres of `GENRES` that a name means.
-
-    Parameters
-    ----------
-    name : str
 
     Returns
     -------

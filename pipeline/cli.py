@@ -53,11 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ----------
     arguments : sequence of str, optional
         By default those of the process.
-
-    Returns
-    -------
-    int
-        The exit code.
     """
     parser = build_parser()
     given = _without_aliases(sys.argv[1:] if arguments is None else arguments)
@@ -71,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _quieten(verbose=known.verbose, debug=known.debug)
     try:
         check_system()
-        return known.command(known, others)
+        if known.takes_others:
+            return known.command(known, others)
+        if others:
+            raise UnknownArgumentError(others)
+        return known.command(known)
     except MissingExtraError as error:
         _install(error.extra)
         return complain(str(error), USAGE)
@@ -174,6 +173,7 @@ class _Stderr(logging.Handler):
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
     parser = _Parser(
         prog="genrebeam",
         description="Analyse a music library, write genres into the files' tags, "

@@ -46,6 +46,7 @@ _EPSILON = 1e-3  # of every batch normalisation
 
 
 def main() -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("checkpoint", type=Path, help="efficientat_mn04_as.pt, by Schmid")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="default: %(default)s")
@@ -113,10 +114,6 @@ def keras_weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     ----------
     tensors : dict
         Of `read_checkpoint`.
-
-    Returns
-    -------
-    dict
     """
     weights: dict[str, np.ndarray] = {}
 

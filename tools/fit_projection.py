@@ -24,6 +24,7 @@ from genrebeam.model.backbones.backbone import BACKBONES  # noqa: E402
 
 
 def main() -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, help="keeps what the backbone puts out")

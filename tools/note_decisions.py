@@ -49,6 +49,7 @@ def probabilities(paths: list[Path]) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("data", type=Path)
     arguments = parser.parse_args()

@@ -8,10 +8,6 @@ import apache_beam as beam
 def ends_or_goes_on(step: beam.DoFn) -> beam.PTransform:
     """Apply a step in which some tracks end: they come out as ``outcomes``.
 
-    Parameters
-    ----------
-    step : beam.DoFn
-
     Returns
     -------
     beam.PTransform

@@ -18,10 +18,6 @@ def fingerprint(path: str) -> str | None:
     Sixteen places of two recordings are only equal where both are silent; what is the same in
     most places tells nothing and gets no digest.
 
-    Parameters
-    ----------
-    path : str
-
     Returns
     -------
     str or None

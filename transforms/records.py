@@ -347,7 +347,7 @@ class Track:
         return Track, listed if known == _UNKNOWN else (*listed, *known)
 
     def as_written(self, size_bytes: int, mtime_ns: int) -> Track:
-        """This track with the size and time that its file has now."""
+        """The track with the size and time that its file has now."""
         return dataclasses.replace(self, size_bytes=size_bytes, mtime_ns=mtime_ns)
 
 
@@ -579,13 +579,13 @@ def with_tags(track: Track, tags: FileTags, audio: AudioFacts) -> Track:
 
 
 def printable(uri: str) -> str:
-    """A path as text that Parquet and terminals can hold.
+    r"""A path as text that Parquet and terminals can hold.
 
-    Bytes that are no text appear as ``\\udcxx``, the rest as it is.
+    Bytes that are no text appear as ``\udcxx``, the rest as it is.
 
     Examples
     --------
-    >>> printable("caf\\udce9.mp3")
-    'caf\\\\udce9.mp3'
+    >>> printable("caf\udce9.mp3")
+    'caf\\udce9.mp3'
     """
     return uri.encode("utf-8", "backslashreplace").decode("utf-8")

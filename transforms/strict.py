@@ -65,7 +65,6 @@ def record(kind: type[T], facts: Mapping[str, Any]) -> T:
     ----------
     kind : type
         Its fields are texts, numbers, ``tuple[str, ...]``, dictionaries by text, or None.
-    facts : mapping
 
     Raises
     ------

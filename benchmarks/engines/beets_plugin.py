@@ -28,7 +28,7 @@ from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 
 
 def copy_music(folder: Path, count: int, target: Path) -> None:
-    """This many files, those of the folder in turn."""
+    """Copy `count` files, those of the folder in turn."""
     found = sorted(path for path in folder.rglob("*") if format_of(path.name) in FORMATS)
     for number, path in enumerate(itertools.islice(itertools.cycle(found), count)):
         copy = target / f"{number // len(found)}" / path.relative_to(folder)

@@ -59,7 +59,7 @@ OPTIONS = ["--existing", "replace", "--min-confidence", "0", "--no-incremental",
 
 
 def copy_music(music: Path, folder: Path, n_files: int) -> None:
-    """This many copies of the music's files, the same ones in the same order every time."""
+    """Make `n_files` copies of the music's files, the same ones in the same order every time."""
     found = sorted(path for path in music.rglob("*") if path.suffix[1:].lower() in FORMATS)
     random.Random(0).shuffle(found)
     folder.mkdir(parents=True)
@@ -210,12 +210,12 @@ def _end(process: subprocess.Popen) -> None:
 
 def _wait_for_cluster(host: str) -> None:
     ask = ["curl", "--silent", "--fail", f"http://{_HOSTS[host]}:{_REST}/overview"]
-    listens = ["bash", "-c", f": <>/dev/tcp/{_HOSTS[host]}/{_JOBS}"]
+    connects = ["bash", "-c", f": <>/dev/tcp/{_HOSTS[host]}/{_JOBS}"]
     for _ in range(120):
         message = subprocess.run(
             ["ip", "netns", "exec", host, *ask], capture_output=True, text=True
         )
-        open_port = subprocess.run(["ip", "netns", "exec", host, *listens], capture_output=True)
+        open_port = subprocess.run(["ip", "netns", "exec", host, *connects], capture_output=True)
         if '"taskmanagers":2,' in message.stdout and open_port.returncode == 0:
             return
         time.sleep(0.5)

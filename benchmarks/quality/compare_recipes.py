@@ -54,8 +54,8 @@ def main() -> None:
     if arguments.table:
         print_table(arguments.work)
         return
-    from genrebeam.model.evaluation.baselines import BASELINES
     from genrebeam.model.recipes import RECIPES
+    from tools.baselines import BASELINES
 
     names = arguments.only.split(",") if arguments.only else [*BASELINES, *RECIPES]
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -75,12 +75,12 @@ def measure(
     from genrebeam.model.bundle import BUNDLES, load_bundle
     from genrebeam.model.calibration import fit_temperature
     from genrebeam.model.data.splits import random_split
-    from genrebeam.model.evaluation.baselines import BASELINES, fit_baseline
     from genrebeam.model.evaluation.metrics import evaluate_logits
     from genrebeam.model.recipes import RECIPES
     from genrebeam.model.training.train import train
     from genrebeam.pipeline.training.datasets.gtzan import load_gtzan_array
     from genrebeam.transforms.genre.vote import vote
+    from tools.baselines import BASELINES, fit_baseline
 
     music = load_gtzan_array(data)
     if split.startswith("random-"):

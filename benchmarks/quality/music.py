@@ -14,7 +14,6 @@ import mutagen
 import numpy as np
 
 from genrebeam.model.backbones.backbone import BACKBONES
-from genrebeam.model.data.world import read_world
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES, N_WINDOWS
 from genrebeam.model.vocabulary import FAMILIES, meant_by
 from genrebeam.pipeline.training.datasets.gtzan import (
@@ -22,6 +21,7 @@ from genrebeam.pipeline.training.datasets.gtzan import (
     gtzan_list_files,
     read_gtzan_lists,
 )
+from tools.world import read_world
 
 _FOLDERS_OF_MAGNATUNE = {"classical": "Classical", "electronic": "Electronic", "rock": "Rock"}
 # What people would say of the songs, whatever their tags say.

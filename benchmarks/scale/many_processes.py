@@ -99,7 +99,7 @@ class SleepingBackbone(BackboneRun):
 
 
 def run(
-    library: str, reports: str, processes: int, hear_s: float, network: dict[str, float]
+    library: str, reports: str, processes: int, decode_s: float, network: dict[str, float]
 ) -> None:
     """One run of the command; prints what was seen."""
     from genrebeam.pipeline.cli import main
@@ -115,7 +115,7 @@ def run(
         classifier.outputs = SleepingBackbone(seconds_of, handler.bundle)
         return classifier
 
-    extract = functools.partial(slept_extracting, hear_s)
+    extract = functools.partial(slept_extracting, decode_s)
     options = ["--processes", str(processes), "--min-confidence", "0", "--no-incremental"]
     with (
         mock.patch(
@@ -125,10 +125,10 @@ def run(
         mock.patch.object(GenreModelHandler, "load_model", load_model),
     ):
         code = main(["tag", library, "--report", reports, "--quiet", *options])
-    print(json.dumps({"exit_code": code, **seen(processes, hear_s)}))
+    print(json.dumps({"exit_code": code, **seen(processes, decode_s)}))
 
 
-def seen(processes: int, hear_s: float) -> dict[str, float]:
+def seen(processes: int, decode_s: float) -> dict[str, float]:
     """Figures of the time from the end of the first batch to the end of the last."""
     batches = WATCH.batches
     span = batches[-1][1] - batches[0][1]
@@ -138,9 +138,9 @@ def seen(processes: int, hear_s: float) -> dict[str, float]:
     return {
         "tracks_per_s": round(tracks / span, 1),
         "network_at_work": round(busy / span, 3),
-        "ears_wait_for_decoders": round(WATCH.waited_s / span, 3),
-        "ears_wait_for_other_steps": round(1 - (busy + WATCH.waited_s) / span, 3),
-        "decoders_at_work": round(min(1.0, tracks * hear_s / processes / span), 3),
+        "network_waits_for_decoders": round(WATCH.waited_s / span, 3),
+        "network_waits_for_other_steps": round(1 - (busy + WATCH.waited_s) / span, 3),
+        "decoders_at_work": round(min(1.0, tracks * decode_s / processes / span), 3),
         "cpu_ms_per_track_of_beams_thread": round((thread_1 - thread_0) / tracks * 1e3, 2),
         "cpu_ms_per_track_of_main_process": round((process_1 - process_0) / tracks * 1e3, 2),
     }
@@ -160,18 +160,18 @@ def make_files(folder: Path, count: int) -> None:
 
 def measure(device: str, processes: int, costs: argparse.Namespace, work: Path) -> dict[str, Any]:
     """One number of processes, in a Python of its own."""
-    hear_s, ears_s = costs.extract_ms / 1e3, costs.ears_ms / 1e3
+    decode_s, network_s = costs.analyse_ms / 1e3, costs.network_ms / 1e3
     if device == "gpu":
         network = {"per_segment": 0.0, "per_batch": costs.gpu_ms / 1e3}
-        expected = min(processes / hear_s, BATCH_SEGMENTS / N_WINDOWS / network["per_batch"])
+        expected = min(processes / decode_s, BATCH_SEGMENTS / N_WINDOWS / network["per_batch"])
     else:
-        hear_s += ears_s
-        network = {"per_segment": hear_s / processes / N_WINDOWS, "per_batch": 0.0}
-        expected = processes / hear_s
+        decode_s += network_s
+        network = {"per_segment": decode_s / processes / N_WINDOWS, "per_batch": 0.0}
+        expected = processes / decode_s
     count = _IN_FLIGHT * processes + round(min(expected, costs.most) * costs.seconds)
     library = work / f"{device} {processes}"
     make_files(library, count)
-    call = (str(library), str(work / f"report {device} {processes}"), processes, hear_s, network)
+    call = (str(library), str(work / f"report {device} {processes}"), processes, decode_s, network)
     code = f"from benchmarks.scale.many_processes import run; run(*{call!r})"
     output = work / "output"
     cost = cost_of([sys.executable, "-c", code], REPOSITORY, output)

@@ -46,7 +46,7 @@ def synthetic(root: str, count: int) -> Iterator[Track]:
 
 
 def same_headers(paths: list[str], *_: object) -> Future:
-    """Of every file. (A mock would keep all its calls in memory.)"""
+    """The same header for every file; a mock would keep all its calls in memory."""
     read: Future = Future()
     read.set_result([(TAGS, AUDIO)] * len(paths))
     return read

@@ -94,7 +94,7 @@ def main() -> None:
     rows = [measure(classify, bundle.features.shape, size) for size in sizes]
     n_segments = arguments.segments or bundle.n_segments
     tracks = max(row["segments_per_s_from_memory"] for row in rows) / n_segments
-    feeders = tracks * arguments.extract_ms / 1e3
+    feeders = tracks * arguments.analyse_ms / 1e3
     hours = 1e6 / tracks / 3600
     price = hours * (arguments.gpu_price + feeders * arguments.vcpu_price)
     device = jax.devices()[0]

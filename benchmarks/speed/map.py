@@ -24,8 +24,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,6 +36,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks.speed.in_chromium import SCREEN, SEARCH, TIMED, medians  # noqa: E402
 from genrebeam.pipeline.by_ear import map as by_ear_map  # noqa: E402
 from genrebeam.pipeline.by_ear.analysed import analysed_tracks  # noqa: E402
 from genrebeam.pipeline.runs.run import start_run  # noqa: E402
@@ -161,18 +160,9 @@ def cost(report: str, page: Path) -> dict[str, float]:
     }
 
 
-_MEASURE = """async () => {
-  const timed = (act) => {
-    const start = performance.now();
-    act();
-    document.body.getBoundingClientRect();
-    return performance.now() - start;
-  };
-  const box = document.getElementById("search");
-  const search = (text) => timed(() => {
-    box.value = text;
-    box.dispatchEvent(new Event("input"));
-  });
+_MEASURE = (
+    f"async () => {{{TIMED}{SEARCH}"
+    """
   const steps = Array.from({ length: 60 }, (_, step) => {
     zoomBy(step < 30 ? 1.1 : 1 / 1.1);
     moveBy(step % 7, step % 5);
@@ -204,35 +194,15 @@ _MEASURE = """async () => {
     mouse: timed(() => nearestTo(w / 2, h / 2, 10)),
   };
 }"""
+)
 
 
 def use(page_path: Path) -> dict[str, float]:
     """The page in Chromium."""
-    chromium = shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        chromium = None
-    if chromium is None:
-        return {}
-    found: dict[str, list[float]] = {}
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
-        screens = {"": {"viewport": {"width": 1200, "height": 900}}, "phone_": phone}
-        for prefix, screen in screens.items():
-            for _ in range(LOADS):
-                page = browser.new_page(**screen)
-                page.goto(page_path.as_uri())
-                page.wait_for_timeout(1500)
-                for measure, value in page.evaluate(_MEASURE).items():
-                    found.setdefault(prefix + measure, []).append(value)
-                page.close()
-        browser.close()
-    return {
-        f"{measure}_ms": round(statistics.median(values), 1) for measure, values in found.items()
-    }
+    phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+    screens = {"": SCREEN, "phone_": phone}
+    found = medians(page_path, [_MEASURE], loads=LOADS, screens=screens)
+    return {f"{measure}_ms": round(value, 1) for measure, value in found.items()}
 
 
 def main() -> None:

@@ -16,8 +16,6 @@ import datetime
 import json
 import os
 import resource
-import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks.speed.in_chromium import SCREEN, SEARCH, TIMED, medians  # noqa: E402
 from genrebeam.pipeline.runs.run import Run, rows_of, start_run  # noqa: E402
 from genrebeam.pipeline.views.report_page import write_report_page  # noqa: E402
 from genrebeam.transforms.reports.write import write_part  # noqa: E402
@@ -92,32 +91,10 @@ def make_run(home: Path, n_rows: int) -> Run:
     return run
 
 
-def use(page_path: Path, browser: Any) -> dict[str, float]:
-    """Open the page some times, search and sort it."""
-    found: dict[str, list[float]] = {}
-    for _ in range(LOADS):
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.goto(page_path.as_uri())
-        page.wait_for_timeout(1000)
-        for measure, value in (page.evaluate(_MEASURE) | page.evaluate(_REVIEW)).items():
-            found.setdefault(measure, []).append(value)
-        page.close()
-    return {measure: round(statistics.median(values)) for measure, values in found.items()}
-
-
 # Searches and sorts are over when the new rows are in the table; layout is forced to count it.
-_MEASURE = """() => {
-  const timed = (act) => {
-    const start = performance.now();
-    act();
-    document.body.getBoundingClientRect();
-    return performance.now() - start;
-  };
-  const box = document.getElementById("search");
-  const search = (text) => timed(() => {
-    box.value = text;
-    box.dispatchEvent(new Event("input"));
-  });
+_MEASURE = (
+    f"() => {{{TIMED}{SEARCH}"
+    """
   const texts = ["e", "ri", "river", "river stone", "CAFE", "no such", ""];
   const heads = [...document.querySelectorAll("[data-sort] button")];
   return {
@@ -127,16 +104,13 @@ _MEASURE = """() => {
     sort_ms: Math.max(...[...heads, ...heads].map((head) => timed(() => head.click()))),
   };
 }"""
+)
 
 
 # `corrections`, `load`, `keep` and `data` are the page's own (see templates/review.js).
-_REVIEW = """() => {
-  const timed = (act) => {
-    const start = performance.now();
-    act();
-    document.body.getBoundingClientRect();
-    return performance.now() - start;
-  };
+_REVIEW = (
+    f"() => {{{TIMED}"
+    """
   const press = (key) => timed(() => {
     document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
   });
@@ -163,6 +137,7 @@ _REVIEW = """() => {
     heap_mb: performance.memory.usedJSHeapSize / 1e6,
   };
 }"""
+)
 
 
 def main() -> None:
@@ -183,18 +158,13 @@ def main() -> None:
                 "make_s": round(min(seconds), 2),
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000,
             }
-            chromium = shutil.which("chromium")
-            try:
-                from playwright.sync_api import sync_playwright
-            except ImportError:
-                chromium = None
-            if chromium:
-                with sync_playwright() as playwright:
-                    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-                    arguments.append("--enable-precise-memory-info")
-                    browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-                    figures |= use(path, browser)
-                    browser.close()
+            found = medians(
+                *(path, [_MEASURE, _REVIEW]),
+                loads=LOADS,
+                screens={"": SCREEN},
+                options=["--enable-precise-memory-info"],
+            )
+            figures |= {measure: round(value) for measure, value in found.items()}
             print(json.dumps(figures))
 
 

@@ -22,10 +22,6 @@ def command_line(parameters: Sequence[str]) -> list[str]:
     parameters : sequence of str
         As the template's launcher gives them.
 
-    Returns
-    -------
-    list of str
-
     Examples
     --------
     >>> command_line(["--top_k=2", "--library=gs://b/Music", "--dry_run=true", "--region=eu"])

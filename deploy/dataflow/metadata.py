@@ -1,4 +1,6 @@
-"""Write ``metadata.json``, the parameters of the template, from the options of the job::
+"""Write ``metadata.json``, the parameters of the template, from the options of the job.
+
+::
 
     python -m deploy.dataflow.metadata > deploy/dataflow/metadata.json
 

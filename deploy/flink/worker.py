@@ -16,6 +16,7 @@ from google.protobuf import json_format, text_format
 
 
 def main() -> None:
+    """Ask the job server for the worker's settings, and start it with them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)

@@ -38,7 +38,6 @@ class Backbone:
 
     Parameters
     ----------
-    name : str
     windows : FeatureSpec
         What it is given.
     build : callable

@@ -50,7 +50,6 @@ class Block(NamedTuple):
     squeezed : int
         Units of the bottleneck of squeeze and excitation; 0 for no gate.
     activation : {"relu", "hard_swish"}
-    stride : int
     """
 
     kernel: int

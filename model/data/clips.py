@@ -67,7 +67,6 @@ class Clips:
 
         Parameters
         ----------
-        clip : int
         starts : sequence of int
             First frame of each segment.
         width : int
@@ -98,7 +97,6 @@ class LabelledMusic:
 
     Parameters
     ----------
-    name : str
     labels, genres : tuple of str
         The data set's own class names, and the genre names to write into tags.
     splits : dict
@@ -135,10 +133,6 @@ def join(music: Sequence[LabelledMusic]) -> LabelledMusic:
     music : sequence of LabelledMusic
         Of the same frames. Labels that are written as the same genre become one: the first
         data set's.
-
-    Returns
-    -------
-    LabelledMusic
 
     Raises
     ------
@@ -179,8 +173,6 @@ def clips_as(music: LabelledMusic, split: str, genres: Sequence[str]) -> tuple[C
 
     Parameters
     ----------
-    music : LabelledMusic
-    split : str
     genres : sequence of str
         Such as a model's.
 

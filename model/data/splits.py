@@ -99,15 +99,6 @@ def random_split(music: LabelledMusic, seed: int) -> LabelledMusic:
 
     The protocol of published figures that split GTZAN's tracks 70:30. It leaks: clips of one
     artist, album and even recording are on both sides, so it measures memory too.
-
-    Parameters
-    ----------
-    music : LabelledMusic
-    seed : int
-
-    Returns
-    -------
-    LabelledMusic
     """
     clips = sum(music.splits.values(), music.unlisted)
     # By name first: the same seed gives the same lists, however the music is stored.

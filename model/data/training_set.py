@@ -58,7 +58,6 @@ class LabelledClip:
         Tells the clip from all others of its set.
     path : str
         Of the file that it was cut from.
-    label, artist : str
     split : str or None
         The data set's own list that it is in.
     features : np.ndarray
@@ -79,7 +78,6 @@ class LeftOut:
 
     Parameters
     ----------
-    path, stage, reason : str
     error_type : str or None
         Class of the error; None where nothing is wrong with the file.
     """
@@ -112,7 +110,6 @@ class SetFacts:
         Label to number of clips.
     n_unlabelled : int
         Files without a label.
-    left_out : tuple of LeftOut
     """
 
     dataset: str
@@ -127,11 +124,6 @@ class SetFacts:
 
 def write_clips(clips: Sequence[LabelledClip], folder: str | Path) -> str:
     """Write clips as one more part of a set; it appears whole or not at all.
-
-    Parameters
-    ----------
-    clips : sequence of LabelledClip
-    folder : str or Path
 
     Returns
     -------
@@ -159,13 +151,7 @@ def write_clips(clips: Sequence[LabelledClip], folder: str | Path) -> str:
 
 
 def write_left_out(files: Sequence[LeftOut], folder: str | Path) -> None:
-    """Write down files that are left out, as one more part.
-
-    Parameters
-    ----------
-    files : sequence of LeftOut
-    folder : str or Path
-    """
+    """Write down files that are left out, as one more part."""
     with written.writing(Path(folder) / f"left-out-{uuid.uuid4().hex[:12]}.jsonl") as stream:
         for file in files:
             stream.write(json.dumps(dataclasses.asdict(file)).encode() + b"\n")
@@ -173,10 +159,6 @@ def write_left_out(files: Sequence[LeftOut], folder: str | Path) -> None:
 
 def read_clips(folder: str | Path) -> list[LabelledClip]:
     """Clips of a set, in the order of their names.
-
-    Parameters
-    ----------
-    folder : str or Path
 
     Returns
     -------
@@ -218,16 +200,7 @@ def _clips_of(part: Path) -> Iterator[LabelledClip]:
 
 
 def read_left_out(folder: str | Path) -> tuple[LeftOut, ...]:
-    """Files that are left out, each once.
-
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    tuple of LeftOut
-    """
+    """Files that are left out, each once."""
     files = {}
     for part in sorted(Path(folder).glob("left-out-*.jsonl")):
         for line in part.read_text(encoding="utf-8").splitlines():
@@ -237,13 +210,7 @@ def read_left_out(folder: str | Path) -> tuple[LeftOut, ...]:
 
 
 def write_facts(facts: SetFacts, folder: str | Path) -> None:
-    """Write ``training_set.json``, which makes a set complete.
-
-    Parameters
-    ----------
-    facts : SetFacts
-    folder : str or Path
-    """
+    """Write ``training_set.json``, which makes a set complete."""
     text = json.dumps({"format": SET_FORMAT, **dataclasses.asdict(facts)}, indent=2)
     with written.writing(Path(folder) / FACTS_FILE) as stream:
         stream.write(text.encode() + b"\n")
@@ -251,14 +218,6 @@ def write_facts(facts: SetFacts, folder: str | Path) -> None:
 
 def read_facts(folder: str | Path) -> SetFacts:
     """Read ``training_set.json``.
-
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    SetFacts
 
     Raises
     ------
@@ -280,10 +239,6 @@ def read_facts(folder: str | Path) -> SetFacts:
 
 def start_set(folder: str | Path) -> None:
     """Make the folder of a new set; an older set in it is removed, other files are not.
-
-    Parameters
-    ----------
-    folder : str or Path
 
     Raises
     ------

@@ -56,12 +56,6 @@ class Correspondence:
 def correspondences(music: LabelledMusic, split: str, bundle: Bundle) -> dict[str, Correspondence]:
     """Every way to compare a model with a list of a data set.
 
-    Parameters
-    ----------
-    music : LabelledMusic
-    split : str
-    bundle : Bundle
-
     Returns
     -------
     dict

@@ -112,17 +112,10 @@ def evaluate_logits(
 
     Parameters
     ----------
-    logits : TrackScores
     targets : np.ndarray
         ``(n_tracks,) int64``.
-    temperature : float
-    vote : callable
     **options
         Of `evaluate`.
-
-    Returns
-    -------
-    dict
     """
     probabilities = logits.mapped(lambda rows: softmax(rows / temperature, axis=1))
     return evaluate(probabilities, targets, vote=vote, **options)

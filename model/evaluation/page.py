@@ -123,19 +123,15 @@ def most_confidently_wrong(
     targets: np.ndarray,
     probabilities: np.ndarray,
     genres: Sequence[str],
-    n_most: int = _N_WRONG,
 ) -> list[dict[str, Any]]:
     """Tracks that got another genre than their own, the surest mistakes first.
 
     Parameters
     ----------
-    names : sequence of str
     targets : np.ndarray
         ``(n_tracks,) int64``.
     probabilities : np.ndarray
         ``(n_tracks, n_classes) float``.
-    genres : sequence of str
-    n_most : int
 
     Returns
     -------
@@ -144,7 +140,7 @@ def most_confidently_wrong(
     """
     guesses, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
     order = np.argsort(-confidences, kind="stable")
-    wrong = [i for i in order if guesses[i] != targets[i]][:n_most]
+    wrong = [i for i in order if guesses[i] != targets[i]][:_N_WRONG]
     return [
         {
             "name": names[i],

@@ -84,11 +84,6 @@ def confusion_plot(confusion: list[list[int]], genres: Sequence[str]) -> dict[st
     ----------
     confusion : list of list of int
         Tracks; rows are true classes.
-    genres : sequence of str
-
-    Returns
-    -------
-    dict
     """
     counts = np.array(confusion)
     rows = [int(row) for row in np.flatnonzero(counts.sum(axis=1))]
@@ -164,11 +159,6 @@ def roc_plot(
         ``(n_tracks, n_classes) float``.
     figures : dict
         Of `genrebeam.model.evaluation.metrics.evaluate`.
-    genres : sequence of str
-
-    Returns
-    -------
-    dict
     """
     lines = [{**_DIAGONAL, "showlegend": False}]
     colours = colours_of(genres)
@@ -208,10 +198,6 @@ def reliability_plot(bins: list[dict[str, Any]]) -> dict[str, Any]:
     ----------
     bins : list of dict
         Of `genrebeam.model.calibration.reliability_curve`.
-
-    Returns
-    -------
-    dict
     """
     filled = [b for b in bins if b["count"]]
     return {
@@ -263,11 +249,6 @@ def map_plot(
         Of all tracks.
     targets : np.ndarray
         ``(n_tracks,) int64``.
-    genres : sequence of str
-
-    Returns
-    -------
-    dict
     """
     groups = []
     colours = colours_of(genres)
@@ -308,10 +289,6 @@ def segments_plot(rows: list[dict[str, Any]]) -> dict[str, Any]:
     ----------
     rows : list of dict
         Of `genrebeam.model.evaluation.metrics.accuracy_by_segments`.
-
-    Returns
-    -------
-    dict
     """
     # Short tracks have no more than some number: what was analysed is shown, once.
     points = sorted(
@@ -362,11 +339,6 @@ def curves_plot(history: list[dict[str, list[float]]], key: str, title: str) -> 
         One per network: a metric, or ``val_`` and the metric, to a value for each epoch.
     key : str
         The metric.
-    title : str
-
-    Returns
-    -------
-    dict
     """
     lines = []
     for number, member in enumerate(history):

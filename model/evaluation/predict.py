@@ -61,10 +61,6 @@ class TrackScores:
         ----------
         function : callable
             From ``(n, n_classes)`` to ``(n, n_other_classes)``, row by row.
-
-        Returns
-        -------
-        TrackScores
         """
         overall = None if self.overall is None else function(self.overall)
         return TrackScores([function(segments) for segments in self.segments], overall)
@@ -105,9 +101,6 @@ def predict(
 
     Parameters
     ----------
-    network : keras.Model or Head
-    features : FeatureSpec
-    clips : Clips
     counts : sequence of int
         Smaller numbers of segments, see `Predictions`.
     embeddings : bool

@@ -40,10 +40,6 @@ def default_recipe(frames: FeatureSpec | None) -> Recipe:
     ----------
     frames : FeatureSpec or None
         What the data is made of; None for audio, which a backbone can take.
-
-    Returns
-    -------
-    Recipe
     """
     is_audio = frames is None or frames.backbone
     return backbone.RECIPE if is_audio else genre_cnn.RECIPE

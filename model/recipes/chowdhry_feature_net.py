@@ -50,7 +50,6 @@ def build(features: FeatureSpec, n_classes: int) -> keras.Model:
     ----------
     features : FeatureSpec
         Of either kind.
-    n_classes : int
 
     Returns
     -------

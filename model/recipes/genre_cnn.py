@@ -31,16 +31,6 @@ def build(features: FeatureSpec, n_classes: int) -> keras.Model:
     convolutions with a shortcut, halving both axes in between; mean and maximum over time
     keep what is there and how strong it gets; the bands are averaged in four groups,
     because where energy sits on the frequency axis matters.
-
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
     """
     from keras import Input, Model, layers
 

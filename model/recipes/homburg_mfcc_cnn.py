@@ -33,18 +33,7 @@ _N_COEFFICIENTS = 40
 
 
 def build(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the network.
-
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
-    """
+    """Build the network."""
     from keras import Input, Model, layers
 
     segments = Input(features.shape, name="log_mel")

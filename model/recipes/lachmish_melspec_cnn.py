@@ -34,18 +34,7 @@ _N_COEFFICIENTS = 13
 
 
 def build(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the network on mel bands.
-
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
-    """
+    """Build the network on mel bands."""
     from keras import Input, layers
 
     segments = Input(features.shape, name="log_mel")
@@ -55,7 +44,7 @@ def build(features: FeatureSpec, n_classes: int) -> keras.Model:
 
 
 def build_mfcc(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the network on MFCC; parameters as `build`."""
+    """Build the network on MFCC."""
     from keras import Input
 
     segments = Input(features.shape, name="log_mel")

@@ -53,8 +53,6 @@ def mfcc(
     ----------
     segments : keras.KerasTensor
         ``(n, n_mels, segment_frames)`` log-mel.
-    features : FeatureSpec
-    n_coefficients : int
 
     Returns
     -------

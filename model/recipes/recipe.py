@@ -22,14 +22,12 @@ class Recipe:
     ----------
     name : str
         What ``--recipe`` takes.
-    features : FeatureSpec
     build : callable, optional
         ``build(features, n_classes)`` returns an uncompiled Keras model from
         ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits. None where a backbone is
         the network, and only a head is trained.
     epochs, patience : int
         Most epochs, and epochs without a better validation loss before stopping.
-    batch_size : int
     learning_rate, weight_decay : float
         Of AdamW, with a cosine decay over all epochs.
     mixup : float
@@ -44,7 +42,6 @@ class Recipe:
         Most mel bands that a segment is moved up or down, as another key would; 0 is off.
     stretch : float
         Largest change of tempo, as the natural logarithm of its factor; 0 is off.
-    label_smoothing : float
     companions : tuple of callable
         Builders like `build` of more networks. Each is trained on its own, with its own
         seed; what is saved is one network whose logits are the mean of them all.

@@ -44,16 +44,6 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
     Each family of statistics goes through a Gaussian kernel of its own, approximated by
     random Fourier features (Rahimi and Recht, 2007), and a linear classifier analyses the
     kernels' sum: families count alike, however many numbers they hold.
-
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
     """
     from keras import Input, Model, layers, ops
 
@@ -241,7 +231,6 @@ def learn_codebooks(network: keras.Model, segments: np.ndarray, seed: int) -> No
         Other networks than that of `build_statistics` are left as they are.
     segments : np.ndarray
         ``(n, n_mels, segment_frames) float32``.
-    seed : int
     """
     rng = np.random.default_rng(seed)
     mean = segments.mean(axis=(1, 2), keepdims=True)

@@ -34,18 +34,7 @@ _COLUMN_SECONDS = 20 * FEATURES.frame_seconds
 
 
 def build_mlp(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the MLP.
-
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
-    """
+    """Build the MLP."""
     from keras import Input, Model, layers, regularizers
 
     step = max(1, round(_COLUMN_SECONDS / features.frame_seconds))
@@ -67,7 +56,7 @@ def build_mlp(features: FeatureSpec, n_classes: int) -> keras.Model:
 
 
 def build_cnn(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the CNN; parameters as `build_mlp`."""
+    """Build the CNN."""
     from keras import Input, Model, layers
 
     segments = Input(features.shape, name="log_mel")

@@ -29,18 +29,7 @@ FEATURES = FeatureSpec(n_fft=1024, hop_length=256, segment_frames=660)
 
 
 def build(features: FeatureSpec, n_classes: int) -> keras.Model:
-    """Build the network.
-
-    Parameters
-    ----------
-    features : FeatureSpec
-    n_classes : int
-
-    Returns
-    -------
-    keras.Model
-        ``(n, n_mels, segment_frames)`` to ``(n, n_classes)`` logits.
-    """
+    """Build the network."""
     from keras import Input, Model, layers
 
     segments = Input(features.shape, name="log_mel")

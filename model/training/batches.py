@@ -14,6 +14,7 @@ from genrebeam.model.recipes import Recipe
 
 # Ripples of a random equaliser over all mel bands: half a turn to two and a half.
 _N_RIPPLES = 5
+_WHOLE_BATCH = 64
 
 
 class RandomSegments(keras.utils.PyDataset):
@@ -22,14 +23,6 @@ class RandomSegments(keras.utils.PyDataset):
     Every class is cut equally often, whatever its share of the clips. Each batch depends
     on the seed, the epoch and its number alone, so a resumed training sees what an
     uninterrupted one would have seen.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    features : FeatureSpec
-    clips : Clips
-    n_classes : int
-    seed : int
     """
 
     def __init__(
@@ -90,32 +83,21 @@ class RandomSegments(keras.utils.PyDataset):
 
 
 class WholeSegments(keras.utils.PyDataset):
-    """Every whole segment of all clips, in order, as it is.
+    """Every whole segment of all clips, in order, as it is."""
 
-    Parameters
-    ----------
-    features : FeatureSpec
-    clips : Clips
-    n_classes : int
-    batch_size : int
-    """
-
-    def __init__(
-        self, features: FeatureSpec, clips: Clips, n_classes: int, batch_size: int = 64
-    ) -> None:
+    def __init__(self, features: FeatureSpec, clips: Clips, n_classes: int) -> None:
         super().__init__()
         self.width = features.segment_frames
         self.clips = clips
-        self.batch_size = batch_size
         self.one_hot = np.eye(n_classes, dtype=np.float32)
         self.segments = clips.places(features)
 
     def __len__(self) -> int:
-        return -(-len(self.segments) // self.batch_size)
+        return -(-len(self.segments) // _WHOLE_BATCH)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        first = index * self.batch_size
-        chosen = self.segments[first : first + self.batch_size]
+        first = index * _WHOLE_BATCH
+        chosen = self.segments[first : first + _WHOLE_BATCH]
         segments = [self.clips.cut(clip, [start], self.width) for clip, start in chosen]
         targets = self.one_hot[self.clips.targets[[clip for clip, _ in chosen]]]
         return np.concatenate(segments), targets
@@ -136,9 +118,6 @@ def augment(
         ``(n, n_mels, n_frames) float32`` in 0..1.
     targets : np.ndarray
         ``(n, n_classes) float32``, one-hot.
-    recipe : Recipe
-    features : FeatureSpec
-    rng : np.random.Generator
 
     Returns
     -------

@@ -35,7 +35,6 @@ class Progress:
         Metric to its value after each epoch.
     best_epoch : int
         The epoch of the lowest validation loss, counted from 1; 0 before the first.
-    finished : bool
     """
 
     epochs: int = 0
@@ -61,7 +60,6 @@ class Checkpoint(keras.callbacks.Callback):
         Of this network alone.
     key : str
         Hash of all that decides the result; a checkpoint with another key is thrown away.
-    seed, patience : int
     """
 
     def __init__(self, folder: Path, key: str, seed: int, patience: int) -> None:
@@ -76,10 +74,6 @@ class Checkpoint(keras.callbacks.Callback):
 
     def resume(self, network: keras.Model) -> Progress:
         """Bring a compiled network to where its checkpoint is.
-
-        Parameters
-        ----------
-        network : keras.Model
 
         Returns
         -------

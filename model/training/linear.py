@@ -29,7 +29,6 @@ def fit_head(
         ``(n_tracks, n_inputs) float32``, see `genrebeam.model.head.inputs_of`.
     targets : np.ndarray
         ``(n_tracks, n_classes)``: the share of each class in a track, 1 together.
-    spec : FeatureSpec
     strength : float
         Inverse of the penalty on the weights.
     weights : np.ndarray, optional

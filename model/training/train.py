@@ -62,7 +62,6 @@ def train(
 
     Parameters
     ----------
-    recipe : Recipe
     music : LabelledMusic
         With splits ``train``, ``valid`` and ``test``.
     folder : str or Path
@@ -75,7 +74,6 @@ def train(
         More to learn from, of the same frames; measured apart from `music`.
     about : str
         Markdown for the model card, such as where the music comes from and its licences.
-    seed : int
     epochs : int, optional
         Instead of the recipe's.
     logs : str or Path, optional
@@ -84,10 +82,6 @@ def train(
         Show each epoch's progress as a bar instead of a line at its end.
     log : callable
         Takes one line per epoch.
-
-    Returns
-    -------
-    Bundle
 
     Raises
     ------
@@ -221,11 +215,6 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
 
 def folds_by_artist(clips: Clips, n_folds: int = 5, seed: int = 0) -> np.ndarray:
     """A fold for every clip, all of an artist in one, of about the same size.
-
-    Parameters
-    ----------
-    clips : Clips
-    n_folds, seed : int
 
     Returns
     -------

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.home import is_home
-from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.formats import FORMATS
@@ -44,7 +43,6 @@ class Analysed:
 
     Parameters
     ----------
-    model_name, model_version : str
     tracks : pyarrow.Table
         A row for each, with facts of the newest run that saw it; ``part`` and ``row`` say
         where its embedding is.
@@ -65,6 +63,11 @@ class Analysed:
     n_not_analysed: int
     library: str | None
     report: str
+
+    @property
+    def model(self) -> str:
+        """Name and version of what made the embeddings."""
+        return f"{self.model_name} {self.model_version}"
 
     def embeddings(self, numbers: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, ...]]:
         """Read embeddings, some thousands at a time.
@@ -147,8 +150,7 @@ def analysed_tracks(report: str, more: Sequence[str] = ()) -> Analysed:
         If the reports cannot be read, or have no embeddings.
     """
     try:
-        runs = [run for run in runs_of(report) if not run.in_one_folder]
-        seen, embedded, parts, libraries = _read(runs, (*_FACTS, *more))
+        seen, embedded, parts, libraries = _read(runs_of(report), (*_FACTS, *more))
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UsageError(f"{report}: cannot be read ({reason})") from error
@@ -188,7 +190,7 @@ def _read(
     libraries: list[str | None] = []
     whole: set[str] = set()
     for run in reversed(runs):
-        facts = run.read_manifest() or Manifest()
+        facts = run.read_manifest()
         library = facts.get("library")
         libraries.append(library)
         if "rows_in" in facts:

@@ -9,7 +9,7 @@ cannot tell: copies of few kbit/s are further apart than some tracks of one albu
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -54,10 +54,6 @@ class Pair:
 
 def candidates(analysed: Analysed) -> list[Pair]:
     """Pairs that could be one recording.
-
-    Parameters
-    ----------
-    analysed : Analysed
 
     Returns
     -------
@@ -127,21 +123,17 @@ def compare_sound(
     analysed: Analysed,
     processes: int,
     failed: dict[str, str],
-    analyse: Callable[..., Any] = decode_excerpts,
 ) -> Iterator[Pair | None]:
-    """Listen to pairs that could be one recording.
+    """Compare the waveforms of pairs that could be one recording.
 
     Parameters
     ----------
     pairs : sequence of Pair
         As `candidates` orders them: so a track's excerpts can be forgotten soon.
-    analysed : Analysed
     processes : int
         That decode.
     failed : dict of str to str
         Gets the files that could not be decoded, and why.
-    analyse : callable
-        As `decode_excerpts`.
 
     Yields
     ------
@@ -164,7 +156,7 @@ def compare_sound(
             row = rows[number]
             arguments = (path_of(row["uri"]), row["format"], row["duration_s"])
             analysis[number] = pool.submit(
-                analyse, arguments, processes=processes, timeout_s=TIMEOUT_S
+                decode_excerpts, arguments, processes=processes, timeout_s=TIMEOUT_S
             )
 
     with decoding():
@@ -195,8 +187,6 @@ def those_there(pairs: Iterable[Pair], analysed: Analysed, missing: list[str]) -
 
     Parameters
     ----------
-    pairs : iterable of Pair
-    analysed : Analysed
     missing : list of str
         Gets the others.
     """
@@ -230,7 +220,6 @@ def groups(pairs: Sequence[Pair], tracks: pa.Table) -> list[Group]:
     ----------
     pairs : sequence of Pair
         Each one recording.
-    tracks : pyarrow.Table
 
     Returns
     -------

@@ -45,10 +45,6 @@ def map_of_library(analysed: Analysed, missing: list[str]) -> LibraryMap:
         With the columns `MORE_FACTS`.
     missing : list of str
         Gets the files that are no longer there; they are left out.
-
-    Returns
-    -------
-    LibraryMap
     """
     uris = analysed.tracks["uri"].to_pylist()
     there = []

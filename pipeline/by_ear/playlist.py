@@ -21,14 +21,7 @@ _MOST_SECONDS, _LEAST_SIMILARITY = 2.0, 0.85
 
 @dataclass(frozen=True)
 class Entry:
-    """A track of a playlist.
-
-    Parameters
-    ----------
-    uri : str
-    artist, title : str or None
-    duration_s : float or None
-    """
+    """A track of a playlist."""
 
     uri: str
     artist: str | None = None
@@ -97,7 +90,6 @@ def path_in_playlist(uri: str, folder: str) -> str | None:
 
     Parameters
     ----------
-    uri : str
     folder : str
         Where the playlist will be; the path is relative to it. Of music in a bucket it is whole.
 
@@ -122,7 +114,6 @@ def m3u8(entries: Sequence[Entry], folder: str) -> tuple[str, list[str]]:
 
     Parameters
     ----------
-    entries : sequence of Entry
     folder : str
         Where the playlist will be; paths are relative to it. Of music in a bucket they are
         whole.

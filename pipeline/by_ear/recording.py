@@ -54,13 +54,8 @@ def decode_excerpts(path: str, format: str, header_s: float | None = None) -> Ex
 
     Parameters
     ----------
-    path, format : str
     header_s : float, optional
         Duration by the file's header, in s (see `open_audio`).
-
-    Returns
-    -------
-    Excerpts
 
     Raises
     ------
@@ -85,10 +80,6 @@ def decode_excerpts(path: str, format: str, header_s: float | None = None) -> Ex
 
 def likeness(one: Excerpts, other: Excerpts) -> float:
     """How much two tracks move as one.
-
-    Parameters
-    ----------
-    one, other : Excerpts
 
     Returns
     -------

@@ -44,11 +44,6 @@ def seed_of(track: str, analysed: Analysed) -> Seed:
     ----------
     track : str
         Path of a file; it need not be among those analysed.
-    analysed : Analysed
-
-    Returns
-    -------
-    Seed
 
     Raises
     ------
@@ -67,10 +62,10 @@ def seed_of(track: str, analysed: Analysed) -> Seed:
         raise UsageError(f"{track}: not one of the formats {', '.join(sorted(FORMATS))}")
     bundle = _bundle_of(analysed.model_version)
     if bundle is None:
-        model = f"{analysed.model_name} {analysed.model_version}"
         raise UsageError(
-            f"{track}: is not analysed yet, and {model}, which analysed the others, does not come "
-            f"with genrebeam; to analyse it: {how_to_analyse(path, analysed.report)} --bundle DIR"
+            f"{track}: is not analysed yet, and {analysed.model}, which analysed the others, "
+            "does not come with genrebeam; to analyse it: "
+            f"{how_to_analyse(path, analysed.report)} --bundle DIR"
         )
     return Seed(path, None, embedding_of(path, bundle))
 
@@ -87,11 +82,6 @@ def _bundle_of(version: str) -> Bundle | None:
 
 def embedding_of(path: str, bundle: Bundle) -> np.ndarray:
     """Analyse one local file as tagging does.
-
-    Parameters
-    ----------
-    path : str
-    bundle : Bundle
 
     Returns
     -------
@@ -119,7 +109,6 @@ def similarities(analysed: Analysed, embedding: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    analysed : Analysed
     embedding : np.ndarray
         ``(d,) float32`` of length 1.
 
@@ -145,10 +134,6 @@ def nearest(similarity: np.ndarray, uris: Sequence[str], missing: list[str]) -> 
         As long, of str or pyarrow's.
     missing : list of str
         Gets those that were passed over: they are no longer there.
-
-    Yields
-    ------
-    int
     """
     for number in np.argsort(-similarity, kind="stable"):
         uri = str(uris[number])

@@ -19,7 +19,6 @@ from genrebeam.pipeline.commands.command import (
     add_output_arguments,
     complain,
     leave_page,
-    no_others,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
@@ -63,21 +62,18 @@ def add(commands: Any) -> None:
         "file",
         metavar="FILE",
         nargs="?",
-        default=None,
         help="corrections.json, as a report page saved it, or the id or folder of a dry run "
         "(default: the newest corrections in your folder for downloads, after asking)",
     )
     apply.add_argument(
         "--report",
         metavar="DIR",
-        default=None,
         help="the report folder (default: where it was when the page was made; for a dry run "
         "that of the library you are in)",
     )
     apply.add_argument(
         "--library",
         metavar="FOLDER",
-        default=None,
         help="root of the music: only files in it are written (default: the library of the "
         "report's run, if you made it)",
     )
@@ -88,9 +84,8 @@ def add(commands: Any) -> None:
     add_output_arguments(apply)
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.runs.apply import look_up, rehearse
     from genrebeam.transforms.storage import absolute, path_of
     from genrebeam.transforms.tags.tag import TagPolicy

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
@@ -29,25 +29,27 @@ EXIT_CODES = {
 def add_command(
     commands: Any,
     name: str,
-    run: Callable[[argparse.Namespace, list[str]], int],
+    run: Callable[..., int],
     summary: str,
     epilog: str,
     usage: str | None = None,
+    *,
+    takes_others: bool = False,
 ) -> argparse.ArgumentParser:
     """Declare a subcommand.
 
     Parameters
     ----------
-    commands : argparse subparsers
-    name : str
     run : callable
-        Takes the parsed arguments and those left over, returns the exit code.
+        Takes the parsed arguments, returns the exit code.
     summary : str
         One line for the list of commands.
     epilog : str
         Examples and exit codes, shown as they are.
     usage : str, optional
         Replaces argparse's usage line, which lists every option.
+    takes_others : bool
+        Whether `run` also takes the arguments that nobody declared, such as Beam's.
 
     Returns
     -------
@@ -67,10 +69,8 @@ def add_command(
     parser.add_argument(
         "--debug", action="store_true", help="show the logs of libraries, and tracebacks"
     )
-    parser.add_argument(
-        "--config", metavar="FILE", default=None, help="also read options from this file"
-    )
-    parser.set_defaults(command=run)
+    parser.add_argument("--config", metavar="FILE", help="also read options from this file")
+    parser.set_defaults(command=run, takes_others=takes_others)
     return parser
 
 
@@ -81,7 +81,6 @@ def add_output_arguments(
 
     Parameters
     ----------
-    parser : argparse.ArgumentParser
     quiet : str
         What ``--quiet`` does.
     """
@@ -93,9 +92,7 @@ def add_output_arguments(
 
 def add_report_option(parser: argparse.ArgumentParser) -> None:
     """Declare the option that names a report folder; `report_folder` reads it."""
-    parser.add_argument(
-        "--report", metavar="DIR", default=None, help=f"the report folder ({REPORT_HERE})"
-    )
+    parser.add_argument("--report", metavar="DIR", help=f"the report folder ({REPORT_HERE})")
 
 
 def report_folder(
@@ -109,7 +106,6 @@ def report_folder(
 
     Parameters
     ----------
-    arguments : argparse.Namespace
     named : str or None
         By the user; else the one that ``tag`` is configured to use; else see `report_here`.
     near : str, optional
@@ -141,17 +137,6 @@ def report_folder(
     return report
 
 
-def no_others(others: list[str]) -> None:
-    """Refuse arguments that nobody declared.
-
-    Raises
-    ------
-    UsageError
-    """
-    if others:
-        raise UnknownArgumentError(others)
-
-
 def complain(message: str, code: int) -> int:
     """Print an error in one line and return the exit code."""
     print(f"genrebeam: {safe(message)}", file=sys.stderr)
@@ -165,7 +150,6 @@ def own_output(path: str, beginning: str) -> str:
 
     Parameters
     ----------
-    path : str
     beginning : str
         What every file of its kind begins with; a file that does may be replaced.
 

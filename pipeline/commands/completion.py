@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.options.config import commands_of
 from genrebeam.transforms.formats import FORMATS
 
@@ -27,9 +27,8 @@ def add(commands: Any) -> None:
     completion.add_argument("shell", choices=_SHELLS, help="bash, zsh or fish")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     import shtab
 
     for command in commands_of(arguments.parser).values():

@@ -8,7 +8,7 @@ import json
 import textwrap
 from typing import Any
 
-from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.options.config import (
     LIBRARY_KEYS,
     commands_of,
@@ -54,9 +54,8 @@ def add(commands: Any) -> None:
     config.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     commands = commands_of(arguments.parser)
     files = [layer.path for layer in arguments.layers if layer.path]
     tables = {

@@ -13,15 +13,14 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import writing
 from genrebeam.pipeline.views.terminal import safe, tracked
 
 if TYPE_CHECKING:
-    from genrebeam.pipeline.by_ear.duplicates import Group
+    pass
 
 
 def add(commands: Any) -> None:
@@ -45,19 +44,19 @@ def add(commands: Any) -> None:
     )
     add_report_option(duplicates)
     duplicates.add_argument(
-        "--page", metavar="FILE", default=None, help="also write a web page to play the files"
+        "--page", metavar="FILE", help="also write a web page to play the files"
     )
     duplicates.add_argument(
         "--json", action="store_true", help="print one JSON object, for scripts"
     )
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.duplicates import candidates, compare_sound, groups, those_there
     from genrebeam.pipeline.views.by_ear import print_duplicates, tell_left_out
+    from genrebeam.pipeline.views.duplicates_page import write_duplicates_page
     from genrebeam.transforms.audio.pool import default_processes
 
     page = own_output(arguments.page, "<!doctype html>") if arguments.page else None
@@ -72,7 +71,9 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     for uri, reason in failed.items():
         complain(f"{uri}: {reason}", SOME_FAILED)
     if page:
-        _write_page(found, f"{analysed.model_name} {analysed.model_version}", page)
+        with writing(page):
+            write_duplicates_page(found, analysed.model, page)
+        print(f"page: {safe(page)}", file=sys.stderr)
     if arguments.json:
         model = {"name": analysed.model_name, "version": analysed.model_version}
         listed = [{"likeness": round(g.likeness, 4), "tracks": g.tracks} for g in found]
@@ -82,13 +83,3 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     else:
         print_duplicates(found, sys.stdout)
     return SOME_FAILED if failed else OK
-
-
-def _write_page(groups: list[Group], model: str, path: str) -> None:
-    from genrebeam.pipeline.views.duplicates_page import write_duplicates_page
-
-    try:
-        write_duplicates_page(groups, model, path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
-    print(f"page: {safe(path)}", file=sys.stderr)

@@ -9,9 +9,9 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, writing
 from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.pipeline.views.terminal import counted, safe
 
@@ -67,14 +67,11 @@ def add(commands: Any) -> None:
         "track, for models that did not learn from the data (default: %(default)s)",
     )
     evaluate.add_argument("--json", action="store_true", help="print all figures as JSON")
-    evaluate.add_argument(
-        "--page", metavar="FILE", default=None, help="also write an HTML page of plots"
-    )
+    evaluate.add_argument("--page", metavar="FILE", help="also write an HTML page of plots")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     require("train", "evaluation")
     from genrebeam.model.data.clips import join
     from genrebeam.pipeline.training.datasets.gtzan import FILTERED
@@ -146,7 +143,7 @@ def _measure(
         from genrebeam.model.evaluation.page import write_page
 
         which = "tracks" if arguments.split == "all" else "list"
-        try:
+        with writing(arguments.page):
             write_page(
                 arguments.page,
                 dataclasses.replace(bundle, genres=exact.names),
@@ -157,8 +154,6 @@ def _measure(
                 probabilities=analysed["genres"][None].tracks,
                 dataset=f"{music.name}, {arguments.split} {which}",
             )
-        except OSError as error:
-            raise UsageError(f"{arguments.page}: cannot be written ({error.strerror})") from error
     return figures
 
 

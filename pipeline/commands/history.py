@@ -14,7 +14,6 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
@@ -53,9 +52,8 @@ def add(commands: Any) -> None:
     history.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     import pyarrow as pa
 
     from genrebeam.pipeline.runs.history import history_of, now

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain, no_others
+from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.pipeline.views.terminal import safe
@@ -50,7 +50,6 @@ def add(commands: Any) -> None:
     inspect.add_argument(
         "--bundle",
         metavar="DIR",
-        default=None,
         help="the model: a folder, or one that comes with genrebeam, default or gtzan "
         "(default: default)",
     )
@@ -64,9 +63,8 @@ def add(commands: Any) -> None:
     inspect.add_argument("--json", action="store_true", help="print all figures as JSON")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     require("pages", "the page of inspect")
     track = _checked_track(arguments.track)
     kinds = {"page": "html", "picture": "png"} if arguments.png else {"page": "html"}

@@ -14,11 +14,10 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import writing
 from genrebeam.pipeline.views.terminal import busy, counted, safe
 
 
@@ -42,14 +41,12 @@ def add(commands: Any) -> None:
     library_map.add_argument(
         "--out",
         metavar="FILE",
-        default=None,
         help="file of the page (default: map.html in the report folder)",
     )
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     require("pages", "the map")
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.map import MORE_FACTS, map_of_library
@@ -66,9 +63,7 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
     n_tracks = len(library_map.tracks)
     if not n_tracks:
         return complain(f"{report}: none of its tracks is there any more", SOME_FAILED)
-    try:
-        write_map_page(library_map, f"{analysed.model_name} {analysed.model_version}", path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    with writing(path):
+        write_map_page(library_map, analysed.model, path)
     print(f"map: {safe(path)} ({counted(n_tracks, 'track')})")
     return OK

@@ -26,18 +26,12 @@ WHERE_FROM = (
 
 
 def add_music_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that choose the music.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    """
+    """Declare the options that choose the music."""
     parser.add_argument(
         "--dataset",
         "--labels",
         type=labels,
         metavar="KIND",
-        default=None,
         help=f"where the genres come from: {WHERE_FROM} "
         "(default: recognises GTZAN, FMA and prepared sets)",
     )
@@ -52,7 +46,6 @@ def add_music_arguments(parser: argparse.ArgumentParser) -> None:
         "--random-split",
         metavar="SEED",
         type=int,
-        default=None,
         help="split all tracks 70:30 at random, as many papers do; this leaks artists "
         "(default: the data set's own lists, else by artist)",
     )

@@ -15,11 +15,10 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import writing
 from genrebeam.pipeline.options.option import count
 from genrebeam.pipeline.views.terminal import counted, safe
 
@@ -58,15 +57,13 @@ def add(commands: Any) -> None:
     playlist.add_argument(
         "--out",
         metavar="FILE",
-        default=None,
         help="file of the playlist (default: print it, with paths from the current folder)",
     )
     add_report_option(playlist)
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     out = None if arguments.out is None else own_output(arguments.out, "#EXTM3U")
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.playlist import m3u8
@@ -91,11 +88,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
             sys.stdout.buffer.write(text.encode())
             sys.stdout.buffer.flush()
         return OK
-    try:
-        with storage_of(out).writing(out) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written ({error.strerror})") from error
+    with writing(out), storage_of(out).writing(out) as stream:
+        stream.write(text.encode())
     print(f"playlist: {safe(out)} ({counted(len(entries) - len(left_out), 'track')})")
     return OK
 

@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
         "whose workers all reach --out. Options of Beam, such as --runner, are passed on to it.\n"
         "exit codes: 0 prepared, 1 failed, 2 wrong usage, 3 interrupted",
         usage="genrebeam prepare LIBRARY --labels KIND --out DIR [OPTION ...]",
+        takes_others=True,
     )
     prepare.add_argument("library", metavar="LIBRARY", help="folder of music")
     prepare.add_argument(

@@ -15,7 +15,6 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_output_arguments,
     add_report_option,
-    no_others,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
@@ -56,9 +55,8 @@ def add(commands: Any) -> None:
     add_output_arguments(prune)
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.runs.changes import check_has_runs
     from genrebeam.pipeline.runs.lock import locked
     from genrebeam.pipeline.runs.prune import needless

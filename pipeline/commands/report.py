@@ -13,11 +13,10 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     complain,
-    no_others,
     own_output,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, writing
 from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
@@ -45,13 +44,10 @@ def add(commands: Any) -> None:
     report.add_argument(
         "reports", metavar="REPORT_DIR", nargs="*", help=f"a report folder ({REPORT_HERE})"
     )
-    report.add_argument(
-        "--run", metavar="ID", default=None, help="only this run (default: all runs)"
-    )
+    report.add_argument("--run", metavar="ID", help="only this run (default: all runs)")
     report.add_argument(
         "--out",
         metavar="FILE",
-        default=None,
         help="file to write (default: report.html or report.csv in the first REPORT_DIR)",
     )
     report.add_argument(
@@ -64,9 +60,8 @@ def add(commands: Any) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.runs.run import rows_of
     from genrebeam.pipeline.views.report_page import write_report_page
     from genrebeam.transforms.storage import absolute
@@ -82,10 +77,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
         return _write_table(runs, arguments.out or os.path.join(folders[0], "report.csv"))
     path = own_output(arguments.out or os.path.join(folders[0], "report.html"), "<!doctype html>")
 
-    try:
+    with writing(path):
         write_report_page(runs, rows_of(runs), path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     print(f"page: {safe(path)}")
     return _opened(path) if arguments.open else OK
 
@@ -117,13 +110,10 @@ def _write_table(runs: list[Run], path: str) -> int:
     from genrebeam.transforms.storage import storage_of
 
     path = own_output(path, "uri,status,")
-    try:
-        with storage_of(path).writing(path) as stream:
-            text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
-            n_rows = write_csv(rows_of(runs), text)
-            text.detach()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    with writing(path), storage_of(path).writing(path) as stream:
+        text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
+        n_rows = write_csv(rows_of(runs), text)
+        text.detach()
     print(f"table: {safe(path)} ({counted(n_rows, 'file')})")
     return OK
 
@@ -136,7 +126,6 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
     UsageError
         If a folder cannot be read, or there is no such run.
     """
-    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import runs_of
 
     try:
@@ -145,7 +134,7 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix("run=")]
-    known = {run: run.read_manifest() or Manifest() for run in runs}
+    known = {run: run.read_manifest() for run in runs}
     if id is not None and runs and (earlier := known[runs[0]].get("rows_in")):
         raise UsageError(f"run {runs[0].id} found nothing new; see run {earlier}")
     runs = [run for run in runs if "rows_in" not in known[run]]

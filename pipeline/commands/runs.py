@@ -10,7 +10,6 @@ from genrebeam.pipeline.commands.command import (
     OK,
     add_command,
     add_report_option,
-    no_others,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
@@ -42,9 +41,8 @@ def add(commands: Any) -> None:
     runs.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.options.home import homes
     from genrebeam.pipeline.runs.run import runs_of
 
@@ -69,9 +67,8 @@ def run(arguments: argparse.Namespace, others: list[str]) -> int:
 
 def _facts(one: Run) -> dict[str, Any]:
     from genrebeam.pipeline.runs.changes import began, left
-    from genrebeam.pipeline.runs.manifest import Manifest
 
-    known = one.read_manifest() or Manifest()
+    known = one.read_manifest()
     undone_at = known.get("undone_at")
     return {
         "run": one.id,

@@ -14,7 +14,6 @@ from genrebeam.pipeline.commands.command import (
     add_command,
     add_report_option,
     complain,
-    no_others,
     report_folder,
 )
 from genrebeam.pipeline.options.option import count
@@ -52,9 +51,8 @@ def add(commands: Any) -> None:
     similar.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
     from genrebeam.pipeline.views.by_ear import print_similar, tell_left_out

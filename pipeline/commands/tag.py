@@ -58,6 +58,7 @@ def add(commands: Any) -> None:
         "exit codes: 0 all fine, 1 some files failed (with --quiet: new failures only), 2 wrong\n"
         "usage or another run is at work, 3 interrupted",
         usage="genrebeam tag LIBRARY ... [OPTION ...]",
+        takes_others=True,
     )
     tag.add_argument(
         "library", metavar="LIBRARY", nargs="+", help="folder of music, or a file; one or several"
@@ -92,7 +93,7 @@ def _run(
     from genrebeam.pipeline.runs import interruption
     from genrebeam.pipeline.runs.failures import known_failures
     from genrebeam.pipeline.runs.news import drop_old_news
-    from genrebeam.pipeline.runs.run import record_run
+    from genrebeam.pipeline.runs.run import earlier_runs, record_run
     from genrebeam.pipeline.views import progress
     from genrebeam.pipeline.views.summary import summarise
 
@@ -116,20 +117,21 @@ def _run(
     with interruption.handled(run.folder), progress.shown(quiet=arguments.quiet):
         ended = record_run(run, job, execute, interruption.requested)
         facts = ended.manifest
-        earlier, known = None, frozenset[str]()
+        holds, known = None, frozenset[str]()
         with contextlib.suppress(OSError):  # the run is done, whatever it leaves
+            earlier = earlier_runs(job, run)
             if arguments.quiet and not arguments.all_failures:
-                known = known_failures(job, run, ended.rows)
-            earlier = drop_old_news(run, job, ended)
-        if earlier is not None:
-            page = earlier.page if earlier.has_page else None
+                known = known_failures(run, earlier, ended.rows)
+            holds = drop_old_news(run, job, earlier, ended)
+        if holds is not None:
+            page = holds.page if holds.has_page else None
         else:
             page = None if facts["state"] == "launched" else leave_page(run, ended)
     if not (arguments.quiet or arguments.json):
         _list_tracks(job, ended, every=arguments.verbose)
     found = summarise(ended.rows, known=known)
     _tell(
-        *(job, earlier or run, ended, page, found),
+        *(job, holds or run, ended, page, found),
         quiet=arguments.quiet,
         as_json=arguments.json,
     )

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.commands.command import OK, add_command, no_others
+from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import (
     add_music_arguments,
     gather,
@@ -47,20 +47,18 @@ def add(commands: Any) -> None:
         usage="genrebeam train DATA --out DIR [OPTION ...]",
     )
     train.add_argument("library", metavar="DATA", nargs="?", help="folder of the music")
-    train.add_argument("--data", metavar="DIR", default=None, help="the same as DATA")
+    train.add_argument("--data", metavar="DIR", help="the same as DATA")
     add_music_arguments(train)
     train.add_argument("--out", metavar="DIR", required=True, help="folder for the new bundle")
     train.add_argument(
         "--recipe",
-        default=None,
         help="what to train (default: backbone, which learns in seconds from a pretrained network; "
         "genre-cnn for data sets that hold spectrograms only)",
     )
-    train.add_argument("--name", default=None, help="the model's name (default: the recipe's)")
+    train.add_argument("--name", help="the model's name (default: the recipe's)")
     train.add_argument(
         "--about",
         metavar="FILE",
-        default=None,
         help="Markdown for the model card, such as sources and licences of the music "
         "(default: none)",
     )
@@ -71,27 +69,23 @@ def add(commands: Any) -> None:
         "--epochs",
         type=count,
         metavar="N",
-        default=None,
         help="train for at most N epochs (default: the recipe's)",
     )
     train.add_argument("--replace", action="store_true", help="replace a bundle that is in --out")
     train.add_argument(
         "--work",
         metavar="DIR",
-        default=None,
         help="folder for the features of the music (default: the name of --out plus -features)",
     )
     train.add_argument(
         "--logs",
         metavar="DIR",
-        default=None,
         help="write TensorBoard logs to this folder (default: none)",
     )
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     require("train", "training")
     asked = recipe_named(arguments.recipe) if arguments.recipe else None
     # The command line comes before the configuration.

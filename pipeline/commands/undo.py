@@ -16,10 +16,9 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_output_arguments,
-    no_others,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.views.terminal import counted, safe, tracked
 
 if TYPE_CHECKING:
@@ -56,12 +55,8 @@ def add(commands: Any) -> None:
         help=f"the report folder ({REPORT_HERE})",
     )
     which = undo.add_mutually_exclusive_group()
-    which.add_argument(
-        "--run", metavar="ID", default=None, help="undo this run (default: the latest that fits)"
-    )
-    which.add_argument(
-        "--since", metavar="DATE", default=None, help="undo all runs since a date or time"
-    )
+    which.add_argument("--run", metavar="ID", help="undo this run (default: the latest that fits)")
+    which.add_argument("--since", metavar="DATE", help="undo all runs since a date or time")
     which.add_argument(
         "--status", action="store_true", help="list the runs that changed files, change nothing"
     )
@@ -82,7 +77,6 @@ def add(commands: Any) -> None:
     undo.add_argument(
         "--library",
         metavar="FOLDER",
-        default=None,
         help="root of the music: only files in it are restored, also those that were moved "
         "(default: the run's library)",
     )
@@ -90,9 +84,8 @@ def add(commands: Any) -> None:
     add_output_arguments(undo)
 
 
-def run(arguments: argparse.Namespace, others: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    no_others(others)
     from genrebeam.pipeline.runs.changes import (
         Selection,
         check_has_runs,
@@ -215,16 +208,15 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
     """List the runs that changed files, and what was undone."""
     from genrebeam.pipeline.runs.changes import began, shown
     from genrebeam.pipeline.runs.journal import read_notes
-    from genrebeam.pipeline.runs.manifest import Manifest
     from genrebeam.pipeline.runs.run import runs_of
     from genrebeam.transforms.tags.change import Change
 
     found: list[dict[str, Any]] = []
-    try:
+    with reading(report):
         for one in runs_of(report):
             n_changed = sum(isinstance(change, Change) for change in one.journal.changes())
             if n_changed:
-                known = one.read_manifest() or Manifest()
+                known = one.read_manifest()
                 found.append(
                     {
                         "run": one.id,
@@ -237,8 +229,6 @@ def _show_runs(report: str, arguments: argparse.Namespace) -> int:
                         "undone_at": known.get("undone_at"),
                     }
                 )
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     if arguments.json:
         print(json.dumps({"runs": found}))
         return OK

@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
         "exit codes: 0 all fine, 1 some files failed (only with --once), 2 wrong usage,\n"
         "3 ended in the middle of a run",
         usage="genrebeam watch LIBRARY [OPTION ...]",
+        takes_others=True,
     )
     watch.add_argument("library", metavar="LIBRARY", help="folder of music")
     watch.add_argument(
@@ -43,7 +44,6 @@ def add(commands: Any) -> None:
         "--poll",
         metavar="SECONDS",
         type=count,
-        default=None,
         help="look for changes every SECONDS (default: the system tells of them; every 60 s on "
         "network drives, of which it cannot tell)",
     )

@@ -43,11 +43,6 @@ def runs_here(runner_arguments: Sequence[str]) -> bool:
 def settle_library(job: TaggingJob, run: Run) -> str | None:
     """List a library and report the files that need no work.
 
-    Parameters
-    ----------
-    job : TaggingJob
-    run : Run
-
     Returns
     -------
     str or None
@@ -95,7 +90,7 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
         )
         for root in job.roots
     )
-    runs = earlier_runs(job, run) if job.options.incremental else []
+    runs = [old for old, _ in earlier_runs(job, run)] if job.options.incremental else []
     if job.options.retry_failed:
         found = take_what_failed(listed, _earlier(runs), workplace=run.workplace, stopping=stopping)
         yield from _counted(found)

@@ -39,7 +39,7 @@ from genrebeam.pipeline.inference.decoding import decoding
 from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.training.datasets import dataset_named
-from genrebeam.pipeline.training.datasets.dataset import FORMATS_HEARD, Labelling, with_header
+from genrebeam.pipeline.training.datasets.dataset import FORMATS_DECODED, Labelling, with_header
 from genrebeam.pipeline.training.music import load_training_set
 from genrebeam.pipeline.views import progress
 from genrebeam.pipeline.views.terminal import counted
@@ -65,7 +65,7 @@ from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
 # How much of each track is analysed, from its middle.
-_SECONDS_HEARD = 60.0
+_SECONDS = 60.0
 # How much a worker holds before it writes a part.
 _BYTES_PER_PART = 128 * 2**20
 # Raise it whenever the features or the files change.
@@ -84,17 +84,13 @@ def build(
 
     Parameters
     ----------
-    pipeline : beam.Pipeline
-    library : str
-    labelling : Labelling
-    spec : FeatureSpec
     out : str
         Folder of the set.
     processes : int
         Decoding processes in each worker.
     """
     stopping = interruption.requested
-    n_segments = max(1, round(_SECONDS_HEARD / spec.segment_seconds))
+    n_segments = max(1, round(_SECONDS / spec.segment_seconds))
     has_backbone = spec.kind == "outputs"
     extract = ExtractFeatures(
         *(spec.windows, n_segments),
@@ -108,7 +104,7 @@ def build(
         pipeline
         | "library" >> beam.Create([os.fsencode(library)])
         # bytes
-        | "walk" >> ends_or_goes_on(Walk(FORMATS_HEARD, False, stopping))
+        | "walk" >> ends_or_goes_on(Walk(FORMATS_DECODED, False, stopping))
         # Track
     )
     labelled = walked.goes_on | "label" >> ends_or_goes_on(SelectLabelled(labelling, stopping))
@@ -136,7 +132,7 @@ def build(
             | "set failures apart" >> ends_or_goes_on(SetUnnamedApart())
             # Features
         )
-        clips, endings["untold"] = classified.goes_on, classified.outcomes
+        clips, endings["unclassified"] = classified.goes_on, classified.outcomes
     _ = clips | "write clips" >> beam.ParDo(WriteClips(out, labelling))
     # Arrow
     for ending, outcomes in endings.items():
@@ -147,14 +143,7 @@ def build(
 @with_input_types(Track)
 @with_output_types(Track, outcomes=Outcome)
 class SelectLabelled(ReadHeaders):
-    """Read headers and pass on what has a label: Track -> Track.
-
-    Parameters
-    ----------
-    labelling : Labelling
-    stopping : callable
-        Whether the run shall end early.
-    """
+    """Read headers and pass on what has a label: Track -> Track."""
 
     def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
         super().__init__(stopping, TagForm())
@@ -174,13 +163,7 @@ class SelectLabelled(ReadHeaders):
 @with_input_types(Features)
 @with_output_types(type(None))
 class WriteClips(beam.DoFn):
-    """Write labelled clips in parts: Features -> nothing.
-
-    Parameters
-    ----------
-    folder : str
-    labelling : Labelling
-    """
+    """Write labelled clips in parts: Features -> nothing."""
 
     def __init__(self, folder: str, labelling: Labelling) -> None:
         self.folder = folder
@@ -213,11 +196,6 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
     ----------
     features : Features
         Its segments follow one another.
-    labelling : Labelling
-
-    Returns
-    -------
-    LabelledClip
     """
     label = labelling(features.track)
     assert label is not None  # `SelectLabelled` lets no other by
@@ -234,12 +212,7 @@ def clip_of(features: Features, labelling: Labelling) -> LabelledClip:
 @with_input_types(Outcome)
 @with_output_types(type(None))
 class WriteLeftOut(beam.DoFn):
-    """Write the list of files that are left out: Outcome -> nothing.
-
-    Parameters
-    ----------
-    folder : str
-    """
+    """Write the list of files that are left out: Outcome -> nothing."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -291,10 +264,6 @@ def prepare(
         Beam's own options; by default the runner is the embedded one.
     log : callable
         Takes a line about what was left out.
-
-    Returns
-    -------
-    LabelledMusic
 
     Raises
     ------
@@ -348,20 +317,10 @@ def _is_complete(out: str, fingerprint: str) -> bool:
 
 
 def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
-    """Hash of everything that a training set is made from: files by name, size and time.
-
-    Parameters
-    ----------
-    library, dataset : str
-    spec : FeatureSpec
-
-    Returns
-    -------
-    str
-    """
+    """Hash of everything that a training set is made from: files by name, size and time."""
     settings = [_VERSION, printable(library), dataset, dataclasses.asdict(spec)]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for found in list_library(library, FORMATS_HEARD):
+    for found in list_library(library, FORMATS_DECODED):
         if isinstance(found, Track):
             digest.update(repr((found.uri, found.size_bytes, found.mtime_ns)).encode())
     for path in dataset_named(dataset).label_files(library):
@@ -371,17 +330,7 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
 
 
 def summary(facts: SetFacts) -> list[str]:
-    """Lines that describe a new set to a person.
-
-    Parameters
-    ----------
-    facts : SetFacts
-
-    Returns
-    -------
-    list of str
-        Lines.
-    """
+    """Lines that describe a new set to a person."""
     labels = ", ".join(f"{label} {count:,}" for label, count in facts.counts.items())
     lines = [f"{facts.library}: {counted(sum(facts.counts.values()), 'clip')} ({labels})"]
     if facts.n_unlabelled:

@@ -47,7 +47,6 @@ class TagLibrary(beam.PTransform):
 
     Parameters
     ----------
-    job : TaggingJob
     run : Run
         Where its report goes.
     to_do : str, optional
@@ -225,7 +224,7 @@ def _close(_: int, run: Run) -> None:
 
 def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
     """Folders of the reports that hold the state of the library, and their runs."""
-    runs = [(old.tracks, old.id) for old in earlier_runs(job, run)]
+    runs = [(old.tracks, old.id) for old, _ in earlier_runs(job, run)]
     if len(runs) <= _FEW_RUNS:
         return runs
     compact(runs, _compacted(run), run.workplace)
@@ -251,8 +250,6 @@ def run_tagging(
 
     Parameters
     ----------
-    job : TaggingJob
-    run : Run
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
     to_do : str, optional

@@ -40,7 +40,6 @@ class TrackClassifier:
 
     Parameters
     ----------
-    bundle : Bundle
     votes : VotePolicy, optional
         By default the model's own.
     processes : int, optional

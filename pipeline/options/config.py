@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.views.terminal import safe
@@ -87,7 +87,6 @@ def parse(
     ----------
     parser : argparse.ArgumentParser
         With subcommands.
-    arguments : sequence of str
 
     Returns
     -------
@@ -174,10 +173,6 @@ def in_force(
     layers : sequence of Layer
         The first that sets an option wins.
 
-    Returns
-    -------
-    dict of str to Setting
-
     Raises
     ------
     UsageError
@@ -250,10 +245,8 @@ def _only_library(libraries: Sequence[str]) -> str | None:
 
 def _check_harmless(path: str) -> None:
     """Refuse a library's file that is a device or far too large."""
-    try:
+    with reading(path):
         facts = os.stat(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LIBRARY_FILE_LIMIT:
         raise UsageError(f"{path}: not a configuration file")
 
@@ -265,10 +258,8 @@ def _read(
     allowed: Collection[str] | None = None,
 ) -> Layer:
     try:
-        with open(path, "rb") as stream:
+        with reading(path), open(path, "rb") as stream:
             tables = _recorded(stream) if path.endswith(".json") else tomllib.load(stream)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # TOML, JSON or UTF-8
         raise UsageError(f"{path}: {error}") from error
     layer = Layer(source, tables, path)
@@ -347,7 +338,6 @@ def nearest(name: str, names: Mapping[str, str]) -> str:
 
     Parameters
     ----------
-    name : str
     names : mapping of str to str
         What could be meant to what is known.
     """
@@ -453,16 +443,7 @@ def _add_negations(
 
 
 def toml_lines(settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Options as lines of a configuration file, with defaults as comments.
-
-    Parameters
-    ----------
-    settings : mapping of str to Setting
-
-    Yields
-    ------
-    str
-    """
+    """Options as lines of a configuration file, with defaults as comments."""
     pairs = []
     for key, setting in settings.items():
         is_default = setting.source == "default"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 
 class UsageError(Exception):
@@ -10,13 +12,26 @@ class UsageError(Exception):
 
 
 class UnknownArgumentError(UsageError):
-    """Arguments that nobody declared.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-    """
+    """Arguments that nobody declared."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__(f"unknown option or argument: {' '.join(arguments)}")
         self.arguments = list(arguments)
+
+
+def reading(path: str) -> AbstractContextManager[None]:
+    """If the block raises an `OSError`, say that the path cannot be read."""
+    return _as_usage_error(path, "read")
+
+
+def writing(path: str) -> AbstractContextManager[None]:
+    """If the block raises an `OSError`, say that the path cannot be written."""
+    return _as_usage_error(path, "written")
+
+
+@contextlib.contextmanager
+def _as_usage_error(path: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be {what} ({error.strerror})") from error

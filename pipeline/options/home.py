@@ -42,7 +42,6 @@ class Home:
 
     Parameters
     ----------
-    path : str
     library : str
         Absolute path without links.
     """
@@ -94,13 +93,8 @@ def make_home(report: str, library: str) -> None:
 
     Parameters
     ----------
-    report : str
     library : str
         Absolute path.
-
-    Raises
-    ------
-    OSError
     """
     path = os.path.join(report, _FACTS)
     if not is_home(report) or os.path.lexists(path):
@@ -189,7 +183,7 @@ def _earlier_default() -> str | None:
     """``genre-report`` in the current folder, if it has runs."""
     path = os.path.abspath(_EARLIER)
     with contextlib.suppress(OSError):
-        if any(name == "runs" or name.startswith("run=") for name in os.listdir(path)):
+        if "runs" in os.listdir(path):
             return path
     return None
 

@@ -58,11 +58,8 @@ class Option:
         Of its field.
     default
         None if `of_model` is set, or if words in `help` describe the default.
-    help : str
-    group : Group
     kind : Kind, optional
         None for flags, and for options with `choices`.
-    choices : sequence of str
     decides : bool
         Whether it affects the genre that a file gets, or the file's row.
     by_library : bool

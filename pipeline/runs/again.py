@@ -9,26 +9,20 @@ from __future__ import annotations
 import logging
 
 from genrebeam.pipeline.options.job import TaggingJob
-from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import runs_of
 from genrebeam.transforms.records import Outcome, Status, printable
 
 # Fewer are no reason to stop.
 _MANY = 100
-# What start-up takes is little beside so many tracks.
-_TELLING = 50
+# In a run of fewer tracks most of the time is start-up.
+_ENOUGH = 50
 _ANALYSED = (Status.TAGGED, Status.WOULD_TAG, Status.UNSURE, Status.REFUSED)
 
 _log = logging.getLogger("genrebeam")
 
 
 class AnalysedAgain:
-    """Counts files that are decided about again.
-
-    Parameters
-    ----------
-    job : TaggingJob
-    """
+    """Counts files that are decided about again."""
 
     def __init__(self, job: TaggingJob) -> None:
         self.job = job
@@ -63,10 +57,10 @@ class AnalysedAgain:
         """As in the run on this library that has analysed most; None if none was long enough."""
         found: list[tuple[int, float]] = []
         for run in runs_of(self.job.report):
-            facts = run.read_manifest() or Manifest()
+            facts = run.read_manifest()
             counts = facts.get("counts", {})
             n_analysed = sum(counts.get(status, 0) for status in _ANALYSED)
-            if facts.get("library") == printable(self.job.library) and n_analysed >= _TELLING:
+            if facts.get("library") == printable(self.job.library) and n_analysed >= _ENOUGH:
                 found.append((n_analysed, facts.get("seconds", 0.0)))
         n_analysed, seconds = max(found, default=(0, 0.0))
         return seconds / n_analysed if n_analysed and seconds else None

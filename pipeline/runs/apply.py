@@ -1,4 +1,4 @@
-"""By hand: a run that writes what a person chose on a report page."""
+"""Apply: runs that write what was decided before, such as by a person on a report page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.choices import Shown, write_choice
 from genrebeam.pipeline.runs.corrections import Choice, Corrections
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, saw_its_library, start_run
+from genrebeam.pipeline.runs.run import Ended, Run, library_to_change, record, runs_of, start_run
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.records import Outcome, Stage
 from genrebeam.transforms.reports.read import latest_rows
@@ -50,23 +50,18 @@ def look_up(corrections: Corrections, report: str, library: str | None = None) -
 
     Parameters
     ----------
-    corrections : Corrections
     report : str
         The report folder. Nothing is made there.
     library : str, optional
         Root of the music, where the user names it; else the runs are asked that this user's
         program made.
 
-    Returns
-    -------
-    Known
-
     Raises
     ------
     UsageError
         If the folder cannot be read or has no run.
     """
-    try:
+    with reading(report):
         runs = {run.id: run for run in runs_of(report)}
         if not runs:
             raise UsageError(f"{report}: has no run")
@@ -80,8 +75,6 @@ def look_up(corrections: Corrections, report: str, library: str | None = None) -
                 unknown += _look_up_in(runs[id], choices, by_library, library)
             else:
                 unknown += [(choice, f"{report} has no run {id}") for choice in choices]
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     return Known(by_library, tuple(unknown))
 
 
@@ -92,14 +85,10 @@ def _look_up_in(
     named: str | None,
 ) -> list[tuple[Choice, str]]:
     """Add the files that a run knows; return the choices whose files it does not know."""
-    manifest = run.read_manifest() or Manifest()
-    library = named or manifest.get("library")
-    if not library:
-        why = f"run {run.id} does not say which library it saw; name it with --library"
-        return [(choice, why) for choice in choices]
-    if not (named or "://" in run.home or saw_its_library(run, manifest)):
-        why = f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
-        return [(choice, why) for choice in choices]
+    try:
+        library = library_to_change(run, run.read_manifest(), named)
+    except UsageError as error:
+        return [(choice, str(error)) for choice in choices]
     rows = latest_rows(run.tracks, _COLUMNS)
     wanted = pa.array([choice.uri for choice in choices], pa.string())
     rows = rows.filter(pc.is_in(rows["uri"], wanted))
@@ -131,29 +120,13 @@ def write_choices(
         The report folder, locked.
     library : str
         As the manifest shall name it.
-    shown : sequence of Shown
-    policy : TagPolicy
     note : callable
         Of the lock: takes the run's id.
     watched : file or None
         Where a progress bar goes, if it is a terminal.
-
-    Returns
-    -------
-    Run
-    Ended
     """
-    run = start_run(report)
-    note(run.id)
-    facts: Manifest = {
-        "library": library,
-        "command": "apply",
-        # No format at all: the run has not seen the whole library.
-        "options": {"dry_run": False, "formats": []},
-        "decision_digest": Stage.BY_HAND.value,
-    }
 
-    def execute() -> None:
+    def execute(run: Run) -> None:
         rows = ReportWriter(run.tracks, run.folder, RunFacts(_PERSON, Stage.BY_HAND.value, library))
         try:
             for one in tracked(shown, len(shown), watched):
@@ -163,8 +136,36 @@ def write_choices(
         finally:
             rows.flush()
 
+    return write_run(report, library, Stage.BY_HAND.value, execute, note)
+
+
+def write_run(
+    report: str,
+    library: str,
+    decision_digest: str,
+    execute: Callable[[Run], None],
+    note: Callable[[str], None],
+) -> tuple[Run, Ended]:
+    """A run of ``apply``, from its start to its manifest.
+
+    Parameters
+    ----------
+    report, library, note
+        See `write_choices`.
+    execute : callable
+        Writes files and rows until `interruption.requested`.
+    """
+    run = start_run(report)
+    note(run.id)
+    facts: Manifest = {
+        "library": library,
+        "command": "apply",
+        # No format at all: the run has not seen the whole library.
+        "options": {"dry_run": False, "formats": []},
+        "decision_digest": decision_digest,
+    }
     with interruption.handled(run.folder):
-        ended = record(run, facts, execute, interruption.requested)
+        ended = record(run, facts, lambda: execute(run), interruption.requested)
     interruption.remove_note(run.folder)
     return run, ended
 

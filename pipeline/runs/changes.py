@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs.journal import read_notes
-from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, find_run, runs_of, saw_its_library
 from genrebeam.pipeline.runs.undo import Place
 from genrebeam.transforms.records import printable
@@ -76,7 +75,6 @@ class Selection:
         ------
         UsageError
             If there is no such run, or none of the chosen files was changed.
-        OSError
         """
         if self.run is not None:
             run = find_run(report, self.run)
@@ -205,8 +203,6 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
 
     Parameters
     ----------
-    run : Run
-    entries : sequence of Entry
     named : str or None
         The library, where the user names it.
 
@@ -220,7 +216,7 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
         if not storage_of(library).has_folder(library):
             raise UsageError(f"{library}: no such folder")
         return Place(library, named=True)
-    manifest = run.read_manifest() or Manifest()
+    manifest = run.read_manifest()
     library = path_of(manifest.get("library", ""))
     # Who may write into a bucket is not for us to say.
     if library and ("://" in run.home or saw_its_library(run, manifest)):
@@ -238,10 +234,8 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
 
 
 def _runs(report: str) -> list[Run]:
-    try:
+    with reading(report):
         return runs_of(report)
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
 
 
 def _rows(run: Run, paths: set[str]) -> dict[str, dict[str, Any]]:

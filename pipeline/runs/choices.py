@@ -36,11 +36,8 @@ class Shown:
 
     Parameters
     ----------
-    choice : Choice
     library : str
         Library of the run; nothing outside of it is written.
-    stage, reason : str
-    duration_s : float or None
     """
 
     choice: Choice
@@ -55,7 +52,6 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
 
     Parameters
     ----------
-    shown : Shown
     policy : TagPolicy
         Its form, its way to write, and whether it is a dry run.
     journal : callable

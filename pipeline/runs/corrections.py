@@ -64,7 +64,6 @@ class Corrections:
 
     Parameters
     ----------
-    path : str
     report : str
         The report folder that the page was about.
     choices : tuple of Choice
@@ -78,14 +77,6 @@ class Corrections:
 
 def read_corrections(path: str) -> Corrections:
     """Read and check a file of corrections.
-
-    Parameters
-    ----------
-    path : str
-
-    Returns
-    -------
-    Corrections
 
     Raises
     ------

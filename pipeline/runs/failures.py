@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genrebeam.pipeline.options.job import TaggingJob
-from genrebeam.pipeline.runs.run import Run, earlier_runs
+from genrebeam.pipeline.runs.manifest import Manifest
+from genrebeam.pipeline.runs.run import Run
 from genrebeam.transforms.library.skip import is_same_time
 from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.read import read_parts
@@ -21,15 +21,17 @@ _FACTS = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
 _PRINTED = ("finished", "interrupted")
 
 
-def known_failures(job: TaggingJob, run: Run, rows: Iterable[pa.Table]) -> frozenset[str]:
+def known_failures(
+    run: Run, earlier: Sequence[tuple[Run, Manifest]], rows: Iterable[pa.Table]
+) -> frozenset[str]:
     """The files of a run that failed in the same way in their last run before it.
 
     A file that has changed since then, or fails for another reason, is a new failure.
 
     Parameters
     ----------
-    job : TaggingJob
-    run : Run
+    earlier : sequence of (Run, Manifest)
+        See `earlier_runs`.
     rows : iterable of pyarrow.Table
         Of the run, with ``uri`` and ``status``.
 
@@ -51,12 +53,9 @@ def known_failures(job: TaggingJob, run: Run, rows: Iterable[pa.Table]) -> froze
     if not len(names):
         return frozenset()
     now = _last_rows([run], names)
-    before = _last_rows((old for old in earlier_runs(job, run) if _has_printed(old)), names)
+    printed = (old for old, facts in earlier if facts.get("state") in _PRINTED)
+    before = _last_rows(printed, names)
     return frozenset(name for name, row in before.items() if _is_same(row, now[name]))
-
-
-def _has_printed(run: Run) -> bool:
-    return (run.read_manifest() or {}).get("state") in _PRINTED
 
 
 def _is_same(before: dict[str, Any], now: dict[str, Any]) -> bool:

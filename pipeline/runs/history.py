@@ -46,7 +46,6 @@ class Event:
         Its genres from then on; for ``would_tag``, those it would have got.
     path : str
         Its path at that time.
-    run : str or None
     model : str or None
         Name and version, if a model chose the genre.
     confidence : float or None

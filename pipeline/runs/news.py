@@ -6,12 +6,14 @@ manifest names the run whose rows still hold, in ``rows_in``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run, earlier_runs
+from genrebeam.pipeline.runs.run import Ended, Run
 from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.read import RUN, Rows, were_skipped
 from genrebeam.transforms.storage import storage_of
@@ -21,13 +23,15 @@ _COMPARED = ("status", "stage", "reason")
 _OLD_NEWS = {Status.UNCHANGED, Status.FAILED}
 
 
-def drop_old_news(run: Run, job: TaggingJob, ended: Ended) -> Run | None:
+def drop_old_news(
+    run: Run, job: TaggingJob, earlier: Sequence[tuple[Run, Manifest]], ended: Ended
+) -> Run | None:
     """Remove the rows of a run that has found nothing new.
 
     Parameters
     ----------
-    run : Run
-    job : TaggingJob
+    earlier : sequence of (Run, Manifest)
+        See `earlier_runs`.
     ended : Ended
         What it has left. Its rows stay in memory.
 
@@ -47,10 +51,9 @@ def drop_old_news(run: Run, job: TaggingJob, ended: Ended) -> Run | None:
         return None
     if job.options.retry_failed or not job.options.incremental:
         return None
-    earlier = earlier_runs(job, run)
     if len(earlier) != 1:
         return None
-    before = earlier[0].read_manifest() or Manifest()
+    ((last, before),) = earlier
     is_alike = (
         before.get("state") == "finished"
         # Rows that take over the decisions of other settings are news.
@@ -58,11 +61,11 @@ def drop_old_news(run: Run, job: TaggingJob, ended: Ended) -> Run | None:
         and bool(before.get("options", {}).get("dry_run")) == job.options.dry_run
         and sum(before.get("counts", {}).values()) == sum(counts.values())
     )
-    if not is_alike or not _says_nothing_new(run, earlier[0]):
+    if not is_alike or not _says_nothing_new(run, last):
         return None
-    run.write_manifest({**facts, "rows_in": earlier[0].id})
+    run.write_manifest({**facts, "rows_in": last.id})
     storage_of(run.home).remove_folder(run.tracks)
-    return earlier[0]
+    return last
 
 
 def _says_nothing_new(run: Run, earlier: Run) -> bool:

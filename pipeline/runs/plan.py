@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.options.tagging import WritingOptions
 from genrebeam.pipeline.runs import interruption
+from genrebeam.pipeline.runs.apply import write_run
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run, record, runs_of, saw_its_library, start_run
+from genrebeam.pipeline.runs.run import Ended, Run, library_to_change, runs_of
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.library.skip import is_same_time
@@ -115,23 +116,14 @@ def find_plan(report: str, id: str, library: str | None = None) -> Plan:
     UsageError
         If there is no such run, it was no dry run, or nobody says that its library is the user's.
     """
-    try:
+    with reading(report):
         run = next((one for one in runs_of(report) if one.id == id.removeprefix("run=")), None)
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     if run is None:
         raise UsageError(f"{id}: neither a file of corrections nor a run of {report}")
-    manifest = run.read_manifest() or Manifest()
+    manifest = run.read_manifest()
     if manifest.get("options", {}).get("dry_run") is not True:
         raise UsageError(f"run {run.id} was no dry run: what it shows is done")
-    root = library or manifest.get("library")
-    if not root:
-        raise UsageError(f"run {run.id} does not say which library it saw; name it with --library")
-    if not (library or "://" in run.home or saw_its_library(run, manifest)):
-        raise UsageError(
-            f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
-        )
-    return Plan(run, manifest, root)
+    return Plan(run, manifest, library_to_change(run, manifest, library))
 
 
 def write_plan(
@@ -154,18 +146,9 @@ def write_plan(
     Ended
     """
     policy = plan.policy(dry_run=False)
-    run = start_run(plan.run.home)
-    note(run.id)
-    facts: Manifest = {
-        "library": plan.library,
-        "command": "apply",
-        # No format at all: the run has not seen the whole library.
-        "options": {"dry_run": False, "formats": []},
-        "decision_digest": plan.manifest.get("decision_digest", ""),
-    }
     total = plan.manifest.get("counts", {}).get(Status.WOULD_TAG, 0)
 
-    def execute() -> None:
+    def execute(run: Run) -> None:
         done: list[dict[str, Any]] = []
         try:
             for planned in tracked(plan.rows(), total, watched):
@@ -180,10 +163,8 @@ def write_plan(
             if done:
                 write_part(done, run.tracks, run.folder)
 
-    with interruption.handled(run.folder):
-        ended = record(run, facts, execute, interruption.requested)
-    interruption.remove_note(run.folder)
-    return run, ended
+    digest = plan.manifest.get("decision_digest", "")
+    return write_run(plan.run.home, plan.library, digest, execute, note)
 
 
 def write_planned(

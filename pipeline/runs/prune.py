@@ -37,7 +37,6 @@ class Needless:
         Files, and then the folders that they were in.
     home : str
         The report folder.
-    n_bytes : int
     """
 
     kind: str
@@ -58,12 +57,7 @@ class Needless:
         return cls(kind, tuple(paths), home, n_bytes)
 
     def remove(self) -> None:
-        """Remove it; links on the way are not followed.
-
-        Raises
-        ------
-        OSError
-        """
+        """Remove it; links on the way are not followed."""
         for path in self.paths:
             files.remove(path, below=self.home)
 
@@ -75,18 +69,8 @@ def needless(report: str, before: datetime.datetime) -> Iterator[Needless]:
     ----------
     report : str
         The report folder, on a disk of this machine.
-    before : datetime.datetime
-
-    Yields
-    ------
-    Needless
-
-    Raises
-    ------
-    OSError
     """
-    runs = [run for run in runs_of(report) if not run.in_one_folder]
-    known = [(run, run.read_manifest() or Manifest()) for run in runs]
+    known = [(run, run.read_manifest()) for run in runs_of(report)]
     for number, (run, facts) in enumerate(known):
         if began(run) >= before or facts.get("state") not in ("finished", "interrupted"):
             continue

@@ -17,8 +17,7 @@
 
 In a bucket, where nothing can be appended, the journal is a folder of that name without its
 ending, with one object per line. Nothing but finished parts is below ``tracks``: tools that take
-a folder open all of it. Runs that left all their files in ``run=<id>/`` are still read, skipped
-by and undone.
+a folder open all of it.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 from genrebeam import __version__
 from genrebeam.model import files
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import UsageError, reading, writing
 from genrebeam.pipeline.options.home import is_home, make_home
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.journal import Journal, now
@@ -96,24 +95,20 @@ class Run:
         Sorts by the time that it began.
     home : str
         Absolute path of the reports' home.
-    in_one_folder : bool
-        Whether all its files are in one folder, as they once were.
     """
 
     id: str
     home: str
-    in_one_folder: bool = False
 
     @property
     def folder(self) -> str:
         """Path of the folder of manifest, journal and page."""
-        return self.tracks if self.in_one_folder else os.path.join(self.home, _RUNS, self.id)
+        return os.path.join(self.home, _RUNS, self.id)
 
     @property
     def tracks(self) -> str:
         """Path of the folder of the report's parts."""
-        name = _PREFIX + self.id
-        return os.path.join(self.home, *([] if self.in_one_folder else [_TRACKS]), name)
+        return os.path.join(self.home, _TRACKS, _PREFIX + self.id)
 
     @property
     def page(self) -> str:
@@ -136,9 +131,9 @@ class Run:
         """Where the run notes what it is about to change."""
         return Journal(os.path.join(self.folder, _JOURNAL), self.home)
 
-    def read_manifest(self) -> Manifest | None:
-        """``run.json``, or None where there is none that can be used."""
-        return next(_manifests([self]))
+    def read_manifest(self) -> Manifest:
+        """``run.json``; empty where there is none that can be used."""
+        return next(_manifests([self])) or Manifest()
 
     @property
     def undone(self) -> Journal:
@@ -159,7 +154,7 @@ class Run:
 
     def mark_undone(self) -> None:
         """Note in the manifest that changes of the run were taken back, all or some."""
-        self.write_manifest({**(self.read_manifest() or Manifest()), "undone_at": now()})
+        self.write_manifest({**self.read_manifest(), "undone_at": now()})
 
     def write_manifest(self, facts: Manifest) -> None:
         """Write ``run.json``, whole or not at all."""
@@ -174,7 +169,6 @@ class Ended:
 
     Parameters
     ----------
-    manifest : Manifest
     rows : Rows
         See `rows_of`.
     """
@@ -186,18 +180,10 @@ class Ended:
 def rows_of(runs: Sequence[Run]) -> Rows:
     """The rows of the reports of runs, with the columns that people are shown.
 
-    Parameters
-    ----------
-    runs : sequence of Run
-
     Returns
     -------
     Rows
         One for each file in each run, in pieces.
-
-    Raises
-    ------
-    OSError
     """
     from genrebeam.transforms.reports.read import Rows
 
@@ -229,10 +215,6 @@ def start_run(report: str) -> Run:
     report : str
         The reports' home, made where it is missing.
 
-    Returns
-    -------
-    Run
-
     Raises
     ------
     UsageError
@@ -243,12 +225,10 @@ def start_run(report: str) -> Run:
     id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"
     run = Run(id, report)
     storage = storage_of(report)
-    try:
+    with writing(run.folder):
         storage.make_folder(run.tracks)
         storage.make_folder(run.folder)
         storage.begin_journal(run.journal.path, report)
-    except OSError as error:
-        raise UsageError(f"{run.folder}: cannot be written ({error.strerror})") from error
     return run
 
 
@@ -262,15 +242,11 @@ def find_run(report: str, id: str | None = None) -> Run:
     id : str, optional
         By default the latest run that has changed files.
 
-    Returns
-    -------
-    Run
-
     Raises
     ------
     UsageError
     """
-    try:
+    with reading(report):
         runs = runs_of(report)
         if id is not None:
             runs = [run for run in runs if run.id == id.removeprefix(_PREFIX)]
@@ -278,14 +254,12 @@ def find_run(report: str, id: str | None = None) -> Run:
                 raise UsageError(f"{report}: has no run {id}")
         changing = (run for run in reversed(runs) if any(True for _ in run.journal.lines()))
         found = next(changing, runs[-1] if id else None)
-    except OSError as error:
-        raise UsageError(f"{report}: cannot be read ({error.strerror})") from error
     if found is None:
         raise UsageError(f"{report}: has no run that changed files")
     return found
 
 
-def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
+def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Manifest]]:
     """Runs that know the state of the library: back to the last that saw all of it.
 
     A finished run has a row for every file, so that those before it add nothing: the cost of
@@ -294,13 +268,12 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
 
     Parameters
     ----------
-    job : TaggingJob
     run : Run, optional
         The present one.
 
     Returns
     -------
-    list of Run
+    list of (Run, Manifest)
         Newest first; none where the library was never seen.
     """
     if not storage_of(job.report).has_folder(job.report):
@@ -319,7 +292,7 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[Run]:
             continue  # the rows of an earlier run hold
         if job.options.retry_failed and facts.get("options", {}).get("dry_run"):
             continue  # it tried nothing: what failed before it is still to be done
-        found.append(old)
+        found.append((old, facts))
         if saw_all(facts, job.options.formats, job.options.exclude, job.paths):
             break
     return found
@@ -367,7 +340,6 @@ def saw_all(
 
     Parameters
     ----------
-    facts : Manifest
     formats : iterable of str
         Of the files that count.
     exclude : iterable of str
@@ -394,6 +366,29 @@ def saw_its_library(run: Run, facts: Manifest) -> bool:
     return is_sealed(_seen(run, facts), facts.get("seal", ""))
 
 
+def library_to_change(run: Run, facts: Manifest, named: str | None) -> str:
+    """The library whose files may be changed by what a run's report says.
+
+    Parameters
+    ----------
+    named : str or None
+        By the user, who trusts the run with it.
+
+    Raises
+    ------
+    UsageError
+        If nobody names it, or only a stranger does.
+    """
+    library = named or facts.get("library")
+    if not library:
+        raise UsageError(f"run {run.id} does not say which library it saw; name it with --library")
+    if not (named or "://" in run.home or saw_its_library(run, facts)):
+        raise UsageError(
+            f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
+        )
+    return library
+
+
 def _seen(run: Run, facts: Manifest) -> dict[str, Any]:
     """What the seal of a manifest is for: that this run saw this library."""
     return {"run": run.id, "library": facts.get("library", "")}
@@ -407,23 +402,17 @@ def runs_of(report: str) -> list[Run]:
     report : str
         The reports' home.
 
-    Returns
-    -------
-    list of Run
-
     Raises
     ------
     OSError
         If it cannot be read.
     """
     storage = storage_of(report)
-    names = storage.folders_in(report)
-    old = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
-    runs = [Run(id, report, in_one_folder=True) for id in old]
-    if _RUNS in names:
-        runs += [Run(id, report) for id in storage.folders_in(os.path.join(report, _RUNS))]
+    if _RUNS not in storage.folders_in(report):
+        return []
     # Ids are shown, and stand in commands to copy: what is none of ours is no run.
-    return sorted((run for run in runs if _ID.fullmatch(run.id)), key=lambda run: run.id)
+    ids = filter(_ID.fullmatch, storage.folders_in(os.path.join(report, _RUNS)))
+    return [Run(id, report) for id in sorted(ids)]
 
 
 def record_run(
@@ -433,8 +422,6 @@ def record_run(
 
     Parameters
     ----------
-    run : Run
-    job : TaggingJob
     execute : callable
         Does the work; true where it is still to be done when this process has ended.
     interrupted : callable
@@ -471,15 +458,10 @@ def record(
 
     Parameters
     ----------
-    run : Run
     facts : Manifest
         What it says of the work: at least ``library`` and ``options``.
     execute, interrupted : callable
         See `record_run`.
-
-    Returns
-    -------
-    Ended
     """
     from genrebeam.transforms.reports.schema import SCHEMA_VERSION
 
@@ -517,7 +499,7 @@ def close_run(run: Run) -> Ended:
     run : Run
         Whose rows are all written. A second call does no harm.
     """
-    facts = run.read_manifest() or Manifest()
+    facts = run.read_manifest()
     ended = datetime.datetime.now(datetime.UTC)
     began = datetime.datetime.fromisoformat(facts.get("started_at", ended.isoformat()))
     seconds = (ended - began).total_seconds()

@@ -100,7 +100,6 @@ class Elsewhere:
 
         Parameters
         ----------
-        change : Change
         patch : Patch
             Its patch.
         """
@@ -132,27 +131,10 @@ def _state_of(path: str, patch: Patch) -> str:
 
 
 def undo_all(
-    changes: Iterable[Change | Unreadable],
-    *,
-    dry_run: bool = False,
-    elsewhere: Elsewhere | None = None,
-    place: Place | None = None,
+    changes: Iterable[Change | Unreadable], elsewhere: Elsewhere | None = None
 ) -> Iterator[Undone]:
-    """Undo the changes of a run, the last first.
-
-    Parameters
-    ----------
-    changes : iterable of Change or Unreadable
-        In the order of the journal.
-    dry_run, elsewhere, place
-        See `undo`.
-
-    Yields
-    ------
-    Undone
-    """
-    for change in reversed(list(changes)):
-        yield undo(change, dry_run=dry_run, elsewhere=elsewhere, place=place)
+    """Undo changes in the order of the journal, the last first; see `undo`."""
+    return (undo(change, elsewhere=elsewhere) for change in reversed(list(changes)))
 
 
 def undo(
@@ -166,17 +148,12 @@ def undo(
 
     Parameters
     ----------
-    change : Change or Unreadable
     dry_run : bool
         Change nothing.
     elsewhere : Elsewhere, optional
         Where the file may have been moved to.
     place : Place, optional
         Where undo may write; by default the journal is believed.
-
-    Returns
-    -------
-    Undone
     """
     if isinstance(change, Unreadable):
         more = f", and {change.n_lines - 1:,} more" if change.n_lines > 1 else ""

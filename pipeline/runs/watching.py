@@ -85,13 +85,7 @@ class Watch:
                 signal.signal(number, handler)
 
     def once(self) -> int:
-        """Tag until nothing is left that is still being written.
-
-        Returns
-        -------
-        int
-            The exit code.
-        """
+        """Tag until nothing is left that is still being written."""
         while (self._child or self._next_at is not None) and not self._stopped.is_set():
             self._step()
             self._stopped.wait(_TICK_S)
@@ -104,12 +98,7 @@ class Watch:
         Parameters
         ----------
         poll_s : float, optional
-            Look for changes every so many seconds; by default the system tells of them, if it can.
-
-        Returns
-        -------
-        int
-            The exit code.
+            Seconds between two looks for changes; by default the system reports them, if it can.
         """
         while not self._stopped.is_set() and self.code != USAGE:
             disk = disk_of(self.library)
@@ -249,12 +238,7 @@ class Watch:
 
 
 def is_shared(folder: str) -> bool:
-    """Whether a folder is on a file system of which other machines can change it unnoticed.
-
-    Parameters
-    ----------
-    folder : str
-    """
+    """Whether a folder is on a file system of which other machines can change it unnoticed."""
     with contextlib.suppress(OSError):
         device = os.stat(folder).st_dev
         number = f"{os.major(device)}:{os.minor(device)}"

@@ -32,10 +32,6 @@ from genrebeam.pipeline.training.datasets import NAMES, dataset_named
 def recognise(folder: str | Path) -> tuple[str | None, str]:
     """What a folder holds, by the files that are there.
 
-    Parameters
-    ----------
-    folder : str or Path
-
     Returns
     -------
     dataset : str or None
@@ -62,14 +58,6 @@ def recognise(folder: str | Path) -> tuple[str | None, str]:
 def load_music(folder: str | Path) -> LabelledMusic:
     """Read an array or a prepared training set, whichever the folder holds.
 
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    LabelledMusic
-
     Raises
     ------
     DatasetError
@@ -91,7 +79,6 @@ def load_training_set(folder: str | Path, *, whole: bool = False) -> LabelledMus
 
     Parameters
     ----------
-    folder : str or Path
     whole : bool
         All clips are one list, ``test``, and no label is left out: to measure on, not to
         learn from.

@@ -24,7 +24,6 @@ def print_similar(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
     ----------
     rows : iterable of dict
         With ``similarity``, ``artist``, ``title`` and ``uri``.
-    stream : file
     """
     cells = (
         (f"{row['similarity']:.3f}", row["artist"] or "", row["title"] or "", row["uri"])
@@ -37,13 +36,7 @@ def print_similar(rows: Iterable[dict[str, Any]], stream: TextIO) -> None:
 
 
 def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
-    """Print files with the same recording, the best of each group first.
-
-    Parameters
-    ----------
-    groups : sequence of Group
-    stream : file
-    """
+    """Print files with the same recording, the best of each group first."""
     if not is_terminal(stream):
         return _print_lines(_fields(groups), stream)
     for group in groups:
@@ -63,10 +56,8 @@ def tell_left_out(analysed: Analysed, missing: Sequence[str], stream: TextIO) ->
 
     Parameters
     ----------
-    analysed : Analysed
     missing : sequence of str
         Files that are no longer there.
-    stream : file
     """
     if analysed.n_not_analysed:
         n_missing, command = analysed.n_not_analysed, analysed.how_to_analyse

@@ -16,7 +16,6 @@ def write_duplicates_page(groups: Sequence[Group], model: str, path: str) -> Non
 
     Parameters
     ----------
-    groups : sequence of Group
     model : str
         Name and version of what made the embeddings.
     path : str

@@ -42,8 +42,6 @@ def some_tracks(rows: Iterable[pa.Table], library: str, *, named: bool) -> Itera
 
     Parameters
     ----------
-    rows : iterable of pyarrow.Table
-    library : str
     named : bool
         Whether the user named the files, and wants to know of those that were not classified too.
         Those that failed have a message of their own.

@@ -297,14 +297,6 @@ def _lines(ended: threading.Event, stream: TextIO, look: Callable[[], Progress])
 def line(progress: Progress) -> str:
     """One line of progress.
 
-    Parameters
-    ----------
-    progress : Progress
-
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> line(Progress(listed=250, analysed=50, seconds=10, seconds_left=40, statuses={"failed": 1}))

@@ -116,6 +116,7 @@ def _replaced(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
 
 
 def headline(counts: dict[str, int]) -> str:
+    """What became of the files, in one sentence."""
     total = sum(counts.values())
     if not total:
         return "No file was seen"

@@ -151,7 +151,6 @@ class _Said:
         ``(n,) int64``, places in `names`.
     p : np.ndarray
         ``(n,) float64``, finite.
-    names : list of str
     """
 
     row: np.ndarray

@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from genrebeam.model.colours import colour_of
 from genrebeam.model.pages.page import percent
-from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run
 from genrebeam.pipeline.views.report_figures import figures, headline
 from genrebeam.pipeline.views.report_statuses import shown
@@ -98,7 +97,7 @@ class _RunFacts:
 
 
 def _facts(run: Run, counts: dict[str, int]) -> _RunFacts:
-    manifest = run.read_manifest() or Manifest()
+    manifest = run.read_manifest()
     model, options = manifest.get("model"), manifest.get("options", {})
     policy = _policy(options) if options.keys() >= _OPTIONS else None
     if manifest.get("command") == "apply":

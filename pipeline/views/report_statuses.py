@@ -14,7 +14,6 @@ class Shown:
 
     Parameters
     ----------
-    meaning : str
     tone : {"given", "asked", "left", "broken"}
         Its colour: the genre is ours; a person is asked; the file is as it was; it failed.
     place : int

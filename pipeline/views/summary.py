@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MOST_GENRES = 12
+_N_SLOWEST = 3
+_N_FAILED = 10
 _GIVEN = Status.having(Trait.GIVEN)
 
 
@@ -80,27 +82,15 @@ class Summary:
         return ", ".join(parts)
 
 
-def summarise(
-    rows: Iterable[pa.Table],
-    *,
-    n_slowest: int = 3,
-    n_failed: int = 10,
-    known: Collection[str] = (),
-) -> Summary:
+def summarise(rows: Iterable[pa.Table], *, known: Collection[str] = ()) -> Summary:
     """Sum up a run's report.
 
     Parameters
     ----------
     rows : iterable of pyarrow.Table
         See `genrebeam.pipeline.runs.run.rows_of`.
-    n_slowest, n_failed : int
-        How many files to name.
     known : collection of str
         Files whose failure is known (see `genrebeam.pipeline.runs.failures.known_failures`).
-
-    Returns
-    -------
-    Summary
     """
     genres: Counter[str] = Counter()
     slowest: list[tuple[str, float]] = []
@@ -111,13 +101,13 @@ def summarise(
         given = piece.filter(pc.is_in(piece["status"], pa.array(_GIVEN)))
         counted = pc.list_flatten(given["genres_after"]).value_counts().to_pylist()
         genres.update({entry["values"]: entry["counts"] for entry in counted})
-        slowest = heapq.nlargest(n_slowest, [*slowest, *_took(piece)], key=lambda pair: pair[1])
+        slowest = heapq.nlargest(_N_SLOWEST, [*slowest, *_took(piece)], key=lambda pair: pair[1])
         recent += pc.sum(pc.equal(piece["reason"], TOO_RECENT)).as_py() or 0
         broken = piece.filter(pc.equal(piece["status"], Status.FAILED.value))
         new = broken.filter(pc.invert(pc.is_in(broken["uri"], is_known)))
         all_failed, all_known = all_failed + len(new), all_known + len(broken) - len(new)
         why = zip(new["uri"].to_pylist(), new["reason"].to_pylist(), strict=True)
-        failed = heapq.nsmallest(n_failed, [*failed, *why])
+        failed = heapq.nsmallest(_N_FAILED, [*failed, *why])
     return Summary(
         genres=dict(sorted(genres.items(), key=lambda pair: (-pair[1], pair[0]))),
         slowest=tuple(slowest),
@@ -148,8 +138,6 @@ def show_result(
     ----------
     stream : file
         A terminal.
-    headline : str
-    found : Summary
     library : str
         Left out of the paths.
     notes : iterable of (str, str)

@@ -33,10 +33,6 @@ def write_csv(rows: Iterable[pa.Table], stream: TextIO) -> int:
     -------
     int
         Number of rows.
-
-    Raises
-    ------
-    OSError
     """
     table, n_rows = csv.writer(stream), 0
     table.writerow(_COLUMNS)

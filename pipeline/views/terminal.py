@@ -23,23 +23,15 @@ _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def safe(text: str) -> str:
-    """Text that cannot command a terminal: one line, without control characters.
+    r"""Text that cannot command a terminal: one line, without control characters.
 
     What moves the cursor, changes colours or turns the direction of writing, and bytes that
-    are no text, appear as ``\\uXXXX``, as in TOML and JSON.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
+    are no text, appear as ``\uXXXX``, as in TOML and JSON.
 
     Examples
     --------
-    >>> safe("a\\x1b[31m[red]caf\\udce9\\n.mp3")
-    'a\\\\u001b[31m[red]caf\\\\udce9\\\\u000a.mp3'
+    >>> safe("a\x1b[31m[red]caf\udce9\n.mp3")
+    'a\\u001b[31m[red]caf\\udce9\\u000a.mp3'
     """
     if text.isprintable():
         return text
@@ -87,14 +79,8 @@ def tracked(items: Iterable[T], total: int, stream: TextIO | None) -> Iterable[T
 
     Parameters
     ----------
-    items : iterable
-    total : int
     stream : file or None
         None shows nothing.
-
-    Returns
-    -------
-    iterable
     """
     if not is_terminal(stream):
         return items
@@ -108,7 +94,6 @@ def busy(message: str, stream: TextIO | None) -> AbstractContextManager[Any]:
 
     Parameters
     ----------
-    message : str
     stream : file or None
         None shows nothing.
     """

@@ -89,7 +89,6 @@ class TimeLeft:
         seconds : float
             Since analysis began, by a clock that stands still while the machine sleeps. The first
             file comes after loading; it is where measuring begins.
-        size_bytes : int
         """
         if self._since is None:
             self._since = self._last = seconds

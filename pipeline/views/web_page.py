@@ -20,7 +20,6 @@ def write_web_page(
     ----------
     path : str
         The HTML file, whole or not at all; one that is there is replaced.
-    template : str
     scripts : sequence of str
         What follows ``page.js``.
     below : str, optional

@@ -30,7 +30,7 @@ class Beets(PluginMixin, TestHelper):
     plugin, preload_plugin, db_on_disk = "genrebeam", False, True
 
     def run(self, *arguments: str) -> None:
-        """``beet ARGUMENTS``"""
+        """Run ``beet ARGUMENTS``."""
         self.run_command(*arguments)
 
     def genres(self, query: str = "") -> dict[str, list[str]]:
@@ -67,7 +67,7 @@ def album(tmp_path) -> Path:
 
 @pytest.fixture
 def library(beets, album) -> Beets:
-    """beets has imported the album, which has no genres."""
+    """An album that beets has imported, without genres."""
     beets.run("import", "--quiet", "--noautotag", "--nocopy", str(album))
     assert list(beets.genres().values()) == [[]] * 4
     return beets
@@ -140,7 +140,7 @@ def test_what_becomes_of_a_genre_that_is_there(library, album, options, kept, ad
 
 def test_a_genre_that_is_kept_is_not_even_analysed(library, monkeypatch):
     library.run("modify", "--yes", "genres=Polka")
-    monkeypatch.setattr(GenreBeamPlugin, "_session", lambda plugin: pytest.fail("it listens"))
+    monkeypatch.setattr(GenreBeamPlugin, "_session", lambda plugin: pytest.fail("it analyses"))
     library.run("genrebeam")
 
 

@@ -381,9 +381,7 @@ def test_the_nas_watches_its_music():
 
 @pytest.fixture(scope="module")
 def translated(tmp_path_factory) -> tuple[dict, bytes]:
-    """The job that the template makes of a library in a bucket: what Dataflow is sent, and the
-    graph that it is given.
-    """
+    """What Dataflow is sent for a library in a bucket, and the graph that it is given."""
     pytest.importorskip(
         "google.cloud.dataflow_v1beta3", reason="google-cloud-dataflow-client is not installed"
     )

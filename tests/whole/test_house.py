@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -54,6 +55,19 @@ def test_a_package_imports_only_what_is_below_it(package):
         if name.split(".")[0] == package
         for other in imports(name)
         if other.split(".")[0] in above
+    ]
+    assert wrong == []
+
+
+def test_what_is_installed_needs_nothing_that_is_not():
+    """``tools``, ``deploy``, ``benchmarks`` and ``tests`` are no part of a wheel."""
+    left_out = {"benchmarks", "deploy", "tests", "tools"}
+    wrong = [
+        f"{path.relative_to(REPOSITORY)}: {word}"
+        for folder in ("beetsplug", "genrebeam", *FOLDERS)
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for word in _imported(ast.parse(path.read_text(encoding="utf-8")))
+        if word.partition(".")[0] in left_out
     ]
     assert wrong == []
 
@@ -133,7 +147,7 @@ def test_nothing_imports_the_folders_by_their_own_names():
     """Their names are too common to be names at the top of an installation."""
     wrong = [
         f"{path.relative_to(REPOSITORY)}: {word}"
-        for folder in ("beetsplug", "benchmarks", "deploy", "genrebeam", "tests", *FOLDERS)
+        for folder in ("beetsplug", "benchmarks", "deploy", "genrebeam", "tests", "tools", *FOLDERS)
         for path in (REPOSITORY / folder).rglob("*.py")
         for word in _imported(ast.parse(path.read_text(encoding="utf-8")))
         if word.partition(".")[0] in FOLDERS
@@ -147,3 +161,113 @@ def _imported(module: ast.Module) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+
+
+# Modules, or folders of modules, whose tests are not at their own path.
+TESTED_ELSEWHERE = {
+    # Scripts that only run inside of what they are for.
+    "deploy/dataflow": "tests/deploy/test_deploy.py",
+    "deploy/flink": "tests/deploy/test_flink.py",
+    # A command is its arguments and its output: several are tested together.
+    "pipeline/commands/completion.py": "tests/pipeline/commands/test_output.py",
+    "pipeline/commands/config.py": "tests/pipeline/options/test_config.py",
+    "pipeline/commands/duplicates.py": "tests/pipeline/commands/test_by_ear_commands.py",
+    "pipeline/commands/evaluate.py": "tests/pipeline/commands/test_learning_commands.py",
+    "pipeline/commands/history.py": "tests/pipeline/runs/test_history.py",
+    "pipeline/commands/map.py": "tests/pipeline/commands/test_by_ear_commands.py",
+    "pipeline/commands/playlist.py": "tests/pipeline/commands/test_by_ear_commands.py",
+    "pipeline/commands/prepare.py": "tests/pipeline/commands/test_learning_commands.py",
+    "pipeline/commands/prune.py": "tests/pipeline/runs/test_news.py",
+    "pipeline/commands/report.py": "tests/pipeline/views/test_report_page.py",
+    "pipeline/commands/similar.py": "tests/pipeline/commands/test_by_ear_commands.py",
+    "pipeline/commands/tag.py": "tests/pipeline/graphs/test_tag.py",
+    "pipeline/commands/train.py": "tests/pipeline/commands/test_learning_commands.py",
+    "pipeline/commands/watch.py": "tests/pipeline/runs/test_watching.py",
+    "pipeline/runs/changes.py": "tests/pipeline/runs/test_history.py",
+    "pipeline/runs/failures.py": "tests/pipeline/runs/test_nightly.py",
+    "pipeline/runs/plan.py": "tests/pipeline/commands/test_apply.py",
+    "pipeline/runs/prune.py": "tests/pipeline/runs/test_news.py",
+    # Declarations, and what is made of them.
+    "pipeline/options/job.py": "tests/pipeline/graphs/test_tag.py",
+    "pipeline/options/tagging.py": "tests/pipeline/graphs/test_tag.py",
+    # Networks and data sets: one test goes over all of them.
+    "model/recipes": "tests/model/test_recipes.py",
+    "model/embedding.py": "tests/model/evaluation/test_predict.py",
+    "model/training/card.py": "tests/pipeline/commands/test_learning_commands.py",
+    "model/training/linear.py": "tests/model/test_head.py",
+    "model/evaluation/correspondence.py": "tests/model/test_vocabulary.py",
+    "model/data/arrays.py": "tests/pipeline/training/test_music.py",
+    "pipeline/training/datasets": "tests/pipeline/training/test_music.py",
+    # Pieces of a page are seen on the page.
+    "pipeline/views/inspection/panels.py": "tests/pipeline/views/inspection/test_page.py",
+    "pipeline/views/report_figures.py": "tests/pipeline/views/test_report_page.py",
+    "pipeline/views/report_statuses.py": "tests/pipeline/views/test_report_page.py",
+    "pipeline/views/web_page.py": "tests/pipeline/views/test_report_page.py",
+    # What they make is tested.
+    "tools/fit_projection.py": "tests/model/backbones/test_projection.py",
+    "tools/note_decisions.py": "tests/whole/test_decisions_stay.py",
+    # Processes, and what connects steps to Beam.
+    "pipeline/inference/decoding.py": "tests/pipeline/inference/test_session.py",
+    "pipeline/graphs/local.py": "tests/pipeline/graphs/test_tag.py",
+    "transforms/audio/extract.py": "tests/transforms/test_reasons.py",
+    "transforms/audio/pool_process.py": "tests/transforms/audio/test_pool.py",
+    "transforms/endings.py": "tests/pipeline/graphs/test_types.py",
+    "transforms/matching.py": "tests/pipeline/graphs/test_types.py",
+    "transforms/genre/predict.py": "tests/transforms/genre/test_classify.py",
+    "transforms/library/ptransforms.py": "tests/pipeline/graphs/test_types.py",
+    "transforms/reports/ptransforms.py": "tests/pipeline/graphs/test_types.py",
+    # Every storage does the same; a seal and a fingerprint are seen in what they are for.
+    "transforms/fingerprint.py": "tests/transforms/library/test_skip.py",
+    "transforms/storage/google.py": "tests/transforms/storage/test_buckets.py",
+    "transforms/storage/ranges.py": "tests/transforms/storage/test_buckets.py",
+    "transforms/storage/seal.py": "tests/pipeline/runs/test_strangers.py",
+    "transforms/storage/state.py": "tests/pipeline/options/test_home.py",
+    "transforms/storage/storage.py": "tests/transforms/storage/test_local.py",
+    # Every format is written and read back by the same tests.
+    "transforms/tags/formats": "tests/transforms/tags/formats/test_formats.py",
+    "transforms/tags/ape_bytes.py": "tests/transforms/tags/test_foreign_tags.py",
+    "transforms/tags/edges.py": "tests/transforms/tags/test_foreign_tags.py",
+    "transforms/tags/mp4_boxes.py": "tests/transforms/tags/formats/test_mp4.py",
+    # Nothing but the base of all errors.
+    "model/errors.py": "tests/model/test_bundle.py",
+}
+
+
+def _is_tested_at_its_path(path: PurePosixPath) -> bool:
+    """By a test of its name, or by another one in the folder of its tests that imports it."""
+    folder = REPOSITORY / "tests" / path.parent
+    if (folder / f"test_{path.name}").exists():
+        return True
+    name = ".".join(path.with_suffix("").parts)
+    return any(
+        name in {word.removeprefix("genrebeam.") for word in _imported_names(test)}
+        for test in folder.glob("test_*.py")
+    )
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    yield from _imported(module)
+
+
+def test_every_module_has_tests_at_its_path_or_says_where_they_are():
+    modules = [
+        PurePosixPath(path.relative_to(REPOSITORY).as_posix())
+        for folder in ("beetsplug", "deploy", "tools", *FOLDERS)
+        for path in (REPOSITORY / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    ]
+    untested = {path for path in modules if not _is_tested_at_its_path(path)}
+    elsewhere = {
+        path: name
+        for path in untested
+        for name in (str(path), str(path.parent))
+        if name in TESTED_ELSEWHERE
+    }
+    assert sorted(map(str, untested - elsewhere.keys())) == []
+    assert set(TESTED_ELSEWHERE) == set(elsewhere.values()), "an exception is no longer needed"
+    missing = [test for test in TESTED_ELSEWHERE.values() if not (REPOSITORY / test).is_file()]
+    assert missing == []

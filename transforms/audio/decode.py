@@ -44,7 +44,6 @@ class AudioReader(Protocol):
 
     Attributes
     ----------
-    sample_rate_hz, channels : int
     n_samples : int
         Per channel; what the header promises, the file may hold less.
     exact : bool
@@ -70,17 +69,12 @@ def open_audio(
 
     Parameters
     ----------
-    path : str
     format : str
         Its extension; decides which decoder is tried first.
     header_s : float, optional
         Duration by the file's header, in s, for formats whose decoder only guesses it.
     other : bool
         Whether to try the other decoder first, because this one could read nothing.
-
-    Yields
-    ------
-    AudioReader
 
     Raises
     ------
@@ -118,10 +112,8 @@ def read_stretch(
 
     Parameters
     ----------
-    reader : AudioReader
     start, count : int
         In samples at `sample_rate_hz`; the stretch may reach beyond the track.
-    sample_rate_hz : int
 
     Returns
     -------

@@ -38,11 +38,6 @@ def describe(samples: np.ndarray, spec: FeatureSpec) -> Described:
     ----------
     samples : np.ndarray
         ``(n,) float32`` at the spec's rate, some windows long.
-    spec : FeatureSpec
-
-    Returns
-    -------
-    Described
 
     Notes
     -----

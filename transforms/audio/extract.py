@@ -54,8 +54,6 @@ def extract_in_a_row(
 
     Parameters
     ----------
-    path, format : str
-    spec : FeatureSpec
     n_segments : int
         Most segments whose frames are analysed. A shorter track is analysed to its last frame,
         not only to the end of its last whole segment.
@@ -104,8 +102,6 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
 
     Parameters
     ----------
-    future : Future
-    path : str
     timeout_s : float
         That the process was given.
 
@@ -142,13 +138,10 @@ def submit(
     ----------
     track : Track
         With what its header says.
-    spec : FeatureSpec
-    n_segments : int or None
     processes : int
         Of the pool, if it is started for this.
     extract : callable
         `extract_sounding`, or `extract_in_a_row`.
-    timeout_s : float
     """
     arguments = (track.uri, track.format, spec, n_segments, track.audio.duration_s)
     return pool.submit(extract, arguments, processes=processes, timeout_s=timeout_s)
@@ -164,7 +157,6 @@ def features_of(track: Track, future: Future, timeout_s: float) -> Features | Ou
 
     Parameters
     ----------
-    track : Track
     future : Future
         Of `pool.submit`.
     timeout_s : float

@@ -79,8 +79,6 @@ def extract(
 
     Parameters
     ----------
-    path, format : str
-    spec : FeatureSpec
     n_segments : int, optional
         Segments spread evenly over the track; by default every one is analysed.
     header_s : float, optional
@@ -90,10 +88,6 @@ def extract(
     only_sound : bool
         For windows: leave out those that are silent beside the others; where all are, look for
         sound at more places. The segments then need not lie at `FeatureSpec.segment_starts`.
-
-    Returns
-    -------
-    Extracted
 
     Raises
     ------
@@ -135,13 +129,8 @@ def extract_audio(
     ----------
     path : str
         For errors.
-    reader : AudioReader
     spec, n_segments, in_a_row, only_sound
         See `extract`.
-
-    Returns
-    -------
-    Extracted
 
     Raises
     ------

@@ -53,7 +53,6 @@ def mel_power(
     samples : np.ndarray
         ``(n,) float32`` at the spec's rate: the segment's frames from the first one's
         beginning to the last one's end.
-    spec : FeatureSpec
     first : int
         The segment's first kept frame in its track; decides which STFT frames are kept.
     n_real : int
@@ -61,10 +60,6 @@ def mel_power(
         repeating those before, so that a short track is analysed in a loop.
     before : MelPower, optional
         The segment analysed before of the same track.
-
-    Returns
-    -------
-    MelPower
 
     Notes
     -----
@@ -211,7 +206,6 @@ def log_mel(power: np.ndarray, spec: FeatureSpec, gain: float = 1.0) -> np.ndarr
     ----------
     power : np.ndarray
         Of `window_power`.
-    spec : FeatureSpec
     gain : float
         To apply to the samples.
 
@@ -231,7 +225,6 @@ def scale(segments: Sequence[MelPower], spec: FeatureSpec) -> np.ndarray:
     ----------
     segments : sequence of MelPower
         Not all silent.
-    spec : FeatureSpec
 
     Returns
     -------

@@ -319,13 +319,11 @@ def submit(
     ----------
     function : callable
         Importable by name.
-    arguments : tuple
     processes : int
         Size of a pool that is started.
     timeout_s : float
         Of the running time, in s. The time that the machine sleeps, or that all of this is stopped
         (Ctrl-Z), does not count.
-    limits : Limits
 
     Returns
     -------
@@ -349,7 +347,6 @@ def submit_each(
 
     Parameters
     ----------
-    function : callable
     calls : sequence of tuple
         Arguments of each.
     processes, timeout_s : int, float
@@ -382,8 +379,6 @@ def call(
 
     Parameters
     ----------
-    function : callable
-    *arguments
     timeout_s, limits
         See `submit`.
     again : bool
@@ -422,12 +417,7 @@ def _submit(task: _Task, processes: int, *, first: bool = False) -> Future:
 
 
 def start(processes: int) -> None:
-    """Start the pool of this process, if there is none: its libraries take a while to load.
-
-    Parameters
-    ----------
-    processes : int
-    """
+    """Start the pool of this process, if there is none: its libraries take a while to load."""
     global _pool
     with _lock:
         if _pool is None:

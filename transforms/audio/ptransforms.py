@@ -33,13 +33,10 @@ class ExtractInPool(InFlight):
 
     Parameters
     ----------
-    spec : FeatureSpec
     n_segments : int or None
         Segments of each track; None analyses all.
-    processes : int
     stopping : callable
         Whether the run shall end early: tracks not yet decoded are dropped then.
-    timeout_s : float
     extract : callable
         `extract_sounding`, or `extract_in_a_row`.
     """
@@ -100,8 +97,6 @@ class ExtractFeatures(beam.PTransform):
         Segments of each track, spread evenly; None extracts all.
     processes : int, optional
         That decode in each worker; by default one per CPU.
-    stopping : callable
-        Whether the run shall end early.
     extract : callable
         See `ExtractInPool`.
 

@@ -55,10 +55,6 @@ def measure_window(samples: np.ndarray, spec: FeatureSpec, n_real: int) -> Windo
         Of kind ``window``.
     n_real : int
         Samples that the track has of it; they are repeated in place of the others.
-
-    Returns
-    -------
-    Window
     """
     samples = np.resize(samples[:n_real], len(samples))
     step = round(_LEVEL_SECONDS * spec.sample_rate_hz)
@@ -80,7 +76,6 @@ def scale_windows(windows: Sequence[Window], spec: FeatureSpec) -> np.ndarray:
     ----------
     windows : sequence of Window
         Not all silent.
-    spec : FeatureSpec
 
     Returns
     -------

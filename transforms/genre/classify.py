@@ -100,7 +100,6 @@ class Details:
 
     Parameters
     ----------
-    judgement : Judgement
     over_time : np.ndarray
         ``(n_segments, n_classes) float32``: probabilities, of a backbone's windows with their
         neighbours.
@@ -134,10 +133,6 @@ class Classifier(Protocol):
         ----------
         tracks : sequence of np.ndarray
             Segments of each, ``(n, *features.shape) float16`` or float32.
-
-        Returns
-        -------
-        list of Judgement
         """
         ...
 
@@ -172,16 +167,11 @@ def open_classifier(
 
     Parameters
     ----------
-    bundle : Bundle
     embeddings : bool
         Whether judgements have embeddings.
     threads : int, optional
         CPUs that it may use, by default all. In TensorFlow, the first network that runs in a
         process decides for all.
-
-    Returns
-    -------
-    Classifier
     """
     kind = BackboneClassifier if bundle.features.backbone else NetworkClassifier
     return kind(bundle, embeddings=embeddings, threads=threads)
@@ -194,7 +184,6 @@ class NetworkClassifier:
     ----------
     bundle, embeddings, threads
         See `open_classifier`.
-    batch_segments : int
     """
 
     def __init__(
@@ -352,7 +341,6 @@ class BackboneRun:
     ----------
     spec : FeatureSpec
         Of kind ``window``.
-    threads : int, optional
     """
 
     def __init__(self, spec: FeatureSpec, threads: int | None = None) -> None:
@@ -397,7 +385,6 @@ class InTensorFlow:
         Of a segment.
     batch_segments : int
         Halved where the memory is not enough.
-    threads : int, optional
     """
 
     def __init__(
@@ -487,10 +474,6 @@ def failed(prediction: Prediction) -> Outcome:
     ----------
     prediction : Prediction
         With an error.
-
-    Returns
-    -------
-    Outcome
     """
     assert prediction.error is not None
     error_type, reason = prediction.error

@@ -75,11 +75,6 @@ class ModelGenres:
 def genres_named(tags: Iterable[str], known: ModelGenres) -> Counts:
     """What the genres in a file's tag say, as genres of a model.
 
-    Parameters
-    ----------
-    tags : iterable of str
-    known : ModelGenres
-
     Returns
     -------
     dict
@@ -133,11 +128,6 @@ def _meant(name: str, known: ModelGenres) -> tuple[str, ...]:
 def told_by(outcome: Outcome, known: ModelGenres) -> Iterator[tuple[str, Counts]]:
     """What a file whose genre stays says of those that share something with it.
 
-    Parameters
-    ----------
-    outcome : Outcome
-    known : ModelGenres
-
     Yields
     ------
     tuple of str and dict
@@ -185,11 +175,6 @@ def note_evidence(matched: tuple[str, Mapping[str, Iterable]], kind: str) -> Ite
     ----------
     matched : tuple of str and mapping
         The key; ``tracks``, and ``evidence`` as `added` gives it.
-    kind : str
-
-    Yields
-    ------
-    Track
     """
     _, found = matched
     counts = added(found["counts"])
@@ -207,12 +192,7 @@ def added(counts: Iterable[Mapping[str, float]]) -> Counts:
 
 
 class LibraryGenres:
-    """Counts the genres of a library's files by what they share; no file is held in memory.
-
-    Parameters
-    ----------
-    known : ModelGenres
-    """
+    """Counts the genres of a library's files by what they share; no file is held in memory."""
 
     def __init__(self, known: ModelGenres) -> None:
         self.known = known
@@ -247,7 +227,6 @@ def decide_with_library(
         Its track has the evidence.
     decide : callable
         See `genrebeam.transforms.genre.vote.decide`.
-    known : ModelGenres
 
     Returns
     -------
@@ -293,16 +272,6 @@ def weighed(prediction: Prediction, evidence: Sequence[Evidence], known: ModelGe
 
     The log-odds of each family, and of each style within its family, grow with its share of the
     tagged files. Evidence counts more with more files, and less the more they disagree.
-
-    Parameters
-    ----------
-    prediction : Prediction
-    evidence : sequence of Evidence
-    known : ModelGenres
-
-    Returns
-    -------
-    Prediction
     """
     overall = prediction.overall
     if overall is None:

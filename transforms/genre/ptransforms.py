@@ -56,7 +56,6 @@ class GenreModelHandler(ModelHandler[Features, Prediction, Classifier]):
 
     Parameters
     ----------
-    bundle : Bundle
     embeddings : bool
         Whether predictions have embeddings.
     """
@@ -204,16 +203,12 @@ class ClassifyTracks(beam.PTransform):
 
     Parameters
     ----------
-    bundle : Bundle
     votes : VotePolicy, optional
         By default the model's own.
-    taxonomy : Taxonomy, optional
     together : bool
         Let tracks of a group vote together; see `VoteTogether`.
     embeddings : bool
         Whether decisions have embeddings.
-    stopping : callable
-        Whether the run shall end early.
 
     Examples
     --------

@@ -55,8 +55,6 @@ class Taxonomy:
 
     Parameters
     ----------
-    rename, parent : dict of str to str
-    drop : tuple of str
     whitelist : tuple of str
         All that may be written, if there are any.
     alias, pattern : dict of str to str
@@ -256,16 +254,7 @@ def _in_table(table: Mapping[str, str], genre: str) -> str:
 
 
 def unwritable(name: str) -> str | None:
-    """Why a genre would not be read back from a tag as it was written, or None.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str or None
-    """
+    """Why a genre would not be read back from a tag as it was written, or None."""
     from mutagen.id3 import TCON  # late, as above
 
     if name != name.strip() or not name.isprintable():
@@ -277,14 +266,6 @@ def unwritable(name: str) -> str | None:
 
 def load_taxonomy(path: str) -> Taxonomy:
     """Read a taxonomy file.
-
-    Parameters
-    ----------
-    path : str
-
-    Returns
-    -------
-    Taxonomy
 
     Raises
     ------

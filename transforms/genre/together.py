@@ -79,10 +79,6 @@ def artist_of(track: Track) -> str | None:
     ----------
     track : Track
         Whose header was read.
-
-    Returns
-    -------
-    str or None
     """
     for name in (track.tags.album_artist, track.tags.artist):
         artist = _plain(name)
@@ -104,7 +100,6 @@ def group_key(track: Track, by: str) -> str:
 
     Parameters
     ----------
-    track : Track
     by : {"album", "artist"}
     """
     return GROUPS[by](track) or printable(f"alone\0{track.uri}")

@@ -136,7 +136,6 @@ class _Ballot:
 
     Parameters
     ----------
-    genres : list of str
     groups : list of str
         The family of each genre; the genre itself where there are no families.
     overall : np.ndarray
@@ -216,10 +215,8 @@ def decide(
 
     Parameters
     ----------
-    prediction : Prediction
     genres : sequence of str
         Genre names in the order of the classes.
-    policy : VotePolicy
     taxonomy : Taxonomy, optional
         The user's own names.
     families : sequence of str

@@ -24,7 +24,6 @@ class Match:
 
     Parameters
     ----------
-    sources : tuple of str
     workplace : str
         Folder with room for what does not stay in memory.
     pack : callable

@@ -39,11 +39,8 @@ class Walk(beam.DoFn):
 
     Parameters
     ----------
-    formats : collection of str
     tidy : bool
         Remove the temporary files of runs that died.
-    stopping : callable
-        Whether the run shall end early.
     exclude : sequence of str
         See `walk`.
     """
@@ -95,12 +92,6 @@ class SkipUnchanged(beam.DoFn):
     """Set files apart that need no work: (key, listed, earlier and stored) -> Track.
 
     What is settled and no longer listed comes out as ``gone``: (size and time, Gone).
-
-    Parameters
-    ----------
-    settings : str or None
-    stopping : callable
-        Whether the run shall end early.
     """
 
     def __init__(self, settings: str | None, stopping: Callable[[], bool]) -> None:
@@ -122,15 +113,7 @@ class SkipUnchanged(beam.DoFn):
 @with_input_types(_MatchedMoves)
 @with_output_types(Track, outcomes=Outcome)
 class SkipMoved(beam.DoFn):
-    """Set moved files apart: (size and time, new and gone) -> Track.
-
-    Parameters
-    ----------
-    form : TagForm
-        How tags are read.
-    stopping : callable
-        Whether the run shall end early.
-    """
+    """Set moved files apart: (size and time, new and gone) -> Track."""
 
     def __init__(self, form: TagForm, stopping: Callable[[], bool]) -> None:
         self.form = form
@@ -147,13 +130,7 @@ class SkipMoved(beam.DoFn):
 @with_input_types(_Matched)
 @with_output_types(Track)
 class TakeFailed(beam.DoFn):
-    """Take files whose latest row says ``failed``: (key, listed and earlier) -> Track.
-
-    Parameters
-    ----------
-    stopping : callable
-        Whether the run shall end early.
-    """
+    """Take files whose latest row says ``failed``: (key, listed and earlier) -> Track."""
 
     def __init__(self, stopping: Callable[[], bool]) -> None:
         self.stopping = stopping
@@ -173,8 +150,6 @@ class SkipPolicy:
         Folders of earlier reports and their runs.
     digest : str or None
         Of what would decide now; with None, all earlier decisions stay.
-    form : TagForm
-        How tags are read.
     only_failed : bool
         Take only what failed in its last run.
     stored : sequence of (str, str)
@@ -195,12 +170,8 @@ class FindTracks(beam.PTransform):
     ----------
     roots : sequence of str
         Folders, or files.
-    formats : collection of str
-    skipping : SkipPolicy
     tidy : bool
         See `Walk`.
-    stopping : callable
-        Whether the run shall end early.
     observe : callable
         Called with each track that is found; returns it.
     exclude : sequence of str

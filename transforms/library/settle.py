@@ -52,8 +52,6 @@ def settle(
         See `genrebeam.transforms.library.skip.read_earlier`.
     settings : str or None
         Fingerprint of what would decide now; with None, all earlier decisions stay.
-    form : TagForm
-        How tags are read.
     workplace : str
         Folder for temporary files.
     stopping : callable
@@ -61,8 +59,8 @@ def settle(
     stored : iterable of (str, Stored)
         See `genrebeam.transforms.library.skip.read_stored`.
     decide_again : callable
-        Told of each file that is analysed although an earlier run has decided about it, with other
-        settings: the row that it would have if that decision stayed.
+        Called for each file that is analysed although an earlier run has decided about it, with
+        other settings: the row that it would have if that decision stayed.
 
     Yields
     ------
@@ -109,10 +107,6 @@ def take_what_failed(
     ----------
     listed, earlier, workplace, stopping
         See `settle`.
-
-    Yields
-    ------
-    Track or Outcome
     """
     with _match("listed", "earlier", workplace=workplace) as names:
         for outcome in _add_all(names, listed, earlier, stopping):
@@ -196,12 +190,7 @@ def _stored(plain: list[Any]) -> Stored:
 
 
 def write_track(track: Track, stream: BinaryIO) -> None:
-    """Write a listed track for `read_tracks`: a line of a to-do list.
-
-    Raises
-    ------
-    OSError
-    """
+    """Write a listed track for `read_tracks`: a line of a to-do list."""
     stream.write(f"{json.dumps([TO_DO_FORMAT, *_listed(track)])}\n".encode("ascii"))
 
 
@@ -211,12 +200,7 @@ def genres_beside(path: str) -> str:
 
 
 def write_genres(counts: Iterable[tuple[str, dict[str, float]]], path: str) -> None:
-    """Write what unchanged files say (see `genrebeam.transforms.genre.evidence`).
-
-    Raises
-    ------
-    OSError
-    """
+    """Write what unchanged files say (see `genrebeam.transforms.genre.evidence`)."""
     with open(path, "x", encoding="ascii") as stream:
         for key, genres in counts:
             stream.write(f"{json.dumps([TO_DO_FORMAT, key, genres])}\n")
@@ -227,7 +211,6 @@ def read_genres(path: str) -> Iterator[tuple[str, dict[str, float]]]:
 
     Raises
     ------
-    OSError
     RecordError
         If a line is another.
     """
@@ -244,7 +227,6 @@ def read_tracks(path: str) -> Iterator[Track]:
 
     Raises
     ------
-    OSError
     RecordError
         If a line is another.
     """

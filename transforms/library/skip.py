@@ -53,20 +53,14 @@ class Earlier:
 
     Parameters
     ----------
-    status, stage : str
-    size_bytes : int
     mtime_ns : int or None
         None where the report cannot tell it.
     settings : str
         Fingerprint of what decided.
     genres_after : sequence of str
         That the file had after that run.
-    confidence : float or None
-    title, artist, album, album_artist : str or None
-    year : int or None
     duration_s, sample_rate_hz, channels, bitrate_bps
         See `AudioFacts`.
-    fingerprint : str or None
     decided_by : str or None
         As in `genrebeam.transforms.records.Outcome`.
     run : str
@@ -154,10 +148,6 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
         Of the run's parts.
     run : str
         Its identifier.
-
-    Yields
-    ------
-    tuple of str and Earlier
     """
     for table in _tables(folder, run):
         for uri, *values in _rows(table):
@@ -325,8 +315,6 @@ def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outc
         A file that was not known.
     gone : iterable of Gone
         Files of the same size and time that are no longer listed.
-    form : TagForm
-        How tags are read.
 
     Returns
     -------
@@ -350,13 +338,7 @@ def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outc
 
 @dataclass(frozen=True)
 class Gone:
-    """A file that an earlier run settled, and that is no longer listed.
-
-    Parameters
-    ----------
-    name : str
-    earlier : Earlier
-    """
+    """A file that an earlier run settled, and that is no longer listed."""
 
     name: str
     earlier: Earlier
@@ -425,8 +407,6 @@ def skip_moved(
         Files of one size and time that were not known.
     gone : iterable of Gone
         Files of the same size and time that were.
-    form : TagForm
-        How tags are read.
 
     Yields
     ------

@@ -94,7 +94,6 @@ def last_of_each(rows: pa.Table, keys: Sequence[str], by: str) -> pa.Table:
 
     Parameters
     ----------
-    rows : pyarrow.Table
     keys : sequence of str
         Columns.
     by : str

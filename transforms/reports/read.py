@@ -31,12 +31,7 @@ def were_skipped(rows: pa.Table) -> pa.ChunkedArray:
 
 
 def parts_of(folder: str) -> list[str]:
-    """Paths of the finished parts of a run's report; none where they were deleted.
-
-    Raises
-    ------
-    OSError
-    """
+    """Paths of the finished parts of a run's report; none where they were deleted."""
     return [
         path
         for path in storage_of(folder).files_in(folder)
@@ -98,7 +93,6 @@ def latest_rows(folder: str, columns: Sequence[str]) -> pa.Table:
     ----------
     folder : str
         Of the run's parts.
-    columns : sequence of str
 
     Returns
     -------

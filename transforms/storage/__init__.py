@@ -53,9 +53,9 @@ def is_inside(path: str, folder: str) -> bool:
 
 
 def path_of(shown: str) -> str:
-    """The path that a report shows as `printable` text.
+    r"""The path that a report shows as `printable` text.
 
-    Bytes that are no text are ``\\udcxx`` there. A name may really have these characters; that is
+    Bytes that are no text are ``\udcxx`` there. A name may really have these characters; that is
     the file where it exists.
     """
     path = re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), shown)

@@ -36,10 +36,6 @@ def objects_below(folder: str) -> Iterator[Found]:
     ----------
     folder : str
         A bucket, or a folder in it.
-
-    Raises
-    ------
-    OSError
     """
     bucket, prefix = _parts(folder.rstrip("/"))
     with _reported(folder):
@@ -50,12 +46,7 @@ def objects_below(folder: str) -> Iterator[Found]:
 
 
 def folders_in(folder: str) -> list[str]:
-    """Names of the folders in a folder.
-
-    Raises
-    ------
-    OSError
-    """
+    """Names of the folders in a folder."""
     bucket, prefix = _parts(f"{folder.rstrip('/')}/")
     with _reported(folder):
         found = _client(folder).folders(bucket, prefix)
@@ -67,8 +58,6 @@ def fetch(found: Found, stream: BinaryIO, span: tuple[int, int] | None = None) -
 
     Parameters
     ----------
-    found : Found
-    stream : file
     span : (int, int), optional
         First byte and the one behind the last, instead of all.
 
@@ -98,13 +87,8 @@ def write(uri: str, stream: BinaryIO) -> None:
 
     Parameters
     ----------
-    uri : str
     stream : file
         From its start.
-
-    Raises
-    ------
-    OSError
     """
     with _reported(uri):
         _client(uri).put(*_parts(uri), stream, None, False)
@@ -115,7 +99,6 @@ def put(uri: str, stream: BinaryIO, *, replacing: Found | None) -> Found:
 
     Parameters
     ----------
-    uri : str
     stream : file
         From its start.
     replacing : Found or None
@@ -131,7 +114,6 @@ def put(uri: str, stream: BinaryIO, *, replacing: Found | None) -> Found:
     ------
     ChangedMeanwhile
         If the condition does not hold.
-    OSError
     """
     with _reported(uri):
         return _client(uri).put(*_parts(uri), stream, replacing, replacing is None)()

@@ -59,7 +59,6 @@ def open_regular(path: str, *, buffering: int = -1) -> BinaryIO:
 
     Parameters
     ----------
-    path : str
     buffering : int
         See `open`.
 
@@ -487,10 +486,6 @@ def clean_abandoned(path: str) -> None:
 
     A run that lives holds a lock on it. The number of its process would not tell: containers of
     one machine count their processes each for itself. Another machine's lock may not be seen.
-
-    Parameters
-    ----------
-    path : str
     """
     node = os.path.basename(path).removeprefix(_TEMPORARY).partition("-")[0]
     with contextlib.suppress(OSError):
@@ -513,7 +508,7 @@ def clean_abandoned(path: str) -> None:
 
 @functools.cache
 def _node() -> str:
-    """This machine since it was started, as far as names of files are concerned.
+    """The machine since it was started, as far as names of files are concerned.
 
     Libraries may be shared, and machines may have the same name.
     """

@@ -19,13 +19,9 @@ _PIECES = 8
 
 
 class Ranges(io.RawIOBase):
-    """This very version of an object, to be read and sought.
+    """One version of an object, to be read and sought.
 
     A request brings twice as much as the one before, so that whoever reads all of it needs few.
-
-    Parameters
-    ----------
-    found : Found
 
     Attributes
     ----------

@@ -124,7 +124,6 @@ class Storage(ABC):
 
         Parameters
         ----------
-        path : str
         workplace : str, optional
             Folder on the same disk where it is until it is whole; by default its own.
         below : str, optional
@@ -159,7 +158,6 @@ class Storage(ABC):
 
         Parameters
         ----------
-        path : str
         describe : callable
             Gives what to note for whoever comes second, from the name of the run.
 
@@ -202,7 +200,6 @@ class Storage(ABC):
 
         Parameters
         ----------
-        path : str
         found : Found, optional
             What is there, where it was looked up already.
         """

@@ -30,7 +30,6 @@ class _Item:
     ----------
     key : str
         Case-folded.
-    flags, name, value : bytes
     """
 
     key: str
@@ -51,7 +50,6 @@ class _Tag:
     ----------
     start, end : int
         Where the items begin and the footer begins, in bytes.
-    items : tuple of _Item
     rest : bytes
         What is between the last item and the footer.
     """
@@ -64,10 +62,6 @@ class _Tag:
 
 def read_items(stream: BinaryIO) -> list[tuple[str, bytes]]:
     """All items of a file's APEv2 tag.
-
-    Parameters
-    ----------
-    stream : file
 
     Returns
     -------

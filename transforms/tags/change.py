@@ -34,7 +34,6 @@ class Change:
         In bytes; in ns. No less than 0, respectively any.
     size_after, mtime_ns_after : int or None
         As far as the storage tells.
-    genres_before, genres_after : tuple of str
     in_place : bool
         Whether the file had several names and was changed where it stood.
     library : str
@@ -85,7 +84,6 @@ class Unreadable:
     ----------
     first : int
         Number of the first one, from 1.
-    n_lines : int
     reason : str
         What is wrong with the first.
     """
@@ -117,10 +115,6 @@ def read_change(line: str) -> Change:
 
 def read_journal(lines: Iterable[str]) -> Iterator[Change | Unreadable]:
     """Read a journal.
-
-    Parameters
-    ----------
-    lines : iterable of str
 
     Yields
     ------

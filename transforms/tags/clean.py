@@ -21,7 +21,6 @@ def clean(track: Track, names: Names, policy: TagPolicy, journal: Journal) -> Ou
         As it was listed and read.
     names : callable
         What the taxonomy makes of a file's genres (see `Taxonomy.clean`).
-    policy : TagPolicy
     journal : callable
         See `genrebeam.transforms.tags.tag.write_genres`.
 

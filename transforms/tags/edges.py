@@ -62,7 +62,6 @@ class Tag:
     kind : {"ID3v2", "APEv2", "ID3v1", "ID3v1 enhanced", "Lyrics3"}
     start : int
         Where it begins in the file, in bytes.
-    data : bytes
     """
 
     kind: str
@@ -135,12 +134,7 @@ class Edges:
 
 
 def find(stream: BinaryIO) -> Edges:
-    """All tags before and behind a file's sound.
-
-    Parameters
-    ----------
-    stream : file
-    """
+    """All tags before and behind a file's sound."""
     size = stream.seek(0, os.SEEK_END)
     head: list[Tag] = []
     start = 0
@@ -157,10 +151,6 @@ def find(stream: BinaryIO) -> Edges:
 
 def foreign(stream: BinaryIO) -> Edges:
     """The tags before and behind a file's own format that are not the format's own.
-
-    Parameters
-    ----------
-    stream : file
 
     Returns
     -------
@@ -187,7 +177,6 @@ class Window(io.RawIOBase):
 
     Parameters
     ----------
-    stream : file
     start, end : int
         In bytes.
     instead : mapping of int to bytes, optional
@@ -249,7 +238,6 @@ def set_aside(path: str, genres: Sequence[str], separator: str = "\0") -> Iterat
     ----------
     path : str
         A copy that is thrown away if the block fails.
-    genres : sequence of str
     separator : str
         Between several genres before ID3v2.4.
 

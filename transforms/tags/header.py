@@ -272,7 +272,7 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str,
 
 
 def _reason(error: Exception, path: str) -> str:
-    """mutagen's message, without the path that some of them begin with."""
+    """The message of mutagen, without the path that some of them begin with."""
     text = error.reason if isinstance(error, TrackError) else str(error)
     return text.replace(repr(path), "").strip() or type(error).__name__
 

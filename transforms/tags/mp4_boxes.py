@@ -1,7 +1,7 @@
-"""MP4 and QuickTime, box by box: every genre in them, and every number that points into the file.
+r"""MP4 and QuickTime, box by box: every genre in them, and every number that points into the file.
 
-A genre can stand in six places, and each program reads other ones: iTunes' ``ilst`` (``\\xa9gen``,
-``gnre``, a freeform ``GENRE``), QuickTime's texts (``udta/\\xa9gen``), 3GPP's ``gnre`` box,
+A genre can stand in six places, and each program reads other ones: iTunes' ``ilst`` (``\xa9gen``,
+``gnre``, a freeform ``GENRE``), QuickTime's texts (``udta/\xa9gen``), 3GPP's ``gnre`` box,
 QuickTime's keys (``mdta``), and all of them for each track. Here only these are changed; all other
 bytes stay, also those that nobody understands.
 
@@ -54,7 +54,6 @@ class Box:
 
     Parameters
     ----------
-    name : bytes
     head : bytes
         Its header as it is in the file, with its old size.
     start : int
@@ -63,7 +62,6 @@ class Box:
         Of all of it, as it is in the file.
     data : bytes
         Its content, or what of it is before its children.
-    children : list of Box or None
     rest : bytes
         Behind its children.
     """
@@ -94,7 +92,7 @@ class Box:
         return (child for child in self.children or [] if child.name in names)
 
     def below(self) -> Iterator[Box]:
-        """This box and all in it."""
+        """The box and all in it."""
         yield self
         for child in self.children or []:
             yield from child.below()
@@ -115,7 +113,6 @@ class Place:
 
     Parameters
     ----------
-    genres : tuple of str
     put : callable
         Changes it to these genres.
     """
@@ -126,10 +123,6 @@ class Place:
 
 class Boxes:
     """The boxes of a file.
-
-    Parameters
-    ----------
-    stream : file
 
     Raises
     ------
@@ -166,7 +159,7 @@ class Boxes:
                 yield from box.named(b"trak", b"traf")
 
     def _tags(self) -> tuple[Box | None, list[Box]]:
-        """iTunes' tags of the file, and every box of tags (``udta`` and ``meta``)."""
+        """Tags of iTunes in the file, and every box of tags (``udta`` and ``meta``)."""
         found, own = [], None
         for holder in self._holders():
             for udta in holder.named(b"udta"):

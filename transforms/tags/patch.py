@@ -146,14 +146,6 @@ class Patch:
 def make_patch(old_path: str, new_path: str) -> Patch:
     """Make the patch that turns the new file back into the old one.
 
-    Parameters
-    ----------
-    old_path, new_path : str
-
-    Returns
-    -------
-    Patch
-
     Raises
     ------
     PatchError

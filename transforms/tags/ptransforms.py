@@ -32,14 +32,7 @@ _WRITERS = 4
 
 
 class ReadHeaders(InBatches):
-    """Base of DoFns that read headers, many at a time in the pool: Track -> Track.
-
-    Parameters
-    ----------
-    stopping : callable
-        Whether the run shall end early.
-    form : TagForm
-    """
+    """Base of DoFns that read headers, many at a time in the pool: Track -> Track."""
 
     def __init__(self, stopping: Callable[[], bool], form: TagForm) -> None:
         super().__init__(_HEADERS_AT_ONCE, _HEADERS_IN_FLIGHT, stopping)
@@ -52,14 +45,7 @@ class ReadHeaders(InBatches):
 @with_input_types(Track)
 @with_output_types(Track, outcomes=Outcome)
 class ReadTags(ReadHeaders):
-    """Read headers; a file whose genre is kept goes no further: Track -> Track.
-
-    Parameters
-    ----------
-    policy : TagPolicy
-    stopping : callable
-        Whether the run shall end early.
-    """
+    """Read headers; a file whose genre is kept goes no further: Track -> Track."""
 
     def __init__(self, policy: TagPolicy, stopping: Callable[[], bool]) -> None:
         super().__init__(stopping, policy.form)
@@ -87,7 +73,6 @@ class _Writing(InFlight):
 
     Parameters
     ----------
-    policy : TagPolicy
     journal : callable
         See `write_genres`; called by several threads.
     """
@@ -144,7 +129,6 @@ class WriteTags(beam.PTransform):
 
     Parameters
     ----------
-    policy : TagPolicy
     journal : callable
         See `write_genres`; called by several threads.
     """

@@ -74,7 +74,6 @@ def rewrite(
         Called with what is about to change, before it does.
     notes : dict
         Further facts for the journal.
-    policy : WritePolicy
     dry_run : bool
         Do all of it on a copy elsewhere, but write no line and replace nothing.
 

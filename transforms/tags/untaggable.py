@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-# Told by the first bytes, whatever the file is called.
+# Known by their first bytes, whatever the file is called.
 _CONTAINERS = {
     b"RF64": "RF64 (a wav for more than 4 GB)",
     b"BW64": "BW64 (a wav for more than 4 GB)",
@@ -84,10 +84,6 @@ def why_untaggable(stream: BinaryIO, format: str = "") -> str | None:
         At its beginning.
     format : str
         Its extension.
-
-    Returns
-    -------
-    str or None
     """
     head = stream.read(_HEAD)
     names = [name for magic, name in _CONTAINERS.items() if head.startswith(magic)]

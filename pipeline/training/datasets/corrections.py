@@ -38,10 +38,6 @@ def folder_of_chosen(path: str) -> str:
     path : str
         Of a file of corrections.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     DatasetError

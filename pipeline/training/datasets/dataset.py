@@ -19,7 +19,7 @@ from genrebeam.transforms.tags.header import Header
 
 # GTZAN's own format has no tags, so that nothing of it can be tagged.
 _WITHOUT_TAGS = frozenset(["au"])
-FORMATS_HEARD = FORMATS | _WITHOUT_TAGS
+FORMATS_DECODED = FORMATS | _WITHOUT_TAGS
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Dataset:
 
 
 def in_folder(labels: Collection[str], track: Track, place: PurePosixPath) -> Label | None:
+    """The label of the nearest folder above a track that is named like one."""
     for folder in place.parents:
         if key_of(folder.name) in labels:
             return Label(str(place), key_of(folder.name), artist_of(track, place, folder))
@@ -121,13 +122,8 @@ def with_header(track: Track, found: Header | Exception) -> Track:
 
     Parameters
     ----------
-    track : Track
     found : Header or Exception
         What reading its header gave.
-
-    Returns
-    -------
-    Track
 
     Raises
     ------

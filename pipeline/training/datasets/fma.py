@@ -52,10 +52,6 @@ def load_fma_array(folder: str | Path) -> LabelledMusic:
         Holds ``logmel.npz``: ``mel`` uint8 ``(n, 107, 128)`` of 0..63, ``track``, ``genre``,
         ``artist``, ``split``.
 
-    Returns
-    -------
-    LabelledMusic
-
     Raises
     ------
     DatasetError

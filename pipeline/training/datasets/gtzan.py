@@ -50,10 +50,6 @@ def _has_clips(folder: Path) -> bool:
 def gtzan_list_files(folder: str | Path) -> dict[str, Path]:
     """The lists of the fault-filtered split, in or above the folder or in one below.
 
-    Parameters
-    ----------
-    folder : str or Path
-
     Returns
     -------
     dict
@@ -87,10 +83,6 @@ def load_gtzan_array(folder: str | Path) -> LabelledMusic:
     ----------
     folder : str or Path
         Holds ``logmel.npz`` (``mel`` uint8, ``track``) and ``{train,valid,test}_filtered.txt``.
-
-    Returns
-    -------
-    LabelledMusic
 
     Raises
     ------

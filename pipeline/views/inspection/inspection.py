@@ -49,14 +49,10 @@ class Inspection:
 
     Parameters
     ----------
-    path : str
-    tags : FileTags
     tags_error : str or None
         Why the tags could not be read.
     header_s : float or None
         Duration by the file's header, in s.
-    bundle : Bundle
-    sound : Sound
     probabilities : np.ndarray
         ``(n_segments, n_names) float32``, calibrated; of a backbone each segment with
         its neighbours. Votes go by each segment alone, as tagging counts them.
@@ -195,11 +191,6 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
     ----------
     path : str
         A local file.
-    bundle : Bundle
-
-    Returns
-    -------
-    Inspection
 
     Raises
     ------

@@ -45,11 +45,6 @@ from genrebeam.transforms.records import printable
 def write_page(path: str, inspection: Inspection) -> None:
     """Write the page: one HTML file of some 0.5 MB.
 
-    Parameters
-    ----------
-    path : str
-    inspection : Inspection
-
     Raises
     ------
     OSError

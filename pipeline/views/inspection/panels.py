@@ -21,7 +21,6 @@ class Picture:
 
     Parameters
     ----------
-    title, note : str
     height : float
         In lines of text, about.
     values : np.ndarray
@@ -49,7 +48,6 @@ class Lines:
 
     Parameters
     ----------
-    title, note : str
     height : float
         As in `Picture`.
     lines : list of (str, np.ndarray)
@@ -66,16 +64,7 @@ class Lines:
 
 
 def panels(inspection: Inspection) -> list[Picture | Lines]:
-    """What is shown under the genres.
-
-    Parameters
-    ----------
-    inspection : Inspection
-
-    Returns
-    -------
-    list of Picture or Lines
-    """
+    """What is shown under the genres."""
     sound = inspection.sound
     timbre = sound.mfcc[1:]  # the first is the level, as the waveform shows it
     timbre = timbre - timbre.mean(axis=1, keepdims=True)
@@ -155,6 +144,7 @@ def _kilohertz(hz: float) -> str:
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:
+    """0..1 as bytes, 0 to 255."""
     return np.clip(np.round(values * 255), 0, 255).astype(np.uint8)
 
 

@@ -45,11 +45,6 @@ _LINE_COLOURS = ("#c25400", "#1f6fb2")
 def write_png(path: str, inspection: Inspection) -> None:
     """Write the picture: one PNG of some 1 MB, 1650 pixels wide.
 
-    Parameters
-    ----------
-    path : str
-    inspection : Inspection
-
     Raises
     ------
     OSError

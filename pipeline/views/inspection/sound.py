@@ -90,14 +90,8 @@ def analyse_sound(
 
     Parameters
     ----------
-    path, format : str
-    spec : FeatureSpec
     header_s : float, optional
         Duration by the file's header, in s.
-
-    Returns
-    -------
-    Sound
 
     Raises
     ------

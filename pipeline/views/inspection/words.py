@@ -163,6 +163,7 @@ def _segments(inspection: Inspection) -> str:
 
 
 def model_note(inspection: Inspection) -> str:
+    """The model, and how much of the track it analysed."""
     bundle, few = inspection.bundle, inspection.bundle.n_segments
     note = f"{bundle.name} {bundle.version}: {_segments(inspection)}"
     if len(inspection.probabilities) > few:
@@ -171,6 +172,7 @@ def model_note(inspection: Inspection) -> str:
 
 
 def wave_note(inspection: Inspection) -> str:
+    """What the waveform shows."""
     peak = max(float(np.abs(inspection.sound.wave).max()), 1e-6)
     level = f"{20 * math.log10(peak):.1f}".replace("-", "\N{MINUS SIGN}")
     kind = _kind(inspection)
@@ -182,6 +184,7 @@ def _kind(inspection: Inspection) -> str:
 
 
 def genre_note(inspection: Inspection) -> str:
+    """What the picture of genres over time shows."""
     spec, kind = inspection.bundle.features, _kind(inspection)
     left_out = len(inspection.names) - MOST_GENRES
     around = ", each averaged with its neighbours" if spec.backbone else ""

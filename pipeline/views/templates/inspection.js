@@ -1,20 +1,20 @@
 // The time under the mouse and its genres; the track, and where it is played.
 
 const timeline = document.querySelector(".timeline"), here = document.querySelector(".here");
-const plot = document.querySelector(".plot"), told = document.querySelector("output");
+const plot = document.querySelector(".plot"), readout = document.querySelector("output");
 
 function tell(event) {
   const box = plot.getBoundingClientRect();
   const share = (event.clientX - box.left) / box.width;
   here.hidden = share < 0 || share > 1;
-  if (here.hidden) { told.textContent = ""; return; }
+  if (here.hidden) { readout.textContent = ""; return; }
   here.style.setProperty("--share", share);
   const time = share * data.duration;
   const segment = data.ends.findIndex((end) => time < end);
   const best = segment < 0 ? [] : data.probabilities[segment]
     .map((p, genre) => [p, data.names[genre]]).sort((a, b) => b[0] - a[0]).slice(0, 3);
   const said = best.map(([p, name]) => `${name} ${Math.round(100 * p)} %`).join(", ");
-  told.textContent = `${clock(time)}: ${said || "no segment"}`;
+  readout.textContent = `${clock(time)}: ${said || "no segment"}`;
 }
 const track = { path: data.path, title: data.title, seconds: data.duration };
 const trackAtHand = () => track;
@@ -35,5 +35,5 @@ timeline.addEventListener("click", (event) => {
 timeline.addEventListener("pointermove", tell);
 timeline.addEventListener("pointerdown", tell);
 timeline.addEventListener("pointerleave", (event) => {
-  if (event.pointerType === "mouse") { here.hidden = true; told.textContent = ""; }
+  if (event.pointerType === "mouse") { here.hidden = true; readout.textContent = ""; }
 });

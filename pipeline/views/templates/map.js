@@ -117,7 +117,7 @@ function inside(corners) {
   });
 }
 
-// --- what is told ----------------------------------------------------------------------------
+// --- what is shown ----------------------------------------------------------------------------
 
 function rowOf(row) {
   const item = document.createElement("li");
@@ -170,8 +170,8 @@ function m3u8(rows, isRelative) {
   for (const row of rows) {
     const { values, numbers } = columns.relative;
     if (numbers[row] < 0) continue;
-    const told = [textOf("artist", row), data.title[row]].filter(Boolean).join(" - ");
-    lines.push(`#EXTINF:${seconds[row]},${told.split(/\s+/).filter(Boolean).join(" ")}`);
+    const label = [textOf("artist", row), data.title[row]].filter(Boolean).join(" - ");
+    lines.push(`#EXTINF:${seconds[row]},${label.split(/\s+/).filter(Boolean).join(" ")}`);
     lines.push((isRelative ? values[numbers[row]] : textOf("folder", row)) + data.file[row]);
   }
   return `${lines.join("\n")}\n`;

@@ -198,9 +198,10 @@ def test_a_large_set_is_thinned_evenly(monkeypatch):
     assert len(places) == 12
 
 
-def test_surest_mistakes_come_first():
+def test_surest_mistakes_come_first(monkeypatch):
+    monkeypatch.setattr("genrebeam.model.evaluation.page._N_WRONG", 2)
     chances = np.array([[0.6, 0.4], [0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
-    wrong = most_confidently_wrong("abcd", np.array([1, 0, 0, 0]), chances, ("Blues", "Jazz"), 2)
+    wrong = most_confidently_wrong("abcd", np.array([1, 0, 0, 0]), chances, ("Blues", "Jazz"))
     assert wrong == [
         {"name": "b", "true": "Blues", "guessed": "Jazz", "confidence": 0.9},
         {"name": "d", "true": "Blues", "guessed": "Jazz", "confidence": 0.8},

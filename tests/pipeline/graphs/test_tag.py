@@ -349,21 +349,6 @@ def test_a_repeated_run_still_knows_its_tracks(library):
         assert second[column] == first[column], column
 
 
-def test_runs_that_left_all_in_one_folder_are_skipped_by_and_undone(library):
-    library.add("a.mp3")
-    before = (library.folder / "a.mp3").read_bytes()
-    library.tag()
-    run, tracks = library.run, library.tracks
-    for path in [*run.iterdir()]:
-        path.rename(tracks / path.name)
-    run.rmdir()
-    tracks.rename(library.reports / tracks.name)
-    assert library.tag() == 0
-    assert library.counts == {"unchanged": 1}
-    assert main(["undo", str(library.reports)]) == 0
-    assert (library.folder / "a.mp3").read_bytes() == before
-
-
 def test_a_hard_link_that_is_gone_stands_in_no_way_any_more(library):
     path = library.add("a.mp3")
     os.link(path, library.folder / "b.mp3")

@@ -1,4 +1,4 @@
-"""A system that lacks something is told so in one line, before any work."""
+"""What a system lacks is said in one line, before any work."""
 
 import multiprocessing
 import sys

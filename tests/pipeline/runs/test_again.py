@@ -13,7 +13,7 @@ from tests.conftest import read_rows, tone, write_audio
 def tag(tmp_path, tiny_bundle, capsys, monkeypatch):
     """Run over two files; the exit code, what is counted, and what is said."""
     monkeypatch.setattr(again, "_MANY", 2)
-    monkeypatch.setattr(again, "_TELLING", 2)
+    monkeypatch.setattr(again, "_ENOUGH", 2)
     for name in ("a.flac", "b.flac"):
         (tmp_path / "music").mkdir(exist_ok=True)
         write_audio(tmp_path / "music" / name, tone(8, seed=ord(name[0])), 22050)

@@ -13,12 +13,10 @@ from genrebeam.pipeline.options.option import declared_in
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.runs.journal import Journal
 from genrebeam.pipeline.runs.run import (
-    Run,
     close_run,
     earlier_runs,
     find_run,
     record_run,
-    runs_of,
     start_run,
 )
 from genrebeam.transforms.records import Outcome, Track
@@ -65,6 +63,10 @@ def past(job, *, interrupted=False, **changes):
     return run
 
 
+def seen_before(job, now=None):
+    return [run for run, _ in earlier_runs(job, now)]
+
+
 def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job):
     past(job)
     whole = past(job)
@@ -73,38 +75,38 @@ def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job):
     part = past(job, formats=("mp3",))
     all_formats = changed(job, formats=("flac", "mp3"))
     now = start_run(job.report)
-    assert earlier_runs(job, now) == [part]
-    assert earlier_runs(dataclasses.replace(job, library="/third"), now) == []
+    assert seen_before(job, now) == [part]
+    assert seen_before(dataclasses.replace(job, library="/third"), now) == []
     wide = past(all_formats)
     now = start_run(job.report)
-    assert earlier_runs(all_formats, now) == [wide]
+    assert seen_before(all_formats, now) == [wide]
     assert whole.id < stopped.id < part.id < wide.id
 
 
 def test_an_interrupted_run_does_not_hide_those_before_it(job):
     whole = past(job)
     stopped = past(job, interrupted=True)
-    assert earlier_runs(job, start_run(job.report)) == [stopped, whole]
+    assert seen_before(job, start_run(job.report)) == [stopped, whole]
 
 
 def test_a_run_over_what_had_failed_does_not_hide_those_before_it(job):
     whole = past(job)
     retry = past(job, retry_failed=True)
-    assert earlier_runs(job) == [retry, whole]
+    assert seen_before(job) == [retry, whole]
 
 
 def test_a_run_over_parts_of_a_library_has_seen_these_parts_alone(job):
     whole = past(job)
     parts = dataclasses.replace(job, paths=("/music/a", "/music/b.mp3"))
     some = past(parts)
-    assert earlier_runs(job) == [some, whole]
-    assert earlier_runs(parts) == [some]
-    assert earlier_runs(dataclasses.replace(job, paths=("/music/b.mp3",))) == [some]
-    assert earlier_runs(dataclasses.replace(job, paths=("/music/c",))) == [some, whole]
+    assert seen_before(job) == [some, whole]
+    assert seen_before(parts) == [some]
+    assert seen_before(dataclasses.replace(job, paths=("/music/b.mp3",))) == [some]
+    assert seen_before(dataclasses.replace(job, paths=("/music/c",))) == [some, whole]
 
 
-def test_a_library_without_reports_has_no_earlier_runs(job, tmp_path):
-    assert earlier_runs(changed(job, report=str(tmp_path / "missing"))) == []
+def test_a_library_without_reports_has_no_seen_before(job, tmp_path):
+    assert seen_before(changed(job, report=str(tmp_path / "missing"))) == []
 
 
 def test_other_things_in_the_home_are_no_runs(job, tmp_path):
@@ -114,23 +116,9 @@ def test_other_things_in_the_home_are_no_runs(job, tmp_path):
         (folder / "run=1" / "run.json").write_text("{")
         (folder / "run=notes.txt").touch()
     (tmp_path / "old").mkdir()
-    assert earlier_runs(job, start_run(str(tmp_path))) == []
+    assert seen_before(job, start_run(str(tmp_path))) == []
     with pytest.raises(UsageError, match="has no run that changed files"):
         find_run(str(tmp_path))
-
-
-def test_runs_that_left_all_in_one_folder_are_found(job, tmp_path):
-    old, new = past(job), past(dataclasses.replace(job, library="/other"))
-    old.journal(change_of("/music/a.mp3"))
-    os.rename(old.tracks, tmp_path / f"run={old.id}")
-    for name in os.listdir(old.folder):
-        os.rename(os.path.join(old.folder, name), tmp_path / f"run={old.id}" / name)
-    os.rmdir(old.folder)
-    moved = Run(old.id, job.report, in_one_folder=True)
-    assert moved.folder == moved.tracks == str(tmp_path / f"run={old.id}")
-    assert runs_of(job.report) == [moved, new]
-    assert earlier_runs(job, start_run(job.report)) == [moved]
-    assert find_run(job.report) == moved
 
 
 def test_only_parts_of_reports_are_where_tools_look(job, tmp_path):
@@ -142,7 +130,7 @@ def test_only_parts_of_reports_are_where_tools_look(job, tmp_path):
 def test_a_run_that_was_launched_is_closed_by_its_job(job):
     run = start_run(job.report)
     assert record_run(run, job, lambda: True, lambda: False).manifest["state"] == "launched"
-    assert earlier_runs(job) == [run]
+    assert seen_before(job) == [run]
     outcome = Outcome(Track("/music/a.mp3", "mp3"), "kept", "read_tags", "")
     write_part([row(outcome, RunFacts(job.bundle, "settings"))], run.tracks, run.folder)
     for _ in range(2):

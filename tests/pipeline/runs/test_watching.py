@@ -88,7 +88,7 @@ class Watched:
         return len(runs.read_text().splitlines()) if runs.exists() else 0
 
     def wait_for(self, n_runs: int) -> None:
-        """Wait until so many have run; fail if there are more a while later."""
+        """Wait until there are ``n_runs``; fail if there are more a while later."""
         deadline = time.monotonic() + 30
         while self.n_runs < n_runs or self.watch._child is not None:
             assert time.monotonic() < deadline, f"{self.n_runs} runs"
@@ -107,7 +107,7 @@ def watched(tmp_path, monkeypatch):
     one.end()
 
 
-@pytest.mark.parametrize("poll_s", [None, 0.2], ids=["told", "polled"])
+@pytest.mark.parametrize("poll_s", [None, 0.2], ids=["notified", "polled"])
 def test_new_and_changed_music_is_tagged_once(watched, capsys, poll_s):
     (watched.library / "old.mp3").write_bytes(b"old")
     watched.begin(poll_s)

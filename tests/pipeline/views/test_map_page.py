@@ -35,7 +35,7 @@ def write_map(songs, path, places=None):
     if places is None:
         places = np.linspace(0, 1, len(rows), dtype=np.float32)[:, None].repeat(2, axis=1)
     tracks = pa.Table.from_pylist([*rows], schema=SCHEMA)
-    write_map_page(LibraryMap(tracks, places, families), "ears 1", str(path))
+    write_map_page(LibraryMap(tracks, places, families), "backbone 1", str(path))
 
 
 def playlist_of(songs, folder):

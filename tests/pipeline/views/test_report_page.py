@@ -55,7 +55,7 @@ def row(uri="/music/a.mp3", status="tagged", **changes):
         "probabilities": [("Rock", 0.3), ("Jazz", 0.5), ("Pop", 0.1), ("Folk", 0.1)]
         if analysed
         else None,
-        "model_name": "ears",
+        "model_name": "backbone",
         "model_version": "1",
         "settings": "",
         "finished_at": datetime.datetime.now(datetime.UTC),
@@ -73,7 +73,7 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
     printed: Any = {
         "library": "/music",
         "options": OPTIONS,
-        "model": {"name": "ears", "version": "1"},
+        "model": {"name": "backbone", "version": "1"},
         "started_at": "2026-11-20T10:15:00.123+00:00",
         "seconds": 75.2,
         "state": "finished",
@@ -127,7 +127,7 @@ def test_tells_what_was_done_and_how_to_undo_it(page_of, tmp_path):
     assert "<title>1 of 3 files tagged" in page.source
     assert "files 3 seen in the library" in page.text
     assert "tagged 1 got a new genre kept 1 had a genre already failed 1" in page.text
-    assert "ears 1 classified /music on 20 Nov 2026, 10:15 UTC and took 1 min 15 s" in page.text
+    assert "backbone 1 classified /music on 20 Nov 2026, 10:15 UTC and took 1 min 15 s" in page.text
     assert "Genres that were there are replaced; mean of 8 segments; at most 1 genre" in page.text
     undo = f"genrebeam undo {tmp_path / 'reports'} --run 20261120T101500.123Z-3fa9"
     assert undo in page.text

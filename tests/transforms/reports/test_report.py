@@ -123,12 +123,12 @@ def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
 
 
 @pytest.mark.parametrize("mood", [False, True])
-def test_moods_are_told_where_they_are_asked_for(tiny_bundle, mood):
+def test_moods_are_reported_where_they_are_asked_for(tiny_bundle, mood):
     decision = dataclasses.replace(DECISION, moods={"Sad music": 0.25}, instruments={"Piano": 0.5})
     outcome = Outcome(TRACK, "tagged", "tag", "", decision=decision)
     found = row(outcome, RunFacts(tiny_bundle, "settings", mood=mood))
-    told = (found["moods"], found["instruments"])
-    assert told == (([("Sad music", 0.25)], [("Piano", 0.5)]) if mood else (None, None))
+    columns = (found["moods"], found["instruments"])
+    assert columns == (([("Sad music", 0.25)], [("Piano", 0.5)]) if mood else (None, None))
 
 
 def test_embeddings_of_several_models_are_one_column(written):

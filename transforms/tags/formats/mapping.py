@@ -54,6 +54,7 @@ class Mapped(Format):
 
 
 def values_of(tags: Any, key: str) -> list[Any]:
+    """All values of a key."""
     value = tags.get(key)
     if value is None:
         return []

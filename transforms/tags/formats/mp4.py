@@ -1,4 +1,4 @@
-"""MP4: genres in ``\\xa9gen``, our own fields as freeform atoms.
+r"""MP4: genres in ``\xa9gen``, our own fields as freeform atoms.
 
 mutagen reads the facts of the sound; the tags are our own work (``mp4_boxes.py``).
 """

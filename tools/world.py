@@ -21,7 +21,6 @@ class Excerpt:
 
     Parameters
     ----------
-    path : Path
     families : tuple of str
         The family, then those that are as right.
     style : str
@@ -42,14 +41,6 @@ class Excerpt:
 
 def read_world(folder: str | Path) -> list[Excerpt]:
     """The excerpts of a folder.
-
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    list of Excerpt
 
     Raises
     ------

@@ -84,7 +84,6 @@ class FittedBaseline:
 
     Parameters
     ----------
-    name : str
     settings : dict
         Those of the grid that were best on the valid list.
     logits : dict
@@ -106,11 +105,6 @@ def fit_baseline(name: str, music: LabelledMusic, seed: int = 0) -> FittedBaseli
         One of `BASELINES`.
     music : LabelledMusic
         With splits ``train`` and ``valid`` at least, a clip of each class in ``train``.
-    seed : int
-
-    Returns
-    -------
-    FittedBaseline
     """
     from sklearn.model_selection import ParameterGrid
 

@@ -3,8 +3,8 @@
 import pytest
 
 from genrebeam.model.data.training_set import DatasetError
-from genrebeam.model.data.world import read_world
 from genrebeam.model.vocabulary import FAMILIES
+from tools.world import read_world
 
 HEADER = "path,family,style,label,artist,source,also,sure\n"
 

@@ -4,22 +4,22 @@ import os
 import subprocess
 import sys
 
-from genrebeam.pipeline.reference import reference
 from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.schema import COLUMNS, SCHEMA
 from tests import REPOSITORY
+from tools.reference import reference
 
 PAGE = REPOSITORY / "docs" / "reference.md"
 
 
 def test_reference_is_up_to_date():
-    message = "run: python -m genrebeam.pipeline.reference > docs/reference.md"
+    message = "run: python -m tools.reference > docs/reference.md"
     assert PAGE.read_text(encoding="utf-8") == reference(), f"docs/reference.md is stale; {message}"
 
 
 def test_reference_does_not_depend_on_the_terminal_or_the_configuration():
     environment = {**os.environ, "COLUMNS": "40", "GENREBEAM_EXISTING": "merge"}
-    code = "import sys, pipeline.reference as r; sys.stdout.write(r.reference())"
+    code = "import sys, tools.reference as r; sys.stdout.write(r.reference())"
     made = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -32,7 +32,7 @@ def test_reference_does_not_depend_on_the_terminal_or_the_configuration():
 
 
 def test_reference_needs_neither_beam_nor_tensorflow():
-    code = "import sys, pipeline.reference as r; r.reference(); print(*sys.modules)"
+    code = "import sys, tools.reference as r; r.reference(); print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=REPOSITORY)
     assert not {"apache_beam", "tensorflow", "keras", "librosa"} & set(loaded.split())
 

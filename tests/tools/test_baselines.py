@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from genrebeam.model.data.clips import Clips, LabelledMusic
-from genrebeam.model.evaluation.baselines import BASELINES, fit_baseline
 from genrebeam.model.evaluation.metrics import evaluate_logits
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.genre.vote import vote
+from tools.baselines import BASELINES, fit_baseline
 
 FRAMES = FeatureSpec(n_mels=32, frame_step=4, segment_frames=100)
 

@@ -5,14 +5,14 @@ import subprocess
 
 import pytest
 
-from genrebeam.pipeline.man import manual
 from tests import REPOSITORY
+from tools.man import manual
 
 PAGE = REPOSITORY / "docs" / "genrebeam.1"
 
 
 def test_the_manual_is_up_to_date():
-    message = "run: python -m genrebeam.pipeline.man > docs/genrebeam.1"
+    message = "run: python -m tools.man > docs/genrebeam.1"
     assert PAGE.read_text(encoding="utf-8") == manual(), f"docs/genrebeam.1 is stale; {message}"
 
 

@@ -1,6 +1,8 @@
-"""Write ``docs/genrebeam.1``, the manual page, from the argument parsers::
+"""Write ``docs/genrebeam.1``, the manual page, from the argument parsers.
 
-    python -m genrebeam.pipeline.man > docs/genrebeam.1
+::
+
+    python -m tools.man > docs/genrebeam.1
 
 A test fails while the file is out of date.
 """
@@ -18,12 +20,7 @@ from genrebeam.pipeline.options.config import FILE_NAME, PREFIX, commands_of
 
 
 def manual() -> str:
-    """The page, in roff.
-
-    Returns
-    -------
-    str
-    """
+    """The page, in roff."""
     return "\n".join(_lines()) + "\n"
 
 
