@@ -68,6 +68,7 @@ _LATEST = "latest"
 SHOWN = (
     *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
     *("genres_before", "genres_after", "confidence", "probabilities"),
+    *("mood_before", "mood_after"),
     *("family", "family_confidence", "style", "style_confidence", "tracks_voted"),
     *("hear_s", "classify_s", "write_s", "finished_at"),
 )
