@@ -30,8 +30,8 @@ DECIDED_BY = ("audio", "artist", "album", "folder", "several")
 LEVELS = ("style", "family")
 # Which styles are written: those whose accuracy is known, or all that the model has.
 STYLES = ("checked", "all")
-# Whether the report tells of moods and instruments.
-MOOD = ("off", "report")
+# Whether the report tells of moods and instruments, and files of a mood.
+MOOD = ("off", "report", "write")
 ID3_VERSIONS = ("keep", "2.3", "2.4")
 # Genres that say nothing and count as missing, unless the user lists others.
 CATCH_ALL = (
@@ -187,6 +187,7 @@ class FileTags:
     foreign_only : bool
         Whether the format has no tags: those that are there were put around it.
     year : int or None
+    mood : str or None
     """
 
     title: str | None = None
@@ -198,6 +199,7 @@ class FileTags:
     album_artist: str | None = None
     foreign_only: bool = False
     year: int | None = None
+    mood: str | None = None
 
 
 @dataclass(frozen=True)
@@ -499,6 +501,8 @@ class Outcome:
         What the error itself says, where that is not the reason.
     decided_by : str or None
         As in `Decision`, where an earlier run gave the file its genres.
+    mood : str or None
+        That the file got, or (``would_tag``) would get; None where its own stays.
     """
 
     track: Track
@@ -513,6 +517,7 @@ class Outcome:
     write_seconds: float | None = None
     error_message: str | None = None
     decided_by: str | None = None
+    mood: str | None = None
 
     @property
     def was_classified(self) -> bool:

@@ -4,8 +4,8 @@
     .venv/bin/python benchmarks/scale/decide_anew.py [100000]
 
 Names are made up, as in `scale.py`. The report of an earlier run has rows with random inputs for
-all of them; a dry run with ``--min-confidence 1`` then decides anew about every file, and writes none.
-Nothing is decoded, and a header reader answers without a file. Prints JSON. Linux only.
+all of them; a dry run with ``--min-confidence 1`` then decides anew about every file. None is
+written or decoded, and a header reader answers without a file. Prints JSON. Linux only.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def run(library: str, count: int, reports: str) -> int:
             "genrebeam.transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)
         ),
         mock.patch("genrebeam.transforms.tags.ptransforms.read_headers", headers),
-        mock.patch("genrebeam.transforms.tags.ptransforms.obstacle", lambda *_: None),
+        mock.patch("genrebeam.transforms.tags.ptransforms.obstacle", return_value=None),
     ):
         options = ["--dry-run", "--min-confidence", "1", "--quiet"]
         return main(["tag", library, "--report", reports, *options])

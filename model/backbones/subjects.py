@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -22,6 +22,8 @@ _TRIVIAL = {"Music", "Musical instrument", "Plucked string instrument", "Song"}
 _LEAST = {"mood": 0.02, "other sounds": 0.1}
 _LEAST_OF_OTHERS = 0.05
 _MOST = 5
+# A mood is written where its score is at least this, which few tracks reach (docs/tagging.md).
+_LEAST_WRITTEN = 0.05
 
 
 def moods(scores: np.ndarray) -> dict[str, float]:
@@ -38,6 +40,30 @@ def moods(scores: np.ndarray) -> dict[str, float]:
         Class to score.
     """
     return dict(_named(scores, "mood"))
+
+
+def likely_mood(found: Mapping[str, float]) -> str | None:
+    """The mood to be written into a file.
+
+    Parameters
+    ----------
+    found : mapping of str to float
+        See `moods`.
+
+    Returns
+    -------
+    str or None
+        None where no mood stands out.
+
+    Examples
+    --------
+    >>> likely_mood({"Sad music": 0.08, "Tender music": 0.06, "Happy music": 0.01})
+    'Sad'
+    """
+    if not found:
+        return None
+    mood = max(found, key=lambda label: found[label])
+    return mood.removesuffix(" music") if found[mood] >= _LEAST_WRITTEN else None
 
 
 def instruments(scores: np.ndarray) -> dict[str, float]:

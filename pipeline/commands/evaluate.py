@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command
-from genrebeam.pipeline.commands.music import add_music_arguments, gather, load_keras
+from genrebeam.pipeline.commands.music import (
+    add_music_arguments,
+    features_beside,
+    gather,
+    load_keras,
+)
 from genrebeam.pipeline.options.errors import UsageError, writing
 from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.pipeline.views.terminal import counted, safe
@@ -80,7 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
     frames = bundle.features.outputs
     with tempfile.TemporaryDirectory() as work:
         music = gather(
-            arguments.data, arguments, lambda _: frames, work, whole=arguments.split == "all"
+            arguments.data,
+            arguments,
+            lambda _: frames,
+            work,
+            whole=arguments.split == "all",
+            only=_SPLITS[arguments.split] if arguments.random_split is None else None,
+            extracted=features_beside(arguments.bundle),
         )
         joined = join(music) if len(music) > 1 else music[0]
         if arguments.split == "filtered" and music[0].split != FILTERED:

@@ -83,7 +83,7 @@ def _line(event: Event, path: str) -> str:
 
     facts = []
     if event.model:
-        sure = "" if event.confidence is None else f", {event.confidence:.0%} sure"
+        sure = "" if event.confidence is None else f", {100 * event.confidence:.0f} % sure"
         facts.append(f"{event.model}{sure}")
     if event.run:
         facts.append(f"run {event.run}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import os
 import sys
@@ -70,6 +71,8 @@ def gather(
     work: str,
     *,
     whole: bool = False,
+    only: str | None = None,
+    extracted: str | None = None,
 ) -> list[LabelledMusic]:
     """Labelled music: an array or a prepared set is read, audio is analysed first.
 
@@ -86,6 +89,10 @@ def gather(
         Folder that prepared sets are put into.
     whole : bool
         All music is one list, ``test``, and no genre is left out.
+    only : str, optional
+        Of a data set with lists of its own, analyse this one only.
+    extracted : str, optional
+        Folder of sets that an earlier command has made; one that fits is taken and not changed.
 
     Returns
     -------
@@ -101,12 +108,15 @@ def gather(
     from genrebeam.model.data.training_set import DatasetError
     from genrebeam.pipeline.training.music import load_music, load_training_set, recognise
 
+    prepared = functools.partial(
+        _prepared, work=work, whole=whole, only=None if whole else only, extracted=extracted
+    )
     try:
         dataset, form = recognise(library)
         if form != "audio" and arguments.dataset not in (None, dataset):
             raise UsageError(f"{library}: is {dataset}, not {arguments.dataset}")
         if form == "audio":
-            music = _prepared(library, arguments.dataset or dataset, frames(None), work, whole)
+            music = prepared(library, arguments.dataset or dataset, frames(None))
         elif form == "set" and whole:
             music = load_training_set(library, whole=True)
         else:
@@ -114,10 +124,7 @@ def gather(
             music = all_in_one(music) if whole else music
         if arguments.random_split is not None:
             music = random_split(music, arguments.random_split)
-        beside = [
-            _prepared(folder, ONE_GENRE, frames(music.features), work, whole)
-            for folder in arguments.also
-        ]
+        beside = [prepared(folder, ONE_GENRE, frames(music.features)) for folder in arguments.also]
     except DatasetError as error:
         raise UsageError(str(error)) from error
     for one in (music, *beside):
@@ -127,9 +134,16 @@ def gather(
 
 
 def _prepared(
-    library: str, dataset: str | None, spec: FeatureSpec, work: str, whole: bool
+    library: str,
+    dataset: str | None,
+    spec: FeatureSpec,
+    *,
+    work: str,
+    whole: bool,
+    only: str | None,
+    extracted: str | None,
 ) -> LabelledMusic:
-    from genrebeam.pipeline.graphs.prepare import prepare
+    from genrebeam.pipeline.graphs.prepare import is_prepared, prepare
     from genrebeam.pipeline.runs import interruption
     from genrebeam.pipeline.training.music import load_training_set
     from genrebeam.pipeline.views import progress
@@ -144,10 +158,17 @@ def _prepared(
     # One folder for each way to analyse the same music.
     key = hashlib.sha256(repr((os.fsencode(place), dataset, spec)).encode()).hexdigest()
     name = f"{os.path.basename(place)}-{key[:8]}"
+    if extracted and is_prepared(library, dataset, spec, os.path.join(extracted, name)):
+        return load_training_set(os.path.join(extracted, name), whole=whole)
     out = os.path.join(work, name)
     with interruption.handled(), progress.shown():
-        music = prepare(library, dataset, spec, out, log=note)
+        music = prepare(library, dataset, spec, out, only=only, log=note)
     return load_training_set(out, whole=True) if whole else music
+
+
+def features_beside(bundle: str) -> str:
+    """Where ``train`` puts what it extracts for a bundle."""
+    return f"{bundle.rstrip('/')}-features"
 
 
 def note(line: str) -> None:

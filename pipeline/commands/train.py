@@ -12,6 +12,7 @@ from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import (
     add_music_arguments,
+    features_beside,
     gather,
     load_keras,
     one_data_folder,
@@ -94,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     library = one_data_folder(arguments.library or _chosen_music(arguments, data), data)
     _check_out(arguments.out, arguments.replace)
     about = _text_of(arguments.about) if arguments.about else ""
-    work = arguments.work or f"{arguments.out.rstrip('/')}-features"
+    work = arguments.work or features_beside(arguments.out)
 
     def analysed_as(frames: FeatureSpec | None) -> FeatureSpec:
         from genrebeam.model.recipes import default_recipe

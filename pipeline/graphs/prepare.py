@@ -79,6 +79,7 @@ def build(
     spec: FeatureSpec,
     out: str,
     processes: int,
+    only: str | None = None,
 ) -> None:
     """Build the graph.
 
@@ -88,6 +89,8 @@ def build(
         Folder of the set.
     processes : int
         Decoding processes in each worker.
+    only : str, optional
+        See `prepare`.
     """
     stopping = interruption.requested
     n_segments = max(1, round(_SECONDS / spec.segment_seconds))
@@ -107,7 +110,9 @@ def build(
         | "walk" >> ends_or_goes_on(Walk(FORMATS_DECODED, False, stopping))
         # Track
     )
-    labelled = walked.goes_on | "label" >> ends_or_goes_on(SelectLabelled(labelling, stopping))
+    labelled = walked.goes_on | "label" >> ends_or_goes_on(
+        SelectLabelled(labelling, stopping, only)
+    )
     # Track
     clips, not_analysed = (
         labelled.goes_on
@@ -143,21 +148,34 @@ def build(
 @with_input_types(Track)
 @with_output_types(Track, outcomes=Outcome)
 class SelectLabelled(ReadHeaders):
-    """Read headers and pass on what has a label: Track -> Track."""
+    """Read headers and pass on what has a label: Track -> Track.
 
-    def __init__(self, labelling: Labelling, stopping: Callable[[], bool]) -> None:
+    Parameters
+    ----------
+    labelling : Labelling
+    stopping : callable
+        Whether the run shall end early.
+    only : str, optional
+        See `prepare`.
+    """
+
+    def __init__(
+        self, labelling: Labelling, stopping: Callable[[], bool], only: str | None = None
+    ) -> None:
         super().__init__(stopping, TagForm())
         self.labelling = labelling
+        self.only = only
 
     def finished(self, track: Track, found: Any) -> Track | beam.pvalue.TaggedOutput | None:
         try:
             track = with_header(track, found)
         except Exception as error:  # whatever a file does to its reader is a row
             return beam.pvalue.TaggedOutput("outcomes", dropped(track, Stage.READ_TAGS, error))
-        if self.labelling(track) is None:
+        label = self.labelling(track)
+        if label is None:
             Metrics.counter("genrebeam", "unlabelled").inc()
             return None
-        return track
+        return track if self.only is None or label.split in (None, self.only) else None
 
 
 @with_input_types(Features)
@@ -240,6 +258,7 @@ def prepare(
     out: str | os.PathLike[str],
     *,
     processes: int | None = None,
+    only: str | None = None,
     runner_arguments: Sequence[str] = (),
     log: Callable[[str], None] = print,
 ) -> LabelledMusic:
@@ -260,6 +279,8 @@ def prepare(
         in it is replaced.
     processes : int, optional
         Decoding processes in each worker; by default one for each CPU.
+    only : str, optional
+        Of a data set with lists of its own, analyse this one and what is in none.
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
     log : callable
@@ -276,13 +297,13 @@ def prepare(
     if not storage_of(library).has_folder(library):
         raise DatasetError(library, "no such folder")
     labelling = dataset_named(dataset).labelling(library)
-    fingerprint = fingerprint_of(library, dataset, spec)
+    fingerprint = fingerprint_of(library, dataset, spec, only)
     if _is_complete(out, fingerprint):
         return load_training_set(out)
     start_set(out)
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, library, labelling, spec, out, processes or pool.default_processes())
+    build(pipeline, library, labelling, spec, out, processes or pool.default_processes(), only)
     with decoding():
         result = pipeline.run()
         result.wait_until_finish()
@@ -308,6 +329,11 @@ def prepare(
     return load_training_set(out)
 
 
+def is_prepared(library: str, dataset: str, spec: FeatureSpec, out: str) -> bool:
+    """Whether a folder has the set that `prepare` would make of all of a library as it is now."""
+    return os.path.isdir(out) and _is_complete(out, fingerprint_of(library, dataset, spec))
+
+
 def _is_complete(out: str, fingerprint: str) -> bool:
     """Whether the requested set is already there."""
     try:
@@ -316,9 +342,10 @@ def _is_complete(out: str, fingerprint: str) -> bool:
         return False
 
 
-def fingerprint_of(library: str, dataset: str, spec: FeatureSpec) -> str:
+def fingerprint_of(library: str, dataset: str, spec: FeatureSpec, only: str | None = None) -> str:
     """Hash of everything that a training set is made from: files by name, size and time."""
     settings = [_VERSION, printable(library), dataset, dataclasses.asdict(spec)]
+    settings += [only] if only else []
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for found in list_library(library, FORMATS_DECODED):
         if isinstance(found, Track):

@@ -118,6 +118,7 @@ class TaggingJob:
             treat_as_missing=self.options.treat_as_missing,
             write_confidence=self.options.write_confidence,
             model=f"{self.bundle.name} {self.bundle.version}",
+            write_mood=self.options.mood == "write",
             form=self.options.form,
             write=dataclasses.replace(self.options.write, library=self.library),
             min_age_s=self.options.min_age or 0,
@@ -131,7 +132,7 @@ class TaggingJob:
         return RunFacts(
             *(self.bundle, self.decision_digest, self.library),
             dry_run=self.options.dry_run,
-            mood=self.options.mood == "report",
+            mood=self.options.mood != "off",
         )
 
     @property

@@ -256,13 +256,14 @@ class TaggingOptions(WritingOptions):
         by_library=True,
     )
     mood: str = option(
-        "let the report tell of moods and instruments of the tracks that are analysed "
-        "(default: %(default)s)",
+        "let the report tell of moods and instruments of the tracks that are analysed; write also "
+        "gives files that get a genre a mood (default: %(default)s)",
         "off",
         Group.ANALYSIS,
         choices=MOOD,
         decides=True,
         by_library=True,
+        plan={"write": "files that get a genre get a mood too, where one is likely"}.get,
     )
     formats: tuple[str, ...] = option(
         "only these file types, such as mp3,flac (default: all that can be decoded)",

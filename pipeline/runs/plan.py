@@ -34,7 +34,7 @@ from genrebeam.transforms.reports.read import read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.reports.write import RunFacts, row, write_part
 from genrebeam.transforms.storage import is_inside, path_of, storage_of
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, MOOD
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.rewrite import Journal
 from genrebeam.transforms.tags.tag import TagPolicy, written
@@ -42,8 +42,8 @@ from genrebeam.transforms.tags.tag import TagPolicy, written
 # What writing changes in a row of the dry run; all else is as it was decided there.
 _WRITTEN = (
     *("status", "stage", "reason", "error_type", "error_message", "size_bytes", "mtime"),
-    *("mtime_ns", "genres_before", "genres_after", "write_s", "finished_at", "fingerprint"),
-    "dry_run",
+    *("mtime_ns", "genres_before", "genres_after", "mood_before", "mood_after", "write_s"),
+    *("finished_at", "fingerprint", "dry_run"),
 )
 _ROWS_PER_PART = 1000
 
@@ -204,6 +204,9 @@ def write_planned(
         and is_same_time(planned["mtime_ns"], found.mtime_ns)
         and list(map(printable, genres)) == planned["genres_before"]
     )
+    mood = _mood_of(planned)
+    if mood is not None:  # older dry runs know of none
+        is_as_shown &= _shown(track.tags.mood) == planned["mood_before"]
     if not is_as_shown:
         return dataclasses.replace(outcome, reason="changed since the dry run; left as it is")
     own = {printable(genre): genre for genre in (*track.tags.genres, *track.tags.shadow)}
@@ -212,8 +215,20 @@ def write_planned(
     if policy.write_confidence and planned["confidence"] is not None:
         model = f"{planned['model_name']} {planned['model_version']}"
         custom = {CONFIDENCE: f"{planned['confidence']:.3f}", MODEL: model}
-    outcome = dataclasses.replace(outcome, reason=planned["reason"], genres_after=after)
+    if mood is not None:
+        custom[MOOD] = mood
+    outcome = dataclasses.replace(outcome, reason=planned["reason"], genres_after=after, mood=mood)
     return written(outcome, journal, policy, custom)
+
+
+def _mood_of(planned: dict[str, Any]) -> str | None:
+    """The mood that a dry run would have written."""
+    mood: str | None = planned["mood_after"]
+    return mood if mood != planned["mood_before"] else None
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else printable(text)
 
 
 def _as_written(planned: dict[str, Any], outcome: Outcome) -> dict[str, Any]:

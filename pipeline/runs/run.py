@@ -67,7 +67,8 @@ _LATEST = "latest"
 SHOWN = (
     *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
     *("genres_before", "genres_after", "confidence", "probabilities"),
-    *("family", "family_confidence", "style", "style_confidence"),
+    *("mood_before", "mood_after"),
+    *("family", "family_confidence", "style", "style_confidence", "tracks_voted"),
     *("hear_s", "classify_s", "write_s", "finished_at"),
 )
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")

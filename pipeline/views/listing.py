@@ -13,7 +13,10 @@ from genrebeam.transforms.records import Status, Trait
 
 _MOST, _LEAST_SURE = 40, 20
 _GIVEN = Status.having(Trait.GIVEN)
-_COLUMNS = ("uri", "status", "reason", "title", "artist", "genres_after", "confidence")
+_COLUMNS = (
+    *("uri", "status", "reason", "title", "artist"),
+    *("genres_after", "confidence", "mood_before", "mood_after"),
+)
 
 
 def every_track(rows: Iterable[pa.Table], library: str) -> Iterator[str]:
@@ -94,6 +97,8 @@ def line(row: dict[str, Any], library: str) -> str:
     >>> row = {"artist": "Ween", "title": "Piss Up a Rope", "status": "would_tag"}
     >>> line({**row, "genres_after": ["Country"], "confidence": 0.834}, "/music")
     'Ween – Piss Up a Rope: Country (83 %)'
+    >>> line({**row, "genres_after": ["Country"], "confidence": None, "mood_after": "Happy"}, "/m")
+    'Ween – Piss Up a Rope: Country, mood Happy'
     """
     name = row["title"] or row["uri"].removeprefix(library.rstrip("/") + "/")
     if row["title"] and row["artist"]:
@@ -101,6 +106,8 @@ def line(row: dict[str, Any], library: str) -> str:
     if row["status"] in _GIVEN:
         sure = "" if row["confidence"] is None else f" ({row['confidence']:.0%})"
         said = ", ".join(row["genres_after"] or ()) + sure.replace("%", " %")
+        if row.get("mood_after") != row.get("mood_before"):
+            said += f", mood {row['mood_after']}"
     else:
         said = f"{row['status'].replace('_', ' ')}, {row['reason']}"
     return safe(f"{name}: {said}")

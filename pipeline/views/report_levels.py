@@ -42,6 +42,8 @@ class Levels:
     other : list of list of int
         The same for the level that was not decided: the style of a family, or the family of a
         style. Empty where there is none, and where the album decided.
+    together : list of int
+        How many tracks decided together; 0 where the track decided alone.
     """
 
     genres: list[str]
@@ -50,6 +52,7 @@ class Levels:
     decided: list[int]
     best: list[list[int]]
     other: list[list[int]]
+    together: list[int]
 
 
 def levels_of(rows: pa.Table, asked: np.ndarray) -> Levels:
@@ -74,8 +77,10 @@ def levels_of(rows: pa.Table, asked: np.ndarray) -> Levels:
     by_family = np.abs(numbers["confidence"] - numbers["family_confidence"])
     by_style = np.abs(numbers["confidence"] - numbers["style_confidence"])
     # Neither number is that of the track where its album decided.
-    by_others = has_families & (np.minimum(by_family, by_style) > _SAME) & ~asked
-    by_others &= np.array([bool(genres) for genres in after], bool)
+    together = np.where(asked, 0, rows["tracks_voted"].fill_null(0).to_numpy())
+    together = np.where(together > 1, together, 0)
+    by_others = (np.minimum(by_family, by_style) > _SAME) & ~asked | (together > 0)
+    by_others &= has_families & np.array([bool(genres) for genres in after], bool)
     is_style = np.where(
         by_others,
         [bool(genres) and not _is_family(genres[0], families) for genres in after],
@@ -103,7 +108,10 @@ def levels_of(rows: pa.Table, asked: np.ndarray) -> Levels:
         elif found == STYLE and not by_others[i]:
             beside = [(family[i], numbers["family_confidence"][i])]
         other.append(_numbered([pair for pair in beside if pair[1] >= 0], names))
-    return Levels(list(names), sorted(families), level.tolist(), decided, best, other)
+    return Levels(
+        *(list(names), sorted(families), level.tolist(), decided, best, other),
+        together=together.tolist(),
+    )
 
 
 def _is_family(genre: str, families: set[str]) -> bool:

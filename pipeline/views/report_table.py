@@ -116,6 +116,7 @@ def _table(rows: pa.Table, runs: Sequence[str]) -> dict[str, Any]:
         "decided": levels.decided,
         "best": levels.best,
         "other": levels.other,
+        "together": levels.together,
         "families": levels.families,
         "tones": {status: shown(status).tone for status in in_order(Counter(columns["status"]))},
         "colours": _colours([*levels.genres, *(genres[0] for genres in set(after) if genres)]),

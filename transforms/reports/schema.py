@@ -85,6 +85,13 @@ COLUMNS = (
         "genres that the file has now; with `would_tag`, those that it would get",
         required=True,
     ),
+    Column("mood_before", pa.string(), "mood that the file had"),
+    Column(
+        "mood_after",
+        pa.string(),
+        "mood that the file has now; with `would_tag`, that it would get. "
+        "Only `--mood write` changes it",
+    ),
     Column("confidence", pa.float32(), "calibrated probability of the winning genre, 0 to 1"),
     Column(
         "probabilities",
@@ -127,8 +134,8 @@ COLUMNS = (
     Column(
         "moods",
         pa.map_(pa.string(), pa.float32()),
-        "score of each mood that the pretrained network knows, 0 to 1; only with `--mood report`, "
-        "for tracks that were analysed. It ranks tracks; it is no probability",
+        "score of each mood that the pretrained network knows, 0 to 1; only with `--mood report` "
+        "or `write`, for tracks that were analysed. It ranks tracks; it is no probability",
     ),
     Column(
         "instruments",

@@ -105,6 +105,8 @@ def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
         "mtime_ns": storable_time(track.mtime_ns),
         "genres_before": [printable(genre) for genre in tags.genres or tags.shadow],
         "genres_after": [printable(genre) for genre in outcome.genres_after],
+        "mood_before": _text(tags.mood),
+        "mood_after": _text(outcome.mood or tags.mood),
         "confidence": decision.confidence if decision else outcome.confidence,
         "probabilities": list(decision.probabilities.items()) if decision else None,
         "family": family[0] if family else None,

@@ -1,4 +1,4 @@
-"""The header of a file: its tags and audio facts are read, its genre is written.
+"""The header of a file: its tags and audio facts are read, genre and mood are written.
 
 mutagen opens the file; its format knows where the genre is (see ``formats/``).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 import mutagen
 
@@ -38,6 +38,7 @@ from genrebeam.transforms.tags.formats.chunks import say_lengths, unsaid_lengths
 from genrebeam.transforms.tags.formats.format import (
     CONFIDENCE,
     MODEL,
+    MOOD,
     RIFF_JOINT,
     Format,
     TagForm,
@@ -179,7 +180,7 @@ def _reported(kind: type[TrackError], path: str, error: Exception) -> Exception:
 
 
 def _read_header(path: str, form: TagForm) -> Header:
-    file, format, second = _open(path)
+    file, format, second, second_mood = _open(path)
     info = file.info
     audio = AudioFacts(
         duration_s=_positive(getattr(info, "length", None)),
@@ -189,7 +190,9 @@ def _read_header(path: str, form: TagForm) -> Header:
     )
     if file.tags is None:
         shadow = _checked(path, second)
-        return FileTags(shadow=shadow, foreign_only=isinstance(format, Bare)), audio
+        return FileTags(
+            shadow=shadow, foreign_only=isinstance(format, Bare), mood=second_mood
+        ), audio
     title, artist, album, album_artist = (_first_text(file.tags, key) for key in format.text)
     custom = {name: format.read_custom(file.tags, name) for name in (CONFIDENCE, MODEL)}
     tags = FileTags(
@@ -200,6 +203,7 @@ def _read_header(path: str, form: TagForm) -> Header:
         custom=tuple((name, text) for name, text in custom.items() if text is not None),
         shadow=_checked(path, second),
         album_artist=album_artist,
+        mood=_cut(format.read_custom(file.tags, MOOD)) or second_mood,
         year=next(filter(None, (_year(_first_text(file.tags, key)) for key in format.year)), None),
     )
     return tags, audio
@@ -232,11 +236,17 @@ def read_header_if_any(path: str) -> tuple[FileTags, AudioFacts, str | None]:
         return FileTags(), AudioFacts(), reason_of(error)
 
 
-def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str, ...]]:
-    """What mutagen makes of a file, its format, and the genres of all its other tags.
+class _Opened(NamedTuple):
+    """What mutagen makes of a file, its format, and what all its other tags say."""
 
-    `aside` are tags that have been taken off it.
-    """
+    file: Any
+    format: Format
+    second: tuple[str, ...]
+    second_mood: str | None
+
+
+def _open(path: str, aside: Sequence[Tag] = ()) -> _Opened:
+    """Open a file; `aside` are tags that have been taken off it."""
     with storage_of(path).open_header(path) as stream:
         if not stream.read(1):
             raise TagReadError(path, "empty file")
@@ -258,6 +268,7 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str,
             if format is not None:
                 format.complete(file, own)
                 second = tuple(dict.fromkeys((*format.second_genres(own), *around)))
+                second_mood = _cut(format.second_mood(own))
         except mutagen.MutagenError as error:
             raise TagReadError(path, _reason(error, path)) from error
         except DAMAGE as error:
@@ -268,7 +279,7 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> tuple[Any, Format, tuple[str,
         raise NoTagField(path, f"{type(file).__name__} files have no place for a genre")
     if getattr(file.info, "codec", "").startswith("drms"):
         raise NoTagField(path, "a song that is protected from copying (DRM), bought as .m4p")
-    return file, format, second
+    return _Opened(file, format, second, second_mood)
 
 
 def _reason(error: Exception, path: str) -> str:
@@ -303,8 +314,12 @@ def _checked(path: str, genres: Iterable[str]) -> tuple[str, ...]:
 def _first_text(tags: Any, key: str) -> str | None:
     value = tags.get(key)
     values = list(value.text) if hasattr(value, "text") else values_of(tags, key)
-    text = str(values[0])[:_LONGEST_TEXT].strip() if values else ""
-    return text or None
+    return _cut(str(values[0])) if values else None
+
+
+def _cut(text: str | None) -> str | None:
+    """A text of sensible length; None where it says nothing."""
+    return (text or "")[:_LONGEST_TEXT].strip() or None
 
 
 def _year(date: str | None) -> int | None:
@@ -320,7 +335,7 @@ def write_fields(
     custom: Mapping[str, str] | None = None,
     form: TagForm = _ANY_FORM,
 ) -> None:
-    """Write a genre into a copy and make sure that nothing else in its tags differs.
+    """Write a genre, and other fields, into a copy and make sure that no other tag differs.
 
     Parameters
     ----------
@@ -330,7 +345,7 @@ def write_fields(
         The user's file, for messages.
     genres : sequence of str
     custom : mapping of str to str, optional
-        Our own fields.
+        Our own fields, and the mood.
     form : TagForm
 
     Raises
@@ -350,13 +365,13 @@ def _write_fields(
     try:
         with set_aside(copy, genres, form.separator) as edges:
             say_lengths(copy)
-            file, format, _ = _open(copy, edges.tags)
+            file, format, *_ = _open(copy, edges.tags)
             format.adopt(file, edges.tags)
-            others = format.others(file)
+            others = format.others(file, custom)
             format.check(file)
             format.write(file, genres, custom, form)
-            same = format.others(_open(copy, edges.tags)[0]) == others
-        written, _, second = _open(copy)
+            same = format.others(_open(copy, edges.tags).file, custom) == others
+        written, _, second, second_mood = _open(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
     except DAMAGE as error:
@@ -376,4 +391,6 @@ def _write_fields(
     if tuple(found) != tuple(genres):
         raise TagWriteError(path, f"its genre would be read back as {found}")
     if any(format.read_custom(written.tags, name) != text for name, text in custom.items()):
-        raise TagWriteError(path, "its confidence and model would not be read back")
+        raise TagWriteError(path, "its confidence, model or mood would not be read back")
+    if MOOD in custom and second_mood not in (None, custom[MOOD]):
+        raise TagWriteError(path, f"its second tag would be read back as {second_mood}")

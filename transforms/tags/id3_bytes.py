@@ -42,12 +42,12 @@ class Text:
 
     Parameters
     ----------
-    name : {"genre", "custom"}
-        ``TCON`` or ``TXXX``.
+    name : {"genre", "mood", "custom"}
+        ``TCON``, ``TMOO`` (in ID3v2.2 there is none: ``TXX``) or ``TXXX``.
     values : tuple of str
         If empty, the frame is removed.
     description : str
-        A custom frame's own name.
+        A custom frame's own name; the mood's where it has no frame.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Text:
 
 _NAMES = {
     "genre": {2: b"TCO", 3: b"TCON", 4: b"TCON"},
+    "mood": {2: b"TXX", 3: b"TMOO", 4: b"TMOO"},
     "custom": {2: b"TXX", 3: b"TXXX", 4: b"TXXX"},
 }
 
@@ -312,11 +313,10 @@ def _frame(version: int, text: Text, joint: str) -> bytes:
     else:
         encoding, coding, end = 1, "utf-16", b"\0\0"
     parts = text.values if joint == "\0" else (joint.join(text.values),)
-    data = end.join(part.encode(coding) for part in parts)
-    if text.name == "custom":
+    data, name = end.join(part.encode(coding) for part in parts), _NAMES[text.name][version]
+    if name in (b"TXX", b"TXXX"):
         data = text.description.encode(coding) + end + data
     data = bytes([encoding]) + data
-    name = _NAMES[text.name][version]
     if version == 2:
         return name + len(data).to_bytes(3, "big") + data
     size = BitPaddedInt.to_str(len(data), width=4) if version == 4 else len(data).to_bytes(4, "big")
@@ -325,10 +325,12 @@ def _frame(version: int, text: Text, joint: str) -> bytes:
 
 def _is(frame: bytes, version: int, text: Text) -> bool:
     """Whether a text replaces this frame."""
-    names = {_NAMES[text.name][version]}
-    if version > 2:  # a name of ID3v2.2 and a null, see _FRAME_NAME
-        names.add(_NAMES[text.name][2] + b"\0")
-    if frame[: 3 if version == 2 else 4] not in names:
+    name = frame[: 3 if version == 2 else 4]
+    if text.name == "mood" and name == b"TMOO":
+        return True
+    wanted = _NAMES["genre" if text.name == "genre" else "custom"]
+    # Of a later version also a name of ID3v2.2 and a null, see _FRAME_NAME.
+    if name not in (wanted[version], wanted[2] + b"\0" if version > 2 else wanted[2]):
         return False
     if text.name == "genre":
         return True

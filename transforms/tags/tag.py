@@ -1,4 +1,4 @@
-"""Tag: decide what a file's genre becomes, and write it.
+"""Tag: decide what a file's genre and mood become, and write them.
 
 ``formats/`` knows each format, ``rewrite.py`` how a file is changed safely; this step has
 the rules.
@@ -10,7 +10,7 @@ import dataclasses
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from genrebeam.transforms.records import (
@@ -28,7 +28,7 @@ from genrebeam.transforms.records import (
     printable,
 )
 from genrebeam.transforms.storage import storage_of
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, RIFF_JOINT, TagForm
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, MOOD, RIFF_JOINT, TagForm
 from genrebeam.transforms.tags.header import agrees, read_header, write_fields
 from genrebeam.transforms.tags.rewrite import Journal, WritePolicy, rewrite
 
@@ -51,6 +51,8 @@ class TagPolicy:
         Add our own fields: confidence and model.
     model : str
         Name and version, for the model's field.
+    write_mood : bool
+        Give a file that gets a genre a mood too, where one is likely.
     form : TagForm
     write : WritePolicy
     min_age_s : float
@@ -63,6 +65,7 @@ class TagPolicy:
     treat_as_missing: tuple[str, ...] = ()
     write_confidence: bool = False
     model: str = ""
+    write_mood: bool = False
     form: TagForm = field(default_factory=TagForm)
     write: WritePolicy = field(default_factory=WritePolicy)
     min_age_s: float = 0.0
@@ -96,10 +99,23 @@ class TagPolicy:
         return (*current, *new)
 
     def custom(self, decision: Decision) -> dict[str, str]:
-        """Our own fields that the file shall have."""
-        if not self.write_confidence:
-            return {}
-        return {CONFIDENCE: f"{decision.confidence:.3f}", MODEL: self.model}
+        """Our own fields that the file shall have, and its mood if it gets one."""
+        fields = {}
+        if self.write_confidence:
+            fields = {CONFIDENCE: f"{decision.confidence:.3f}", MODEL: self.model}
+        if mood := self.mood(decision):
+            fields[MOOD] = mood
+        return fields
+
+    def mood(self, decision: Decision) -> str | None:
+        """The mood that a file gets; one that it has stays, unless genres are replaced."""
+        tags = decision.track.tags
+        stays = tags.mood is not None and self.existing != "replace"
+        if not self.write_mood or stays or tags.foreign_only:
+            return None
+        from genrebeam.model.backbones.subjects import likely_mood
+
+        return likely_mood(decision.moods or {})
 
 
 def write_genres(
@@ -120,7 +136,7 @@ def write_genres(
         Called with what is about to change, before it does.
     policy : TagPolicy
     custom : dict, optional
-        Our own fields.
+        Our own fields, and the mood.
 
     Returns
     -------
@@ -137,12 +153,13 @@ def write_genres(
     def is_done() -> bool:
         # A retry, or another run, was here first: the state that was asked for.
         tags = read_header(track.uri, policy.form)[0]
-        return has_genres(tags, genres) and custom.items() <= dict(tags.custom).items()
+        return has_genres(tags, genres) and has_fields(tags, custom)
 
     def change(copy: str) -> None:
         # An editor may keep size and time of a file.
         now = read_header(copy, policy.form)[0]
-        if (now.genres, now.shadow) != (track.tags.genres, track.tags.shadow):
+        then = track.tags
+        if (now.genres, now.shadow, now.mood) != (then.genres, then.shadow, then.mood):
             raise TagWriteError(track.uri, "changed while it was being analysed")
         write_fields(copy, track.uri, genres, custom, policy.form)
 
@@ -165,6 +182,11 @@ def has_genres(tags: FileTags, genres: Sequence[str]) -> bool:
         said = {*tags.shadow, *RIFF_JOINT.join(tags.shadow).split(RIFF_JOINT)}
         return set(genres) <= said and agrees(tags.shadow, genres)
     return tags.genres == tuple(genres) and agrees(tags.shadow, genres)
+
+
+def has_fields(tags: FileTags, custom: Mapping[str, str]) -> bool:
+    """Whether a file has these fields: our own, and the mood."""
+    return custom.items() <= {**dict(tags.custom), MOOD: tags.mood}.items()
 
 
 def obstacle(track: Track, policy: WritePolicy) -> TrackError | OSError | None:
@@ -253,11 +275,12 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     planned = policy.plan(policy.existing_genres(track), decision.genres)
     custom = policy.custom(decision)
     outcome = dataclasses.replace(outcome, stage=Stage.TAG, genres_after=planned)
-    if has_genres(track.tags, planned) and custom.items() <= dict(track.tags.custom).items():
+    if has_genres(track.tags, planned) and has_fields(track.tags, custom):
         reason = f"has this genre already ({outcome.reason})"
         return dataclasses.replace(outcome, status=Status.UNCHANGED, reason=reason)
+    mood = custom.get(MOOD)
     reason = outcome.reason + _shadow_note(track.tags, written=True)
-    outcome = dataclasses.replace(outcome, reason=reason)
+    outcome = dataclasses.replace(outcome, reason=reason, mood=mood)
     return written(outcome, journal, policy, custom)
 
 

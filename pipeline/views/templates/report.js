@@ -113,6 +113,7 @@ function saidOf(row) {
   const number = percent(data.confidence[row]);
   const genre = decided(row);
   const own = genre && number ? `${nameOf(genre, level)} ${number}` : number;
+  if (data.together[row]) return [own, `${data.together[row]} tracks together`];
   if (!other.length) return [own, ""];
   const kind = level === STYLE ? "family" : "style";
   return [own, `${kind} ${genreAt(other, 0)} ${percent(shareAt(other, 0))}`];

@@ -15,6 +15,7 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.recipes import RECIPES, Recipe
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.commands.music import labels
+from genrebeam.pipeline.graphs import prepare as preparing
 from genrebeam.pipeline.training.datasets import NAMES, ONE_GENRE, dataset_named
 from tests.conftest import write_audio
 
@@ -86,6 +87,54 @@ def test_evaluate_prints_the_promised_keys(bundle, library, capsys):
     } <= set(figures)
     assert figures["track_accuracy"] == 1.0
     assert figures["n_unknown"] == 0
+
+
+@pytest.fixture
+def extracted(monkeypatch) -> list[str]:
+    """The folders of the training sets that are made anew."""
+    made: list[str] = []
+    start = preparing.start_set
+    monkeypatch.setattr(preparing, "start_set", lambda folder: (made.append(folder), start(folder)))
+    return made
+
+
+def test_what_train_has_extracted_is_evaluated(bundle, library, extracted, monkeypatch):
+    monkeypatch.chdir(bundle.parent)
+    arguments = ["--data", str(library), "--labels", "folders"]
+    assert main(["evaluate", bundle.name, *arguments]) == 0
+    assert main(["evaluate", f"{bundle}/", *arguments, "--split", "all"]) == 0
+    assert not extracted
+
+
+def test_a_library_that_has_changed_is_extracted_anew(bundle, library, extracted, tmp_path):
+    kept = sorted(path.name for path in bundle.with_name("bundle-features").rglob("*"))
+    other = tmp_path / library.name
+    shutil.copytree(library, other)
+    assert main(["evaluate", str(bundle), "--data", str(other), "--labels", "folders"]) == 0
+    (made,) = extracted
+    assert "bundle-features" not in made
+    assert sorted(path.name for path in bundle.with_name("bundle-features").rglob("*")) == kept
+
+
+def test_of_a_data_set_with_lists_only_one_is_extracted(bundle, library, tmp_path, monkeypatch):
+    gtzan = tmp_path / "gtzan"
+    gtzan.mkdir()
+    for number, path in enumerate(sorted((library / "blues").rglob("*.flac"))):
+        shutil.copy(path, gtzan / f"blues.{number:05}.flac")
+    for list_, numbers in (("train", range(8)), ("valid", range(8, 9)), ("test", range(9, 12))):
+        names = "".join(f"blues/blues.{number:05}.wav\n" for number in numbers)
+        (gtzan / f"{list_}_filtered.txt").write_text(names)
+    counts = []
+    write = preparing.write_facts
+    monkeypatch.setattr(
+        preparing,
+        "write_facts",
+        lambda facts, out: (counts.append(facts.counts), write(facts, out)),
+    )
+    arguments = [str(bundle), "--data", str(gtzan), "--dataset", "gtzan"]
+    assert main(["evaluate", *arguments, "--split", "filtered"]) == 0
+    assert main(["evaluate", *arguments, "--split", "all"]) == 0
+    assert counts == [{"blues": 3}, {"blues": 12}]
 
 
 def test_json_is_all_that_is_on_the_standard_output(bundle, library, capsys):

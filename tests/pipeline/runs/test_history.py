@@ -85,7 +85,7 @@ def test_command_tells_it_for_a_person_and_for_scripts(music, tag, tmp_path, cap
     assert main(command) == 0
     first, second, last = capsys.readouterr().out.splitlines()
     assert "found with no genre" in first
-    assert "% sure; run " in second
+    assert " % sure; run " in second
     assert "has now " in last
     assert main([*command, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -14,6 +14,7 @@ def rows(*found):
             *((name, pa.string()) for name in COLUMNS[:5]),
             ("genres_after", pa.list_(pa.string())),
             ("confidence", pa.float32()),
+            *((name, pa.string()) for name in ("mood_before", "mood_after")),
         ]
     )
     return pa.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in found], schema)

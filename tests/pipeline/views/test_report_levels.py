@@ -79,6 +79,23 @@ def test_what_an_album_decided_has_its_own_number(page_of):  # noqa: F811
     assert other == []
 
 
+def test_an_albums_number_is_never_beside_the_tracks_own(page_of):  # noqa: F811
+    """Of three tracks together Jazz is likelier, so the row has their family and its number."""
+    together = {**LEVELS, "family": "Jazz", "family_confidence": 0.6, "style": "Jazz"}
+    page = page_of(row(genres_after=["Jazz"], confidence=0.6, tracks_voted=3, **together))
+    best, other = shown(page)
+    assert page.data["genres"][page.data["decided"][0]] == "Jazz"
+    assert best == [("Rock", 950), ("Jazz", 50)]
+    assert other == []
+    assert page.data["together"] == [3]
+
+
+def test_a_track_that_voted_alone_has_its_own_number(page_of):  # noqa: F811
+    page = page_of(row(genres_after=["Rock"], confidence=0.95, tracks_voted=1, **LEVELS))
+    assert shown(page)[0] == [("Rock", 950), ("Jazz", 50)]
+    assert page.data["together"] == [0]
+
+
 def test_a_style_that_an_album_decided_stands_beside_styles(page_of):  # noqa: F811
     page = page_of(row(genres_after=["Punk"], confidence=0.8, **LEVELS))
     assert shown(page)[0] == [("Punk", 340), ("Indie", 330), ("Rock", 280)]

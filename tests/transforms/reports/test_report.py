@@ -55,7 +55,7 @@ def written(tiny_bundle, tmp_path):
         (part,) = tmp_path.glob("part-*.parquet")
         schema = pq.read_schema(part)
         assert schema.equals(SCHEMA)
-        assert schema.metadata == {b"genrebeam.schema_version": b"7"}
+        assert schema.metadata == {b"genrebeam.schema_version": b"8"}
         return pq.read_table(part).to_pylist()
 
     return write

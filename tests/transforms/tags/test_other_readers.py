@@ -61,7 +61,7 @@ def sounds(tmp_path_factory):
 def tagged(sounds, tmp_path):
     """A file of a kind with these genres."""
 
-    def make(kind: str, genres: tuple[str, ...]) -> Path:
+    def make(kind: str, genres: tuple[str, ...], mood: str = "") -> Path:
         format, _, variant = kind.partition(" ")
         path = Path(shutil.copy(sounds(format), tmp_path / f"song.{format}"))
         if variant == "ID3v2.2":
@@ -76,7 +76,8 @@ def tagged(sounds, tmp_path):
         elif not variant and format not in ("dsf", "dff"):
             fill(path)
         form = FORMS.get(variant, TagForm())
-        write_genres(listed(path), genres, [].append, TagPolicy(form=form))
+        custom = {"MOOD": mood} if mood else {}
+        write_genres(listed(path), genres, [].append, TagPolicy(form=form), custom)
         return path
 
     return make
@@ -101,6 +102,11 @@ def test_taglib_reads_all_genres(tagged, kind, genres):
     if kind in REORDERED_BY_TAGLIB:
         expected, found = sorted(expected), sorted(found)
     assert found == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_taglib_reads_the_mood(tagged, kind):
+    assert shown_by_taglib(tagged(kind, ONE, "Sad"))["MOOD"] == ["Sad"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNREAD_BY_EXIFTOOL])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from mutagen.apev2 import APEv2File
@@ -29,7 +29,7 @@ class Ape(Mapped):
     kinds = (APEv2File,)
     text = ("Title", "Artist", "Album", "Album Artist")
     year = ("Year", "Date")
-    genre, custom = "Genre", "{}"
+    genre, mood = "Genre", "Mood"
 
     def adopt(self, file: Any, around: Sequence[Tag]) -> None:
         """Take over ID3v1: players that find an APEv2 tag no longer look at it."""
@@ -40,9 +40,13 @@ class Ape(Mapped):
             for key, value in _from_id3v1(trailers[-1]).items():
                 tags[key] = value
 
-    def others(self, file: Any) -> Any:
+    def others(self, file: Any, custom: Collection[str]) -> Any:
         items = file.tags.items() if file.tags is not None else ()
-        return {key: (value.kind, value.value) for key, value in items if not self.is_ours(key)}
+        return {
+            key: (value.kind, value.value)
+            for key, value in items
+            if not self.is_written(key, custom)
+        }
 
     def check(self, file: Any) -> None:
         """Refuse WavPack whose first block is not whole: what follows may be read as sound."""

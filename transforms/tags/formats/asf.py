@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from mutagen.asf import ASF
@@ -15,13 +16,13 @@ class Asf(Mapped):
     kinds = (ASF,)
     text = ("Title", "Author", "WM/AlbumTitle", "WM/AlbumArtist")
     year = ("WM/Year",)
-    genre, custom = "WM/Genre", "{}"
+    genre, mood = "WM/Genre", "WM/Mood"
 
-    def others(self, file: Any) -> Any:
+    def others(self, file: Any, custom: Collection[str]) -> Any:
         return sorted(
             (key, type(value).__name__, repr(value.value), value.language or 0, value.stream or 0)
             for key, value in file.tags or []
-            if not self.is_ours(key)
+            if not self.is_written(key, custom)
         )
 
     def check(self, file: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from genrebeam.transforms.tags.formats.format import Format, TagForm
@@ -25,5 +25,5 @@ class Bare(Format):
     ) -> None:
         pass
 
-    def others(self, file: Any) -> Any:
+    def others(self, file: Any, custom: Collection[str]) -> Any:
         return None

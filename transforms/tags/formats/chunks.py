@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import mutagen
@@ -35,9 +35,9 @@ class Chunked(Id3):
         with open(file.filename, "r+b") as stream:
             put_further_tags(stream, type(self).chunks, genres, form)
 
-    def others(self, file: Any) -> Any:
+    def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
-            return super().others(file), other_further_tags(stream, type(self).chunks)
+            return super().others(file, custom), other_further_tags(stream, type(self).chunks)
 
     def check(self, file: Any) -> None:
         check_chunks(file)

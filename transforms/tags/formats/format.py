@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -11,6 +11,8 @@ from genrebeam.transforms.tags.edges import Tag
 
 # Opt-in provenance.
 CONFIDENCE, MODEL = "GENREBEAM_CONFIDENCE", "GENREBEAM_MODEL"
+# Opt-in too; each format has a name of its own for it, the one that players and servers read.
+MOOD = "MOOD"
 # Between genres where a format has one text for all of them, as RIFF.
 RIFF_JOINT = "; "
 
@@ -51,13 +53,15 @@ class Format(ABC):
 
     @abstractmethod
     def read_custom(self, tags: Any, name: str) -> str | None:
-        """The text of one of our own fields, or None."""
+        """The text of one of our own fields, or of the mood; None where there is none."""
 
     @abstractmethod
     def write(
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
         """Change these fields of an open file, and save it.
+
+        `custom` has our own fields, and the mood.
 
         Raises
         ------
@@ -66,8 +70,8 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def others(self, file: Any) -> Any:
-        """Everything in the tags but these fields, to be compared."""
+    def others(self, file: Any, custom: Collection[str]) -> Any:
+        """Everything in the tags but the genre and these fields, to be compared."""
 
     def check(self, file: Any) -> None:  # noqa: B027  most formats have nothing to check
         """Raise ValueError where writing would do harm."""
@@ -75,6 +79,10 @@ class Format(ABC):
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         """Genres of a second tag, which some players show instead of the first."""
         return ()
+
+    def second_mood(self, stream: BinaryIO) -> str | None:
+        """The mood of a second tag, if it has one."""
+        return None
 
     def adopt(self, file: Any, around: Sequence[Tag]) -> None:  # noqa: B027  most adopt nothing
         """Give a file without a tag of its own what a tag before or behind it says."""

@@ -1,21 +1,20 @@
-"""ID3: genres in TCON, our own fields in TXXX.
+"""ID3: genres in TCON, the mood in TMOO, our own fields in TXXX.
 
 mutagen finds the tag and makes room for it; the frames are our own work (``id3_bytes.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from mutagen.id3 import ID3FileType, ID3Tags
 
 from genrebeam.transforms.tags import id3_bytes
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, Format, TagForm
+from genrebeam.transforms.tags.formats.format import MOOD, Format, TagForm
 
 # Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
 _NEW_VERSION = 3
-_CUSTOM_FRAMES = (f"txxx:{CONFIDENCE}".casefold(), f"txxx:{MODEL}".casefold())
 
 
 class Id3(Format):
@@ -34,7 +33,11 @@ class Id3(Format):
 
     def read_custom(self, tags: ID3Tags, name: str) -> str | None:
         frames = tags.getall(f"TXXX:{name}")
-        return str(frames[0]) if frames else None
+        if name == MOOD:
+            # Only ID3v2.4 has a frame for it; some programs have a field of their own before.
+            own = [one for one in tags.getall("TXXX") if one.desc.casefold() == MOOD.casefold()]
+            frames = tags.getall("TMOO") or own
+        return next((str(frame) for frame in frames), None)
 
     def write(
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
@@ -65,7 +68,9 @@ class Id3(Format):
             if version == 3:
                 tags.update_to_v23()
         texts = [id3_bytes.Text("genre", tuple(genres))]
-        texts += [id3_bytes.Text("custom", (value,), name) for name, value in custom.items()]
+        for name, value in custom.items():
+            kind_ = "mood" if name == MOOD else "custom"
+            texts.append(id3_bytes.Text(kind_, (value,), name))
         prepare = tags._prepare_data
 
         def exchanged(fileobj: Any, start: int, available: int, *choices: Any) -> bytes:
@@ -85,8 +90,8 @@ class Id3(Format):
         file.save(v2_version=max(3, version), v23_sep=None, v1=0)
         id3_bytes.append_v1(path, trailer, genres)
 
-    def others(self, file: Any) -> Any:
-        return frames_of(file.tags) if file.tags is not None else {}
+    def others(self, file: Any, custom: Collection[str]) -> Any:
+        return frames_of(file.tags, custom) if file.tags is not None else {}
 
     def take_over(self, file: Any, source: str | BinaryIO) -> None:
         """Give a new ID3 tag what another tag of the file says.
@@ -110,14 +115,16 @@ def _converts(tags: ID3Tags, path: str) -> bool:
     return plain and not tags.unknown_frames and id3_bytes.count_frames(tag) == len(tags)
 
 
-def frames_of(tags: ID3Tags) -> dict[str, Any]:
-    """Frames by key; how a text is encoded is not what it says."""
+def frames_of(tags: ID3Tags, custom: Collection[str] = ()) -> dict[str, Any]:
+    """Frames by key, but the genre and these fields; how a text is encoded is not what it says."""
+    written = {"tcon", *(f"txxx:{name}".casefold() for name in custom)}
+    written |= {"tmoo"} if MOOD in custom else set()
     return {
         key: {
-            name: frames_of(value) if isinstance(value, ID3Tags) else value
+            name: frames_of(value, custom) if isinstance(value, ID3Tags) else value
             for name, value in vars(frame).items()
             if name != "encoding"
         }
         for key, frame in tags.items()
-        if key != "TCON" and key.casefold() not in _CUSTOM_FRAMES
+        if key.casefold() not in written
     }

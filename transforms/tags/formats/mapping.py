@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mutagen.apev2 import APETextValue
 
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, Format, TagForm
+from genrebeam.transforms.tags.formats.format import MOOD, Format, TagForm
 
 
 class Mapped(Format):
@@ -15,14 +15,14 @@ class Mapped(Format):
 
     genre: str
     """Key of the genre."""
-    custom: str
-    """Keys of our own fields; their name is in the place of ``{}``."""
+    mood: str
+    """Key of the mood."""
 
     def read(self, tags: Any, form: TagForm) -> list[str]:
         return [_text(value) for value in values_of(tags, self.genre)]
 
     def read_custom(self, tags: Any, name: str) -> str | None:
-        values = values_of(tags, self.custom.format(name))
+        values = values_of(tags, self.key_of(name))
         return _text(values[0]) if values else None
 
     def write(
@@ -37,20 +37,20 @@ class Mapped(Format):
         """Change these fields of open tags."""
         self.put(tags, self.genre, list(genres))
         for name, value in custom.items():
-            self.put(tags, self.custom.format(name), [self.wrap(value)])
+            self.put(tags, self.key_of(name), [value])
 
     def put(self, tags: Any, key: str, values: list[Any]) -> None:
         """Give a key its values."""
         tags[key] = values
 
-    def wrap(self, text: str) -> Any:
-        """A text as mutagen takes it for one of our own fields."""
-        return text
+    def key_of(self, name: str) -> str:
+        """The key of one of our own fields, or of the mood."""
+        return self.mood if name == MOOD else name
 
-    def is_ours(self, key: str) -> bool:
-        """Whether a key is one of these fields'."""
-        ours = (self.genre, *(self.custom.format(name) for name in (CONFIDENCE, MODEL)))
-        return key.casefold() in {one.casefold() for one in ours}
+    def is_written(self, key: str, custom: Collection[str]) -> bool:
+        """Whether a key is that of the genre or of one of these fields."""
+        written = (self.genre, *map(self.key_of, custom))
+        return key.casefold() in {one.casefold() for one in written}
 
 
 def values_of(tags: Any, key: str) -> list[Any]:

@@ -1,18 +1,18 @@
-r"""MP4: genres in ``\xa9gen``, our own fields as freeform atoms.
+r"""MP4: genres in ``\xa9gen``, our own fields and the mood as freeform atoms.
 
 mutagen reads the facts of the sound; the tags are our own work (``mp4_boxes.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from mutagen._util import loadfile
 from mutagen.mp4 import MP4, AtomError, Atoms, MP4Info, MP4NoTrackError, MP4StreamInfoError
 
 from genrebeam.transforms.tags.edges import Window
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, Format, TagForm
+from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, MOOD, Format, TagForm
 from genrebeam.transforms.tags.mp4_boxes import Boxes
 
 _TAGS = (b"udta", b"meta")
@@ -42,7 +42,7 @@ class Song(MP4):
         if self.boxes.has_tags:
             self.tags = {key: self.boxes.texts(key.encode("latin-1")) for key in (*_TEXT, *_YEAR)}
             self.tags["genre"] = self.boxes.genres()
-            self.tags |= {name: self.boxes.freeform(name) for name in (CONFIDENCE, MODEL)}
+            self.tags |= {name: self.boxes.freeform(name) for name in (CONFIDENCE, MODEL, MOOD)}
 
 
 class Mp4(Format):
@@ -66,9 +66,9 @@ class Mp4(Format):
             boxes.put(genres, dict(custom))
             boxes.write(stream)
 
-    def others(self, file: Any) -> Any:
+    def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
-            return Boxes(stream).others((CONFIDENCE, MODEL))
+            return Boxes(stream).others(tuple(custom))
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         said = [place.genres for place in Boxes(stream).places()]

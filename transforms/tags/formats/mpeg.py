@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import mutagen
@@ -15,7 +15,7 @@ from mutagen.trueaudio import TrueAudio
 
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
 from genrebeam.transforms.tags.edges import Tag, ape_texts, find, id3v2_genres
-from genrebeam.transforms.tags.formats.format import CONFIDENCE, MODEL, TagForm
+from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
 
 _APE_TO_ID3 = {
@@ -60,18 +60,18 @@ class Mpeg(Id3):
                 stream.seek(rare.start)
                 stream.write(new)
 
-    def others(self, file: Any) -> Any:
-        ours = {"genre", CONFIDENCE.casefold(), MODEL.casefold()}
+    def others(self, file: Any, custom: Collection[str]) -> Any:
+        written = {"genre", *(name.casefold() for name in custom)}
         with open(file.filename, "rb") as stream:
             try:
-                items = [item for item in ape_bytes.read_items(stream) if item[0] not in ours]
+                items = [item for item in ape_bytes.read_items(stream) if item[0] not in written]
             except mutagen.MutagenError:
                 items = []  # to nobody a tag
             following = [
                 frames_of(ID3(io.BytesIO(tag), load_v1=False)) if id3v2_genres(tag) else tag
                 for _, tag in id3_bytes.following_tags(stream)
             ]
-        return super().others(file), following, items
+        return super().others(file, custom), following, items
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:
@@ -81,6 +81,9 @@ class Mpeg(Id3):
             return ()
         said.append(ape_texts(stream).get("genre", []))
         return tuple(dict.fromkeys(genre for genres in said for genre in genres))
+
+    def second_mood(self, stream: BinaryIO) -> str | None:
+        return next(iter(ape_texts(stream).get("mood", [])), None)
 
     def complete(self, file: Any, stream: BinaryIO) -> None:
         """Have a file without ID3v2 say what its APEv2 tag says, as its new ID3 tag will."""

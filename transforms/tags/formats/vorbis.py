@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
 
 from mutagen.flac import FLAC, Picture, VCFLACDict
@@ -19,7 +19,7 @@ class Vorbis(Mapped):
     kinds = (FLAC, OggFileType)
     text = ("title", "artist", "album", "albumartist")
     year = ("date", "year")
-    genre, custom = "genre", "{}"
+    genre, mood = "genre", "mood"
 
     def put(self, tags: Any, key: str, values: list[str]) -> None:
         """Vorbis comments are a list: keep the place and the spelling of the key."""
@@ -31,8 +31,8 @@ class Vorbis(Mapped):
         rest = [item for i, item in enumerate(comments) if i not in places]
         tags[:] = [*rest[:place], *((spelling, value) for value in values), *rest[place:]]
 
-    def others(self, file: Any) -> Any:
-        comments = [item for item in file.tags or [] if not self.is_ours(item[0])]
+    def others(self, file: Any, custom: Collection[str]) -> Any:
+        comments = [item for item in file.tags or [] if not self.is_written(item[0], custom)]
         if not isinstance(file, FLAC):
             return comments
         with open(file.filename, "rb") as stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import mutagen
@@ -44,10 +44,10 @@ class Wave(Chunked):
                         field.resize(len(text))
                         field.write(text)
 
-    def others(self, file: Any) -> Any:
+    def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
             fields = [item for item in _riff_info(stream) if item[0] not in (_GENRE, _OTHER_GENRE)]
-            return super().others(file), fields
+            return super().others(file, custom), fields
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:
