@@ -146,7 +146,7 @@ def measured(tracks: list[Piece], trials: list[list[Prediction]], groups: list[l
     n_together = 0
     for trial in trials:
         for numbers in groups:
-            group = Group("album\0", len(numbers))
+            group = Group("album\0x", len(numbers))
             members = [_in_group(trial[number], group) for number in numbers]
             decisions = {
                 "alone": [vote(member) for member in members],

@@ -26,6 +26,9 @@ MOST_TOGETHER = {"album": 100, "artist": 1000}
 # genrebeam. Measured with benchmarks/quality/albums.py: albums are right for 97 % of their tracks
 # in place of 89 %, and compilations do not lose.
 LEAST_LIKENESS = 0.2
+# Of files in a folder that say neither album nor artist: it may be a heap of downloads. With this no
+# compilation of the same measurement votes together.
+_LEAST_UNTITLED = 0.3
 # If fewer are alike, it is a compilation.
 _LEAST_SHARE = 2 / 3
 # How much surer n tracks that agree are than one: their mean log-probabilities of families count
@@ -40,7 +43,7 @@ _DISC_FOLDER = re.compile(rf"{_DISC}\b.*", re.IGNORECASE)
 
 
 def album_of(track: Track) -> str:
-    """What the tracks of an album share: album artist and title, or their folder.
+    """What the tracks of an album share: album artist and title, or folder and artist.
 
     Discs of one album count as one, whether the title or the folder numbers them.
 
@@ -59,6 +62,8 @@ def album_of(track: Track) -> str:
     artist = _plain(track.tags.album_artist)
     if title and artist and artist not in _VARIOUS:
         return f"album\0{artist}\0{title}"
+    if not title and (artist := _plain(track.tags.artist)):
+        return printable(f"album\0{_folder(track)}\0\0{artist}")
     return printable(f"album\0{_folder(track)}\0{title}")
 
 
@@ -131,7 +136,7 @@ def with_group(key: str, tracks: Iterable[Track]) -> Iterator[Track]:
         yield dataclasses.replace(track, group=group)
 
 
-def alike(embeddings: np.ndarray) -> np.ndarray:
+def alike(embeddings: np.ndarray, least: float | None = None) -> np.ndarray:
     """Which tracks of a group sound alike.
 
     One after the other, the track that is least like the rest is taken out, until all that
@@ -141,6 +146,8 @@ def alike(embeddings: np.ndarray) -> np.ndarray:
     ----------
     embeddings : np.ndarray
         ``(n_tracks, d) float32``.
+    least : float, optional
+        Mean cosine with the others; by default `LEAST_LIKENESS`.
 
     Returns
     -------
@@ -152,6 +159,7 @@ def alike(embeddings: np.ndarray) -> np.ndarray:
     >>> alike(np.array([[1.0, 0.0], [0.9, 0.1], [1.0, 0.1], [0.0, 1.0]])).tolist()
     [True, True, True, False]
     """
+    least = LEAST_LIKENESS if least is None else least
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     directions = embeddings / np.maximum(lengths, 1e-9)
     likeness = directions @ directions.T
@@ -161,7 +169,7 @@ def alike(embeddings: np.ndarray) -> np.ndarray:
     n_inside = len(likeness)
     while n_inside > 1:
         farthest = int(np.where(inside, totals, np.inf).argmin())
-        if totals[farthest] >= LEAST_LIKENESS * (n_inside - 1):
+        if totals[farthest] >= least * (n_inside - 1):
             break
         inside[farthest] = False
         totals -= likeness[farthest]
@@ -202,7 +210,8 @@ def vote_together(
     if group is None or len(music) < 2:
         return alone
     embeddings = np.stack([_embedding(predictions[number]) for number in music])
-    inside = alike(embeddings)
+    is_untitled = group.key.endswith("\0")  # see `album_of`
+    inside = alike(embeddings, _LEAST_UNTITLED if is_untitled else None)
     if not inside.any():
         return alone
     voters = [number for number, is_in in zip(music, inside, strict=True) if is_in]

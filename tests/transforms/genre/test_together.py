@@ -47,6 +47,7 @@ def track(uri="/music/a/1.mp3", **tags) -> Track:
         (track("/a/CD1/1.mp3"), track("/a/CD 2/1.mp3")),
         (track("/a/Disc 1 - Live/1.mp3", album="X"), track("/a/disc2/1.mp3", album="x")),
         (track("gs://music/a/1.mp3"), track("gs://music/a/2.mp3")),
+        (track("/a/1.mp3", artist="A "), track("/a/2.mp3", artist="a")),
     ],
 )
 def test_one_album(one, other):
@@ -66,6 +67,8 @@ def test_one_album(one, other):
         (track("/a/1.mp3", album="One"), track("/a/2.mp3", album="Two")),
         (track(album="Disc 1", album_artist="A"), track(album="Disc 2", album_artist="A")),
         (track("/cd1x/1.mp3"), track("/cd2x/1.mp3")),
+        (track("/heap/1.mp3", artist="A"), track("/heap/2.mp3", artist="B")),
+        (track("/heap/1.mp3", artist="A"), track("/heap/2.mp3")),
     ],
 )
 def test_different_albums(one, other):
@@ -165,6 +168,20 @@ def test_a_track_far_from_its_album_keeps_its_own_genre():
     assert decisions[3].genres == decisions[3].genres_alone == ("Rock",)
     assert decisions[3].tracks_voted == 1
     assert decisions[3].reason == "mean of 1 segment; sounds unlike its album"
+
+
+@pytest.mark.parametrize(("key", "voted"), [("album\0artist\0title", 4), ("album\0/heap\0", 1)])
+def test_files_that_name_no_album_have_to_be_more_alike(key, voted):
+    shared, own = np.eye(8)[0] * 0.5, np.eye(8)[1:5] * np.sqrt(0.75)  # cosines of 0.25
+    tracks = [
+        dataclasses.replace(
+            one,
+            track=dataclasses.replace(one.track, group=Group(key, 4)),
+            embedding=(shared + own[number]).astype(np.float32),
+        )
+        for number, one in enumerate(album(*[(BLUES, 0)] * 4))
+    ]
+    assert {one.tracks_voted for one in vote_together(tracks, VOTE)} == {voted}
 
 
 def test_a_far_track_of_the_same_family_has_the_albums_style():
