@@ -26,8 +26,8 @@ MOST_TOGETHER = {"album": 100, "artist": 1000}
 # genrebeam. Measured with benchmarks/quality/albums.py: albums are right for 97 % of their tracks
 # in place of 89 %, and compilations do not lose.
 LEAST_LIKENESS = 0.2
-# Of files in a folder that say neither album nor artist: it may be a heap of downloads. With this no
-# compilation of the same measurement votes together.
+# Of files in a folder that say neither album nor artist: it may be a heap of downloads. With this
+# no compilation of the same measurement votes together.
 _LEAST_UNTITLED = 0.3
 # If fewer are alike, it is a compilation.
 _LEAST_SHARE = 2 / 3
