@@ -391,14 +391,14 @@ class Prediction:
         Type and message where the network could not be run on this track.
     embedding : np.ndarray or None
         ``(d,) float32``, mean over segments, where it was asked for.
-    class_logits : np.ndarray or None
-        ``(n_kept,) float32``: what a head reads beside the embedding.
     overall : np.ndarray or None
         ``(n_classes,) float32``: of all segments together, where that is more than their mean.
     not_music : str or None
         What it is instead, where it is no music.
     moods, instruments : dict or None
         The backbone's own classes and their scores in 0..1, where it has some.
+    class_logits : np.ndarray or None
+        ``(n_kept,) float32``: what a head reads beside the embedding.
     """
 
     track: Track
@@ -407,11 +407,11 @@ class Prediction:
     classify_seconds: float
     error: tuple[str, str] | None = None
     embedding: np.ndarray | None = None
-    class_logits: np.ndarray | None = None
     overall: np.ndarray | None = None
     not_music: str | None = None
     moods: dict[str, float] | None = None
     instruments: dict[str, float] | None = None
+    class_logits: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,9 @@ def test_a_search_path_for_cd_does_not_confuse_it(checkout):
 def test_further_arguments_of_test_go_to_pytest(checkout):
     installed(checkout, "test")
     result = run(checkout, "test", "-k", "tags or walk")
-    assert result.stdout.splitlines()[-1] == f"python in {checkout}: -m pytest -k tags or walk"
+    started = result.stdout.splitlines()[-1]
+    assert started.startswith(f"python in {checkout}: -m pytest --numprocesses=auto ")
+    assert started.endswith(" -k tags or walk")
 
 
 def test_no_arguments_explain_without_setting_anything_up(checkout):

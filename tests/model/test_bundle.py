@@ -98,7 +98,8 @@ def test_a_shipped_bundle_is_small_and_complete(name):
     assert bundle.version in (folder / "README.md").read_text()
     assert sum(path.stat().st_size for path in folder.iterdir()) < 10_000_000
     if bundle.features.backbone:
-        outputs = bundle.load_head().logits(np.zeros((2, bundle.features.n_outputs), np.float32))
+        head = bundle.load_head()
+        outputs = head.logits(np.zeros((2, head.n_inputs), np.float32))
     else:
         outputs = bundle.load_network()(np.zeros((2, *bundle.features.shape)))
     assert outputs.shape == (2, len(bundle.labels))

@@ -81,17 +81,17 @@ class Judgement:
     ----------
     probabilities : np.ndarray
         ``(n_segments, n_classes) float32``, calibrated.
-    embedding, class_logits, overall, not_music, moods, instruments
+    embedding, overall, not_music, moods, instruments, class_logits
         See `Prediction`.
     """
 
     probabilities: np.ndarray
     embedding: np.ndarray | None = None
-    class_logits: np.ndarray | None = None
     overall: np.ndarray | None = None
     not_music: str | None = None
     moods: dict[str, float] | None = None
     instruments: dict[str, float] | None = None
+    class_logits: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ class BackboneClassifier:
         inputs = np.concatenate(tracks)
         logits, embeddings = self._projection.split(inputs)
         return [
-            Judgement(overall[None], embedding, kept, overall)
+            Judgement(overall[None], embedding, overall, class_logits=kept)
             for overall, kept, embedding in zip(
                 self._probabilities(inputs), logits, embeddings, strict=True
             )

@@ -303,6 +303,16 @@ def _at(stream: BinaryIO, place: int, size: int) -> Tag | None:
     return Tag(kind, place, stream.read(length))
 
 
+def looks_like_id3v1(stream: BinaryIO) -> bool:
+    """Whether a part of an APEv2 tag ("APETAGEX") is where programs look for ID3v1.
+
+    FFmpeg then shows a genre that nobody wrote.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - _ID3V1 - 3))
+    return stream.read(8) == b"APETAGEX"
+
+
 def _is_id3v1(data: bytes, before: bytes) -> bool:
     """Whether it is no APEv2 tag ("APETAGEX") that happens to be so far from the end."""
     return data[:3] == b"TAG" and not (before == b"APE" and data[3:5] == b"EX")

@@ -31,6 +31,7 @@ from genrebeam.transforms.tags.edges import (
     Window,
     foreign,
     in_enhanced_id3v1,
+    looks_like_id3v1,
     set_aside,
 )
 from genrebeam.transforms.tags.formats import KINDS, Bare, format_of
@@ -372,6 +373,8 @@ def _write_fields(
             format.write(file, genres, custom, form)
             same = format.others(_open(copy, edges.tags).file, custom) == others
         written, _, second, second_mood = _open(copy)
+        with open(copy, "rb") as stream:
+            is_misread = looks_like_id3v1(stream)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
     except DAMAGE as error:
@@ -379,6 +382,8 @@ def _write_fields(
         raise TagWriteError(path, reason) from error
     if not same:
         raise TagWriteError(path, "writing would change other tags")
+    if is_misread:
+        raise TagWriteError(path, "players would take a part of its APEv2 tag for an ID3v1 tag")
     if not agrees(second, genres):
         raise TagWriteError(path, f"its second tag would be read back as {list(second)}")
     if isinstance(format, Bare):

@@ -15,7 +15,7 @@ from genrebeam.pipeline.runs.corrections import read_corrections
 from genrebeam.pipeline.runs.journal import Journal, Note, read_notes
 from genrebeam.pipeline.runs.manifest import Manifest, read_manifest, write_manifest
 from genrebeam.transforms.library.settle import read_tracks, write_track
-from genrebeam.transforms.records import Given, Track
+from genrebeam.transforms.records import Given, Stored, Track
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags import change as changes
 from genrebeam.transforms.tags.change import Change, Unreadable, read_change, read_journal
@@ -43,6 +43,7 @@ MANIFEST: Manifest = {
     "state": "finished",
     "library": "/music",
     "options": {"existing": "keep", "dry_run": False, "formats": ["mp3"], "segments": "all"},
+    "analysis_digest": "0123456789ab-5",
     "decision_digest": "0123456789ab",
     "model": {"name": "m", "version": "1"},
     "versions": {"genrebeam": "1.0"},
@@ -53,7 +54,9 @@ MANIFEST: Manifest = {
     "counts": {"tagged": 1},
 }
 TRACK = Track(
-    "/music/caf\udce9.mp3", "mp3", 100, 1_700_000_000_123_456_789, given=Given(("Jazz",), "audio")
+    *("/music/caf\udce9.mp3", "mp3", 100, 1_700_000_000_123_456_789),
+    given=Given(("Jazz",), "audio"),
+    stored=Stored("20261119T101500.123Z-3fa9", 100, 1_700_000_000_123_456_789, 5, b"\0\x3c" * 3),
 )
 
 
