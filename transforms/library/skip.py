@@ -63,6 +63,8 @@ class Earlier:
         See `AudioFacts`.
     decided_by : str or None
         As in `genrebeam.transforms.records.Outcome`.
+    dry_run : bool or None
+        Whether that run was one; None where the report is too old to tell.
     run : str
         Identifier of that run; later runs sort after earlier ones.
     """
@@ -85,6 +87,7 @@ class Earlier:
     bitrate_bps: int | None = None
     fingerprint: str | None = None
     decided_by: str | None = None
+    dry_run: bool | None = None
     run: str = ""
 
     def __reduce__(self) -> tuple[type[Earlier], tuple]:
@@ -116,8 +119,12 @@ class Earlier:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the file was as it shall be."""
-        return is_settled(self.status, self.stage)
+        """Whether the file was as it shall be.
+
+        What a dry run was unsure about, the run after it is to offer for review.
+        """
+        is_announced = self.dry_run and self.status == Status.UNSURE
+        return is_settled(self.status, self.stage) and not is_announced
 
     @property
     def is_by_hand(self) -> bool:

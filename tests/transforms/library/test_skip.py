@@ -40,12 +40,19 @@ EARLIER = Earlier(
     sample_rate_hz=44100,
     channels=2,
     bitrate_bps=128_000,
+    dry_run=False,
 )
 
 
 @pytest.mark.parametrize("known", [TRACK, with_tags(TRACK, EARLIER.tags, EARLIER.audio), EARLIER])
 def test_what_is_shuffled_comes_out_as_it_went_in(known):
     assert pickle.loads(pickle.dumps(known)) == known
+
+
+@pytest.mark.parametrize(("dry_run", "settles"), [(True, False), (False, True), (None, True)])
+def test_what_a_dry_run_was_unsure_about_is_decided_again(dry_run, settles):
+    row = change(status="unsure", stage="vote", genres_after=(), dry_run=dry_run)
+    assert row.settles("settings") is settles
 
 
 def change(**changes) -> Earlier:
