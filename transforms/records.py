@@ -291,20 +291,30 @@ class Stored:
         That were analysed.
     inputs : bytes
         The head's inputs as float16, see `genrebeam.model.backbones.projection`.
+    kept_in, place, n_bytes : str, int, int
+        Where they are instead: a local file of this run, so that they need not be in memory.
     """
 
     run: str
     size_bytes: int
     mtime_ns: int | None
     n_segments: int
-    inputs: bytes = field(repr=False)
+    inputs: bytes = field(default=b"", repr=False)
+    kept_in: str = ""
+    place: int = 0
+    n_bytes: int = 0
 
     @property
     def values(self) -> np.ndarray:
         """The head's inputs: ``(n_inputs,) float32``."""
         import numpy as np  # what only lists files does without
 
-        return np.frombuffer(self.inputs, "<f2").astype(np.float32)
+        inputs = self.inputs
+        if self.kept_in:
+            with open(self.kept_in, "rb") as stream:
+                stream.seek(self.place)
+                inputs = stream.read(self.n_bytes)
+        return np.frombuffer(inputs, "<f2").astype(np.float32)
 
 
 @dataclass(frozen=True)

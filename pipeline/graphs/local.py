@@ -20,6 +20,7 @@ from genrebeam.pipeline.views import progress
 from genrebeam.transforms.genre.evidence import LibraryGenres
 from genrebeam.transforms.library.settle import (
     genres_beside,
+    inputs_beside,
     settle,
     take_what_failed,
     write_genres,
@@ -60,14 +61,14 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     n_tracks, again = 0, AnalysedAgain(job)
     handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)
     try:
-        with open(handle, "wb") as stream:
+        with open(handle, "wb") as stream, open(inputs_beside(path), "xb") as inputs:
             for found in _settled(job, run, again):
                 if isinstance(found, Outcome):
                     report.add(found)
                     progress.count_outcome(found)
                     library.add(found)
                 else:
-                    write_track(found, stream)
+                    write_track(found, stream, inputs)
                     n_tracks += 1
         report.flush()
         again.warn()
@@ -76,6 +77,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     finally:
         if not n_tracks:
             os.remove(path)
+            os.remove(inputs_beside(path))
     return path if n_tracks else None
 
 

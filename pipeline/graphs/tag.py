@@ -26,7 +26,12 @@ from genrebeam.transforms.genre.evidence import Counts, told_by
 from genrebeam.transforms.genre.ptransforms import ClassifyTracks, NoteEvidence
 from genrebeam.transforms.genre.together import group_key, with_group
 from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy
-from genrebeam.transforms.library.settle import genres_beside, read_genres, read_tracks
+from genrebeam.transforms.library.settle import (
+    genres_beside,
+    inputs_beside,
+    read_genres,
+    read_tracks,
+)
 from genrebeam.transforms.library.skip import compact
 from genrebeam.transforms.matching import keyed
 from genrebeam.transforms.records import Features, Track
@@ -279,6 +284,7 @@ def run_tagging(
         if to_do is not None:
             os.remove(to_do)
             os.remove(genres_beside(to_do))
+            os.remove(inputs_beside(to_do))
         elif not is_template:
             storage_of(run.home).remove_folder(_compacted(run))
     return is_template

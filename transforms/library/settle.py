@@ -141,7 +141,7 @@ def _match(*sources: str, workplace: str) -> Match:
 
 def _packed(value: Track | Earlier | Gone | Stored) -> list[Any]:
     if isinstance(value, Track):
-        return _listed(value)
+        return [*_listed(value), value.stored and _storable(value.stored)]
     if isinstance(value, Stored):
         return _storable(value)
     if isinstance(value, Gone):
@@ -154,14 +154,17 @@ def _unpacked(source: str, plain: list[Any]) -> Track | Earlier | Gone | Stored:
         return Earlier(*plain)
     if source == "stored":
         return _stored(plain)
-    return Gone(plain[0], Earlier(*plain[1:])) if source == "gone" else _track(*plain)
+    if source == "gone":
+        return Gone(plain[0], Earlier(*plain[1:]))
+    uri, format, size_bytes, mtime_ns, given, stored = plain
+    known = _stored(stored) if stored else None
+    return _track(uri, format, size_bytes, mtime_ns, given, known)
 
 
 def _listed(track: Track) -> list[Any]:
     """What a listing and earlier runs tell of a track."""
     given = track.given and [list(track.given.genres), track.given.decided_by]
-    stored = track.stored and _storable(track.stored)
-    return [track.uri, track.format, track.size_bytes, track.mtime_ns, given, stored]
+    return [track.uri, track.format, track.size_bytes, track.mtime_ns, given]
 
 
 def _track(
@@ -170,18 +173,21 @@ def _track(
     size_bytes: int,
     mtime_ns: int,
     given: list[Any] | None,
-    stored: list[Any] | None,
+    stored: Stored | None = None,
 ) -> Track:
     return Track(
         *(uri, format, size_bytes, mtime_ns),
         given=Given(tuple(given[0]), given[1]) if given else None,
-        stored=_stored(stored) if stored else None,
+        stored=stored,
     )
 
 
+def _facts(stored: Stored) -> list[Any]:
+    return [stored.run, stored.size_bytes, stored.mtime_ns, stored.n_segments]
+
+
 def _storable(stored: Stored) -> list[Any]:
-    *facts, inputs = vars(stored).values()
-    return [*facts, base64.b64encode(inputs).decode("ascii")]
+    return [*_facts(stored), base64.b64encode(stored.inputs).decode("ascii")]
 
 
 def _stored(plain: list[Any]) -> Stored:
@@ -189,9 +195,27 @@ def _stored(plain: list[Any]) -> Stored:
     return Stored(run, size_bytes, mtime_ns, n_segments, base64.b64decode(inputs))
 
 
-def write_track(track: Track, stream: BinaryIO) -> None:
-    """Write a listed track for `read_tracks`: a line of a to-do list."""
-    stream.write(f"{json.dumps([TO_DO_FORMAT, *_listed(track)])}\n".encode("ascii"))
+def write_track(track: Track, stream: BinaryIO, inputs: BinaryIO) -> None:
+    """Write a listed track for `read_tracks`: a line of a to-do list.
+
+    Parameters
+    ----------
+    track : Track
+    stream : file
+    inputs : file
+        What is stored of tracks; see `inputs_beside`.
+    """
+    place = None
+    if track.stored:
+        place = [*_facts(track.stored), inputs.tell(), len(track.stored.inputs)]
+        inputs.write(track.stored.inputs)
+    line = json.dumps([TO_DO_FORMAT, *_listed(track), place])
+    stream.write(f"{line}\n".encode("ascii"))
+
+
+def inputs_beside(path: str) -> str:
+    """Where what is stored of the tracks in `path` is: in a file, as it may be a GB."""
+    return f"{path}-inputs"
 
 
 def genres_beside(path: str) -> str:
@@ -237,20 +261,18 @@ def read_tracks(path: str) -> Iterator[Track]:
             raise RecordError(_OTHER_LINE)
         if stored is not None and not _is_stored(stored):
             raise RecordError(_OTHER_LINE)
-        yield _track(uri, format, size_bytes, mtime_ns, given, stored)
+        known = None
+        if stored:
+            run, size, time, n_segments, place, n_bytes = stored
+            known = Stored(run, size, time, n_segments, b"", inputs_beside(path), place, n_bytes)
+        yield _track(uri, format, size_bytes, mtime_ns, given, known)
 
 
 def _is_stored(plain: Any) -> bool:
-    if not isinstance(plain, list) or len(plain) != 5:
+    if not isinstance(plain, list) or len(plain) != 6:
         return False
-    kinds = (str, int, int if plain[2] is not None else type(None), int, str)
-    if tuple(map(type, plain)) != kinds:
-        return False
-    try:
-        base64.b64decode(plain[4], validate=True)
-    except ValueError:
-        return False
-    return True
+    kinds = (str, int, int if plain[2] is not None else type(None), int, int, int)
+    return tuple(map(type, plain)) == kinds
 
 
 def _is_given(plain: Any) -> bool:

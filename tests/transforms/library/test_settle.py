@@ -11,6 +11,7 @@ import pytest
 from genrebeam.transforms.library import match
 from genrebeam.transforms.library.settle import (
     TO_DO_FORMAT,
+    inputs_beside,
     read_tracks,
     settle,
     take_what_failed,
@@ -80,13 +81,20 @@ def test_a_run_that_is_to_end_settles_nothing_more(tmp_path):
 
 def test_tracks_are_read_back_as_they_were_written(tmp_path):
     path = tmp_path / "tracks"
-    with path.open("wb") as stream:
-        for track in (TRACK, NEW, WITH_STORED):
-            write_track(track, stream)
-    assert list(read_tracks(str(path))) == [TRACK, NEW, WITH_STORED]
+    with path.open("wb") as stream, open(inputs_beside(str(path)), "wb") as inputs:
+        for track in (WITH_STORED, TRACK, NEW, WITH_STORED):
+            write_track(track, stream, inputs)
+    one, *others, last = read_tracks(str(path))
+    assert others == [TRACK, NEW]
+    assert dataclasses.replace(last, stored=STORED) == WITH_STORED
+    for track in (one, last):  # what is stored stays in the file
+        assert track.stored.inputs == b""
+        assert track.stored.values.tolist() == STORED.values.tolist() == [1.0] * 4
 
 
-@pytest.mark.parametrize("stored", ["{}", "[1]", '["r", 1, "2", 3, ""]', '["r", 1, 2, 3, "?"]'])
+@pytest.mark.parametrize(
+    "stored", ["{}", "[1]", '["r", 1, "2", 3, 0, 8]', '["r", 1, 2, 3, "0", 8]']
+)
 def test_a_line_of_another_kind_is_an_error(tmp_path, stored):
     path = tmp_path / "to do"
     path.write_text(f'[{TO_DO_FORMAT}, "/a.mp3", "mp3", 1, 2, null, {stored}]\n')
