@@ -303,14 +303,15 @@ def _at(stream: BinaryIO, place: int, size: int) -> Tag | None:
     return Tag(kind, place, stream.read(length))
 
 
-def looks_like_id3v1(stream: BinaryIO) -> bool:
+def looks_like_id3v1(path: str) -> bool:
     """Whether a part of an APEv2 tag ("APETAGEX") is where programs look for ID3v1.
 
     FFmpeg then shows a genre that nobody wrote.
     """
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(max(0, size - _ID3V1 - 3))
-    return stream.read(8) == b"APETAGEX"
+    with open(path, "rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - _ID3V1 - 3))
+        return stream.read(8) == b"APETAGEX"
 
 
 def _is_id3v1(data: bytes, before: bytes) -> bool:

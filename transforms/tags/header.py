@@ -364,6 +364,7 @@ def _write_fields(
     copy: str, path: str, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
 ) -> None:
     try:
+        was_misread = looks_like_id3v1(copy)  # mp3gain writes such files
         with set_aside(copy, genres, form.separator) as edges:
             say_lengths(copy)
             file, format, *_ = _open(copy, edges.tags)
@@ -373,8 +374,7 @@ def _write_fields(
             format.write(file, genres, custom, form)
             same = format.others(_open(copy, edges.tags).file, custom) == others
         written, _, second, second_mood = _open(copy)
-        with open(copy, "rb") as stream:
-            is_misread = looks_like_id3v1(stream)
+        is_misread = not was_misread and looks_like_id3v1(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
     except DAMAGE as error:
