@@ -10,10 +10,10 @@ written or decoded, and a header reader answers without a file. Prints JSON. Lin
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import tempfile
+from concurrent.futures import Future
 from pathlib import Path
 from unittest import mock
 
@@ -22,39 +22,28 @@ sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
 
-from benchmarks.scale.scale import AUDIO, synthetic  # noqa: E402
+from benchmarks.scale import scale  # noqa: E402
+from benchmarks.scale.scale import AUDIO  # noqa: E402
 from benchmarks.speed.process_tree import cost_of  # noqa: E402
 from genrebeam.transforms.records import FileTags  # noqa: E402
 
-_ROWS_PER_PART = 10_000
 _SECONDS = 10
 _RATE = 22050
 
 
-def headers(paths: list[str], *_: object) -> object:
+def headers(paths: list[str], *_: object) -> Future:
     """Tags without a genre, of every file; ten files to an album."""
-    from concurrent.futures import Future
-
     read: Future = Future()
     read.set_result([(FileTags("A title", *Path(path).parts[-3:-1]), AUDIO) for path in paths])
     return read
 
 
 def run(library: str, count: int, reports: str) -> int:
-    """The command over made-up names."""
-    from genrebeam.pipeline.cli import main
-
-    with (
-        mock.patch(
-            "genrebeam.transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)
-        ),
-        mock.patch("genrebeam.transforms.tags.ptransforms.read_headers", headers),
-        mock.patch("genrebeam.transforms.tags.ptransforms.obstacle", return_value=None),
-    ):
-        options = ["--dry-run", "--min-confidence", "1", "--quiet"]
-        return main(["tag", library, "--report", reports, *options])
+    """The command over made-up names, none of which is a file."""
+    options = ["--dry-run", "--min-confidence", "1"]
+    with mock.patch("genrebeam.transforms.tags.ptransforms.obstacle", return_value=None):
+        return scale.run(library, count, reports, *options, headers=headers)
 
 
 def first(library: Path, reports: Path) -> None:
@@ -71,29 +60,18 @@ def first(library: Path, reports: Path) -> None:
     (library / "one.flac").unlink()
 
 
-def lengthen(reports: Path, library: Path, count: int) -> None:
-    """Give the only report a row for each name, with inputs of its own."""
-    (part,) = reports.rglob("part-*.parquet")
-    one = pq.read_table(part).slice(0, 1)
-    tracks, chance = synthetic(str(library), count), np.random.default_rng(0)
-    for number in range(0, count, _ROWS_PER_PART):
-        some = list(itertools.islice(tracks, _ROWS_PER_PART))
-        rows = one.take(pa.array([0] * len(some)))
-        values = {
-            name: [getattr(track, name) for track in some]
-            for name in ("uri", "size_bytes", "mtime_ns")
-        }
-        for name, step in (("embedding", 1 / 1024), ("class_logits", 1 / 16)):
-            width = len(one[name][0])
-            noise = chance.normal(0, 1 if step > 0.01 else 0.06, (len(some), width))
-            base = 0 if step < 0.01 else np.array(one[name][0].as_py())
-            values[name] = list((np.round((base + noise) / step) * step).astype(np.float32))
-        for name, column in values.items():
-            place = rows.column_names.index(name)
-            field = rows.schema.field(name)
-            rows = rows.set_column(place, field, pa.array(column, field.type))
-        pq.write_table(rows, part.with_name(f"part-{number}.parquet"), compression="zstd")
-    part.unlink()
+def inputs(rows: pa.Table) -> dict[str, list[np.ndarray]]:
+    """What is stored of each track: random numbers, rounded as a report has them."""
+    chance, found = np.random.default_rng(len(rows)), {}
+    logits = np.array(rows["class_logits"][0].as_py())
+    width = len(rows["embedding"][0])
+    for name, centre, spread, step in (
+        ("embedding", np.zeros(width), 0.06, 1 / 1024),
+        ("class_logits", logits, 1, 1 / 16),
+    ):
+        values = centre + chance.normal(0, spread, (len(rows), len(centre)))
+        found[name] = list((np.round(values / step) * step).astype(np.float32))
+    return found
 
 
 def main() -> None:
@@ -105,7 +83,7 @@ def main() -> None:
         library, reports = Path(folder) / "library", Path(folder) / "reports"
         library.mkdir()
         first(library, reports)
-        lengthen(reports, library, count)
+        scale.lengthen(reports, library, count, inputs)
         stored = sum(path.stat().st_size for path in reports.rglob("*.parquet"))
         command = [sys.executable, __file__, "--run", library, str(count), reports]
         cost = cost_of([*map(str, command)], REPOSITORY)

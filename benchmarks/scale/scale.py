@@ -16,7 +16,7 @@ import itertools
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -52,17 +52,23 @@ def same_headers(paths: list[str], *_: object) -> Future:
     return read
 
 
-def run(library: str, count: int, reports: str) -> int:
-    """One run of the command; its exit code."""
+def run(
+    library: str,
+    count: int,
+    reports: str,
+    *options: str,
+    headers: Callable[..., Future] = same_headers,
+) -> int:
+    """One run of the command over made-up names; its exit code."""
     from genrebeam.pipeline.cli import main
 
     with (
         mock.patch(
             "genrebeam.transforms.library.walk.walk", lambda root, *_, **__: synthetic(root, count)
         ),
-        mock.patch("genrebeam.transforms.tags.ptransforms.read_headers", same_headers),
+        mock.patch("genrebeam.transforms.tags.ptransforms.read_headers", headers),
     ):
-        return main(["tag", library, "--report", reports, "--quiet"])
+        return main(["tag", library, "--report", reports, "--quiet", *options])
 
 
 def shuffled_bytes(reports: Path) -> dict[str, int]:
@@ -79,18 +85,30 @@ def shuffled_bytes(reports: Path) -> dict[str, int]:
     }
 
 
-def lengthen(reports: Path, library: Path, count: int) -> None:
-    """Give the only report a row for each of these names, as its run would have written them."""
+def lengthen(
+    reports: Path,
+    library: Path,
+    count: int,
+    more: Callable[[pa.Table], dict[str, Any]] = lambda rows: {},
+) -> None:
+    """Give the only report a row for each of these names, as its run would have written them.
+
+    `more` takes some rows, and returns columns for them to have in place of their own.
+    """
     (part,) = reports.rglob("part-*.parquet")
     one = pq.read_table(part).slice(0, 1)
     tracks = synthetic(str(library), count)
     for number in range(0, count, _ROWS_PER_PART):
         some = list(itertools.islice(tracks, _ROWS_PER_PART))
         rows = one.take(pa.array([0] * len(some)))
-        for name in ("uri", "size_bytes", "mtime_ns"):
+        columns: dict[str, Any] = {
+            name: [getattr(track, name) for track in some]
+            for name in ("uri", "size_bytes", "mtime_ns")
+        }
+        for name, values in (columns | more(rows)).items():
+            field = rows.schema.field(name)
             place = rows.column_names.index(name)
-            values = pa.array([getattr(track, name) for track in some])
-            rows = rows.set_column(place, rows.schema.field(name), values)
+            rows = rows.set_column(place, field, pa.array(values, field.type))
         pq.write_table(rows, part.with_name(f"part-{number}.parquet"), compression="zstd")
     part.unlink()
 

@@ -10,7 +10,8 @@ import argparse
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs.again import AnalysedAgain
@@ -26,10 +27,12 @@ from genrebeam.transforms.library.settle import (
     write_genres,
     write_track,
 )
-from genrebeam.transforms.library.skip import Earlier, read_earlier, read_stored
+from genrebeam.transforms.library.skip import read_earlier, read_stored
 from genrebeam.transforms.library.walk import list_library
-from genrebeam.transforms.records import Outcome, Stored, Track
+from genrebeam.transforms.records import Outcome, Track
 from genrebeam.transforms.reports.write import ReportWriter
+
+_Row = TypeVar("_Row")
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:
@@ -93,18 +96,21 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
         for root in job.roots
     )
     runs = [old for old, _ in earlier_runs(job, run)] if job.options.incremental else []
+    earlier = _rows_of(runs, read_earlier)
     if job.options.retry_failed:
-        found = take_what_failed(listed, _earlier(runs), workplace=run.workplace, stopping=stopping)
+        found = take_what_failed(
+            listed, _rows_of(runs, read_earlier), workplace=run.workplace, stopping=stopping
+        )
         yield from _counted(found)
     elif runs:
         yield from settle(
             _counted(listed),
-            _earlier(runs),
+            earlier,
             job.settled_by,
             job.options.form,
             workplace=run.workplace,
             stopping=stopping,
-            stored=_stored(runs_with_inputs(job, run)),
+            stored=_rows_of(runs_with_inputs(job, run), read_stored),
             decide_again=again.add,
         )
     else:
@@ -114,16 +120,12 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
             yield one
 
 
-def _stored(runs: Sequence[Run]) -> Iterator[tuple[str, Stored]]:
-    for run in runs:
-        yield from read_stored(run.tracks, run.id)
-
-
 def _counted(found: Iterator[Track | Outcome]) -> Iterator[Track | Outcome]:
     for one in found:
         yield progress.count_listed(one) if isinstance(one, Track) else one
 
 
-def _earlier(runs: Sequence[Run]) -> Iterator[tuple[str, Earlier]]:
-    for run in runs:
-        yield from read_earlier(run.tracks, run.id)
+def _rows_of(
+    runs: Iterable[Run], read: Callable[[str, str], Iterator[tuple[str, _Row]]]
+) -> Iterator[tuple[str, _Row]]:
+    return itertools.chain.from_iterable(read(run.tracks, run.id) for run in runs)

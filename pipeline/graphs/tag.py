@@ -22,7 +22,7 @@ from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import begin_loading, end_loading
-from genrebeam.transforms.genre.evidence import Counts, told_by
+from genrebeam.transforms.genre.evidence import Counts, counts_of
 from genrebeam.transforms.genre.ptransforms import ClassifyTracks, NoteEvidence
 from genrebeam.transforms.genre.together import group_key, with_group
 from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy
@@ -176,8 +176,8 @@ class TagLibrary(beam.PTransform):
             staying
             | "files that stay" >> beam.Flatten()
             # Outcome
-            | "tell genres"
-            >> beam.FlatMap(told_by, self.job.model_genres).with_output_types(tuple[str, Counts])
+            | "count genres"
+            >> beam.FlatMap(counts_of, self.job.model_genres).with_output_types(tuple[str, Counts])
         )
         if self.to_do is None:
             return counts

@@ -277,10 +277,7 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Man
     list of (Run, Manifest)
         Newest first; none where the library was never seen.
     """
-    if not storage_of(job.report).has_folder(job.report):
-        return []
-    runs = [old for old in reversed(runs_of(job.report)) if run is None or old.id < run.id]
-    known = list(zip(runs, _manifests(runs), strict=True))
+    known = list(_before(job, run))
     # What was undone is no longer as the runs before saw it.
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     found = []
@@ -299,6 +296,13 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Man
     return found
 
 
+def _before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifest | None]]:
+    """Runs before a run, newest first; their manifests are read as they are needed."""
+    if storage_of(job.report).has_folder(job.report):
+        runs = [old for old in reversed(runs_of(job.report)) if run is None or old.id < run.id]
+        yield from zip(runs, _manifests(runs), strict=True)
+
+
 def runs_with_inputs(job: TaggingJob, run: Run) -> list[Run]:
     """Runs whose reports have what the job's model reads of a track.
 
@@ -315,11 +319,8 @@ def runs_with_inputs(job: TaggingJob, run: Run) -> list[Run]:
     """
     if not (job.analysis_digest and job.decides_by_stored and job.options.incremental):
         return []
-    if not storage_of(job.report).has_folder(job.report):
-        return []
-    runs = [old for old in reversed(runs_of(job.report)) if old.id < run.id]
     found = []
-    for old, facts in zip(runs, _manifests(runs), strict=True):
+    for old, facts in _before(job, run):
         if facts is None or facts.get("library") != printable(job.library):
             continue
         stays = job.settled_by in (None, facts.get("decision_digest"))

@@ -125,7 +125,7 @@ def _meant(name: str, known: ModelGenres) -> tuple[str, ...]:
     return tuple(genre for genre, group in pairs if key_of(group) in families)
 
 
-def told_by(outcome: Outcome, known: ModelGenres) -> Iterator[tuple[str, Counts]]:
+def counts_of(outcome: Outcome, known: ModelGenres) -> Iterator[tuple[str, Counts]]:
     """What a file whose genre stays says of those that share something with it.
 
     Yields
@@ -164,7 +164,7 @@ def key_by(track: Track, kind: str) -> str:
 
 
 def is_key_of(counts: tuple[str, Counts], kind: str) -> bool:
-    """Whether files that `told_by` speaks of share this kind."""
+    """Whether these counts are of files that share this kind."""
     return counts[0].startswith(f"{kind}\0")
 
 
@@ -199,12 +199,12 @@ class LibraryGenres:
         self._counts: dict[str, Counts] = {}
 
     def add(self, outcome: Outcome) -> None:
-        """Count a file (see `told_by`)."""
-        for key, genres in told_by(outcome, self.known):
+        """Count a file (see `counts_of`)."""
+        for key, genres in counts_of(outcome, self.known):
             self._counts[key] = added((self._counts.get(key, {}), genres))
 
     def counts(self) -> Iterator[tuple[str, Counts]]:
-        """What all files say together, as `told_by` does of one."""
+        """What all files say together, as `counts_of` does of one."""
         return iter(self._counts.items())
 
 

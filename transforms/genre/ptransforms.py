@@ -285,7 +285,7 @@ class AddCounts(beam.CombineFn):
 class NoteEvidence(beam.PTransform):
     """Note in tracks what others of the library say of their genre: Track and (str, dict) -> Track.
 
-    What others say is what `genrebeam.transforms.genre.evidence.told_by` gives.
+    What others say is what `genrebeam.transforms.genre.evidence.counts_of` gives.
     """
 
     def expand(self, collections: dict[str, beam.PCollection]) -> beam.PCollection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
@@ -64,26 +65,6 @@ class Walk(beam.DoFn):
             if self.stopping():
                 return
             yield TaggedOutput("outcomes", found) if isinstance(found, Outcome) else found
-
-
-@with_input_types(tuple[bytes, str])
-@with_output_types(tuple[str, Earlier])
-class ReadEarlier(beam.DoFn):
-    """Read earlier reports: (folder, run) -> (key, Earlier)."""
-
-    def process(self, element: tuple[bytes, str]) -> Iterator[tuple[str, Earlier]]:
-        folder, run = element
-        return read_earlier(os.fsdecode(folder), run)
-
-
-@with_input_types(tuple[bytes, str])
-@with_output_types(tuple[str, Stored])
-class ReadStored(beam.DoFn):
-    """Read what earlier runs have stored of tracks: (folder, run) -> (key, Stored)."""
-
-    def process(self, element: tuple[bytes, str]) -> Iterator[tuple[str, Stored]]:
-        folder, run = element
-        return read_stored(os.fsdecode(folder), run)
 
 
 @with_input_types(_Matched)
@@ -163,6 +144,33 @@ class SkipPolicy:
     stored: Sequence[tuple[str, str]] = ()
 
 
+class _RowsOf(beam.PTransform):
+    """Rows of earlier runs, by key: a pipeline -> (str, Earlier), or what else is read of them."""
+
+    def __init__(
+        self,
+        runs: Sequence[tuple[str, str]],
+        read: Callable[[str, str], Iterator[tuple[str, Any]]],
+        kind: type,
+    ) -> None:
+        super().__init__()
+        self.runs = [(os.fsencode(folder), run) for folder, run in runs]
+        self.read = read
+        self.kind = kind
+
+    def expand(self, pipeline: beam.Pipeline) -> PCollection:
+        read, row = self.read, tuple[str, self.kind]  # type: ignore[name-defined]
+        return (
+            pipeline
+            | beam.Create(self.runs).with_output_types(tuple[bytes, str])
+            # (folder, run)
+            | "read"
+            >> beam.FlatMapTuple(
+                lambda folder, run: read(os.fsdecode(folder), run)
+            ).with_output_types(row)
+        )
+
+
 class FindTracks(beam.PTransform):
     """Find the tracks that need work: a pipeline -> Track, and outcomes by what ended them.
 
@@ -206,26 +214,18 @@ class FindTracks(beam.PTransform):
             | "walk" >> ends_or_goes_on(self.walk)
             # Track
         )
-        earlier = (
-            pipeline
-            | "earlier runs" >> _runs(skipping.earlier)
-            # (folder, run)
-            | "read earlier" >> beam.ParDo(ReadEarlier())
-            # (str, Earlier)
-        )
+        earlier = pipeline | "earlier runs" >> _RowsOf(skipping.earlier, read_earlier, Earlier)
+        # (str, Earlier)
         listed = walked.goes_on
         if not skipping.only_failed:
             listed |= "count" >> count
         # Track
         known = {"listed": listed | "key" >> keyed(key_of), "earlier": earlier}
         if skipping.stored:
-            known["stored"] = (
-                pipeline
-                | "runs that store" >> _runs(skipping.stored)
-                # (folder, run)
-                | "read stored" >> beam.ParDo(ReadStored())
-                # (str, Stored)
+            known["stored"] = pipeline | "runs that store" >> _RowsOf(
+                skipping.stored, read_stored, Stored
             )
+            # (str, Stored)
         matched = (
             known
             # (str, Track), (str, Earlier), (str, Stored)
@@ -255,11 +255,6 @@ class FindTracks(beam.PTransform):
             # Track
         )
         return found.goes_on, {**endings, "moved": found.outcomes}
-
-
-def _runs(runs: Sequence[tuple[str, str]]) -> beam.PTransform:
-    encoded = [(os.fsencode(folder), run) for folder, run in runs]
-    return beam.Create(encoded).with_output_types(tuple[bytes, str])
 
 
 def _has_failed(outcome: Outcome) -> bool:

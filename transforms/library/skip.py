@@ -187,7 +187,7 @@ def read_stored(folder: str, run: str) -> Iterator[tuple[str, Stored]]:
     tuple of str and Stored
     """
     for table in read_parts(folder, _STORED):
-        # That it was no music is told by more than what is stored.
+        # Whether it is music, more classes decide than are stored.
         decided = pc.not_equal(table["status"], Status.REFUSED.value)
         known = pc.and_(pc.is_valid(table["embedding"]), pc.is_valid(table["class_logits"]))
         for batch in table.filter(pc.and_(decided, known)).to_batches(_ROWS_AT_ONCE):

@@ -132,7 +132,7 @@ def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
         "dry_run": run.dry_run,
         "finished_at": datetime.datetime.now(datetime.UTC),
         "embedding": _rounded(decision.embedding) if decision else None,
-        "class_logits": _rounded(decision.class_logits) if decision else None,
+        "class_logits": decision.class_logits if decision else None,
         "fingerprint": _fingerprint(outcome),
     }
 

@@ -303,20 +303,13 @@ def _at(stream: BinaryIO, place: int, size: int) -> Tag | None:
     return Tag(kind, place, stream.read(length))
 
 
-def looks_like_id3v1(path: str) -> bool:
-    """Whether a part of an APEv2 tag ("APETAGEX") is where programs look for ID3v1.
+def looks_like_id3v1(stream: BinaryIO, end: int) -> bool:
+    """Whether a part of an APEv2 tag ("APETAGEX") is where programs look for an ID3v1 tag.
 
     FFmpeg then shows a genre that nobody wrote.
     """
-    with open(path, "rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, size - _ID3V1 - 3))
-        return stream.read(8) == b"APETAGEX"
-
-
-def _is_id3v1(data: bytes, before: bytes) -> bool:
-    """Whether it is no APEv2 tag ("APETAGEX") that happens to be so far from the end."""
-    return data[:3] == b"TAG" and not (before == b"APE" and data[3:5] == b"EX")
+    stream.seek(max(0, end - _ID3V1 - 3))
+    return stream.read(8) == b"APETAGEX"
 
 
 def _before(stream: BinaryIO, end: int, limit: int) -> Tag | None:
@@ -334,7 +327,7 @@ def _before(stream: BinaryIO, end: int, limit: int) -> Tag | None:
         with_header = bool(footer[23] & 0x80)
         kind = "APEv2"
         start = end - int.from_bytes(footer[12:16], "little") - _APE_FRAME * with_header
-    elif _is_id3v1(read(end - _ID3V1, end), read(end - _ID3V1 - 3, end - _ID3V1)):
+    elif read(end - _ID3V1, end)[:3] == b"TAG" and not looks_like_id3v1(stream, end):
         kind, start = "ID3v1", end - _ID3V1
     elif read(end - _ENHANCED, end)[:4] == b"TAG+":
         kind, start = "ID3v1 enhanced", end - _ENHANCED

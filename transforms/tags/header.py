@@ -5,6 +5,7 @@ mutagen opens the file; its format knows where the genre is (see ``formats/``).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -294,6 +295,11 @@ def agrees(second: Sequence[str], genres: Sequence[str]) -> bool:
     return set(second) <= {*genres, RIFF_JOINT.join(genres), *map(in_enhanced_id3v1, genres)}
 
 
+def _is_misread(path: str) -> bool:
+    with open(path, "rb") as stream:
+        return looks_like_id3v1(stream, stream.seek(0, os.SEEK_END))
+
+
 def _positive(value: float | None) -> Any:
     return value if value and value > 0 else None
 
@@ -364,7 +370,7 @@ def _write_fields(
     copy: str, path: str, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
 ) -> None:
     try:
-        was_misread = looks_like_id3v1(copy)  # mp3gain writes such files
+        was_misread = _is_misread(copy)  # mp3gain writes such files
         with set_aside(copy, genres, form.separator) as edges:
             say_lengths(copy)
             file, format, *_ = _open(copy, edges.tags)
@@ -374,7 +380,7 @@ def _write_fields(
             format.write(file, genres, custom, form)
             same = format.others(_open(copy, edges.tags).file, custom) == others
         written, _, second, second_mood = _open(copy)
-        is_misread = not was_misread and looks_like_id3v1(copy)
+        is_misread = not was_misread and _is_misread(copy)
     except (mutagen.MutagenError, TagReadError, ValueError) as error:
         raise TagWriteError(path, _reason(error, copy)) from error
     except DAMAGE as error:

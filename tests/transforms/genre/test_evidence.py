@@ -13,13 +13,13 @@ from genrebeam.model.vocabulary import FAMILIES as FAMILY_OF
 from genrebeam.transforms.genre.evidence import (
     LibraryGenres,
     ModelGenres,
+    counts_of,
     decide_with_library,
     genres_named,
     key_by,
     keys_of,
     log_ratio,
     note_evidence,
-    told_by,
     weighed,
 )
 from genrebeam.transforms.genre.vote import VotePolicy, decide
@@ -125,7 +125,7 @@ def test_various_artists_are_no_artist():
     ],
 )
 def test_own_guesses_and_what_is_no_genre_are_no_evidence(outcome):
-    assert list(told_by(outcome, FEW)) == []
+    assert list(counts_of(outcome, FEW)) == []
 
 
 def test_without_evidence_the_sound_decides_bit_for_bit():
