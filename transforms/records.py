@@ -7,9 +7,10 @@ way becomes an `Outcome` at once.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.errors import PathError
 from genrebeam.transforms.reasons import explain
@@ -352,11 +353,15 @@ class Track:
     evidence: tuple[Evidence, ...] = ()
     stored: Stored | None = None
 
-    def __reduce__(self) -> tuple[type[Track], tuple]:
-        # Every listed file is shuffled before its header is read: four values, not six objects.
+    def __reduce__(self) -> tuple[Callable[..., Track], tuple]:
+        # Every file is shuffled several times, so it is pickled as short and as fast as can be.
         listed = (self.uri, self.format, self.size_bytes, self.mtime_ns)
         known = (self.tags, self.audio, self.group, self.given, self.evidence, self.stored)
-        return Track, listed if known == _UNKNOWN else (*listed, *known)
+        if known == _UNKNOWN:
+            return Track, listed
+        tags, audio, *others = map(_values, (self.tags, self.audio, self.group, self.given))
+        evidence = tuple(map(_values, self.evidence))
+        return _unpickled, (listed, tags, audio, *others, evidence, _values(self.stored))
 
     def as_written(self, size_bytes: int, mtime_ns: int) -> Track:
         """The track with the size and time that its file has now."""
@@ -365,6 +370,31 @@ class Track:
 
 # What is known of a track that was only listed.
 _UNKNOWN = (FileTags(), AudioFacts(), None, None, (), None)
+
+
+def _values(record: Any) -> tuple | None:
+    return None if record is None else tuple(vars(record).values())
+
+
+def _unpickled(
+    listed: tuple,
+    tags: tuple,
+    audio: tuple,
+    group: tuple | None,
+    given: tuple | None,
+    evidence: tuple[tuple, ...],
+    stored: tuple | None,
+) -> Track:
+    """A track as it was pickled."""
+    return Track(
+        *listed,
+        FileTags(*tags),
+        AudioFacts(*audio),
+        Group(*group) if group else None,
+        Given(*given) if given else None,
+        tuple(Evidence(*one) for one in evidence),
+        Stored(*stored) if stored else None,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ anew about a track that is no longer decoded.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from genrebeam.model import files
 
 # Inputs are rounded to multiples of these: a report stores them in two thirds of float16's space.
 _LOGIT_STEP, _STEP = 1 / 16, 1 / 1024
-# OpenBLAS computes products of fewer multiplications in one thread.
-_FEW_ROWS, _IN_ONE_THREAD = 64, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,15 @@ def halved(values: np.ndarray) -> np.ndarray:
 
 
 def product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """``rows @ matrix``, in one thread where there are few rows.
+    """``rows @ matrix`` in one thread.
 
     Else OpenBLAS starts threads that wait for each other. Where decoders keep the CPUs busy, that
     takes up to a hundred times as long.
     """
-    if len(rows) > _FEW_ROWS:
+    with _blas().limit(limits=1, user_api="blas"):
         return rows @ matrix
-    step = max(1, _IN_ONE_THREAD // max(1, len(rows) * matrix.shape[1]))
-    parts = range(0, len(matrix), step)
-    return np.add.reduce([rows[:, at : at + step] @ matrix[at : at + step] for at in parts])
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -5,7 +5,20 @@ import pickle
 import pyarrow as pa
 import pytest
 
-from genrebeam.transforms.records import Outcome, Stage, Status, Track, Trait, is_settled
+from genrebeam.transforms.records import (
+    AudioFacts,
+    Evidence,
+    FileTags,
+    Given,
+    Group,
+    Outcome,
+    Stage,
+    Status,
+    Stored,
+    Track,
+    Trait,
+    is_settled,
+)
 
 
 def test_a_status_is_its_text_with_a_meaning():
@@ -43,3 +56,23 @@ def test_rows_that_later_runs_skip(status, stage, settled):
 def test_a_file_that_no_decoder_could_read_counts_as_classified(stage):
     outcome = Outcome(Track("a.mp3", "mp3"), Status.FAILED, stage, "damaged")
     assert outcome.was_classified == (stage in ("decode", "classify"))
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"tags": FileTags("A title", genres=("Rock",)), "audio": AudioFacts(2.5, 44100)},
+        {"group": Group("album\0x", 2), "given": Given(("Rock",), "audio")},
+        {"evidence": (Evidence("artist", (("Rock", 2.0),)), Evidence("album", ()))},
+        {"stored": Stored("a run", 5, None, 3, b"inputs")},
+    ],
+)
+def test_a_track_is_as_it_was_before_a_shuffle(known):
+    track = Track("/a.mp3", "mp3", 5, 6, **known)
+    assert pickle.loads(pickle.dumps(track)) == track
+
+
+def test_a_track_names_no_other_record_when_it_is_pickled():
+    track = Track("/a.mp3", "mp3", 5, 6, FileTags("A title"), AudioFacts(2.5), Group("x", 2))
+    assert pickle.dumps(track).count(b"genrebeam") == 1

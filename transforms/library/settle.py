@@ -254,6 +254,7 @@ def read_tracks(path: str) -> Iterator[Track]:
     RecordError
         If a line is another.
     """
+    inputs = inputs_beside(path)
     for uri, format, size_bytes, mtime_ns, given, stored in _lines(path, 6):
         if tuple(map(type, (uri, format, size_bytes, mtime_ns))) != (str, str, int, int):
             raise RecordError(_OTHER_LINE)
@@ -264,7 +265,7 @@ def read_tracks(path: str) -> Iterator[Track]:
         known = None
         if stored:
             run, size, time, n_segments, place, n_bytes = stored
-            known = Stored(run, size, time, n_segments, b"", inputs_beside(path), place, n_bytes)
+            known = Stored(run, size, time, n_segments, b"", inputs, place, n_bytes)
         yield _track(uri, format, size_bytes, mtime_ns, given, known)
 
 
