@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
+
+from genrebeam.model.genres import places_of
 
 _N_BINS = 10
 
@@ -90,14 +92,35 @@ def probabilities_of(
     """
     if not families:
         return softmax(logits / temperature, axis=1)
-    names = list(dict.fromkeys(families))
-    members = np.array([[family == name for family in families] for name in names])
-    # (n, n_families, n_genres), in one piece: a loop over families took most of the time in which
-    # no network can run.
-    inside = np.where(members, logits[:, None], -np.inf).astype(logits.dtype)
-    by_family = softmax(logsumexp(inside, axis=2) / temperature, axis=1)
-    styles = softmax(inside / style_temperature, axis=2)
-    return (by_family[:, :, None] * styles).sum(axis=1)
+    family_of = places_of(families)
+    sums = log_sums(logits, family_of)
+    by_family = softmax(sums / temperature, axis=1)[:, family_of]
+    styles = logits / style_temperature
+    within = np.exp(styles - log_sums(styles, family_of)[:, family_of])
+    return (by_family * within).astype(logits.dtype)
+
+
+def log_sums(logits: np.ndarray, group_of: np.ndarray) -> np.ndarray:
+    """The log-sum-exp of each group of classes.
+
+    Parameters
+    ----------
+    logits : np.ndarray
+        ``(n, n_classes)``.
+    group_of : np.ndarray
+        ``(n_classes,) int64``: the group of each class; every group has one.
+
+    Returns
+    -------
+    np.ndarray
+        ``(n, n_groups) float64``.
+    """
+    n_groups = int(group_of.max()) + 1
+    largest = np.full((len(logits), n_groups), -np.inf)
+    np.maximum.at(largest.T, group_of, logits.T)
+    sums = np.zeros((len(logits), n_groups))
+    np.add.at(sums.T, group_of, np.exp(logits - largest[:, group_of]).T)
+    return np.log(sums) + largest
 
 
 def bins_of(confidences: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from scipy.special import expit
 from genrebeam.model import files
 from genrebeam.model.backbones.backbone import backbone_of
 from genrebeam.model.backbones.projection import product
+from genrebeam.model.calibration import log_sums
 from genrebeam.model.feature_spec import FeatureSpec
 
 # Stored in half precision. Converted when it is read: for each track it would take longer than all
@@ -96,7 +97,7 @@ class Head:
             strength = (likeliest(inputs, self.sounds) - self.sound_centre) / self.sound_spread
             logits = logits + strength[:, : logits.shape[1]]
             styles = styles + strength[:, logits.shape[1] :]
-        styles -= log_sums(styles, self.family_of, logits.shape[1])[:, self.family_of]
+        styles -= log_sums(styles, self.family_of)[:, self.family_of]
         return (logits[:, self.family_of] + styles).astype(np.float32)
 
     def save(self, path: Path) -> None:
@@ -121,29 +122,6 @@ def load_head(path: Path) -> Head:
     if _HALVED in weights:
         weights[_HALVED] = weights[_HALVED].astype(np.float32)
     return Head(**weights)
-
-
-def log_sums(logits: np.ndarray, group_of: np.ndarray, n_groups: int) -> np.ndarray:
-    """The log-sum-exp of each group of classes.
-
-    Parameters
-    ----------
-    logits : np.ndarray
-        ``(n, n_classes)``.
-    group_of : np.ndarray
-        ``(n_classes,) int64``: the group of each class.
-    n_groups : int
-
-    Returns
-    -------
-    np.ndarray
-        ``(n, n_groups) float64``.
-    """
-    largest = np.full((len(logits), n_groups), -np.inf)
-    np.maximum.at(largest.T, group_of, logits.T)
-    sums = np.zeros((len(logits), n_groups))
-    np.add.at(sums.T, group_of, np.exp(logits - largest[:, group_of]).T)
-    return np.log(sums) + largest
 
 
 def inputs_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
@@ -236,22 +214,22 @@ def scores_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     return expit(outputs[:, backbone_of(spec).places["logits"]]).mean(axis=0)
 
 
-def sound_of(outputs: np.ndarray, spec: FeatureSpec) -> Sound:
+def sound_of(scores: np.ndarray, spec: FeatureSpec) -> Sound:
     """Whether a track is music at all, and what it may be instead.
 
     Parameters
     ----------
-    outputs : np.ndarray
-        ``(n_segments, n_outputs)``.
+    scores : np.ndarray
+        See `scores_of`.
     spec : FeatureSpec
 
     Returns
     -------
     Sound
     """
-    scores, labels = scores_of(outputs, spec), backbone_of(spec).read_labels()
-    others = scores.copy()
-    others[list(backbone_of(spec).kept)] = 0
+    backbone = backbone_of(spec)
+    labels, others = backbone.read_labels(), scores.copy()
+    others[list(backbone.kept)] = 0
     other = int(others.argmax())
     return Sound(float(scores[labels.index(_MUSIC)]), labels[other], float(others[other]))
 

@@ -386,14 +386,15 @@ def _unpickled(
     stored: tuple | None,
 ) -> Track:
     """A track as it was pickled."""
+    uri, format, size_bytes, mtime_ns = listed
     return Track(
-        *listed,
-        FileTags(*tags),
-        AudioFacts(*audio),
-        Group(*group) if group else None,
-        Given(*given) if given else None,
-        tuple(Evidence(*one) for one in evidence),
-        Stored(*stored) if stored else None,
+        *(uri, format, size_bytes, mtime_ns),
+        tags=FileTags(*tags),
+        audio=AudioFacts(*audio),
+        group=Group(*group) if group else None,
+        given=Given(*given) if given else None,
+        evidence=tuple(Evidence(*one) for one in evidence),
+        stored=Stored(*stored) if stored else None,
     )
 
 
@@ -532,7 +533,7 @@ class Outcome:
         Genres in the file now, or (``would_tag``) as they would be.
     confidence : float or None
     fingerprint : str or None
-        Of an earlier run, where the track was not analysed in this one.
+        Of the file that was analysed, in this run or an earlier one, and is as it shall be.
     decision : Decision or None
         Where the track was analysed.
     write_seconds : float or None

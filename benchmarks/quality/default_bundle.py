@@ -41,7 +41,7 @@ from genrebeam.model.calibration import (  # noqa: E402
     probabilities_of,
     reliability_curve,
 )
-from genrebeam.model.head import inputs_of, sound_of  # noqa: E402
+from genrebeam.model.head import inputs_of, scores_of, sound_of  # noqa: E402
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES, N_WINDOWS  # noqa: E402
 from genrebeam.model.training.card import default_card  # noqa: E402
 
@@ -98,7 +98,7 @@ def main() -> None:
         "not_music": [
             piece.path.name
             for piece, of_track in zip(pieces, outputs, strict=True)
-            if not sound_of(of_track, BACKBONE_FEATURES).is_music
+            if not sound_of(scores_of(of_track, BACKBONE_FEATURES), BACKBONE_FEATURES).is_music
         ],
     }
     checked = {name for name, row in metrics["styles"].items() if row["checked"]}

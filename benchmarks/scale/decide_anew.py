@@ -39,11 +39,14 @@ def headers(paths: list[str], *_: object) -> Future:
     return read
 
 
+def no_obstacle(*_: object) -> None:
+    """Every file could be written; a mock would keep all its calls in memory."""
+
+
 def run(library: str, count: int, reports: str) -> int:
     """The command over made-up names, none of which is a file."""
     options = ["--dry-run", "--min-confidence", "1"]
-    # A function: a mock would keep all its calls in memory.
-    with mock.patch("genrebeam.transforms.tags.ptransforms.obstacle", lambda *_: None):
+    with mock.patch("genrebeam.transforms.tags.ptransforms.obstacle", no_obstacle):
         return scale.run(library, count, reports, *options, headers=headers)
 
 

@@ -115,13 +115,13 @@ def run(
         classifier.outputs = SleepingBackbone(seconds_of, handler.bundle)
         return classifier
 
-    extract = functools.partial(slept_extracting, decode_s)
+    def watched_extract(*arguments: Any, **options: Any) -> WatchedExtract:
+        slept = functools.partial(slept_extracting, decode_s, N_WINDOWS)
+        return WatchedExtract(*arguments, **options | {"extract": slept})
+
     options = ["--processes", str(processes), "--min-confidence", "0", "--no-incremental"]
     with (
-        mock.patch(
-            "genrebeam.transforms.audio.ptransforms.ExtractInPool",
-            functools.partial(WatchedExtract, extract=extract),
-        ),
+        mock.patch("genrebeam.transforms.audio.ptransforms.ExtractInPool", watched_extract),
         mock.patch.object(GenreModelHandler, "load_model", load_model),
     ):
         code = main(["tag", library, "--report", reports, "--quiet", *options])

@@ -12,9 +12,15 @@ from genrebeam.transforms.records import AudioFacts
 
 
 def slept_extracting(
-    seconds: float, path: str, format: str, spec: FeatureSpec, n_segments: int, header_s: float
+    seconds: float,
+    n_windows: int,
+    path: str,
+    format: str,
+    spec: FeatureSpec,
+    n_segments: int,
+    header_s: float,
 ) -> Extracted:
-    """Features of the right size, after a while; otherwise as `extract_sounding`."""
+    """Features of a whole track, after a while; otherwise as `extract_sounding`."""
     time.sleep(seconds)
-    features = np.zeros((n_segments, *spec.shape), np.float16)
+    features = np.zeros((n_windows, *spec.shape), np.float16)
     return Extracted(features, AudioFacts(header_s, 44100, 2), seconds)

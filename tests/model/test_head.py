@@ -18,6 +18,7 @@ from genrebeam.model.head import (
     inputs_of,
     load_head,
     over_time,
+    scores_of,
     sound_of,
     sounds_of,
 )
@@ -173,7 +174,7 @@ def test_what_is_hardly_music_is_none(music, other, is_music):
 
 
 def test_the_likeliest_sound_that_is_no_music_is_named():
-    sound = sound_of(outputs(Music=0.1, Speech=0.8, Piano=0.9, Singing=0.9), SPEC)
+    sound = sound_of(scores_of(outputs(Music=0.1, Speech=0.8, Piano=0.9, Singing=0.9), SPEC), SPEC)
     assert not sound.is_music
     assert sound.name == "Speech (0.80), music 0.10"
 

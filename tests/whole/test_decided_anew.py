@@ -70,6 +70,12 @@ def newest(tmp_path) -> list[dict]:
     return sorted(read_rows(run), key=lambda row: row["uri"])
 
 
+def same_probabilities(one: dict, other: dict) -> None:
+    """Tracks are judged in batches, and the last digit depends on the others."""
+    found = ([p for _, p in row["probabilities"]] for row in (one, other))
+    np.testing.assert_allclose(*found, rtol=1e-4)
+
+
 @pytest.mark.parametrize("in_the_graph", [False, True])
 def test_after_a_dry_run_nothing_is_decoded(tag, tmp_path, request, monkeypatch, in_the_graph):
     if in_the_graph:
@@ -79,8 +85,9 @@ def test_after_a_dry_run_nothing_is_decoded(tag, tmp_path, request, monkeypatch,
     request.getfixturevalue("nothing_is_decoded")
     assert tag() == {"tagged": 3}
     for old, new in zip(before, newest(tmp_path), strict=True):
-        for name in ("genres_after", "probabilities", "embedding", "class_logits"):
+        for name in ("genres_after", "embedding", "class_logits"):
             assert new[name] == old[name], name
+        same_probabilities(old, new)
         assert new["segments_heard"] == old["segments_heard"] > 1
         assert new["fingerprint"]
         assert was_stored(new)
@@ -101,7 +108,7 @@ def test_another_model_on_the_backbone_decides_as_if_it_analysed(
     assert not any(was_stored(row) for row in analysed)
     for one, other in zip(anew, analysed, strict=True):
         assert one["genres_after"] == other["genres_after"]
-        np.testing.assert_allclose(*([p for _, p in row["probabilities"]] for row in (one, other)))
+        same_probabilities(one, other)
 
 
 @pytest.mark.parametrize(

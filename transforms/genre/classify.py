@@ -268,27 +268,43 @@ class BackboneClassifier:
     def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
         self.load()
         outputs = self.outputs(np.concatenate(tracks))
-        return [self.judged(of_track) for of_track in split_by_track(outputs, tracks)]
+        return self.judged(split_by_track(outputs, tracks))
 
     def details(self, segments: np.ndarray) -> Details:
         self.load()
         outputs = self.outputs(segments)
         sounds = sounds_of(outputs, self.bundle.features, _MOST_SOUNDS)
         smoothed = over_time(outputs, _AROUND)
-        return Details(self.judged(outputs), self.genres_of(smoothed[:, None]), tuple(sounds))
+        (judgement,) = self.judged([outputs])
+        return Details(judgement, self.genres_of(smoothed[:, None]), tuple(sounds))
 
-    def judged(self, outputs: np.ndarray) -> Judgement:
-        """Judge a track by the backbone's outputs: ``(n_segments, n_outputs) float32``."""
-        spec = self.bundle.features
-        sound = sound_of(outputs, spec)
-        whole = inputs_of(outputs, spec)
-        *segments, overall = self._probabilities(
-            np.vstack([inputs_of(outputs[:, None], spec), whole])
-        )
-        kept, embedding = self._projection.split(whole)
-        scores = scores_of(outputs, spec)
+    def judged(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+        """Judge tracks by the backbone's outputs: ``(n_segments, n_outputs) float32`` of each."""
+        segments = np.concatenate([*tracks, *(outputs.mean(axis=0)[None] for outputs in tracks)])
+        inputs = inputs_of(segments[:, None], self.bundle.features)
+        probabilities = self._probabilities(inputs)
+        n_segments = len(segments) - len(tracks)
+        return [
+            self._judgement(*of_track)
+            for of_track in zip(
+                *(tracks, split_by_track(probabilities[:n_segments], tracks)),
+                *(probabilities[n_segments:], inputs[n_segments:]),
+                strict=True,
+            )
+        ]
+
+    def _judgement(
+        self,
+        outputs: np.ndarray,
+        probabilities: np.ndarray,
+        overall: np.ndarray,
+        inputs: np.ndarray,
+    ) -> Judgement:
+        scores = scores_of(outputs, self.bundle.features)
+        sound = sound_of(scores, self.bundle.features)
+        kept, embedding = self._projection.split(inputs)
         return Judgement(
-            probabilities=np.stack(segments),
+            probabilities=probabilities,
             embedding=embedding if self.embeddings else None,
             class_logits=kept if self.embeddings else None,
             overall=overall,

@@ -17,14 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genrebeam.model.bundle import Bundle
-from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import (
     Decision,
     Outcome,
     Stage,
-    Status,
     Track,
-    Trait,
     dropped,
     printable,
 )
@@ -36,7 +33,6 @@ _ROWS_PER_PART = 10_000
 _SECONDS_PER_PART = 60.0
 # As many wait as rows of Python's, which take ten times the space of Arrow's.
 _ROWS_AT_ONCE = 500
-_SETTLED = Status.having(Trait.SETTLED)
 # The years 1 to 9999, all that Python's `datetime` knows; file systems know more. In ns since 1970.
 _FIRST_NS, _LAST_NS = (
     int(datetime.datetime(year, 1, 1, tzinfo=datetime.UTC).timestamp()) * 10**9
@@ -135,7 +131,7 @@ def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
         "finished_at": datetime.datetime.now(datetime.UTC),
         "embedding": _rounded(decision.embedding) if decision else None,
         "class_logits": decision.class_logits if decision else None,
-        "fingerprint": _fingerprint(outcome),
+        "fingerprint": outcome.fingerprint,
     }
 
 
@@ -162,12 +158,6 @@ def _rounded(values: np.ndarray | None) -> np.ndarray | None:
         return None
     bits = np.asarray(values, np.float32).view(np.uint32)
     return ((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)).view(np.float32)
-
-
-def _fingerprint(outcome: Outcome) -> str | None:
-    """Of a file that was analysed; what a header tells is read as fast anywhere."""
-    known = outcome.was_classified and outcome.status in _SETTLED
-    return fingerprint(outcome.track.uri) if known else outcome.fingerprint
 
 
 def _text(value: str | None) -> str | None:

@@ -156,7 +156,7 @@ def _guarded(kind: type[TrackError], path: str, function: Callable[..., Any], *g
         raise _reported(kind, path, error) from error
 
 
-def in_pool(path: str, check: Callable[..., None], *given: Any) -> None:
+def in_pool(path: str, compare: Callable[..., Any], *given: Any) -> Any:
     """Have a function compare files, in a process with limits.
 
     Raises
@@ -165,7 +165,7 @@ def in_pool(path: str, check: Callable[..., None], *given: Any) -> None:
         If it took more than it may, or what the function raised.
     """
     try:
-        pool.call(check, *given, timeout_s=_COMPARING_S, limits=_COMPARING)
+        return pool.call(compare, *given, timeout_s=_COMPARING_S, limits=_COMPARING)
     except Exception as error:
         raise _reported(TagWriteError, path, error) from error
 

@@ -129,13 +129,18 @@ def _try(storage: Storage, track: Track, before: Found, change: Callable[[str], 
 
 
 def _changed(track: Track, original: str, copy: str, change: Callable[[str], None]) -> Patch:
-    """Change a copy, prove that it sounds the same, and find out how to undo the change."""
     change(copy)
-    in_pool(track.uri, check_same_sound, original, copy, track.uri)
+    patch: Patch = in_pool(track.uri, _compared, original, copy, track.uri)
+    return patch
+
+
+def _compared(original: str, copy: str, uri: str) -> Patch:
+    """Prove that a changed copy sounds the same, and find out how to undo the change."""
+    check_same_sound(original, copy, uri)
     try:
         return make_patch(original, copy)
     except PatchError as error:
-        raise TagWriteError(track.uri, str(error)) from error
+        raise TagWriteError(uri, str(error)) from error
 
 
 def _rewrite(

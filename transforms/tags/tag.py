@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import (
     TOO_RECENT,
     Decision,
@@ -24,6 +25,7 @@ from genrebeam.transforms.records import (
     TooRecent,
     Track,
     TrackError,
+    Trait,
     dropped,
     printable,
 )
@@ -260,7 +262,15 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     Returns
     -------
     Outcome
+        With the file's fingerprint, if later runs are to know it by another name.
     """
+    outcome = _tagged(decision, policy, journal)
+    if Trait.SETTLED not in outcome.status.traits:
+        return outcome
+    return dataclasses.replace(outcome, fingerprint=fingerprint(outcome.track.uri))
+
+
+def _tagged(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
     track = decision.track
     outcome = Outcome(
         track=track,
