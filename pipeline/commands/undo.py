@@ -48,12 +48,11 @@ def add(commands: Any) -> None:
         "--library: nothing outside of it is changed.\n"
         "exit codes: 0 all restored, 1 some could not be restored, 2 wrong usage",
     )
-    undo.add_argument(
-        "report",
-        metavar="REPORT_DIR",
-        nargs="?",
-        help=f"the report folder ({REPORT_HERE})",
+    folder = undo.add_mutually_exclusive_group()
+    folder.add_argument(
+        "folder", metavar="REPORT_DIR", nargs="?", help=f"the report folder ({REPORT_HERE})"
     )
+    folder.add_argument("--report", metavar="DIR", help="the same, as other commands take it")
     which = undo.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="ID", help="undo this run (default: the latest that fits)")
     which.add_argument("--since", metavar="DATE", help="undo all runs since a date or time")
@@ -98,7 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
     from genrebeam.transforms.storage import absolute
 
     report = report_folder(
-        arguments, arguments.report, near=next(iter(arguments.track), None), run=arguments.run
+        arguments,
+        arguments.report or arguments.folder,
+        near=next(iter(arguments.track), None),
+        run=arguments.run,
     )
     if arguments.status:
         return _show_runs(report, arguments)

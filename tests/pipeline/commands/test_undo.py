@@ -49,6 +49,16 @@ def test_a_second_undo_takes_back_the_run_before(library, home, capsys):
             assert "nothing is left to undo" in said
 
 
+def test_the_report_folder_is_named_as_for_other_commands_too(library, home, capsys):
+    before = contents(library)
+    tag_all(home, library, "Jazz")
+    assert main(["undo", "--report", str(home)]) == 0
+    assert contents(library) == before
+    with pytest.raises(SystemExit):
+        main(["undo", str(home), "--report", str(home)])
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
 def test_where_nothing_is_to_be_undone_nothing_changes(library, home, capsys):
     run = tag_all(home, library, "Jazz")
     assert main(["undo", str(home)]) == 0
