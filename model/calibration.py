@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from genrebeam.model.genres import places_of
 
@@ -45,7 +44,7 @@ def fit_temperature(
     def surprise(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
         likelihoods = [
-            softmax(logits / temperature, axis=1).mean(axis=0)[target]
+            softmax(logits / temperature).mean(axis=0)[target]
             for logits, target in zip(track_logits, targets, strict=True)
         ]
         return -float(np.log(np.maximum(likelihoods, 1e-12)).mean())
@@ -91,13 +90,22 @@ def probabilities_of(
     [[0.35, 0.35, 0.31]]
     """
     if not families:
-        return softmax(logits / temperature, axis=1)
+        return softmax(logits / temperature)
     family_of = places_of(families)
     sums = log_sums(logits, family_of)
-    by_family = softmax(sums / temperature, axis=1)[:, family_of]
+    by_family = softmax(sums / temperature)[:, family_of]
     styles = logits / style_temperature
     within = np.exp(styles - log_sums(styles, family_of)[:, family_of])
     return (by_family * within).astype(logits.dtype)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities by logits, over the last axis.
+
+    scipy has it too, but to import ``scipy.special`` takes a tenth of the start of a run.
+    """
+    likely = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return likely / likely.sum(axis=-1, keepdims=True)
 
 
 def log_sums(logits: np.ndarray, group_of: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit
 
 from genrebeam.model import files
 from genrebeam.model.backbones.backbone import backbone_of
@@ -211,7 +210,8 @@ _MUSIC = "Music"
 
 def scores_of(outputs: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     """Mean scores of the backbone's classes in 0..1: ``(n_classes,)``."""
-    return expit(outputs[:, backbone_of(spec).places["logits"]]).mean(axis=0)
+    logits = outputs[:, backbone_of(spec).places["logits"]]
+    return np.exp(-np.logaddexp(0, -logits)).mean(axis=0)
 
 
 def sound_of(scores: np.ndarray, spec: FeatureSpec) -> Sound:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
-from genrebeam.model.calibration import expected_calibration_error, reliability_curve
+from genrebeam.model.calibration import expected_calibration_error, reliability_curve, softmax
 from genrebeam.model.evaluation.predict import TrackScores
 
 # (n_segments, n_classes) probabilities, a rule and the (n_classes,) probabilities of all segments
@@ -117,7 +116,7 @@ def evaluate_logits(
     **options
         Of `evaluate`.
     """
-    probabilities = logits.mapped(lambda rows: softmax(rows / temperature, axis=1))
+    probabilities = logits.mapped(lambda rows: softmax(rows / temperature))
     return evaluate(probabilities, targets, vote=vote, **options)
 
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from scipy.special import softmax
 
 from genrebeam.model.backbones.backbone import BackboneError, backbone_of
 from genrebeam.model.backbones.projection import Projection
 from genrebeam.model.backbones.subjects import instruments, moods
 from genrebeam.model.bundle import Bundle, BundleError
-from genrebeam.model.calibration import probabilities_of
+from genrebeam.model.calibration import probabilities_of, softmax
 from genrebeam.model.embedding import with_embedding
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.head import Head, inputs_of, over_time, scores_of, sound_of, sounds_of
@@ -230,7 +229,7 @@ class NetworkClassifier:
         return Details(judgement, judgement.probabilities)
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        return softmax(logits / np.float32(self.bundle.temperature), axis=1)
+        return softmax(logits / np.float32(self.bundle.temperature))
 
 
 class BackboneClassifier:

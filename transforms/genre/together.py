@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
-from scipy.special import softmax
 
+from genrebeam.model.calibration import softmax
 from genrebeam.model.genres import join_columns, places_of
 from genrebeam.transforms.records import Decision, Group, Prediction, Track, printable
 
