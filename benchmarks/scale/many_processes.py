@@ -191,8 +191,10 @@ def main() -> None:
     parser.add_argument("--network", default="gpu,cpu")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run, about")
     parser.add_argument("--most", type=float, default=400.0, help="tracks/s that are provided for")
-    parser.add_argument("--analyse-ms", type=float, default=40.0, help="decoder's time for a track")
-    parser.add_argument("--network-ms", type=float, default=117.0, help="network's, on one core")
+    parser.add_argument(
+        "--analyse-ms", type=float, default=117.0, help="decoder's time for a track"
+    )
+    parser.add_argument("--network-ms", type=float, default=30.0, help="network's, on one core")
     parser.add_argument("--gpu-ms", type=float, default=5.0, help="a batch on a GPU")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:

@@ -337,19 +337,19 @@ def submit_each(
     function: Callable[..., Any],
     calls: Sequence[tuple],
     *,
-    processes: int,
     timeout_s: float,
     limits: Limits,
 ) -> Future:
     """Run a function several times in one process, for calls that take less than sending them.
 
-    They go before all that was submitted and has not begun.
+    They go before all that was submitted and has not begun. A pool that is there stays as large as
+    it is.
 
     Parameters
     ----------
     calls : sequence of tuple
         Arguments of each.
-    processes, timeout_s : int, float
+    timeout_s : float
         See `submit`; the time of all together. If it is over, each is tried alone.
     limits : Limits
         Of each.
@@ -363,7 +363,7 @@ def submit_each(
     if is_here():
         task.future.set_result([pool_worker.answer(function, given) for given in calls])
         return task.future
-    return _submit(task, processes, first=True)
+    return _submit(task, first=True)
 
 
 def call(
@@ -375,7 +375,8 @@ def call(
 ) -> Any:
     """Run a function in the pool and wait for it; for whatever parses bytes of unknown origin.
 
-    It goes before all that was submitted and has not begun.
+    It goes before all that was submitted and has not begun. A pool that is there stays as large as
+    it is.
 
     Parameters
     ----------
@@ -394,7 +395,7 @@ def call(
     if is_here():
         return function(*arguments)
     task = _Task(function, [arguments], limits, timeout_s, each=True, again=again)
-    ((good, found),) = _submit(task, default_processes(), first=True).result()
+    ((good, found),) = _submit(task, first=True).result()
     if good:
         return found
     raise found
@@ -408,7 +409,7 @@ def is_here() -> bool:
     return pool_worker.is_worker or _is_forked
 
 
-def _submit(task: _Task, processes: int, *, first: bool = False) -> Future:
+def _submit(task: _Task, processes: int | None = None, *, first: bool = False) -> Future:
     with _lock:
         start(processes)
         assert _pool is not None
@@ -416,13 +417,19 @@ def _submit(task: _Task, processes: int, *, first: bool = False) -> Future:
     return task.future
 
 
-def start(processes: int) -> None:
-    """Start the pool of this process, if there is none: its libraries take a while to load."""
+def start(processes: int | None = None) -> None:
+    """Start the pool of this process, if there is none: its libraries take a while to load.
+
+    Parameters
+    ----------
+    processes : int, optional
+        How large it is at least; by default as many as there are CPUs, if it is not there yet.
+    """
     global _pool
     with _lock:
         if _pool is None:
-            _pool = _start(processes)
-        _pool.most = max(_pool.most, processes)
+            _pool = _start(processes or default_processes())
+        _pool.most = max(_pool.most, processes or 1)
 
 
 def stop() -> None:

@@ -124,7 +124,6 @@ def read_headers(paths: Sequence[str], form: TagForm = _ANY_FORM) -> Future:
     pool.submit_each(
         _read_header,
         [(path, form) for path in paths],
-        processes=pool.default_processes(),
         timeout_s=_TIMEOUT_S,
         limits=_READING,
     ).add_done_callback(finish)

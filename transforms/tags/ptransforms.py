@@ -27,8 +27,8 @@ from genrebeam.transforms.tags.tag import TagPolicy, kept, obstacle, tag, too_re
 # Headers that a process reads in one go, and that are read at a time: sending a header from process
 # to process takes as long as reading it, and two processes shall always have something to do.
 _HEADERS_AT_ONCE, _HEADERS_IN_FLIGHT = 32, 256
-# Files that are written at a time.
-_WRITERS = 4
+# Files that are written at a time: most of it is waiting, for the pool and for the disk.
+_WRITERS = 8
 
 
 class ReadHeaders(InBatches):

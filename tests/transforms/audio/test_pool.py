@@ -36,9 +36,7 @@ def submit(function, *arguments, processes=2, timeout_s=60.0, limits=NO_LIMITS) 
 
 
 def each(function, calls, *, limits=NO_LIMITS, timeout_s=60.0) -> list:
-    return pool.submit_each(
-        function, calls, processes=1, timeout_s=timeout_s, limits=limits
-    ).result()
+    return pool.submit_each(function, calls, timeout_s=timeout_s, limits=limits).result()
 
 
 # --- what tasks do ----------------------------------------------------------------------
@@ -120,6 +118,13 @@ def test_tasks_run_at_a_time_in_no_more_processes_than_asked_for():
     used = {future.result() for future in [submit(nap, 0.5) for _ in range(4)]}
     assert len(used) == 2
     assert time.monotonic() - began < 15
+
+
+def test_reading_and_writing_tags_makes_a_pool_no_larger():
+    busy = submit(nap, 0.5, processes=1)
+    ((_, by_each),) = each(nap, [(0.05,)])
+    by_call = pool.call(nap, 0.05, timeout_s=60.0, limits=NO_LIMITS)
+    assert {by_each, by_call} == {busy.result()}
 
 
 def test_a_task_that_is_alone_uses_the_process_that_is_there():
