@@ -2,7 +2,7 @@
 """How fast GenreBeam is, beside the obvious script and beside decoding alone.
 
     .venv/bin/python benchmarks/speed/speed.py compare [--tracks 200] [--rounds 3]
-    .venv/bin/python benchmarks/speed/speed.py curve [--sizes 50,200,800]
+    .venv/bin/python benchmarks/speed/speed.py growth [--sizes 1,10,100,1000]
     .venv/bin/python benchmarks/speed/speed.py listing [--files 100000]
     .venv/bin/python benchmarks/speed/speed.py profile [--tracks 200]
 
@@ -24,6 +24,7 @@ Linux only.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -42,22 +43,25 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from benchmarks.speed.process_tree import Cost, cost_of  # noqa: E402
 from benchmarks.speed.whole_tracks import make_library  # noqa: E402
+from genrebeam.transforms.audio.pool import default_processes  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 TAG = [sys.executable, "-m", "genrebeam", "tag"]
+# Tracks that are not copies of one another.
+_DIFFERENT = 200
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, tracks in (("compare", 200), ("curve", 800), ("profile", 200)):
+    for name, tracks in (("compare", 200), ("growth", 1000), ("profile", 200)):
         command = commands.add_parser(name)
         command.add_argument("--library", type=Path, help="where its tracks are made and kept")
         command.add_argument("--bundle", default="default", help="of B and C")
         if name == "compare":
             command.add_argument("--processes", type=int, default=2)
-        if name == "curve":
-            command.add_argument("--sizes", default="50,200,800")
+        if name == "growth":
+            command.add_argument("--sizes", default="1,10,100,1000")
         else:
             command.add_argument("--tracks", type=int, default=tracks)
         if name == "compare":
@@ -119,18 +123,16 @@ def compare(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     return {"systems": figures, "ratios": ratios, "agreement": agreement}
 
 
-def curve(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """B and C by the size of the library and the number of processes."""
+def growth(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """C by the size of the library, which has each track several times if it is large."""
     rows = []
     for size in map(int, arguments.sizes.split(",")):
         tracks = _linked(arguments.library, work / str(size), size)
-        for system, processes in (("C", 1), ("C", 2), ("C", 3), ("B", 2)):
-            _strip_genres(tracks)
-            cost = _cost(system, tracks, work, processes)
-            _say(f"{system}, {size} tracks, {processes} processes", cost, size)
-            row = {"system": system, "tracks": size, "processes": processes}
-            rows.append(row | _figures([cost], size))
-    return {"curve": rows}
+        _strip_genres(tracks)
+        cost = _cost("C", tracks, work, default_processes())
+        _say(f"{size} tracks", cost, size)
+        rows.append({"tracks": size, "cpu_s": round(cost.cpu_s, 1), **_figures([cost], size)})
+    return {"growth": rows}
 
 
 def listing(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
@@ -173,8 +175,9 @@ def _linked(library: Path | None, work: Path, count: int) -> Path:
     kept = library or work / "made"
     folder = work / "tracks"
     folder.mkdir(parents=True)
-    for path in make_library(kept, count):
-        (folder / path.name).write_bytes(path.read_bytes())
+    made = itertools.cycle(make_library(kept, min(count, _DIFFERENT)))
+    for number, path in enumerate(itertools.islice(made, count)):
+        (folder / f"{number:05d}{path.suffix}").write_bytes(path.read_bytes())
     return folder
 
 
