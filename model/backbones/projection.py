@@ -9,6 +9,7 @@ anew about a track that is no longer decoded.
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from genrebeam.model import files
 
 # Inputs are rounded to multiples of these: a report stores them in two thirds of float16's space.
 _LOGIT_STEP, _STEP = 1 / 16, 1 / 1024
+# The number of threads is the process's: two that change it would give back each other's.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def product(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Else OpenBLAS starts threads that wait for each other. Where decoders keep the CPUs busy, that
     takes up to a hundred times as long.
     """
-    with _blas().limit(limits=1, user_api="blas"):
+    with _ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
         return rows @ matrix
 
 
