@@ -249,7 +249,7 @@ def main() -> None:
     elif arguments.command == "scale":
         scale(arguments.sizes, ["nearest"] if arguments.no_pairs else ["nearest", "pairs"])
     else:
-        copies(arguments.music, arguments.every, arguments.bundle)
+        copies(arguments.music.resolve(), arguments.every, arguments.bundle)
 
 
 if __name__ == "__main__":
