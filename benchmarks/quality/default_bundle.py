@@ -23,6 +23,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 import numpy as np  # noqa: E402
 
+from benchmarks.quality.card import default_card  # noqa: E402
 from benchmarks.quality.fit import (  # noqa: E402
     FAMILIES,
     NAMES,
@@ -43,7 +44,6 @@ from genrebeam.model.calibration import (  # noqa: E402
 )
 from genrebeam.model.head import inputs_of, scores_of, sound_of  # noqa: E402
 from genrebeam.model.recipes.backbone import BACKBONE_FEATURES, N_WINDOWS  # noqa: E402
-from genrebeam.model.training.card import default_card  # noqa: E402
 
 # The default writes a genre where it is right so often, of tracks whose label is beyond doubt.
 ACCURACY = 0.8
