@@ -24,8 +24,8 @@ from genrebeam.transforms.formats import LOSSLESS
 from genrebeam.transforms.records import reason_of
 from genrebeam.transforms.storage import path_of
 
-# What could be one recording: copies at 64 kbit/s have a cosine of 0.66 and more.
-MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.6
+# What could be one recording: nine of ten copies as mp3 at 64 kbit/s, and all others.
+MOST_SECONDS, LEAST_SIMILARITY = 2.0, 0.45
 # Tracks that each is compared with, the nearest: copies are among them.
 _MOST_EACH = 5
 # What is one recording: copies are at 0.9 or more, other pairs below 0.15.

@@ -37,7 +37,7 @@ def test_what_is_not_as_long_could_not():
 
 
 def test_what_is_not_near_could_not():
-    assert pairs_of([(0, 200), (60, 200)]) == set()
+    assert pairs_of([(0, 200), (70, 200)]) == set()
 
 
 def test_blocks_change_nothing(monkeypatch):
