@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from genrebeam.model.calibration import expected_calibration_error, reliability_curve, softmax
+from genrebeam.model.calibration import (
+    expected_calibration_error,
+    probabilities_of,
+    reliability_curve,
+)
 from genrebeam.model.evaluation.predict import TrackScores
 
 # (n_segments, n_classes) probabilities, a rule and the (n_classes,) probabilities of all segments
@@ -116,7 +120,7 @@ def evaluate_logits(
     **options
         Of `evaluate`.
     """
-    probabilities = logits.mapped(lambda rows: softmax(rows / temperature))
+    probabilities = logits.mapped(lambda rows: probabilities_of(rows, temperature))
     return evaluate(probabilities, targets, vote=vote, **options)
 
 

@@ -90,7 +90,7 @@ def add_output_arguments(
     )
 
 
-def add_report_option(parser: argparse.ArgumentParser) -> None:
+def add_report_option(parser: argparse._ActionsContainer) -> None:
     """Declare the option that names a report folder; `report_folder` reads it."""
     parser.add_argument("--report", metavar="DIR", help=f"the report folder ({REPORT_HERE})")
 

@@ -16,6 +16,7 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_output_arguments,
+    add_report_option,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError, reading
@@ -52,7 +53,7 @@ def add(commands: Any) -> None:
     folder.add_argument(
         "folder", metavar="REPORT_DIR", nargs="?", help=f"the report folder ({REPORT_HERE})"
     )
-    folder.add_argument("--report", metavar="DIR", help="the same, as other commands take it")
+    add_report_option(folder)
     which = undo.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="ID", help="undo this run (default: the latest that fits)")
     which.add_argument("--since", metavar="DATE", help="undo all runs since a date or time")

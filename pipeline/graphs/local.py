@@ -98,9 +98,7 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
     runs = [old for old, _ in earlier_runs(job, run)] if job.options.incremental else []
     earlier = _rows_of(runs, read_earlier)
     if job.options.retry_failed:
-        found = take_what_failed(
-            listed, _rows_of(runs, read_earlier), workplace=run.workplace, stopping=stopping
-        )
+        found = take_what_failed(listed, earlier, workplace=run.workplace, stopping=stopping)
         yield from _counted(found)
     elif runs:
         yield from settle(

@@ -20,7 +20,7 @@ from genrebeam.model.backbones.backbone import BackboneError, backbone_of
 from genrebeam.model.backbones.projection import Projection
 from genrebeam.model.backbones.subjects import instruments, moods
 from genrebeam.model.bundle import Bundle, BundleError
-from genrebeam.model.calibration import probabilities_of, softmax
+from genrebeam.model.calibration import probabilities_of
 from genrebeam.model.embedding import with_embedding
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.model.head import Head, inputs_of, over_time, scores_of, sound_of, sounds_of
@@ -229,7 +229,7 @@ class NetworkClassifier:
         return Details(judgement, judgement.probabilities)
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
-        return softmax(logits / np.float32(self.bundle.temperature))
+        return probabilities_of(logits, self.bundle.temperature)
 
 
 class BackboneClassifier:

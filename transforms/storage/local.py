@@ -268,7 +268,7 @@ class Local(Storage):
         real, name = found.uri, os.path.basename(found.uri)
         before = _check_same(found, folder)
         with _opened_in(folder, real) as old:
-            _dress(made, before, old, mtime_ns)
+            _give_attributes(made, before, old, mtime_ns)
 
         def begin() -> None:
             _check_same(found, folder)
@@ -359,7 +359,7 @@ def _check_same(found: Found, folder: int) -> os.stat_result:
     return facts
 
 
-def _dress(copy: int, facts: os.stat_result, real: int, mtime_ns: int | None) -> None:
+def _give_attributes(copy: int, facts: os.stat_result, real: int, mtime_ns: int | None) -> None:
     """Give a copy its file's owner, mode and extended attributes, and force it to the disk."""
     try:
         shutil.copystat(real, copy)  # type: ignore[arg-type]
