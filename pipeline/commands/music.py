@@ -90,7 +90,7 @@ def gather(
     whole : bool
         All music is one list, ``test``, and no genre is left out.
     only : str, optional
-        Of a data set with lists of its own, analyse this one only.
+        Analyse this list only, where the lists are not chosen at random.
     extracted : str, optional
         Folder of sets that an earlier command has made; one that fits is taken and not changed.
 

@@ -5,12 +5,14 @@ Walk a library, find each file's label, analyse it, write its features.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -21,6 +23,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.model.data.clips import LabelledMusic
+from genrebeam.model.data.splits import split_by_artist
 from genrebeam.model.data.training_set import (
     DatasetError,
     LabelledClip,
@@ -39,8 +42,13 @@ from genrebeam.pipeline.inference.decoding import decoding
 from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.training.datasets import dataset_named
-from genrebeam.pipeline.training.datasets.dataset import FORMATS_DECODED, Labelling, with_header
-from genrebeam.pipeline.training.music import load_training_set
+from genrebeam.pipeline.training.datasets.dataset import (
+    FORMATS_DECODED,
+    Label,
+    Labelling,
+    with_header,
+)
+from genrebeam.pipeline.training.music import load_training_set, why_small
 from genrebeam.pipeline.views import progress
 from genrebeam.pipeline.views.terminal import counted
 from genrebeam.transforms.audio import pool
@@ -62,6 +70,7 @@ from genrebeam.transforms.records import (
 )
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.header import read_headers
 from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
 # How much of each track is analysed, from its middle.
@@ -70,6 +79,8 @@ _SECONDS = 60.0
 _BYTES_PER_PART = 128 * 2**20
 # Raise it whenever the features or the files change.
 _VERSION = 1
+# That a process of the pool reads in one go.
+_HEADERS_AT_ONCE = 32
 
 
 def build(
@@ -175,7 +186,47 @@ class SelectLabelled(ReadHeaders):
         if label is None:
             Metrics.counter("genrebeam", "unlabelled").inc()
             return None
-        return track if self.only is None or label.split in (None, self.only) else None
+        return track if self.only in (None, label.split) else None
+
+
+def with_lists(labelling: Labelling, library: str, log: Callable[[str], None]) -> Labelling:
+    """A labelling that says which list a track is in, by artist if the data set has no lists.
+
+    Parameters
+    ----------
+    log : callable
+        Takes a line about each label with too little music.
+    """
+    tracks = [found for found in list_library(library, FORMATS_DECODED) if isinstance(found, Track)]
+    if any(label.split for label in map(labelling, tracks) if label):
+        return labelling
+    labels = [label for track in _with_headers(tracks) if (label := labelling(track))]
+    lists, small = split_by_artist(
+        [printable(label.label) for label in labels], [printable(label.artist) for label in labels]
+    )
+    for line in why_small(small):
+        log(f"left out {line}")
+    found = {label.name: split for label, split in zip(labels, lists, strict=True)}
+    return functools.partial(_listed, labelling, found)
+
+
+def _listed(labelling: Labelling, lists: Mapping[str, str | None], track: Track) -> Label | None:
+    label = labelling(track)
+    return label and dataclasses.replace(label, split=lists.get(label.name))
+
+
+def _with_headers(tracks: Sequence[Track]) -> Iterator[Track]:
+    """Tracks that know their tags; those with a header that cannot be read are left out."""
+    batches = [
+        tracks[first : first + _HEADERS_AT_ONCE]
+        for first in range(0, len(tracks), _HEADERS_AT_ONCE)
+    ]
+    with decoding():
+        waiting = [read_headers([track.uri for track in batch]) for batch in batches]
+        for batch, headers in zip(batches, waiting, strict=True):
+            for track, found in zip(batch, headers.result(), strict=True):
+                with contextlib.suppress(Exception):  # the graph names the file and its error
+                    yield with_header(track, found)
 
 
 @with_input_types(Features)
@@ -280,7 +331,7 @@ def prepare(
     processes : int, optional
         Decoding processes in each worker; by default one for each CPU.
     only : str, optional
-        Of a data set with lists of its own, analyse this one and what is in none.
+        Analyse this list only, ``test`` for instance; see `with_lists`.
     runner_arguments : sequence of str
         Beam's own options; by default the runner is the embedded one.
     log : callable
@@ -300,6 +351,8 @@ def prepare(
     fingerprint = fingerprint_of(library, dataset, spec, only)
     if _is_complete(out, fingerprint):
         return load_training_set(out)
+    if only:
+        labelling = with_lists(labelling, library, log)
     start_set(out)
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     pipeline = beam.Pipeline(options=options)

@@ -8,7 +8,7 @@ label, and the list that it is in (train, valid, test). It is read from an array
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,5 +162,9 @@ def _divided(facts: SetFacts, stored: Sequence[LabelledClip], whole: bool) -> _D
     lists, small = split_by_artist([clip.label for clip in stored], artists)
     labels = tuple(label for label in facts.genres if label not in small)
     how = "artist" if len(set(artists)) < len(stored) else "file, because no artists are known"
-    reasons = tuple(f"{label}: {reason}" for label, reason in small.items())
-    return _Divided(lists, labels, how, reasons)
+    return _Divided(lists, labels, how, why_small(small))
+
+
+def why_small(small: Mapping[str, str]) -> tuple[str, ...]:
+    """What `split_by_artist` leaves out, for people to read."""
+    return tuple(f"{label}: {reason}" for label, reason in small.items())

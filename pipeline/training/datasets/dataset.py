@@ -55,8 +55,8 @@ class Dataset:
 
     # A name that people know, so that a set is called after it and not after its folder.
     is_published = False
-    # How its own lists divide it, for people to read.
-    lists = "the data set's own lists"
+    # What divides it into train, valid and test, for people to read.
+    lists = "artist"
 
     def __init__(self, name: str) -> None:
         self.name = name

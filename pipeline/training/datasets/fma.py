@@ -127,6 +127,7 @@ def _read_tracks(path: str) -> dict[str, Label]:
 
 class _Fma(Dataset):
     is_published = True
+    lists = "the data set's own lists"
 
     def holds(self, folder: Path) -> bool:
         return _tracks_file(folder) is not None

@@ -137,6 +137,38 @@ def test_of_a_data_set_with_lists_only_one_is_extracted(bundle, library, tmp_pat
     assert counts == [{"blues": 3}, {"blues": 12}]
 
 
+def test_of_a_library_without_lists_the_artists_of_the_test_list_are_extracted(
+    bundle, library, tmp_path, monkeypatch, capsys
+):
+    moved = tmp_path / "moved"
+    shutil.copytree(bundle, moved)
+    counts = []
+    write = preparing.write_facts
+    monkeypatch.setattr(
+        preparing,
+        "write_facts",
+        lambda facts, out: (counts.append(facts.counts), write(facts, out)),
+    )
+    arguments = ["--data", str(library), "--labels", "folders", "--json"]
+    assert main(["evaluate", str(bundle), *arguments]) == 0
+    beside = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", str(moved), *arguments]) == 0
+    anew = json.loads(capsys.readouterr().out)
+    assert counts == [{"Blues": 3, "Techno": 3}]
+    same = ("n_tracks", "track_accuracy", "segment_accuracy", "ece")
+    assert [anew[name] for name in same] == [beside[name] for name in same]
+
+
+def test_genres_with_too_little_music_are_named_before_the_rest_is_extracted(
+    bundle, library, tmp_path, capsys
+):
+    few = tmp_path / "few"
+    shutil.copytree(library, few)
+    shutil.copytree(few / "techno" / "album 0", few / "country" / "album 0")
+    assert main(["evaluate", str(bundle), "--data", str(few), "--labels", "folders"]) == 0
+    assert "left out Country: 3 tracks of 1 artists" in capsys.readouterr().err
+
+
 def test_json_is_all_that_is_on_the_standard_output(bundle, library, capsys):
     main(["evaluate", str(bundle), "--data", str(library), "--labels", "folders", "--json"])
     json.loads(capsys.readouterr().out)
