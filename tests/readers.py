@@ -6,47 +6,72 @@ Programs that are not installed skip the test.
 
 from __future__ import annotations
 
+import atexit
+import functools
+import itertools
 import json
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import pytest
 
 Reader = Callable[[Sequence[Path]], list[list[str]]]
 
 
-def with_ffprobe(paths: Sequence[Path]) -> list[list[str]]:
+def with_ffmpeg(paths: Sequence[Path]) -> list[list[str]]:
     """FFmpeg, which VLC's and Kodi's relatives, Plex, Jellyfin and Navidrome build on."""
-    program = _program("ffprobe", "ffprobe is not installed (apt-get install ffmpeg)")
-    options = ["-v", "error", "-show_entries", "format_tags:stream_tags", "-of", "json"]
-    with ThreadPoolExecutor() as threads:  # it takes one file, and starts slowly
-        return list(threads.map(lambda path: _of_ffprobe(_output(program, *options, path)), paths))
-
-
-def _of_ffprobe(output: str) -> list[str]:
-    facts = json.loads(output)
-    # Ogg has its tags at the stream.
-    for part in (facts["format"], *facts.get("streams", [])):
-        for key, value in part.get("tags", {}).items():
-            if key.lower() == "genre":
-                return [value]
-    return []
+    found = []
+    for path in paths:
+        with av.open(str(path)) as container:
+            # Ogg has its tags at the stream.
+            parts = [container.metadata, *(stream.metadata for stream in container.streams)]
+            genres = (part[key] for part in parts for key in part if key.lower() == "genre")
+            found.append(list(itertools.islice(genres, 1)))
+    return found
 
 
 def with_exiftool(paths: Sequence[Path]) -> list[list[str]]:
     """ExifTool; of several tags the one that it shows without ``-a``."""
-    program = _program(
-        "exiftool", "exiftool is not installed (apt-get install libimage-exiftool-perl)"
-    )
-    shown = json.loads(_output(program, "-json", "-charset", "filename=utf8", "-Genre", *paths))
     found = []
-    for facts in shown:
+    for facts in json.loads(
+        _asked_exiftool(["-json", "-charset", "filename=utf8", "-Genre", *paths])
+    ):
         genre = facts.get("Genre", [])
         found.append([str(part) for part in genre] if isinstance(genre, list) else [str(genre)])
     return found
+
+
+def _asked_exiftool(options: Sequence[object]) -> bytes:
+    process = _exiftool()
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write("".join(f"{option}\n" for option in (*options, "-execute")).encode())
+    process.stdin.flush()
+    answer = b""
+    while not answer.endswith(b"{ready}\n"):
+        line = process.stdout.readline()
+        assert line, "exiftool has ended"
+        answer += line
+    return answer.removesuffix(b"{ready}\n")
+
+
+@functools.cache
+def _exiftool() -> subprocess.Popen[bytes]:
+    """One process for all questions: it starts slowly."""
+    program = shutil.which("exiftool")
+    if program is None:
+        pytest.skip("exiftool is not installed (apt-get install libimage-exiftool-perl)")
+    process = subprocess.Popen(
+        [program, "-stay_open", "True", "-@", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    atexit.register(process.kill)
+    return process
 
 
 def with_taglib(paths: Sequence[Path]) -> list[list[str]]:
@@ -70,20 +95,8 @@ def with_tinytag(paths: Sequence[Path]) -> list[list[str]]:
 
 
 READERS: dict[str, Reader] = {
-    "ffprobe": with_ffprobe,
-    "exiftool": with_exiftool,
+    "FFmpeg": with_ffmpeg,
+    "ExifTool": with_exiftool,
     "TagLib": with_taglib,
     "tinytag": with_tinytag,
 }
-
-
-def _program(name: str, reason: str) -> str:
-    program = shutil.which(name)
-    if program is None:
-        pytest.skip(reason)
-    return program
-
-
-def _output(*command: object) -> str:
-    words = [str(word) for word in command]
-    return subprocess.run(words, capture_output=True, check=True, encoding="utf-8").stdout

@@ -14,7 +14,7 @@ from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.audio_bytes import audio_hash
 from tests.conftest import tone, write_audio
 from tests.music_files import FORMATS, dff, dsf, fill, listed
-from tests.readers import with_exiftool, with_ffprobe, with_taglib
+from tests.readers import with_exiftool, with_ffmpeg, with_taglib
 
 ONE, SEVERAL = ("Škola ☂",), ("Hip-Hop", "Škola ☂", "R&B / Soul")
 # Formats as they come, and tags that are another choice within a format.
@@ -27,10 +27,10 @@ FORMS = {
     "ID3v2.3": TagForm(id3_version="2.3"),
     "ID3v2.3 joined": TagForm(id3_version="2.3", separator="; "),
 }
-# ffprobe joins Vorbis comments and shows the first value of everything else.
-JOINED_BY_FFPROBE = ("flac", "ogg", "opus")
-# Debian's of 2023 finds no tags in it, whoever wrote them.
-UNREAD_BY_FFPROBE = ("dff",)
+# FFmpeg joins Vorbis comments and shows the first value of everything else.
+JOINED_BY_FFMPEG = ("flac", "ogg", "opus")
+# It finds no tags in it, whoever wrote them.
+UNREAD_BY_FFMPEG = ("dff",)
 # It does not know these formats.
 UNREAD_BY_EXIFTOOL = ("wv", "dsf", "dff")
 # Values beyond the first are kept in another part of the file, which TagLib reads first.
@@ -84,14 +84,14 @@ def tagged(sounds, tmp_path):
 
 
 @pytest.mark.parametrize("genres", [ONE, SEVERAL], ids=["one", "several"])
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNREAD_BY_FFPROBE])
-def test_ffprobe_reads_the_genre(tagged, kind, genres):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNREAD_BY_FFMPEG])
+def test_ffmpeg_reads_the_genre(tagged, kind, genres):
     expected = genres[0]
-    if kind in JOINED_BY_FFPROBE:
+    if kind in JOINED_BY_FFMPEG:
         expected = ";".join(genres)
     elif kind.endswith("joined"):
         expected = "; ".join(genres)
-    assert with_ffprobe([tagged(kind, genres)]) == [[expected]]
+    assert with_ffmpeg([tagged(kind, genres)]) == [[expected]]
 
 
 @pytest.mark.parametrize("genres", [ONE, SEVERAL], ids=["one", "several"])
