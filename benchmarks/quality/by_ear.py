@@ -45,8 +45,8 @@ from genrebeam.pipeline.runs.run import start_run  # noqa: E402
 from genrebeam.transforms.audio.pool import default_processes  # noqa: E402
 from genrebeam.transforms.reports.schema import SCHEMA  # noqa: E402
 
-# With these 2.5 % of the pairs have a cosine of 0.6 or more; of 356 tracks of Magnatune and `world`
-# it was 2.6 %, with embeddings of 384 numbers.
+# With these 8.6 % of the pairs have a cosine of 0.45 or more, and 2.6 % one of 0.6; of the 28,441
+# pairs of Magnatune's excerpts that `copies` compares it was 7.6 % and 2.6 %.
 SIZE, N_KINDS, NOISE = 256, 8, 1.3
 PER_PART = 10_000
 # How copies are made: the extension and FFmpeg's options.
