@@ -68,11 +68,6 @@ def tag(arguments: list[str]) -> int:
     return main(["tag", *arguments])
 
 
-def test_flink_in_the_job_server_does_what_the_local_runner_does(run, here, job_server):
-    flink = ["--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2"]
-    assert_same(run("embedded", tag, *flink, f"--flink_job_server_jar={job_server}"), here)
-
-
 def test_a_cluster_of_two_does_what_the_local_runner_does(run, here, port):
     def tag_there(arguments: list[str]) -> int:
         return script("tag", *arguments, FLINK_PORT=port).returncode

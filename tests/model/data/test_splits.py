@@ -68,7 +68,7 @@ def test_a_label_with_too_little_music_is_left_out_with_the_reason(n_tracks, n_a
     artists = [f"folk {n % n_artists}" for n in range(n_tracks)] + [f"{n}" for n in range(20)]
     lists, small = split_by_artist(labels, artists)
     assert set(small) == {"Folk"}
-    assert f"{n_tracks} tracks of {n_artists} artists" in small["Folk"]
+    assert f"has {n_tracks} of {n_artists}" in small["Folk"]
     assert f"at least {LEAST_TRACKS} of {LEAST_ARTISTS} are needed" in small["Folk"]
     assert set(lists[:n_tracks]) == {None}
 

@@ -98,6 +98,17 @@ def extracted(monkeypatch) -> list[str]:
     return made
 
 
+@pytest.fixture
+def counts(monkeypatch) -> list[dict[str, int]]:
+    """What is in the training sets that are made anew."""
+    found: list[dict[str, int]] = []
+    write = preparing.write_facts
+    monkeypatch.setattr(
+        preparing, "write_facts", lambda facts, out: (found.append(facts.counts), write(facts, out))
+    )
+    return found
+
+
 def test_what_train_has_extracted_is_evaluated(bundle, library, extracted, monkeypatch):
     monkeypatch.chdir(bundle.parent)
     arguments = ["--data", str(library), "--labels", "folders"]
@@ -116,7 +127,7 @@ def test_a_library_that_has_changed_is_extracted_anew(bundle, library, extracted
     assert sorted(path.name for path in bundle.with_name("bundle-features").rglob("*")) == kept
 
 
-def test_of_a_data_set_with_lists_only_one_is_extracted(bundle, library, tmp_path, monkeypatch):
+def test_of_a_data_set_with_lists_only_one_is_extracted(bundle, library, tmp_path, counts):
     gtzan = tmp_path / "gtzan"
     gtzan.mkdir()
     for number, path in enumerate(sorted((library / "blues").rglob("*.flac"))):
@@ -124,13 +135,6 @@ def test_of_a_data_set_with_lists_only_one_is_extracted(bundle, library, tmp_pat
     for list_, numbers in (("train", range(8)), ("valid", range(8, 9)), ("test", range(9, 12))):
         names = "".join(f"blues/blues.{number:05}.wav\n" for number in numbers)
         (gtzan / f"{list_}_filtered.txt").write_text(names)
-    counts = []
-    write = preparing.write_facts
-    monkeypatch.setattr(
-        preparing,
-        "write_facts",
-        lambda facts, out: (counts.append(facts.counts), write(facts, out)),
-    )
     arguments = [str(bundle), "--data", str(gtzan), "--dataset", "gtzan"]
     assert main(["evaluate", *arguments, "--split", "filtered"]) == 0
     assert main(["evaluate", *arguments, "--split", "all"]) == 0
@@ -138,17 +142,10 @@ def test_of_a_data_set_with_lists_only_one_is_extracted(bundle, library, tmp_pat
 
 
 def test_of_a_library_without_lists_the_artists_of_the_test_list_are_extracted(
-    bundle, library, tmp_path, monkeypatch, capsys
+    bundle, library, tmp_path, counts, capsys
 ):
     moved = tmp_path / "moved"
     shutil.copytree(bundle, moved)
-    counts = []
-    write = preparing.write_facts
-    monkeypatch.setattr(
-        preparing,
-        "write_facts",
-        lambda facts, out: (counts.append(facts.counts), write(facts, out)),
-    )
     arguments = ["--data", str(library), "--labels", "folders", "--json"]
     assert main(["evaluate", str(bundle), *arguments]) == 0
     beside = json.loads(capsys.readouterr().out)
@@ -166,7 +163,7 @@ def test_genres_with_too_little_music_are_named_before_the_rest_is_extracted(
     shutil.copytree(library, few)
     shutil.copytree(few / "techno" / "album 0", few / "country" / "album 0")
     assert main(["evaluate", str(bundle), "--data", str(few), "--labels", "folders"]) == 0
-    assert "left out Country: 3 tracks of 1 artists" in capsys.readouterr().err
+    assert "left out Country: needs 10 tracks of 3 artists, has 3 of 1" in capsys.readouterr().err
 
 
 def test_json_is_all_that_is_on_the_standard_output(bundle, library, capsys):
@@ -361,7 +358,7 @@ def test_too_few_choices_are_named(library, tmp_path, capsys):
     path = save_choices(tmp_path / "corrections.json", chosen)
     out = str(tmp_path / "out")
     assert main(["train", "--labels", path, "--recipe", "tiny", "--out", out]) == 2
-    assert "Ska: 3 tracks of 3 artists; at least 10 of 3 are needed" in capsys.readouterr().err
+    assert "Ska: needs 10 tracks of 3 artists, has 3 of 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ def test_what_is_left_out_is_counted_with_stage_and_reason(prepared):
     assert all(file.reason for file in left_out.values())
     music = load_training_set(prepared)
     (small,) = music.too_small
-    assert small.startswith("Polka: 1 tracks of 1 artists")
+    assert small.startswith("Polka: needs 10 tracks of 3 artists, has 1 of 1")
     printed = music.left_out
     assert any("empty.mp3 (read_tags: TagReadError: empty file;" in line for line in printed)
 
