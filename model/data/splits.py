@@ -48,7 +48,8 @@ def split_by_artist(
     for label, artist in zip(labels, artists, strict=True):
         tracks[label][artist] += 1
     small = {
-        label: f"needs {LEAST_TRACKS} tracks of {LEAST_ARTISTS} artists, has {by.total()} of {len(by)}"
+        label: f"needs {LEAST_TRACKS} tracks of {LEAST_ARTISTS} artists, "
+        f"has {by.total()} of {len(by)}"
         for label, by in tracks.items()
         if by.total() < LEAST_TRACKS or len(by) < LEAST_ARTISTS
     }
