@@ -99,8 +99,8 @@ class Bundle:
     vote: str = "mean"
     n_segments: int = 8
     min_confidence: float = 0.0
-    training: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict, repr=False)
+    metrics: dict[str, Any] = field(default_factory=dict, repr=False)
     read: Callable[[str], bytes] | None = field(default=None, compare=False, repr=False)
 
     @property

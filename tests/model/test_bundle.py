@@ -23,6 +23,11 @@ def test_loads_what_was_saved(tiny_bundle):
     assert load_bundle(tiny_bundle.path) == tiny_bundle
 
 
+def test_it_is_shown_without_its_figures(tiny_bundle):
+    assert repr(tiny_bundle).startswith("Bundle(path=")
+    assert "metrics" not in repr(tiny_bundle)
+
+
 def test_card_names_the_version(tiny_bundle, copied):
     assert (copied / "README.md").read_text() == f"card of {tiny_bundle.version}\n"
 
