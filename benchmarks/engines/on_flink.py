@@ -7,8 +7,8 @@
     .venv/bin/python benchmarks/engines/on_flink.py apart MUSIC --files 60
 
 `compare` tags copies of the music with the local runner, with Flink inside Beam's job server and
-on a standalone cluster with two task managers, and compares rows and files. A run over one file
-tells what an engine costs before the first track.
+on a standalone cluster with one task manager and with two, and compares rows and files. A run over
+one file tells what an engine costs before the first track.
 
 `kill` kills a task manager, and in another run a worker, with signal 9 after the first tracks
 have been written. Whatever becomes of that run, a second one has to finish the work, no file may
@@ -95,6 +95,11 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
         engines = {
             "local": lambda library: [*GENREBEAM, str(library)],
             "embedded": lambda library: [*GENREBEAM, str(library), *EMBEDDED],
+            "cluster, one task manager": lambda library: [
+                *on_cluster,
+                str(library),
+                "--parallelism=1",
+            ],
             "cluster": lambda library: [*on_cluster, str(library)],
         }
         rows, sure, files = {}, {}, {}

@@ -178,8 +178,8 @@ stop() {
 tag() {
     [ $# -ge 1 ] || usage
     status >/dev/null || die "the cluster is not complete; first: flink.sh start"
-    exec "$checkout/.venv/bin/genrebeam" tag "$@" \
-        --runner=FlinkRunner --job_endpoint="localhost:$job_port" --parallelism=2 \
+    exec "$checkout/.venv/bin/genrebeam" tag --parallelism=2 "$@" \
+        --runner=FlinkRunner --job_endpoint="localhost:$job_port" \
         --environment_type=PROCESS --environment_config="{\"command\": \"$here/worker.sh\"}"
 }
 

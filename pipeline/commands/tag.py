@@ -76,10 +76,12 @@ def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
     job = check_job(arguments.library, options_from(arguments, TaggingOptions))
     check_runner_arguments(runner_arguments, job)
+    from genrebeam.pipeline.runs.joining import join_homes
     from genrebeam.pipeline.runs.lock import locked
     from genrebeam.pipeline.runs.run import earlier_runs, start_run
 
     with locked(job.report) as note:
+        join_homes(job.report, job.library, job.roots)
         if job.options.retry_failed and not earlier_runs(job):
             raise UsageError(f"{job.report}: no earlier run over {job.library} to retry")
         run = start_run(job.report)

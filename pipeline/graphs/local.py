@@ -10,13 +10,12 @@ import argparse
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs.again import AnalysedAgain
 from genrebeam.pipeline.runs.interruption import Stopping
-from genrebeam.pipeline.runs.run import Run, earlier_runs, runs_with_inputs
+from genrebeam.pipeline.runs.run import Run, known_runs, runs_with_inputs
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.genre.evidence import LibraryGenres
 from genrebeam.transforms.library.settle import (
@@ -31,8 +30,6 @@ from genrebeam.transforms.library.skip import read_earlier, read_stored
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Outcome, Track
 from genrebeam.transforms.reports.write import ReportWriter
-
-_Row = TypeVar("_Row")
 
 
 def runs_here(runner_arguments: Sequence[str]) -> bool:
@@ -95,12 +92,12 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
         )
         for root in job.roots
     )
-    runs = [old for old, _ in earlier_runs(job, run)] if job.options.incremental else []
-    earlier = _rows_of(runs, read_earlier)
+    known = [(old.tracks, old.id, holds) for old, holds in known_runs(job, run)]
+    earlier = itertools.chain.from_iterable(itertools.starmap(read_earlier, known))
     if job.options.retry_failed:
         found = take_what_failed(listed, earlier, workplace=run.workplace, stopping=stopping)
         yield from _counted(found)
-    elif runs:
+    elif known:
         yield from settle(
             _counted(listed),
             earlier,
@@ -108,7 +105,9 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
             job.options.form,
             workplace=run.workplace,
             stopping=stopping,
-            stored=_rows_of(runs_with_inputs(job, run), read_stored),
+            stored=itertools.chain.from_iterable(
+                read_stored(old.tracks, old.id) for old in runs_with_inputs(job, run)
+            ),
             decide_again=again.add,
         )
     else:
@@ -121,9 +120,3 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
 def _counted(found: Iterator[Track | Outcome]) -> Iterator[Track | Outcome]:
     for one in found:
         yield progress.count_listed(one) if isinstance(one, Track) else one
-
-
-def _rows_of(
-    runs: Iterable[Run], read: Callable[[str, str], Iterator[tuple[str, _Row]]]
-) -> Iterator[tuple[str, _Row]]:
-    return itertools.chain.from_iterable(read(run.tracks, run.id) for run in runs)

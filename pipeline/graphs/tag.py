@@ -17,7 +17,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.runs.run import Run, close_run, earlier_runs, runs_with_inputs
+from genrebeam.pipeline.runs.run import Run, close_run, known_runs, runs_with_inputs
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
@@ -94,7 +94,7 @@ class TagLibrary(beam.PTransform):
                 job.roots,
                 options.formats,
                 SkipPolicy(
-                    _earlier_reports(job, run) if options.incremental else (),
+                    _earlier_reports(job, run),
                     *(job.settled_by, options.form, options.retry_failed),
                     _runs_with_inputs(job, run),
                 ),
@@ -227,13 +227,15 @@ def _close(_: int, run: Run) -> None:
     storage_of(run.home).remove_folder(_compacted(run))
 
 
-def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
-    """Folders of the reports that hold the state of the library, and their runs."""
-    runs = [(old.tracks, old.id) for old, _ in earlier_runs(job, run)]
-    if len(runs) <= _FEW_RUNS:
-        return runs
-    compact(runs, _compacted(run), run.workplace)
-    return [(_compacted(run), run.id)]
+def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str, bool]]:
+    """Folders of the reports that hold the state of the library, their runs, if they still hold."""
+    known = known_runs(job, run)
+    holding = [(old.tracks, old.id) for old, holds in known if holds]
+    others = [(old.tracks, old.id, False) for old, holds in known if not holds]
+    if len(holding) > _FEW_RUNS:
+        compact(holding, _compacted(run), run.workplace)
+        holding = [(_compacted(run), run.id)]
+    return [*((folder, id, True) for folder, id in holding), *others]
 
 
 def _runs_with_inputs(job: TaggingJob, run: Run) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@
             tracks/, runs/     see pipeline/runs/run.py
 
 A library inside of another has the other's home, so that an album's runs are found beside those
-of all music. Earlier versions left reports in ``genre-report`` in the current folder; where that
-is, it stays the default.
+of all music. If the album was tagged first, its runs are moved there (see `joining`); so are those
+of a library that has another name now. Earlier versions left reports in ``genre-report`` in the
+current folder; where that is, it stays the default.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from genrebeam.pipeline.options.errors import UsageError
@@ -44,10 +45,13 @@ class Home:
     ----------
     library : str
         Absolute path without links.
+    place : str
+        Device and inode of that folder, by which it is known when it has another name.
     """
 
     path: str
     library: str
+    place: str = ""
 
     @property
     def newest_run(self) -> str:
@@ -59,6 +63,14 @@ class Home:
     def holds(self, path: str) -> bool:
         """Whether a path, without links, is that of the library or of something in it."""
         return f"{path}/".startswith(f"{self.library.rstrip('/')}/")
+
+    def was_moved_to(self, folder: str) -> bool:
+        """Whether a folder is the library under another name."""
+        return (
+            bool(self.place)
+            and not os.path.lexists(self.library)
+            and (self.place == _place_of(folder))
+        )
 
 
 def report_of(library: str) -> str:
@@ -103,8 +115,39 @@ def make_home(report: str, library: str) -> None:
     if not os.path.isdir(report):
         storage.make_folder(report)
     folder = _folder_of(os.path.realpath(library))
+    facts = {VERSION: _FORMAT, "library": folder, "place": _place_of(folder)}
     with storage.writing(path, below=report) as stream:
-        stream.write(f"{json.dumps({VERSION: _FORMAT, 'library': folder})}\n".encode("ascii"))
+        stream.write(f"{json.dumps(facts)}\n".encode("ascii"))
+
+
+def joining(report: str, roots: Sequence[str]) -> list[Home]:
+    """The homes whose runs belong into another one.
+
+    Parameters
+    ----------
+    report : str
+        The other one.
+    roots : sequence of str
+        Absolute paths, without links, of what its next run lists. It takes the homes of folders
+        in these, and of folders that were moved to be one of these.
+    """
+    if not is_home(report):
+        return []
+    folders = [root for root in roots if os.path.isdir(root)]
+    return [
+        home
+        for home in homes()
+        if home.path != report
+        and any(Home("", root).holds(home.library) or home.was_moved_to(root) for root in folders)
+    ]
+
+
+def _place_of(folder: str) -> str:
+    """Device and inode; empty where they cannot be asked."""
+    with contextlib.suppress(OSError):
+        found = os.stat(folder)
+        return f"{found.st_dev}:{found.st_ino}"
+    return ""
 
 
 def _folder_of(library: str) -> str:
@@ -195,9 +238,11 @@ def _homes(folder: str) -> Iterator[Home]:
             with open_regular(os.path.join(path, _FACTS)) as stream:
                 facts = parse(stream.read(_MOST_BYTES))
             check_version(facts, _FORMAT)
-            yield Home(path, record(_Facts, facts).library)
+            known = record(_Facts, facts)
+            yield Home(path, known.library, known.place)
 
 
 @dataclass(frozen=True)
 class _Facts:
     library: str
+    place: str = ""

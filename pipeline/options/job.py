@@ -339,12 +339,21 @@ def _checked_library(library: str, formats: Sequence[str]) -> str:
         return library
     if not os.path.exists(library):
         raise UsageError(f"{library}: no such file or folder")
+    library = without_links(library)
     if os.path.isdir(library):
         if not os.access(library, os.R_OK | os.X_OK):
             raise UsageError(f"{library}: no permission to read this folder")
     elif format_of(library) not in formats:
         raise UsageError(f"{library}: not one of the formats {', '.join(formats)}")
     return library
+
+
+def without_links(path: str) -> str:
+    """The one name of a folder, or of a file in it, by which all reports know it."""
+    if os.path.isdir(path):
+        return os.path.realpath(path)
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def _check_bucket(library: str) -> None:

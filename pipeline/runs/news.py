@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run
+from genrebeam.pipeline.runs.run import Ended, Run, saw_all
 from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.read import RUN, Rows, were_skipped
 from genrebeam.transforms.storage import storage_of
@@ -51,11 +51,12 @@ def drop_old_news(
         return None
     if job.options.retry_failed or not job.options.incremental:
         return None
-    if len(earlier) != 1:
+    if not earlier:
         return None
-    ((last, before),) = earlier
+    last, before = earlier[0]
     is_alike = (
-        before.get("state") == "finished"
+        saw_all(before, job.options.formats, job.options.exclude, job.paths)
+        and before.get("library") == facts.get("library")
         # Rows that take over the decisions of other settings are news.
         and before.get("decision_digest") == facts.get("decision_digest")
         and bool(before.get("options", {}).get("dry_run")) == job.options.dry_run

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import logging
 import os
 import re
@@ -50,7 +51,7 @@ from genrebeam.pipeline.runs.manifest import (
     write_manifest,
 )
 from genrebeam.transforms.records import printable, reason_of
-from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.storage import path_of, storage_of
 from genrebeam.transforms.storage.seal import is_sealed, seal
 from genrebeam.transforms.strict import RecordError
 
@@ -265,7 +266,7 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Man
 
     A finished run has a row for every file, so that those before it add nothing: the cost of
     skipping does not grow with the nights. One that took only what had failed has rows for
-    that alone.
+    that alone. What was undone is no longer as the runs before saw it.
 
     Parameters
     ----------
@@ -277,23 +278,64 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Man
     list of (Run, Manifest)
         Newest first; none where the library was never seen.
     """
+    return [(old, facts) for old, facts, still_holds in _runs_before(job, run) if still_holds]
+
+
+def known_runs(job: TaggingJob, run: Run) -> list[tuple[Run, bool]]:
+    """Runs that know what the library's files were given, and whether they still hold.
+
+    All of `earlier_runs` do, unless the job is to decide anew.
+
+    Returns
+    -------
+    list of (Run, bool)
+        Newest first.
+    """
+    incremental = job.options.incremental
+    return [(old, incremental and holds) for old, _, holds in _runs_before(job, run)]
+
+
+def _runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifest, bool]]:
     known = list(_before(job, run))
-    # What was undone is no longer as the runs before saw it.
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
-    found = []
+    has_seen_all = False
     for old, facts in known:
-        if facts is None or facts.get("library") != printable(job.library):
+        if facts is None or not _is_about(facts, printable(job.library)):
             continue
-        if facts.get("started_at", "") <= last_undo:
-            break
         if "rows_in" in facts:
             continue  # the rows of an earlier run hold
-        if job.options.retry_failed and facts.get("options", {}).get("dry_run"):
+        is_dry = bool(facts.get("options", {}).get("dry_run"))
+        if is_dry and job.options.retry_failed:
             continue  # it tried nothing: what failed before it is still to be done
-        found.append((old, facts))
-        if saw_all(facts, job.options.formats, job.options.exclude, job.paths):
-            break
-    return found
+        sees_all = _holds(facts.get("library", ""), printable(job.library)) and saw_all(
+            facts, job.options.formats, job.options.exclude, job.paths
+        )
+        if is_dry and sees_all and has_seen_all:
+            continue  # a later one saw the same
+        yield old, facts, facts.get("started_at", "") > last_undo
+        if sees_all and not is_dry:  # a dry run does not say what files were given before
+            return
+        has_seen_all |= sees_all
+
+
+def _is_about(facts: Manifest, library: str) -> bool:
+    """Whether a run saw files of a library, or of one that is gone and may have become this one."""
+    seen = facts.get("library", "")
+    is_related = _holds(seen, library) or _holds(library, seen)
+    return bool(seen) and (is_related or not ("://" in seen or os.path.lexists(path_of(seen))))
+
+
+def _holds(folder: str, path: str) -> bool:
+    """Whether a path is that of a folder or of something in it, both as manifests say it."""
+    return any(
+        f"{path}/".startswith(f"{place.rstrip('/')}/") for place in (folder, _without_links(folder))
+    )
+
+
+@functools.lru_cache(maxsize=1000)
+def _without_links(path: str) -> str:
+    """As runs of now name it; those of earlier versions named it as the user did."""
+    return path if "://" in path else printable(os.path.realpath(path_of(path)))
 
 
 def _before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifest | None]]:

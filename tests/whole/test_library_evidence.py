@@ -1,5 +1,8 @@
 """A library's own genres are evidence: on one machine, and with the graph on workers elsewhere."""
 
+import os
+from pathlib import Path
+
 import mutagen
 import numpy as np
 import pytest
@@ -98,3 +101,96 @@ def test_files_that_are_unchanged_count_and_its_own_guesses_do_not(library, tmp_
     assert looked_at["other"]["status"] == "kept"
     assert looked_at["other"]["decided_by"] == "audio"
     assert looked_at["a"]["decided_by"] is None
+
+
+# What can come between two runs; each takes the library and gives what is tagged then.
+
+
+def _nothing(library):
+    return library
+
+
+def _a_dry_run_that_ignores_earlier_ones(library):
+    tag(library, "--dry-run", "--no-incremental")
+    return library
+
+
+def _a_dry_run_with_other_options(library):
+    tag(library, "--dry-run", "--existing", "replace", "--top-k", "2")
+    return library
+
+
+def _another_name(library):
+    return library.rename(library.with_name("moved"))
+
+
+def _a_link(library):
+    library.with_name("link").symlink_to(library)
+    return library.with_name("link")
+
+
+def _a_folder_around_it(library):
+    return library.parent
+
+
+def _an_undo_of_another_run(library):
+    other = library / "Nobody" / "third.flac"
+    write_audio(other, sound(seed=1), 22050)
+    tag(library)
+    assert main(["undo", "--track", str(other)]) == 0
+    other.unlink()
+    return library
+
+
+def _a_dry_run_applied_twice(library):
+    fan = library / "Nobody" / "first fan.flac"
+    write_audio(fan, sound(seed=1), 22050)
+    tag(library, "--dry-run")
+    (planned,) = [row["uri"] for row in rows() if row["status"] == "would_tag"]
+    assert planned == str(fan)
+    run = max(path.name for path in reports().glob("*/runs/*"))
+    assert main(["apply", run, "--quiet"]) == 0
+    assert main(["apply", run, "--quiet"]) == 0
+    return library
+
+
+def reports():
+    return Path(os.environ["XDG_STATE_HOME"]) / "genrebeam" / "reports"
+
+
+def rows():
+    return sorted(read_rows(reports()), key=lambda row: row["finished_at"])
+
+
+def tag(library, *options):
+    assert main(["tag", str(library), "--quiet", "--min-confidence", "0", *options]) == 0
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        _nothing,
+        _a_dry_run_that_ignores_earlier_ones,
+        _a_dry_run_with_other_options,
+        _another_name,
+        _a_link,
+        _a_folder_around_it,
+        _an_undo_of_another_run,
+        _a_dry_run_applied_twice,
+    ],
+)
+def test_what_it_gave_itself_is_no_evidence_whatever_came_between(tmp_path, between):
+    library = tmp_path / "all" / "library"
+    first = library / "Nobody" / "first.flac"
+    first.parent.mkdir(parents=True)
+    write_audio(first, sound(seed=0), 22050)
+    tag(library)
+    assert rows()[-1]["decided_by"] == "audio"
+    library = between(library)
+    write_audio(next(library.rglob("Nobody")) / "new.flac", sound(seed=2), 22050)
+    for again in ((), ("--no-incremental",), ("--top-k", "2")):
+        tag(library, "--dry-run", *again)
+        latest = {row["uri"].rpartition("/")[2]: row for row in rows()}
+        assert latest["new.flac"]["status"] == "would_tag"
+        assert latest["new.flac"]["decided_by"] == "audio", again
+        assert latest["first.flac"]["decided_by"] == "audio", again

@@ -96,13 +96,14 @@ class SkipUnchanged(beam.DoFn):
 class SkipMoved(beam.DoFn):
     """Set moved files apart: (size and time, new and gone) -> Track."""
 
-    def __init__(self, form: TagForm, stopping: Callable[[], bool]) -> None:
+    def __init__(self, settings: str | None, form: TagForm, stopping: Callable[[], bool]) -> None:
+        self.settings = settings
         self.form = form
         self.stopping = stopping
 
     def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[Track | TaggedOutput]:
         _, matched = element
-        for found in skip_moved(matched["new"], matched["gone"], self.form):
+        for found in skip_moved(matched["new"], matched["gone"], self.settings, self.form):
             if self.stopping():
                 return
             yield TaggedOutput("outcomes", found) if isinstance(found, Outcome) else found
@@ -127,8 +128,8 @@ class SkipPolicy:
 
     Parameters
     ----------
-    earlier : sequence of (str, str)
-        Folders of earlier reports and their runs.
+    earlier : sequence of (str, str, bool)
+        Folders of earlier reports, their runs, and whether these still hold (see `Earlier`).
     digest : str or None
         Of what would decide now; with None, all earlier decisions stay.
     only_failed : bool
@@ -137,7 +138,7 @@ class SkipPolicy:
         Folders of reports that have what the model reads of a track, and their runs.
     """
 
-    earlier: Sequence[tuple[str, str]]
+    earlier: Sequence[tuple[str, str, bool]]
     digest: str | None
     form: TagForm
     only_failed: bool = False
@@ -145,16 +146,24 @@ class SkipPolicy:
 
 
 class _RowsOf(beam.PTransform):
-    """Rows of earlier runs, by key: a pipeline -> (str, Earlier), or what else is read of them."""
+    """Rows of earlier runs, by key: a pipeline -> (str, Earlier), or what else is read of them.
+
+    Parameters
+    ----------
+    runs : sequence of tuple
+        Of type `run`; what `read` takes.
+    """
 
     def __init__(
         self,
-        runs: Sequence[tuple[str, str]],
-        read: Callable[[str, str], Iterator[tuple[str, Any]]],
+        runs: Sequence[tuple[Any, ...]],
+        run: Any,
+        read: Callable[..., Iterator[tuple[str, Any]]],
         kind: type,
     ) -> None:
         super().__init__()
-        self.runs = [(os.fsencode(folder), run) for folder, run in runs]
+        self.runs = [(os.fsencode(folder), *facts) for folder, *facts in runs]
+        self.run = run
         self.read = read
         self.kind = kind
 
@@ -162,12 +171,10 @@ class _RowsOf(beam.PTransform):
         read, row = self.read, tuple[str, self.kind]  # type: ignore[name-defined]
         return (
             pipeline
-            | beam.Create(self.runs).with_output_types(tuple[bytes, str])
-            # (folder, run)
+            | beam.Create(self.runs).with_output_types(self.run)
+            # (folder, run, ...)
             | "read"
-            >> beam.FlatMapTuple(
-                lambda folder, run: read(os.fsdecode(folder), run)
-            ).with_output_types(row)
+            >> beam.FlatMap(lambda one: read(os.fsdecode(one[0]), *one[1:])).with_output_types(row)
         )
 
 
@@ -214,7 +221,9 @@ class FindTracks(beam.PTransform):
             | "walk" >> ends_or_goes_on(self.walk)
             # Track
         )
-        earlier = pipeline | "earlier runs" >> _RowsOf(skipping.earlier, read_earlier, Earlier)
+        earlier = pipeline | "earlier runs" >> _RowsOf(
+            skipping.earlier, tuple[bytes, str, bool], read_earlier, Earlier
+        )
         # (str, Earlier)
         listed = walked.goes_on
         if not skipping.only_failed:
@@ -223,7 +232,7 @@ class FindTracks(beam.PTransform):
         known = {"listed": listed | "key" >> keyed(key_of), "earlier": earlier}
         if skipping.stored:
             known["stored"] = pipeline | "runs that store" >> _RowsOf(
-                skipping.stored, read_stored, Stored
+                skipping.stored, tuple[bytes, str], read_stored, Stored
             )
             # (str, Stored)
         matched = (
@@ -251,7 +260,7 @@ class FindTracks(beam.PTransform):
             # (str, Track), (str, Gone)
             | "match moved" >> MatchByKey(_MatchedMoves)
             # (str, {"new": Track, "gone": Gone})
-            | "skip moved" >> ends_or_goes_on(SkipMoved(skipping.form, stopping))
+            | "skip moved" >> ends_or_goes_on(SkipMoved(skipping.digest, skipping.form, stopping))
             # Track
         )
         return found.goes_on, {**endings, "moved": found.outcomes}

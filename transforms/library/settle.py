@@ -88,7 +88,7 @@ def settle(
                         decide_again(kept)
                     new.add("new", size_and_time(one), one)
         for _, found in new.groups():
-            for moved in skip_moved(found["new"], found["gone"], form):
+            for moved in skip_moved(found["new"], found["gone"], settings, form):
                 if stopping():
                     return
                 yield moved

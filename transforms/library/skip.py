@@ -67,6 +67,9 @@ class Earlier:
         Whether that run was one; None where the report is too old to tell.
     run : str
         Identifier of that run; later runs sort after earlier ones.
+    still_holds : bool
+        Whether the file may still be as that run left it. Not after an undo, for instance: then
+        the row says what the run gave the file, and settles nothing.
     """
 
     status: str
@@ -89,6 +92,7 @@ class Earlier:
     decided_by: str | None = None
     dry_run: bool | None = None
     run: str = ""
+    still_holds: bool = True
 
     def __reduce__(self) -> tuple[type[Earlier], tuple]:
         # Every file's is shuffled, so it is pickled as short and as fast as can be.
@@ -119,12 +123,8 @@ class Earlier:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the file was as it shall be.
-
-        What a dry run was unsure about, the run after it is to offer for review.
-        """
-        is_announced = self.dry_run and self.status == Status.UNSURE
-        return is_settled(self.status, self.stage) and not is_announced
+        """Whether the file was as it shall be."""
+        return is_settled(self.status, self.stage)
 
     @property
     def is_by_hand(self) -> bool:
@@ -133,10 +133,13 @@ class Earlier:
 
     def settles(self, settings: str | None) -> bool:
         """Whether a run with these settings has nothing to decide; None stands for any."""
-        return self.is_settled and (settings in (None, self.settings) or self.is_by_hand)
+        is_settled = self.is_settled and self.still_holds
+        return is_settled and (settings in (None, self.settings) or self.is_by_hand)
 
 
-_COLUMNS = ("uri", *(column.name for column in dataclasses.fields(Earlier)))
+_COLUMNS = ("uri", *(one.name for one in dataclasses.fields(Earlier) if one.name != "still_holds"))
+# Rows of a dry run that say what the next run is to do. It leaves the file as earlier rows say.
+_ANNOUNCED = pa.array([Status.WOULD_TAG.value, Status.UNSURE.value])
 # What a head reads, in this order.
 _INPUTS = ("class_logits", "embedding")
 _STORED_FACTS = ("uri", "size_bytes", "mtime_ns", "segments_heard")
@@ -144,7 +147,7 @@ _STORED = pa.schema([SCHEMA.field(name) for name in (*_STORED_FACTS, "status", *
 _STATE = pa.schema([RUN if name == "run" else SCHEMA.field(name) for name in _COLUMNS])
 
 
-def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
+def read_earlier(folder: str, run: str, still_holds: bool = True) -> Iterator[tuple[str, Earlier]]:
     """Rows of an earlier run, keyed as `key_of` does.
 
     A part that cannot be read is left out with a warning: its files are looked at again.
@@ -155,10 +158,13 @@ def read_earlier(folder: str, run: str) -> Iterator[tuple[str, Earlier]]:
         Of the run's parts.
     run : str
         Its identifier.
+    still_holds : bool
+        See `Earlier`.
     """
     for table in _tables(folder, run):
         for uri, *values in _rows(table):
-            yield uri, Earlier(*values)
+            row = Earlier(*values)
+            yield uri, row if still_holds else dataclasses.replace(row, still_holds=False)
 
 
 def _rows(table: pa.Table) -> Iterator[tuple]:
@@ -171,7 +177,9 @@ def _tables(folder: str, run: str) -> Iterator[pa.Table]:
     """Parts of a run, or of what `compact` made of many, as far as they can be read."""
     for table in read_parts(folder, _STATE):
         place = table.column_names.index(RUN.name)
-        yield table.set_column(place, RUN, pc.fill_null(table[RUN.name], run))
+        table = table.set_column(place, RUN, pc.fill_null(table[RUN.name], run))
+        is_dry = pc.fill_null(table["dry_run"], False)
+        yield table.filter(pc.invert(pc.and_(is_dry, pc.is_in(table["status"], _ANNOUNCED))))
 
 
 def read_stored(folder: str, run: str) -> Iterator[tuple[str, Stored]]:
@@ -291,6 +299,14 @@ def _latest(earlier: Iterable[Earlier]) -> Earlier | None:
     return max(earlier, key=lambda row: row.run, default=None)
 
 
+def _given(earlier: Iterable[Earlier]) -> Given | None:
+    """The genres that GenreBeam was the last to give a file, unless a person chose since."""
+    for row in sorted(earlier, key=lambda row: row.run, reverse=True):
+        if row.is_by_hand or row.given:
+            return row.given
+    return None
+
+
 def _as_before(track: Track, earlier: Earlier, reason: str) -> Outcome:
     return Outcome(
         track=with_tags(track, earlier.tags, earlier.audio),
@@ -310,8 +326,10 @@ def size_and_time(known: Track | Earlier) -> str:
     return f"{known.size_bytes} {time_ns}"
 
 
-def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outcome | None:
-    """The row of a file that an earlier run settled under another name.
+def moved(
+    track: Track, gone: Iterable[Gone], settings: str | None, form: TagForm = _ANY_FORM
+) -> Track | Outcome:
+    """A file that an earlier run knew under another name.
 
     The file is only opened where there is such a name. Its genres have to be those that the
     run left: an untagged copy can have the size and time of a tagged one.
@@ -322,30 +340,34 @@ def moved(track: Track, gone: Iterable[Gone], form: TagForm = _ANY_FORM) -> Outc
         A file that was not known.
     gone : iterable of Gone
         Files of the same size and time that are no longer listed.
+    settings : str or None
+        See `unchanged`.
 
     Returns
     -------
-    Outcome or None
-        None where the file has to be looked at.
+    Track or Outcome
+        Its row where that run settled it; else the file, which knows what it was given.
     """
     named_alike = [old for old in gone if format_of(old.name) == track.format]
     found = fingerprint(track.uri) if named_alike else None
     if found is None:
-        return None
+        return track
     same = [old for old in named_alike if old.earlier.fingerprint == found]
     genres = _genres_in(track, form) if same else None
     # Names with the same fingerprint were the same recording: any of them will do.
     for old in sorted(same, key=lambda old: old.name):
         row = old.earlier
         if row.tags.genres == genres:
+            if not row.settles(settings):
+                return dataclasses.replace(track, given=row.given)
             reason = f"moved from {old.name}; same file and settings as in run {row.run}"
             return _as_before(track, row, reason)
-    return None
+    return track
 
 
 @dataclass(frozen=True)
 class Gone:
-    """A file that an earlier run settled, and that is no longer listed."""
+    """A file that an earlier run knew, and that is no longer listed."""
 
     name: str
     earlier: Earlier
@@ -380,16 +402,14 @@ def skip_unchanged(
         found again under another name.
     """
     earlier = list(earlier)
-    latest = _latest(earlier)
-    given = latest.given if latest else None
+    given = _given(earlier)
     is_listed = False
     for track in listed:
         is_listed = True
         known = unchanged(track, earlier, settings)
         yield known or dataclasses.replace(track, given=given, stored=_stored_of(track, stored))
-    if is_listed or latest is None or not latest.settles(settings):
-        return
-    if latest.fingerprint:
+    latest = _latest(earlier)
+    if not is_listed and latest and latest.is_settled and latest.fingerprint:
         yield Gone(name, latest)
 
 
@@ -404,7 +424,10 @@ def _stored_of(track: Track, stored: Iterable[Stored]) -> Stored | None:
 
 
 def skip_moved(
-    new: Iterable[Track], gone: Iterable[Gone], form: TagForm = _ANY_FORM
+    new: Iterable[Track],
+    gone: Iterable[Gone],
+    settings: str | None,
+    form: TagForm = _ANY_FORM,
 ) -> Iterator[Track | Outcome]:
     """Set files apart that were moved.
 
@@ -414,6 +437,8 @@ def skip_moved(
         Files of one size and time that were not known.
     gone : iterable of Gone
         Files of the same size and time that were.
+    settings : str or None
+        See `unchanged`.
 
     Yields
     ------
@@ -422,7 +447,7 @@ def skip_moved(
     """
     gone = list(gone)
     for track in new:
-        yield moved(track, gone, form) or track
+        yield moved(track, gone, settings, form)
 
 
 def take_failed(listed: Iterable[Track], earlier: Iterable[Earlier]) -> Iterator[Track]:

@@ -19,7 +19,14 @@ from genrebeam.transforms.library.skip import (
     take_failed,
     unchanged,
 )
-from genrebeam.transforms.records import AudioFacts, FileTags, Outcome, Track, with_tags
+from genrebeam.transforms.records import (
+    AudioFacts,
+    FileTags,
+    Given,
+    Outcome,
+    Track,
+    with_tags,
+)
 from genrebeam.transforms.reports import pieces
 from genrebeam.transforms.reports.write import RunFacts, row, write_part
 
@@ -47,12 +54,6 @@ EARLIER = Earlier(
 @pytest.mark.parametrize("known", [TRACK, with_tags(TRACK, EARLIER.tags, EARLIER.audio), EARLIER])
 def test_what_is_shuffled_comes_out_as_it_went_in(known):
     assert pickle.loads(pickle.dumps(known)) == known
-
-
-@pytest.mark.parametrize(("dry_run", "settles"), [(True, False), (False, True), (None, True)])
-def test_what_a_dry_run_was_unsure_about_is_decided_again(dry_run, settles):
-    row = change(status="unsure", stage="vote", genres_after=(), dry_run=dry_run)
-    assert row.settles("settings") is settles
 
 
 def change(**changes) -> Earlier:
@@ -138,6 +139,35 @@ def test_reads_what_was_reported_before_there_were_fingerprints(tiny_bundle, tmp
     assert (key, earlier.status, earlier.fingerprint) == (key_of(TRACK), "kept", None)
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("status", ["would_tag", "unsure", "kept"])
+def test_what_a_dry_run_announced_says_nothing_of_the_file(tiny_bundle, tmp_path, status, dry_run):
+    facts = RunFacts(tiny_bundle, "settings", dry_run=dry_run)
+    outcome = Outcome(TRACK, status, "vote", "", genres_after=("Jazz",))
+    write_part([row(outcome, facts)], str(tmp_path), str(tmp_path))
+    is_read = bool(list(read_earlier(str(tmp_path), "run-1")))
+    assert is_read == (status == "kept" or not dry_run)
+
+
+def test_what_a_file_was_given_is_known_whatever_came_after():
+    def given(*earlier):
+        (track,) = skip_unchanged("key", [TRACK], earlier, "others")
+        return track.given
+
+    ours = Given(("Jazz",), "audio")
+    by_hand = {"stage": "by_hand", "confidence": None}
+    assert given(EARLIER) == given(change(still_holds=False)) == ours
+    assert given(EARLIER, change(run="run-2", status="failed", genres_after=())) == ours
+    assert given(EARLIER, change(run="run-2", size_bytes=1, **by_hand)) is None
+    assert given(change(run="run-3"), change(run="run-2", size_bytes=1, **by_hand)) == ours
+    assert given(change(decided_by=None, confidence=None, status="kept")) is None
+
+
+def test_a_row_that_no_longer_holds_settles_nothing():
+    assert unchanged(TRACK, [change(still_holds=False)], "settings") is None
+    assert unchanged(TRACK, [change(still_holds=False)], None) is None
+
+
 @pytest.mark.parametrize("most_in_memory", [100, 1])
 def test_of_many_runs_the_latest_row_of_each_file_is_read(
     tiny_bundle, tmp_path, monkeypatch, most_in_memory
@@ -190,7 +220,7 @@ def test_a_moved_file_is_reported_with_all_that_was_known_of_it(file_of, tiny_bu
     header = FileTags(genres=("Jazz",)), AudioFacts()
     monkeypatch.setattr("genrebeam.transforms.library.skip.read_header", lambda path, form: header)
     track, earlier = file_of("new.mp3", NOISE)
-    outcome = moved(track, [Gone("/music/old.mp3", earlier)])
+    outcome = moved(track, [Gone("/music/old.mp3", earlier)], "settings")
     assert (outcome.status, outcome.stage) == ("unchanged", "skip")
     assert outcome.track == with_tags(track, earlier.tags, earlier.audio)
     assert (outcome.genres_after, outcome.confidence) == (("Jazz",), 0.5)
@@ -199,26 +229,34 @@ def test_a_moved_file_is_reported_with_all_that_was_known_of_it(file_of, tiny_bu
     assert row(outcome, RunFacts(tiny_bundle, "settings"))["fingerprint"] == earlier.fingerprint
 
 
+def test_a_moved_file_that_is_to_be_decided_anew_knows_what_it_was_given(file_of, monkeypatch):
+    header = FileTags(genres=("Jazz",)), AudioFacts()
+    monkeypatch.setattr("genrebeam.transforms.library.skip.read_header", lambda path, form: header)
+    track, earlier = file_of("new.mp3", NOISE)
+    found = moved(track, [Gone("/music/old.mp3", earlier)], "others")
+    assert found == dataclasses.replace(track, given=Given(("Jazz",), "audio"))
+
+
 def test_another_recording_of_the_same_size_and_time_is_no_moved_file(file_of):
     _, earlier = file_of("old.mp3", NOISE)
     other, _ = file_of("new.mp3", NOISE[::-1])
-    assert moved(other, [Gone("/music/old.mp3", earlier)]) is None
+    assert moved(other, [Gone("/music/old.mp3", earlier)], "settings") == other
 
 
 def test_a_file_with_another_extension_is_no_moved_file(file_of):
     track, earlier = file_of("new.mp3", NOISE)
-    assert moved(track, [Gone("/music/old.ogg", earlier)]) is None
+    assert moved(track, [Gone("/music/old.ogg", earlier)], "settings") == track
 
 
 def test_a_file_that_is_not_there_any_more_is_no_moved_file(file_of):
     _, earlier = file_of("new.mp3", NOISE)
-    assert moved(TRACK, [Gone("/music/old.mp3", earlier)]) is None
+    assert moved(TRACK, [Gone("/music/old.mp3", earlier)], "settings") == TRACK
 
 
 def test_silence_has_no_fingerprint(file_of):
     silent, _ = file_of("silent.wav", NOISE[:50_000] + bytes(250_000))
     assert fingerprint(silent.uri) is None
-    assert moved(silent, [Gone("/music/old.wav", change(fingerprint=None))]) is None
+    assert moved(silent, [Gone("/music/old.wav", change(fingerprint=None))], "settings") == silent
 
 
 def test_only_what_is_settled_and_no_longer_listed_is_looked_up():
@@ -230,7 +268,6 @@ def test_only_what_is_settled_and_no_longer_listed_is_looked_up():
     assert gone([], known) == [Gone("key", known)]
     assert gone([TRACK], known) == []
     assert gone([], EARLIER) == []
-    assert gone([], change(fingerprint="f", settings="others")) == []
     assert gone([], known, change(fingerprint="f", run="run-2", status="failed")) == []
     assert gone([]) == []
 
