@@ -28,7 +28,7 @@ LEARN_FROM = ("library", "off")
 # What decided: its sound alone, or other files of its artist, its album, its folder, of several.
 DECIDED_BY = ("audio", "artist", "album", "folder", "several")
 # How finely genres are named: a style such as Punk, or its family, Rock.
-LEVELS = ("style", "family")
+LEVELS = ("style", "family", "both")
 # Which styles are written: those whose accuracy is known, or all that the model has.
 STYLES = ("checked", "all")
 # Whether the report tells of moods and instruments, and files of a mood.

@@ -160,7 +160,7 @@ class TaggingOptions(WritingOptions):
     )
     level: str = option(
         "write a style such as Punk where the model is sure enough, or always its family, "
-        "Rock; for models that know both (default: the model's own)",
+        "Rock, or both as two genres; for models that know both (default: the model's own)",
         None,
         Group.GENRES,
         choices=LEVELS,

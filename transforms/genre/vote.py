@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -101,8 +102,8 @@ class VotePolicy:
         Most genres of a track.
     min_confidence : float
         Genres less probable are not given; where none is left the track is unsure.
-    level : {"style", "family"}
-        What is given where genres have families.
+    level : {"style", "family", "both"}
+        What is given where genres have families; both are the family, then the style.
     style_confidence : float
         A style less probable than this, or than `min_confidence`, is given as its family.
     unchecked : tuple of str
@@ -166,15 +167,15 @@ class _Ballot:
         style = int(np.where(among, self.overall, -1.0).argmax())
         return self.genres[style], float(self.overall[style])
 
-    def given(self, family: int, policy: VotePolicy) -> tuple[str, float]:
+    def given(self, family: int, policy: VotePolicy) -> tuple[tuple[str, ...], float]:
         """What is written for a family: its style where that is sure enough."""
         name = self.families[family]
         style, probability = self.likeliest_style(family)
         least = max(policy.style_confidence, policy.min_confidence)
-        sure = policy.level == "style" and probability >= least
+        sure = policy.level != "family" and probability >= least
         if sure and style not in (name, *policy.unchecked):
-            return style, probability
-        return name, float(self.overall_by_family[family])
+            return (name, style) if policy.level == "both" else (style,), probability
+        return (name,), float(self.overall_by_family[family])
 
 
 def _ballot(
@@ -234,7 +235,7 @@ def decide(
     overall, votes = ballot.overall_by_family, count_votes(ballot.by_family)
     winner, _ = vote(ballot.by_family, policy.rule, overall)
     leader = int(overall.argmax()) if winner is None else winner
-    genre, confidence = ballot.given(leader, policy)
+    given, confidence = ballot.given(leader, policy)
     stored = prediction.track.stored
     n_analysed = stored.n_segments if stored else len(ballot.by_family)
     analysed = f"{n_analysed} segment{'s' if n_analysed > 1 else ''}"
@@ -252,15 +253,16 @@ def decide(
         reason = (
             f"{ballot.likeliest(2)}: below the minimum confidence of {policy.min_confidence:.2f}"
         )
-    elif genre in unwanted:
-        reason = f"{genre} is dropped by the taxonomy"
+    elif given[-1] in unwanted:
+        reason = f"{given[-1]} is dropped by the taxonomy"
     else:
         reason = f"{policy.rule} of {analysed}"
         least = max(policy.min_confidence, _LEAST_SECOND, _SHARE_OF_FIRST * float(overall[winner]))
         others = [int(i) for i in np.argsort(-overall, kind="stable") if i != winner]
         seconds = [ballot.given(i, policy)[0] for i in others if overall[i] >= least]
-        wanted = [second for second in seconds if second not in unwanted]
-        chosen = (genre, *wanted)[: policy.top_k]
+        wanted = [second for second in seconds if second[-1] not in unwanted]
+        names = itertools.chain.from_iterable((given, *wanted)[: policy.top_k])
+        chosen = tuple(name for name in dict.fromkeys(names) if name not in unwanted)
     return Decision(
         track=prediction.track,
         genres=chosen,

@@ -126,6 +126,21 @@ def test_a_style_that_nobody_checked_stays_unchecked_under_another_name():
     assert decide(judged, STYLES, policy, taxonomy, OF).genres == ("Rock",)
 
 
+def test_both_levels_are_two_genres_the_family_first():
+    assert styled(0.1, 0.6, 0.1, 0.1, 0.1, level="both").genres == ("Rock", "Punk")
+    assert styled(0.1, 0.6, 0.1, 0.1, 0.1, level="both", least=0.7).genres == ("Rock",)
+    assert styled(0.5, 0.2, 0.1, 0.1, 0.1, level="both").genres == ("Rock",)
+    two = styled(0.1, 0.5, 0.0, 0.4, 0.0, level="both", top_k=2)
+    assert two.genres == ("Rock", "Punk", "Jazz")
+
+
+def test_of_both_levels_the_one_that_the_taxonomy_drops_is_left_out():
+    rows = np.array([[0.1, 0.6, 0.1, 0.1, 0.1]], dtype=np.float32)
+    policy, judged = VotePolicy(level="both"), Prediction(TRACK, rows, 0.1, 0.2)
+    without_rock = decide(judged, STYLES, policy, Taxonomy(drop=("Rock",)), OF)
+    assert without_rock.genres == ("Punk",)
+
+
 def test_the_level_of_families_never_writes_a_style():
     assert styled(0.0, 0.9, 0.1, 0.0, 0.0, level="family").genres == ("Rock",)
 
