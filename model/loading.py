@@ -13,6 +13,8 @@ from typing import Any
 # Keras loads wrappers for these where they are installed; nothing here needs them.
 _EXTRAS = ("matplotlib", "sklearn")
 _alone = threading.Lock()
+# What descriptor 2 was, while it is silenced.
+_kept: int | None = None
 
 
 def import_tensorflow() -> Any:
@@ -37,12 +39,23 @@ def silenced() -> Iterator[None]:
     if logging.getLogger().isEnabledFor(logging.INFO):
         yield
         return
-    kept = os.dup(2)
+    global _kept
+    kept = _kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
+        _kept = None
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def say(line: str) -> None:
+    """Print a line on stderr, though it may be silenced now."""
+    with contextlib.suppress(OSError):  # nobody reads
+        if _kept is None:
+            print(line, file=sys.stderr)
+        else:
+            os.write(_kept, f"{line}\n".encode(errors="backslashreplace"))

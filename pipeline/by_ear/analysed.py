@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.home import is_home
-from genrebeam.pipeline.runs.run import Run, runs_of, saw_all
+from genrebeam.pipeline.runs.run import Run, holds, runs_of, saw_all
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.records import Status, Trait, printable
@@ -128,6 +128,11 @@ def how_to_analyse(library: str, report: str) -> str:
     return f"genrebeam tag {name} --existing replace --dry-run{where}"
 
 
+def _widest(libraries: Sequence[str]) -> str | None:
+    """Of libraries, the newest first, the widest around the newest: that may be an album."""
+    return min((one for one in libraries if holds(one, libraries[0])), key=len, default=None)
+
+
 def analysed_tracks(report: str, more: Sequence[str] = ()) -> Analysed:
     """Find the newest embedding of each track.
 
@@ -154,7 +159,7 @@ def analysed_tracks(report: str, more: Sequence[str] = ()) -> Analysed:
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UsageError(f"{report}: cannot be read ({reason})") from error
-    library = next((library for library in libraries if library), None)
+    library = _widest([library for library in libraries if library])
     if not len(embedded):
         command = how_to_analyse(library or "LIBRARY", report)
         raise UsageError(f"{report}: has no embeddings; to analyse your music: {command}")
@@ -195,7 +200,7 @@ def _read(
         libraries.append(library)
         if "rows_in" in facts:
             continue  # the rows of an earlier run hold
-        if library not in whole:
+        if not any(holds(one, library or "") for one in whole):
             seen.append(latest_rows(run.tracks, facts_of_track))
         noted = facts.get("options", {}).get("embeddings", True)
         for path, open_part in storage_of(run.home).opened(parts_of(run.tracks) if noted else ()):

@@ -119,7 +119,9 @@ def _apply_run(arguments: argparse.Namespace) -> int:
     from genrebeam.pipeline.runs.plan import find_plan, write_plan, write_planned
     from genrebeam.transforms.storage import absolute
 
-    folder, id = os.path.split(os.path.normpath(arguments.file))
+    name = os.path.normpath(arguments.file)
+    # `latest` is a link to a run.
+    folder, id = os.path.split(os.path.realpath(name) if os.path.islink(name) else name)
     named = arguments.report or (os.path.dirname(folder) if folder else None)
     report = report_folder(arguments, named, run=id)
     library = None if arguments.library is None else absolute(arguments.library)

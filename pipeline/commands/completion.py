@@ -31,9 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     import shtab
 
-    for command in commands_of(arguments.parser).values():
+    for name, command in commands_of(arguments.parser).items():
         for action in command._actions:
-            if action.dest in ("bundle", "formats") or action.metavar == "ID":
+            is_plan = (name, action.dest) == ("apply", "file")
+            if is_plan or action.dest in ("bundle", "formats") or action.metavar == "ID":
                 vars(action)["complete"] = _own(action)
             elif action.metavar in ("DIR", "REPORT_DIR", "BUNDLE", "FOLDER"):
                 vars(action)["complete"] = shtab.DIRECTORY
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _own(action: argparse.Action) -> dict[str, str]:
     """The functions of `_preamble` that complete an argument."""
-    name = "run" if action.metavar == "ID" else action.dest
+    name = {"ID": "run", "FILE": "plan"}.get(str(action.metavar), action.dest)
     function = f"_genrebeam_{name}"
     return {"bash": function, "zsh": function, "fish": f"({function})"}
 
@@ -60,10 +61,14 @@ def _preamble() -> dict[str, str]:
     ids = "-name tracks -prune -o -path '*/runs/*' -prune -print 2>/dev/null | sed 's|.*/||'"
     words = {
         "run": f"$(find {folders} {ids})",
+        "plan": f"$(find {folders} {ids})",
         "bundle": " ".join(sorted(path.name for path in BUNDLES.iterdir() if path.is_dir())),
         "formats": " ".join(sorted(FORMATS)),
     }
-    also_files = {"bundle": ('compgen -d -- "$1"', "_files -/")}
+    also_files = {
+        "bundle": ('compgen -d -- "$1"', "_files -/"),
+        "plan": ('compgen -f -- "$1"', "_files"),
+    }
     bash, zsh, fish = [], [], []
     for name, known in words.items():
         also, files = also_files.get(name, ("", ""))
@@ -74,6 +79,7 @@ def _preamble() -> dict[str, str]:
     find = f"find {folders} {ids}".replace("'", "\\'")
     listed_by = {
         "run": f"sh -c '{find}'",
+        "plan": f"sh -c '{find}'; __fish_complete_path",
         "bundle": f"printf '%s\\n' {words['bundle']}; __fish_complete_directories",
         "formats": f"printf '%s\\n' {words['formats']}",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.pipeline.commands.command import (
@@ -48,7 +49,8 @@ def add(commands: Any) -> None:
     report.add_argument(
         "--out",
         metavar="FILE",
-        help="file to write (default: report.html or report.csv in the first REPORT_DIR)",
+        help="file to write; - prints a table (default: report.html or report.csv in the first "
+        "REPORT_DIR)",
     )
     report.add_argument(
         "--open",
@@ -68,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.open and arguments.csv:
         raise UsageError("--open shows a page, and --csv makes none")
+    if arguments.out == "-" and not arguments.csv:
+        raise UsageError("--out - prints a table; add --csv")
     named = arguments.reports or [report_folder(arguments, None, run=arguments.run)]
     folders = [absolute(folder) for folder in named]
     runs = _runs(folders, arguments.run)
@@ -106,13 +110,17 @@ def _write_table(runs: list[Run], path: str) -> int:
     import io
 
     from genrebeam.pipeline.runs.run import rows_of
-    from genrebeam.pipeline.views.table_file import write_csv
+    from genrebeam.pipeline.views.table_file import COLUMNS, write_csv
     from genrebeam.transforms.storage import storage_of
 
+    rows, ids = rows_of(runs, COLUMNS[:-1]), sorted(run.id for run in runs)
+    if path == "-":
+        write_csv(rows, ids, sys.stdout)
+        return OK
     path = own_output(path, "uri,status,")
     with writing(path), storage_of(path).writing(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
-        n_rows = write_csv(rows_of(runs), text)
+        n_rows = write_csv(rows, ids, text)
         text.detach()
     print(f"table: {safe(path)} ({counted(n_rows, 'file')})")
     return OK

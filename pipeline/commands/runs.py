@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         folders = [report_folder(arguments, arguments.report)]
     try:
         runs = [one for folder in folders for one in runs_of(folder)]
-        found = [_facts(one) for one in sorted(runs, key=lambda one: one.id)]
+        at_work = _may_be_at_work(runs)
+        found = [_facts(one, at_work) for one in sorted(runs, key=lambda one: one.id)]
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if arguments.json:
@@ -65,10 +66,21 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _facts(one: Run) -> dict[str, Any]:
+def _may_be_at_work(runs: list[Run]) -> set[Run]:
+    """The newest run of each report folder that is locked."""
+    from genrebeam.pipeline.runs.lock import is_free
+
+    newest = {one.home: one for one in sorted(runs, key=lambda one: one.id)}
+    return {one for home, one in newest.items() if not is_free(home)}
+
+
+def _facts(one: Run, at_work: set[Run]) -> dict[str, Any]:
     from genrebeam.pipeline.runs.changes import began, left
 
     known = one.read_manifest()
+    state = known.get("state", "running")
+    if state == "running" and one not in at_work:
+        state = "killed"
     undone_at = known.get("undone_at")
     return {
         "run": one.id,
@@ -78,7 +90,7 @@ def _facts(one: Run) -> dict[str, Any]:
         "page": one.page if one.has_page else None,
         "command": known.get("command", "tag"),
         "dry_run": bool(known.get("options", {}).get("dry_run")),
-        "state": known.get("state"),
+        "state": state,
         "counts": known.get("counts", {}),
         "seconds": known.get("seconds"),
         "undone_at": undone_at,
@@ -100,7 +112,7 @@ def _line(facts: dict[str, Any]) -> str:
     if facts["dry_run"]:
         notes.append("dry run")
     if facts["state"] != "finished":
-        notes.append(facts["state"] or "state unknown")
+        notes.append(facts["state"])
     if facts["undone_at"]:
         n_left = facts["left_to_undo"]
         rest = f", but {counted(n_left, 'file')}" if n_left else ""

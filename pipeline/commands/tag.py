@@ -95,7 +95,7 @@ def _run(
     from genrebeam.pipeline.runs import interruption
     from genrebeam.pipeline.runs.failures import known_failures
     from genrebeam.pipeline.runs.news import drop_old_news
-    from genrebeam.pipeline.runs.run import earlier_runs, record_run
+    from genrebeam.pipeline.runs.run import earlier_runs, record_run, runs_before
     from genrebeam.pipeline.views import progress
     from genrebeam.pipeline.views.summary import summarise
 
@@ -123,7 +123,7 @@ def _run(
         with contextlib.suppress(OSError):  # the run is done, whatever it leaves
             earlier = earlier_runs(job, run)
             if arguments.quiet and not arguments.all_failures:
-                known = known_failures(run, earlier, ended.rows)
+                known = known_failures(run, runs_before(job, run), ended.rows)
             holds = drop_old_news(run, job, earlier, ended)
         if holds is not None:
             page = holds.page if holds.has_page else None
@@ -136,6 +136,7 @@ def _run(
         *(job, holds or run, ended, page, found),
         quiet=arguments.quiet,
         as_json=arguments.json,
+        failure="new failure" if arguments.quiet and not arguments.all_failures else "failure",
     )
     if facts["state"] == "interrupted":
         left = progress.files_left()
@@ -194,6 +195,7 @@ def _tell(
     *,
     quiet: bool,
     as_json: bool,
+    failure: str,
 ) -> None:
     """Print the result: tables on a terminal, two lines in a pipe, what changed, or JSON."""
     from genrebeam.pipeline.views.summary import show_result
@@ -212,7 +214,10 @@ def _tell(
         message["page"] = page and printable(page)
         message["dry_run"] = job.options.dry_run
         message |= {"counts": facts["counts"], "genres": found.genres}
-        message |= {"changes": found.changes(facts["counts"]), "too_recent": found.n_recent}
+        message |= {
+            "changes": found.changes(facts["counts"], failure=failure),
+            "too_recent": found.n_recent,
+        }
         print(json.dumps(message))
     elif not quiet and is_terminal(sys.stdout):
         notes = [("report", report), ("tracks", run.tracks)]
@@ -223,7 +228,7 @@ def _tell(
     elif not quiet:
         print(_headline(facts))
         print(f"report: {safe(report)}")
-    elif changes := found.changes(facts["counts"]):
+    elif changes := found.changes(facts["counts"], failure=failure):
         print(changes)
     for path, reason in found.failed:
         print(f"{safe(path)}: {safe(reason)}", file=sys.stderr)
@@ -241,4 +246,5 @@ def _headline(facts: Manifest) -> str:
         parts.append(f"{unsure:,} unsure: review them")
     total = sum(counts.values())
     took = f"{counted(total, 'file')} in {facts['seconds']:.1f} s"
-    return f"{took}: {', '.join(parts) or 'no music found'}"
+    nothing = "no music found" if facts["state"] == "finished" else "none was done"
+    return f"{took}: {', '.join(parts) or nothing}"

@@ -31,7 +31,7 @@ def known_failures(
     Parameters
     ----------
     earlier : sequence of (Run, Manifest)
-        See `earlier_runs`.
+        See `runs_before`.
     rows : iterable of pyarrow.Table
         Of the run, with ``uri`` and ``status``.
 

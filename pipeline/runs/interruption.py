@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 
 from genrebeam.model import files
+from genrebeam.model.loading import say
 from genrebeam.pipeline.views.terminal import counted, safe
 
 INTERRUPTED = 3
@@ -155,6 +156,7 @@ def _on_signal(number: int, frame: object) -> None:
 
     how = "a second signal stops at once"
     if n_tracks := progress.tracks_in_progress():
-        how = f"{counted(n_tracks, 'track')} in progress will be finished; {how}"
-    with contextlib.suppress(OSError):  # nobody reads
-        print(f"\ngenrebeam: stopping; {how}", file=sys.stderr)
+        # Tracks that vote together are decided together.
+        but = "but those of an album that is cut off"
+        how = f"{counted(n_tracks, 'track')} in progress will be finished, {but}; {how}"
+    say(f"\ngenrebeam: stopping; {how}")

@@ -59,6 +59,18 @@ def locked(report: str) -> Iterator[Callable[[str], None]]:
         yield note
 
 
+def is_free(report: str) -> bool:
+    """Whether certainly no run is at work on a report folder; of a bucket it is not known."""
+    path = os.path.join(report, _NAME)
+    if "://" in report or not os.path.exists(path):
+        return "://" not in report
+    try:
+        with storage_of(report).lock(path, _facts):
+            return True
+    except (Held, OSError):
+        return False
+
+
 def _facts(run: str) -> bytes:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     facts = {"run": run, "host": socket.gethostname(), "pid": os.getpid(), "started_at": now}

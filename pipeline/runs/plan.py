@@ -209,7 +209,9 @@ def write_planned(
         is_as_shown &= _shown(track.tags.mood) == planned["mood_before"]
     if not is_as_shown and list(map(printable, genres)) == planned["genres_after"]:
         reason = "has the genre that the dry run showed already"
-        return dataclasses.replace(outcome, status=Status.UNCHANGED, reason=reason)
+        return dataclasses.replace(
+            outcome, status=Status.UNCHANGED, stage=Stage.SKIP, reason=reason
+        )
     if not is_as_shown:
         return dataclasses.replace(outcome, reason="changed since the dry run; left as it is")
     own = {printable(genre): genre for genre in (*track.tags.genres, *track.tags.shadow)}

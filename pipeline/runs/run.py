@@ -179,8 +179,8 @@ class Ended:
     rows: Rows
 
 
-def rows_of(runs: Sequence[Run]) -> Rows:
-    """The rows of the reports of runs, with the columns that people are shown.
+def rows_of(runs: Sequence[Run], columns: Sequence[str] = SHOWN) -> Rows:
+    """The rows of the reports of runs, by default with the columns that people are shown.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def rows_of(runs: Sequence[Run]) -> Rows:
     from genrebeam.transforms.reports.read import Rows
 
     workplace = runs[0].workplace if runs else tempfile.gettempdir()
-    return Rows([(run.tracks, run.id) for run in runs], SHOWN, workplace)
+    return Rows([(run.tracks, run.id) for run in runs], columns, workplace)
 
 
 def _manifests(runs: Sequence[Run]) -> Iterator[Manifest | None]:
@@ -281,6 +281,11 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Man
     return [(old, facts) for old, facts, still_holds in _runs_before(job, run) if still_holds]
 
 
+def runs_before(job: TaggingJob, run: Run) -> list[tuple[Run, Manifest]]:
+    """The runs that saw the library, as `earlier_runs`, and also those before an undo."""
+    return [(old, facts) for old, facts, _ in _runs_before(job, run)]
+
+
 def known_runs(job: TaggingJob, run: Run) -> list[tuple[Run, bool]]:
     """Runs that know what the library's files were given, and whether they still hold.
 
@@ -307,25 +312,31 @@ def _runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manife
         is_dry = bool(facts.get("options", {}).get("dry_run"))
         if is_dry and job.options.retry_failed:
             continue  # it tried nothing: what failed before it is still to be done
-        sees_all = _holds(facts.get("library", ""), printable(job.library)) and saw_all(
+        sees_all = holds(facts.get("library", ""), printable(job.library)) and saw_all(
             facts, job.options.formats, job.options.exclude, job.paths
         )
         if is_dry and sees_all and has_seen_all:
             continue  # a later one saw the same
-        yield old, facts, facts.get("started_at", "") > last_undo
+        # A file that is named is decided anew, unless it was the whole library then, too.
+        holds_for_it = facts.get("library") == printable(job.library) or _is_folder(job.library)
+        yield old, facts, holds_for_it and facts.get("started_at", "") > last_undo
         if sees_all and not is_dry:  # a dry run does not say what files were given before
             return
         has_seen_all |= sees_all
 
 
+def _is_folder(library: str) -> bool:
+    return "://" in library or not os.path.isfile(library)
+
+
 def _is_about(facts: Manifest, library: str) -> bool:
     """Whether a run saw files of a library, or of one that is gone and may have become this one."""
     seen = facts.get("library", "")
-    is_related = _holds(seen, library) or _holds(library, seen)
+    is_related = holds(seen, library) or holds(library, seen)
     return bool(seen) and (is_related or not ("://" in seen or os.path.lexists(path_of(seen))))
 
 
-def _holds(folder: str, path: str) -> bool:
+def holds(folder: str, path: str) -> bool:
     """Whether a path is that of a folder or of something in it, both as manifests say it."""
     return any(
         f"{path}/".startswith(f"{place.rstrip('/')}/") for place in (folder, _without_links(folder))

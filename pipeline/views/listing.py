@@ -15,7 +15,7 @@ _MOST, _LEAST_SURE = 40, 20
 _GIVEN = Status.having(Trait.GIVEN)
 _COLUMNS = (
     *("uri", "status", "reason", "title", "artist"),
-    *("genres_after", "confidence", "mood_before", "mood_after"),
+    *("genres_before", "genres_after", "confidence", "mood_before", "mood_after"),
 )
 
 
@@ -75,7 +75,10 @@ def some_tracks(rows: Iterable[pa.Table], library: str, *, named: bool) -> Itera
 
 
 def _was_classified(row: dict[str, Any]) -> bool:
-    return row["confidence"] is not None and row["status"] not in (Status.KEPT, Status.UNCHANGED)
+    """Or cleaned: then no model was asked."""
+    if row["confidence"] is None:
+        return row["status"] in _GIVEN
+    return row["status"] not in (Status.KEPT, Status.UNCHANGED)
 
 
 def _sureness(row: dict[str, Any]) -> tuple[float, str]:
@@ -99,6 +102,9 @@ def line(row: dict[str, Any], library: str) -> str:
     'Ween – Piss Up a Rope: Country (83 %)'
     >>> line({**row, "genres_after": ["Country"], "confidence": None, "mood_after": "Happy"}, "/m")
     'Ween – Piss Up a Rope: Country, mood Happy'
+    >>> cleaned = {"genres_before": ["C&W"], "genres_after": ["Country"], "confidence": None}
+    >>> line({**row, **cleaned}, "/music")
+    'Ween – Piss Up a Rope: C&W → Country'
     """
     name = row["title"] or row["uri"].removeprefix(library.rstrip("/") + "/")
     if row["title"] and row["artist"]:
@@ -106,6 +112,9 @@ def line(row: dict[str, Any], library: str) -> str:
     if row["status"] in _GIVEN:
         sure = "" if row["confidence"] is None else f" ({row['confidence']:.0%})"
         said = ", ".join(row["genres_after"] or ()) + sure.replace("%", " %")
+        before = ", ".join(row.get("genres_before") or ())
+        if not sure and before and before != said:
+            said = f"{before} → {said}"
         if row.get("mood_after") != row.get("mood_before"):
             said += f", mood {row['mood_after']}"
     else:

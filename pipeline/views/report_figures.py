@@ -88,20 +88,13 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
 
 
 def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
-    """Of each file the latest row that says more than that nothing has changed, in any order.
+    """What `news_of_each` gives, for the page.
 
     The column ``run`` becomes the run's place among `runs`.
     """
-    rows = rows.drop_columns(["finished_at"]).combine_chunks()
+    rows = news_of_each(rows.drop_columns(["finished_at"]), runs)
     run = pc.index_in(rows["run"], pa.array(runs, pa.string())).cast(pa.int64())
     rows = _replaced(rows, "run", run)
-    if len(runs) > 1:
-        is_news = pc.not_equal(rows["stage"], Stage.SKIP.value).to_numpy()
-        order = np.lexsort((run.to_numpy(), is_news))
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        last = rows.select(["uri"]).append_column("rank", pa.array(rank)).group_by("uri")
-        rows = rows.take(order[last.aggregate([("rank", "max")])["rank_max"].to_numpy()])
     for name in ("title", "artist", "album"):
         blank = pc.equal(pc.utf8_trim_whitespace(rows[name]), "")
         rows = _replaced(rows, name, pc.if_else(blank, None, rows[name]))
@@ -109,6 +102,20 @@ def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
     rows = _replaced(rows, "confidence", pc.if_else(no_number, None, rows["confidence"]))
     folders = pc.replace_substring_regex(rows["uri"], r"/[^/]*\z", "")
     return rows.append_column("folder", folders).combine_chunks()
+
+
+def news_of_each(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
+    """Of each file the latest row that says more than that nothing has changed, in any order."""
+    rows = rows.combine_chunks()
+    if len(runs) < 2:
+        return rows
+    run = pc.index_in(rows["run"], pa.array(runs, pa.string())).to_numpy()
+    is_news = pc.not_equal(rows["stage"], Stage.SKIP.value).to_numpy()
+    order = np.lexsort((run, is_news))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    last = rows.select(["uri"]).append_column("rank", pa.array(rank)).group_by("uri")
+    return rows.take(order[last.aggregate([("rank", "max")])["rank_max"].to_numpy()])
 
 
 def _replaced(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:

@@ -60,13 +60,15 @@ class Summary:
     n_known: int = 0
     n_recent: int = 0
 
-    def changes(self, counts: Mapping[str, int]) -> str:
+    def changes(self, counts: Mapping[str, int], *, failure: str = "new failure") -> str:
         """What a run has changed, in one line; empty where nothing has changed.
 
         Parameters
         ----------
         counts : dict of str to int
             The run's files by status.
+        failure : str
+            What `n_failed` counts.
 
         Examples
         --------
@@ -76,7 +78,7 @@ class Summary:
         changed = (Status.TAGGED, Status.WOULD_TAG, Status.UNSURE)
         parts = [f"{counts[s]:,} {s.replace('_', ' ')}" for s in changed if counts.get(s)]
         if self.n_failed:
-            parts.append(counted(self.n_failed, "new failure"))
+            parts.append(counted(self.n_failed, failure))
         if parts and self.n_known:
             parts.append(counted(self.n_known, "known failure"))
         return ", ".join(parts)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 import pyarrow as pa
 
-from genrebeam.transforms.reports.pieces import last_of_each
+from genrebeam.pipeline.views.report_figures import news_of_each
 
-_COLUMNS = (
-    *("uri", "status", "stage", "reason", "title", "artist", "album", "duration_s"),
-    *("genres_before", "genres_after", "confidence", "family", "family_confidence"),
-    *("style", "style_confidence", "finished_at", "run"),
+COLUMNS = (
+    *("uri", "status", "stage", "reason", "title", "artist", "album", "album_artist", "year"),
+    *("duration_s", "genres_before", "genres_after", "confidence", "family", "family_confidence"),
+    *("style", "style_confidence", "finished_at", "library", "dry_run", "run"),
 )
 # A spreadsheet takes what begins with these for a formula, and tags come from anybody.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_csv(rows: Iterable[pa.Table], stream: TextIO) -> int:
-    """Write the latest row of each file.
+def write_csv(rows: Iterable[pa.Table], runs: Sequence[str], stream: TextIO) -> int:
+    """Write of each file the row that the page shows.
 
     Parameters
     ----------
     rows : iterable of pyarrow.Table
-        See `genrebeam.pipeline.runs.run.rows_of`.
+        With `COLUMNS`.
+    runs : sequence of str
+        Identifiers of their runs, in order.
     stream : file
         Opened with ``newline=""``.
 
@@ -35,10 +37,10 @@ def write_csv(rows: Iterable[pa.Table], stream: TextIO) -> int:
         Number of rows.
     """
     table, n_rows = csv.writer(stream), 0
-    table.writerow(_COLUMNS)
+    table.writerow(COLUMNS)
     for piece in rows:
-        for row in last_of_each(piece, ["uri"], "finished_at").select(_COLUMNS).to_pylist():
-            table.writerow([_cell(row[name]) for name in _COLUMNS])
+        for row in news_of_each(piece, runs).select(COLUMNS).to_pylist():
+            table.writerow([_cell(row[name]) for name in COLUMNS])
             n_rows += 1
     return n_rows
 

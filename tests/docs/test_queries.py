@@ -121,7 +121,7 @@ def folder_with_reports(tmp_path_factory, tiny_bundle) -> Path:
 
 ANSWERS = {
     "What changed in the last run?": [
-        ("/m/New.mp3", None, "tagged", None, ["Jazz"]),
+        ("/m/New.mp3", None, "tagged", [], ["Jazz"]),
         ("/m/Red.mp3", "tagged", "tagged", ["Jazz"], ["Rock"]),
     ],
     "Which genre became which?": [

@@ -28,6 +28,7 @@ names the parent too.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -146,7 +147,7 @@ class Taxonomy:
         """
         drop, allowed = _folded(self.drop), _folded(self.whitelist)
         found: dict[str, str] = {}
-        for genre in genres:
+        for genre in itertools.chain.from_iterable(map(self._parts_of, genres)):
             name = _in_table(self.parent, self._known_as(genre))
             if name.casefold() in drop:
                 continue
@@ -154,6 +155,19 @@ class Taxonomy:
             if not allowed or name.casefold() in allowed:
                 found.setdefault(name.casefold(), name)
         return tuple(found.values())
+
+    def _parts_of(self, text: str) -> list[str]:
+        """The genres in one text with semicolons between them, where a table names one of them."""
+        parts = [part for part in map(str.strip, text.split(";")) if part]
+        if len(parts) < 2 or self._lists(text):
+            return [text]
+        is_named = any(self._lists(part) or self._known_as(part) != part for part in parts)
+        return parts if is_named else [text]
+
+    def _lists(self, genre: str) -> bool:
+        tables = (self.alias, self.parent, self.rename, self.drop, self.whitelist)
+        names = itertools.chain.from_iterable(tables)
+        return genre.strip().casefold() in {name.casefold() for name in names}
 
     def _known_as(self, genre: str) -> str:
         name = _in_table(self.alias, genre)

@@ -123,6 +123,9 @@ def verdicts(inspection: Inspection) -> list[tuple[str, str, bool]]:
         why.append(f"These segments: {levels(inspection, decision)}.")
         if not writes and decision.genres and outcome.status == "kept":
             why.append(f"With --existing replace it would write {', '.join(decision.genres)}.")
+    if decision is not None and outcome.status != "kept":
+        # `tag` of this one file says the same; of a folder it knows more.
+        why.append("With other files of its artist, album or folder, tag may decide otherwise.")
     found = [("genrebeam tag would write", what, writes), ("Why", " ".join(why), False)]
     if inspection.not_music is None:
         found.append((f"All {_segments(inspection)}", _of_all(inspection), False))

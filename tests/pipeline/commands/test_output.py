@@ -71,7 +71,7 @@ def test_quiet_tells_all_failures_to_who_asks(tag, capsys):
     shown = capsys.readouterr()
     assert tag("--quiet", "--all-failures") == 1
     again = capsys.readouterr()
-    assert again.out == "12 new failures\n"
+    assert again.out == "12 failures\n"
     assert len(again.err.splitlines()) == len(shown.err.splitlines()) == 11
 
 
@@ -116,7 +116,7 @@ def test_json_is_one_object_and_nothing_else(tag, library, tmp_path, tiny_bundle
         "page": str(report / "report.html"),
         "dry_run": True,
         "counts": {"would_tag": 1, "failed": 12},
-        "changes": "1 would tag, 12 new failures",
+        "changes": "1 would tag, 12 failures",
         "too_recent": 0,
     }
 

@@ -16,6 +16,7 @@ from genrebeam.pipeline.runs.run import (
     close_run,
     earlier_runs,
     find_run,
+    known_runs,
     record_run,
     start_run,
 )
@@ -67,7 +68,12 @@ def seen_before(job, now=None):
     return [run for run, _ in earlier_runs(job, now)]
 
 
-def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job):
+@pytest.fixture
+def libraries_are_there(monkeypatch) -> None:
+    monkeypatch.setattr("genrebeam.pipeline.runs.run.os.path.lexists", lambda path: True)
+
+
+def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job, libraries_are_there):
     past(job)
     whole = past(job)
     stopped = past(job, interrupted=True)
@@ -81,6 +87,37 @@ def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job):
     now = start_run(job.report)
     assert seen_before(all_formats, now) == [wide]
     assert whole.id < stopped.id < part.id < wide.id
+
+
+def test_asks_runs_over_what_is_in_a_library_or_around_it(job, libraries_are_there):
+    around = past(job)
+    album = past(dataclasses.replace(job, library="/music/album"))
+    assert seen_before(job) == [album, around]
+    assert seen_before(dataclasses.replace(job, library="/music/album")) == [album]
+    assert seen_before(dataclasses.replace(job, library="/music/other")) == [around]
+
+
+def test_asks_runs_over_a_library_that_is_gone(job):
+    gone = past(job)
+    assert seen_before(dataclasses.replace(job, library="/moved")) == [gone]
+
+
+def test_a_dry_run_does_not_hide_what_files_were_given_before_it(job):
+    real = past(job)
+    past(job, dry_run=True)
+    dry = past(job, dry_run=True)
+    assert seen_before(job) == [dry, real]
+
+
+def test_what_was_before_an_undo_tells_what_files_were_given_and_settles_nothing(job):
+    undone = past(job)
+    undone.mark_undone()
+    time.sleep(0.002)
+    later = past(job, interrupted=True)
+    assert seen_before(job) == [later]
+    assert known_runs(job, start_run(job.report)) == [(later, True), (undone, False)]
+    anew = changed(job, incremental=False)
+    assert known_runs(anew, start_run(job.report)) == [(later, False), (undone, False)]
 
 
 def test_an_interrupted_run_does_not_hide_those_before_it(job):

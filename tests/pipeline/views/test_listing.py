@@ -6,18 +6,22 @@ import pytest
 from genrebeam.pipeline.views.listing import every_track, some_tracks
 
 COLUMNS = ("uri", "status", "reason", "title", "artist", "genres_after", "confidence")
+CLEANED = {"uri": "/m/c.mp3", "status": "would_tag", "genres_before": ["C&W"]}
 
 
 def rows(*found):
     schema = pa.schema(
         [
             *((name, pa.string()) for name in COLUMNS[:5]),
-            ("genres_after", pa.list_(pa.string())),
+            *((name, pa.list_(pa.string())) for name in ("genres_before", "genres_after")),
             ("confidence", pa.float32()),
             *((name, pa.string()) for name in ("mood_before", "mood_after")),
         ]
     )
-    return pa.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in found], schema)
+    plain = [
+        row if isinstance(row, dict) else dict(zip(COLUMNS, row, strict=True)) for row in found
+    ]
+    return pa.Table.from_pylist(plain, schema)
 
 
 def would_tag(number, confidence):
@@ -34,6 +38,13 @@ def test_a_track_is_named_by_its_tags_and_else_by_its_path():
         "001.mp3: Rock (50 %)",
         "Ween – Song\\u001b[31m: Rock, Punk (83 %)",
     ]
+
+
+@pytest.mark.parametrize("listed", [some_tracks, every_track])
+def test_a_genre_that_is_cleaned_is_listed_with_what_it_was(listed):
+    options = {"named": False} if listed is some_tracks else {}
+    piece = rows({**CLEANED, "genres_after": ["Country"]})
+    assert list(listed([piece], "/m", **options)) == ["c.mp3: C&W → Country"]
 
 
 @pytest.mark.parametrize("listed", [some_tracks, every_track])

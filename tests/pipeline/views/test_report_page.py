@@ -190,7 +190,7 @@ def test_tracks_that_were_not_analysed_have_a_page(page_of):
     assert page.data["confidence"] == [-1]
     assert page.data["best"] == [[]]
     assert "How sure the model was" not in page.text
-    assert "Folk 1 tracks" in page.text
+    assert "Folk 1 track" in page.text
 
 
 def test_least_certain_first_then_failures_then_the_rest(page_of):
@@ -242,7 +242,7 @@ def test_new_genres_are_reported_from_those_that_were_there(page_of):
         row("/m/b.mp3", genres_before=["Jazz"], genres_after=["Jazz"]),
     )
     assert "Jazz 2 tracks, 1 of them new" in page.text
-    assert "Folk 1 tracks" in page.text
+    assert "Folk 1 track" in page.text
 
 
 def test_most_divided_albums_come_first(page_of):

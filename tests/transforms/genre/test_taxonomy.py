@@ -83,6 +83,21 @@ def test_a_whitelist_is_all_that_stays():
     assert taxonomy.clean(["Hip-hop", "Live", "rock"]) == ("Rap", "rock")
 
 
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("Death Metal; Hip Hop; Foo", ("Metal", "Hip-Hop", "Foo")),
+        ("Foo; Death Metal", ("Foo", "Metal")),
+        ("Foo; Bar", ("Foo; Bar",)),
+        ("Rock; Roll", ("Rock & Roll",)),
+        (";", (";",)),
+    ],
+)
+def test_of_several_genres_in_one_text_each_gets_its_name(text, cleaned):
+    alias = {"Hip Hop": "Hip-Hop", "Rock; Roll": "Rock & Roll"}
+    assert Taxonomy(alias=alias, pattern={".*metal": "Metal"}).clean([text]) == cleaned
+
+
 @given(st.lists(st.text(max_size=20), max_size=5))
 def test_an_empty_taxonomy_loses_no_genre(genres):
     cleaned = Taxonomy().clean(genres)
