@@ -76,13 +76,14 @@ def levels_of(rows: pa.Table, asked: np.ndarray) -> Levels:
     has_style = pc.not_equal(rows["style"], rows["family"]).fill_null(False).to_numpy()
     by_family = np.abs(numbers["confidence"] - numbers["family_confidence"])
     by_style = np.abs(numbers["confidence"] - numbers["style_confidence"])
-    # Neither number is that of the track where its album decided.
+    # Where its album decided, both numbers are the album's, and the likeliest are the track's own.
     together = np.where(asked, 0, rows["tracks_voted"].fill_null(0).to_numpy())
     together = np.where(together > 1, together, 0)
-    by_others = (np.minimum(by_family, by_style) > _SAME) & ~asked | (together > 0)
-    by_others &= has_families & np.array([bool(genres) for genres in after], bool)
+    given = has_families & np.array([bool(genres) for genres in after], bool)
+    of_neither = (np.minimum(by_family, by_style) > _SAME) & ~asked & given
+    by_others = of_neither | (together > 0) & given
     is_style = np.where(
-        by_others,
+        of_neither,
         [bool(genres) and not _is_family(genres[0], families) for genres in after],
         has_style & (by_style < by_family) & ~asked,
     )
@@ -103,9 +104,9 @@ def levels_of(rows: pa.Table, asked: np.ndarray) -> Levels:
         decided.append(-1 if first is None else names.setdefault(first, len(names)))
         best.append(_numbered(ranked[:_N_BEST], names))
         beside: list[tuple[str, float]] = []
-        if found == FAMILY and has_style[i] and not asked[i] and not by_others[i]:
+        if found == FAMILY and has_style[i] and not asked[i] and not of_neither[i]:
             beside = [(style[i], numbers["style_confidence"][i])]
-        elif found == STYLE and not by_others[i]:
+        elif found == STYLE and not of_neither[i]:
             beside = [(family[i], numbers["family_confidence"][i])]
         other.append(_numbered([pair for pair in beside if pair[1] >= 0], names))
     return Levels(

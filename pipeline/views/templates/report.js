@@ -113,10 +113,10 @@ function saidOf(row) {
   const number = percent(data.confidence[row]);
   const genre = decided(row);
   const own = genre && number ? `${nameOf(genre, level)} ${number}` : number;
-  if (data.together[row]) return [own, `${data.together[row]} tracks together`];
-  if (!other.length) return [own, ""];
   const kind = level === STYLE ? "family" : "style";
-  return [own, `${kind} ${genreAt(other, 0)} ${percent(shareAt(other, 0))}`];
+  const beside = other.length ? [`${kind} ${genreAt(other, 0)} ${percent(shareAt(other, 0))}`] : [];
+  if (data.together[row]) beside.push(`${data.together[row]} tracks together`);
+  return [own, beside.join(", ")];
 }
 
 function paint(piece, genre) {

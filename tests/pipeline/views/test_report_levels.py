@@ -90,6 +90,14 @@ def test_an_albums_number_is_never_beside_the_tracks_own(page_of):  # noqa: F811
     assert page.data["together"] == [3]
 
 
+def test_an_albums_style_stands_beside_its_family(page_of):  # noqa: F811
+    own = {**LEVELS, "family": "Rock", "family_confidence": 0.9, "style": "Indie"}
+    album = {"style_confidence": 0.6, "genres_after": ["Indie"], "confidence": 0.6}
+    page = page_of(row(**{**own, **album, "tracks_voted": 3}))
+    assert shown(page)[1] == [("Rock", 900)]
+    assert page.data["together"] == [3]
+
+
 def test_a_track_that_voted_alone_has_its_own_number(page_of):  # noqa: F811
     page = page_of(row(genres_after=["Rock"], confidence=0.95, tracks_voted=1, **LEVELS))
     assert shown(page)[0] == [("Rock", 950), ("Jazz", 50)]
