@@ -86,6 +86,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
+    from genrebeam.pipeline.options.home import folder_here
     from genrebeam.pipeline.runs.changes import (
         Selection,
         check_has_runs,
@@ -105,11 +106,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.status:
         return _show_runs(report, arguments)
+    is_plain = not (arguments.report or arguments.folder or arguments.run or arguments.track)
+    near = folder_here(report) if is_plain else ""
     selection = Selection(
         arguments.run,
         moment(arguments.since) if arguments.since else None,
         tuple(map(absolute, arguments.track)),
         tuple(arguments.album),
+        near=near,
     )
     counts: dict[str, int] = {}
     files: list[dict[str, Any]] = []
@@ -128,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
                         print(f"{safe(where)}: {safe(undone.reason)}", file=sys.stderr)
                     elif undone.status == "would_restore":
                         files.append(_listed(one, entry, undone))
-        following = None if arguments.dry_run else next_to_undo(report)
+        following = None if arguments.dry_run else next_to_undo(report, near)
     except OSError as error:
         raise UsageError(f"{report}: {reason_of(error)}; nothing undone") from error
     _tell(arguments, [one.id for one, _ in chosen], counts, files, following)

@@ -142,6 +142,13 @@ def joining(report: str, roots: Sequence[str]) -> list[Home]:
     ]
 
 
+def folder_here(report: str) -> str:
+    """The current folder, as manifests would name it, if it is in the library of a home."""
+    here = os.path.realpath(os.getcwd())
+    in_it = any(home.path == report and home.holds(here) for home in homes())
+    return printable(here) if in_it else ""
+
+
 def _place_of(folder: str) -> str:
     """Device and inode; empty where they cannot be asked."""
     with contextlib.suppress(OSError):

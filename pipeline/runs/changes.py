@@ -17,7 +17,7 @@ from typing import Any
 
 from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs.journal import read_notes
-from genrebeam.pipeline.runs.run import Run, find_run, runs_of, saw_its_library
+from genrebeam.pipeline.runs.run import Run, find_run, holds, runs_of, saw_its_library
 from genrebeam.pipeline.runs.undo import Place
 from genrebeam.transforms.records import printable
 from genrebeam.transforms.storage import absolute, path_of, storage_of
@@ -43,12 +43,15 @@ class Selection:
         present path.
     albums : tuple of str
         Albums, as the files' tags name them, ignoring case; empty for all.
+    near : str
+        A folder: only runs on a library that holds it, or is in it; empty for all.
     """
 
     run: str | None = None
     since: datetime.datetime | None = None
     tracks: tuple[str, ...] = ()
     albums: tuple[str, ...] = ()
+    near: str = ""
     _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -90,7 +93,7 @@ class Selection:
     def _search(
         self, report: str, changes_of: Callable[[Run], list[Entry]]
     ) -> Iterator[tuple[Run, list[Entry]]]:
-        for run in reversed(_runs(report)):
+        for run in reversed(_runs(report, self.near)):
             if self.since is not None and began(run) < self.since:
                 return
             entries = self._of(run, changes_of(run))
@@ -167,9 +170,9 @@ def left(run: Run) -> list[Entry]:
     return found[::-1]
 
 
-def next_to_undo(report: str) -> tuple[Run, int] | None:
+def next_to_undo(report: str, near: str = "") -> tuple[Run, int] | None:
     """The run that the next undo takes back, and how many of its changes are left."""
-    for run in reversed(_runs(report)):
+    for run in reversed(_runs(report, near)):
         if n_left := _files_left(run).total():
             return run, n_left
     return None
@@ -233,9 +236,14 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
     )
 
 
-def _runs(report: str) -> list[Run]:
+def _runs(report: str, near: str = "") -> list[Run]:
+    """All runs, or those on a library that holds a folder or is in it."""
     with reading(report):
-        return runs_of(report)
+        runs = runs_of(report)
+    if not near:
+        return runs
+    libraries = [(run, run.read_manifest().get("library", "")) for run in runs]
+    return [run for run, seen in libraries if holds(seen, near) or holds(near, seen)]
 
 
 def _rows(run: Run, paths: set[str]) -> dict[str, dict[str, Any]]:

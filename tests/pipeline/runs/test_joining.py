@@ -46,6 +46,19 @@ def test_an_album_that_was_tagged_first_is_undone_from_its_library(music, tag, c
     assert genres_of(music / "one" / "a.flac") == genres_of(music / "two" / "a.flac") == []
 
 
+def test_undo_in_an_album_takes_back_runs_on_it_alone(music, tag, capsys):
+    tag(music, music / "one")
+    write_audio(music / "one" / "b.flac", tone(8), 22050)
+    tag(music / "one")
+    write_audio(music / "two" / "b.flac", tone(8), 22050)
+    tag(music / "two")
+    os.chdir(music / "one")
+    assert main(["undo"]) == 0
+    assert genres_of(music / "one" / "b.flac") == []
+    assert genres_of(music / "two" / "b.flac")
+    assert genres_of(music / "one" / "a.flac")
+
+
 def test_what_was_tagged_as_an_album_is_not_analysed_again(music, tag, capsys):
     tag(music / "one")
     capsys.readouterr()
