@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from genrebeam.model.loading import silenced
+from genrebeam.model.loading import say, silenced
 
 
 @pytest.mark.parametrize(("level", "seen"), [(logging.WARNING, ""), (logging.INFO, "noise")])
@@ -15,6 +15,13 @@ def test_descriptor_2_is_silent_unless_details_are_wanted(capfd, monkeypatch, le
     with silenced():
         os.write(2, b"noise")
     assert capfd.readouterr().err == seen
+
+
+def test_a_line_for_people_is_seen_all_the_same(capfd):
+    with silenced():
+        say("stopping")
+    say("stopped")
+    assert capfd.readouterr().err == "stopping\nstopped\n"
 
 
 def test_descriptor_2_is_back_after_an_error(capfd):

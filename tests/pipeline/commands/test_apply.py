@@ -1,5 +1,6 @@
 """``apply`` as a person calls it: what it writes, what it leaves alone, and what lasts."""
 
+import csv
 import io
 import json
 import os
@@ -124,6 +125,20 @@ def test_a_dry_run_is_written_as_it_was_shown_and_not_decided_again(
     again = tag("--existing", "merge")
     assert (again["a.flac"]["status"], again["a.flac"]["stage"]) == ("unchanged", "skip")
     assert main(["undo", str(reports)]) == 0
+
+
+def test_a_dry_run_is_applied_by_the_link_to_it_and_once(library, reports, tag, capsys):
+    tag("--dry-run")
+    assert main(["apply", str(reports / "latest")]) == 0
+    written = genres_of(library / "a.flac")
+    run = min(path.name for path in (reports / "runs").iterdir())
+    assert main(["apply", run, "--report", str(reports)]) == 0
+    assert "3 unchanged" in capsys.readouterr().out
+    assert genres_of(library / "a.flac") == written
+    assert main(["report", str(reports), "--csv", "--out", "-"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["status"] for row in rows} == {"tagged"}
+    assert {row["library"] for row in rows} == {str(library)}
 
 
 def test_a_run_that_was_no_dry_run_cannot_be_applied(reports, tag, capsys):

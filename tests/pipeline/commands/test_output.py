@@ -236,6 +236,7 @@ def test_fish_completes_what_bash_does(tmp_path, capsys):
     assert complete("genrebeam tag library --formats fla") == {"flac"}
     (tmp_path / "genre-report" / "runs" / "20261120T1").mkdir(parents=True)
     assert complete("genrebeam undo --run 2026") == {"20261120T1"}
+    assert complete("genrebeam apply 2026") == {"20261120T1"}
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
@@ -259,5 +260,6 @@ def test_bash_completes_commands_options_and_values(tmp_path, capsys):
     assert complete("tag", "library", "--formats", "fla") == {"flac"}
     (tmp_path / "genre-report" / "runs" / "20261120T1").mkdir(parents=True)
     assert complete("undo", "--run", "2026") == {"20261120T1"}
+    assert complete("apply", "2026") == {"20261120T1"}
     (tmp_path / "report of mine").mkdir()
     assert complete("tag", "library", "--report", "report") == {"report", "of", "mine"}

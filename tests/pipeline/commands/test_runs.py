@@ -44,6 +44,21 @@ def test_json_has_a_fact_for_each_question(music, capsys):
     assert not any(run["dry_run"] for run in runs)
 
 
+def test_a_run_that_was_killed_is_not_running(music, capsys):
+    from genrebeam.pipeline.runs.lock import locked
+    from genrebeam.pipeline.runs.run import runs_of, start_run
+
+    report = report_of(str(music))
+    _, second = runs_of(report)
+    second.write_manifest({**second.read_manifest(), "state": "running"})
+    start_run(report)  # killed before it had a manifest
+    assert main(["runs"]) == 0
+    assert ["; killed" in line for line in lines(capsys)] == [False, True, True]
+    with locked(report):
+        assert main(["runs"]) == 0
+    assert ["; running" in line for line in lines(capsys)] == [False, False, True]
+
+
 def test_what_was_undone_is_said(music, capsys):
     assert main(["undo"]) == 0
     assert main(["undo", "--track", "one.flac"]) == 0
@@ -114,3 +129,4 @@ def test_a_page_without_a_browser_is_named(music, monkeypatch, capsys, tmp_path)
     assert main(["report", "--open", "--out", str(page)]) == 1
     assert f"open {page}" in capsys.readouterr().err
     assert main(["report", "--open", "--csv"]) == 2
+    assert main(["report", "--out", "-"]) == 2
