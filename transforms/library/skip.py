@@ -45,6 +45,8 @@ _ANY_FORM = TagForm()
 # How exactly file systems keep times, in ns: SMB, exFAT, many servers, FAT.
 _GRAINS_NS = (100, 10_000_000, 1_000_000_000, 2_000_000_000)
 _ROWS_AT_ONCE = 10_000
+# Of files that have the genre that a run gave them; what is unsure or refused has its own.
+_WITH_GENRE = (Status.TAGGED, Status.KEPT, Status.UNCHANGED)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Earlier:
     @property
     def given(self) -> Given | None:
         """The genres that GenreBeam gave the file, in that run or before it."""
-        if not self.is_settled or self.is_by_hand or not self.genres_after:
+        if self.status not in _WITH_GENRE or self.is_by_hand or not self.genres_after:
             return None
         # Reports up to version 5 do not say it, but only what was analysed has a confidence.
         decided_by = self.decided_by or ("audio" if self.confidence is not None else None)

@@ -161,6 +161,7 @@ def test_what_a_file_was_given_is_known_whatever_came_after():
     assert given(EARLIER, change(run="run-2", size_bytes=1, **by_hand)) is None
     assert given(change(run="run-3"), change(run="run-2", size_bytes=1, **by_hand)) == ours
     assert given(change(decided_by=None, confidence=None, status="kept")) is None
+    assert given(change(status="unsure")) is None
 
 
 def test_a_row_that_no_longer_holds_settles_nothing():
