@@ -21,7 +21,12 @@ from genrebeam.pipeline.commands.command import (
 )
 from genrebeam.pipeline.options.config import Setting, toml
 from genrebeam.pipeline.options.errors import UsageError
-from genrebeam.pipeline.options.job import TaggingJob, check_job, check_runner_arguments
+from genrebeam.pipeline.options.job import (
+    TaggingJob,
+    check_job,
+    check_runner_arguments,
+    with_a_folder_in_common,
+)
 from genrebeam.pipeline.options.option import add_options, declared_in, options_from
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.views.terminal import counted, is_terminal, safe, show_plan
@@ -74,8 +79,22 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
     """Run the subcommand."""
-    job = check_job(arguments.library, options_from(arguments, TaggingOptions))
-    check_runner_arguments(runner_arguments, job)
+    options = options_from(arguments, TaggingOptions)
+    jobs = [check_job(paths, options) for paths in with_a_folder_in_common(arguments.library)]
+    if len(jobs) > 1 and arguments.json:
+        raise UsageError(f"{jobs[0].library} and {jobs[1].library}: --json takes one library")
+    for job in jobs:
+        check_runner_arguments(runner_arguments, job)
+    codes = [OK]
+    for job in jobs:
+        codes.append(_run_alone(job, arguments, runner_arguments))
+        if codes[-1] == INTERRUPTED:
+            break
+    return max(codes)
+
+
+def _run_alone(job: TaggingJob, arguments: argparse.Namespace, runner_arguments: list[str]) -> int:
+    """One run, while no other is at work on its report folder."""
     from genrebeam.pipeline.runs.joining import join_homes
     from genrebeam.pipeline.runs.lock import locked
     from genrebeam.pipeline.runs.run import earlier_runs, start_run

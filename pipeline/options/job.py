@@ -306,6 +306,15 @@ def bundle_named(name: str | None) -> Bundle:
     return bundle
 
 
+def with_a_folder_in_common(named: Sequence[str]) -> list[list[str]]:
+    """Paths as libraries: those on different disks, as ``/mnt`` and ``/srv``, are several."""
+    found: dict[str, list[str]] = {}
+    for path in named:
+        top = "://" if "://" in path else os.path.realpath(path).split(os.path.sep)[1]
+        found.setdefault(top, []).append(path)
+    return list(found.values())
+
+
 def _checked_libraries(named: Sequence[str], formats: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """The folder that several paths are in, and those that are in no other of them.
 
@@ -320,10 +329,7 @@ def _checked_libraries(named: Sequence[str], formats: Sequence[str]) -> tuple[st
         return outer[0], ()
     if any("://" in path for path in outer):
         raise UsageError(f"{outer[0]}: what is in a bucket must be tagged by itself")
-    library = os.path.commonpath(outer)
-    if library == os.path.sep:
-        raise UsageError(f"{outer[0]} and {outer[1]} have no folder in common; tag each by itself")
-    return library, tuple(outer)
+    return os.path.commonpath(outer), tuple(outer)
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -9,6 +9,7 @@ from mutagen.flac import FLAC
 
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.options.home import homes, report_of
+from genrebeam.pipeline.options.job import with_a_folder_in_common
 from genrebeam.pipeline.runs.joining import join_homes
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.pipeline.runs.run import runs_of
@@ -80,6 +81,21 @@ def test_a_copy_of_a_library_has_a_home_of_its_own(music, tag):
     tag(music)
     tag(shutil.copytree(music, music.with_name("Copy")))
     assert len(homes()) == 2
+
+
+def test_paths_on_different_disks_are_libraries_of_their_own(music, tag, monkeypatch, capsys):
+    assert with_a_folder_in_common(["/mnt/a", "/srv/b", "/mnt/c"]) == [
+        ["/mnt/a", "/mnt/c"],
+        ["/srv/b"],
+    ]
+    monkeypatch.setattr(
+        "genrebeam.pipeline.commands.tag.with_a_folder_in_common",
+        lambda named: [[path] for path in named],
+    )
+    assert tag(music / "one", music / "two") == 0
+    assert capsys.readouterr().out == "1 tagged\n1 tagged\n"
+    assert [home.library for home in homes()] == [str(music / "one"), str(music / "two")]
+    assert main(["tag", str(music / "one"), str(music / "two"), "--json"]) == 2
 
 
 def test_a_file_alone_takes_no_home_of_others(music, tag):
