@@ -271,10 +271,13 @@ class Given:
         As a report shows them.
     decided_by : str
         As in `Decision`.
+    fingerprint : str or None
+        Of the file that has them.
     """
 
     genres: tuple[str, ...]
     decided_by: str
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,7 @@ def _shown(text: str | None) -> str | None:
 
 def _as_written(planned: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     """The row of a file: what the dry run decided, and what became of it."""
-    if outcome.status == Status.TAGGED:
+    if outcome.status in (Status.TAGGED, Status.UNCHANGED):
         from genrebeam.transforms.fingerprint import fingerprint
 
         outcome = dataclasses.replace(outcome, fingerprint=fingerprint(outcome.track.uri))

@@ -124,6 +124,15 @@ def _another_name(library):
     return library.rename(library.with_name("moved"))
 
 
+def _another_name_after_it_was_kept(library):
+    tag(library, "--top-k", "2")
+    return _another_name(library)
+
+
+def _another_name_after_a_dry_run_applied_twice(library):
+    return _another_name(_a_dry_run_applied_twice(library))
+
+
 def _a_link(library):
     library.with_name("link").symlink_to(library)
     return library.with_name("link")
@@ -173,6 +182,8 @@ def tag(library, *options):
         _a_dry_run_that_ignores_earlier_ones,
         _a_dry_run_with_other_options,
         _another_name,
+        _another_name_after_it_was_kept,
+        _another_name_after_a_dry_run_applied_twice,
         _a_link,
         _a_folder_around_it,
         _an_undo_of_another_run,

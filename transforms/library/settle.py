@@ -27,7 +27,7 @@ from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags.formats.format import TagForm
 
-TO_DO_FORMAT = 3
+TO_DO_FORMAT = 4
 _OTHER_LINE = "not a line of a to-do list of this version"
 
 
@@ -163,7 +163,7 @@ def _unpacked(source: str, plain: list[Any]) -> Track | Earlier | Gone | Stored:
 
 def _listed(track: Track) -> list[Any]:
     """What a listing and earlier runs tell of a track."""
-    given = track.given and [list(track.given.genres), track.given.decided_by]
+    given = track.given and list(vars(track.given).values())
     return [track.uri, track.format, track.size_bytes, track.mtime_ns, given]
 
 
@@ -177,7 +177,7 @@ def _track(
 ) -> Track:
     return Track(
         *(uri, format, size_bytes, mtime_ns),
-        given=Given(tuple(given[0]), given[1]) if given else None,
+        given=Given(tuple(given[0]), *given[1:]) if given else None,
         stored=stored,
     )
 
@@ -277,9 +277,10 @@ def _is_stored(plain: Any) -> bool:
 
 
 def _is_given(plain: Any) -> bool:
-    if not isinstance(plain, list) or len(plain) != 2 or not isinstance(plain[0], list):
+    if not isinstance(plain, list) or len(plain) != 3 or not isinstance(plain[0], list):
         return False
-    return all(type(text) is str for text in (*plain[0], plain[1]))
+    texts = (*plain[0], plain[1], plain[2] or "")
+    return all(type(text) is str for text in texts)
 
 
 def _lines(path: str, n_values: int) -> Iterator[list[Any]]:

@@ -116,7 +116,9 @@ class Earlier:
             return None
         # Reports up to version 5 do not say it, but only what was analysed has a confidence.
         decided_by = self.decided_by or ("audio" if self.confidence is not None else None)
-        return Given(tuple(self.genres_after), decided_by) if decided_by else None
+        if not decided_by:
+            return None
+        return Given(tuple(self.genres_after), decided_by, self.fingerprint)
 
     @property
     def audio(self) -> AudioFacts:

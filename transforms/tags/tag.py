@@ -234,6 +234,8 @@ def kept(track: Track) -> Outcome:
         reason="has a genre already" + _shadow_note(track.tags),
         genres_after=genres,
         decided_by=given.decided_by if given and is_given else None,
+        # Or it would not be recognised when it moves.
+        fingerprint=given.fingerprint if given and is_given else None,
     )
 
 

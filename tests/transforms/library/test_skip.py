@@ -235,7 +235,8 @@ def test_a_moved_file_that_is_to_be_decided_anew_knows_what_it_was_given(file_of
     monkeypatch.setattr("genrebeam.transforms.library.skip.read_header", lambda path, form: header)
     track, earlier = file_of("new.mp3", NOISE)
     found = moved(track, [Gone("/music/old.mp3", earlier)], "others")
-    assert found == dataclasses.replace(track, given=Given(("Jazz",), "audio"))
+    given = Given(("Jazz",), "audio", earlier.fingerprint)
+    assert found == dataclasses.replace(track, given=given)
 
 
 def test_another_recording_of_the_same_size_and_time_is_no_moved_file(file_of):
