@@ -130,15 +130,15 @@ def handled(folder: str | None = None) -> Iterator[None]:
     global _folder
     _requested.clear()
     _folder = folder
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
         signal.signal(number, _on_signal)
     try:
         yield
     finally:
+        _requested.clear()  # what this process does next is another matter
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -69,7 +69,7 @@ def test_a_label_with_too_little_music_is_left_out_with_the_reason(n_tracks, n_a
     lists, small = split_by_artist(labels, artists)
     assert set(small) == {"Folk"}
     assert f"has {n_tracks} of {n_artists}" in small["Folk"]
-    assert f"at least {LEAST_TRACKS} of {LEAST_ARTISTS} are needed" in small["Folk"]
+    assert f"needs {LEAST_TRACKS} tracks of {LEAST_ARTISTS} artists" in small["Folk"]
     assert set(lists[:n_tracks]) == {None}
 
 

@@ -39,7 +39,7 @@ def test_a_signal_reaches_steps_here_and_in_other_processes(tmp_path, in_worker,
         os.kill(os.getpid(), number)
         assert stopping()
         assert in_worker(Stopping(str(tmp_path)))()
-    interruption._requested.clear()
+    assert not interruption.requested()
 
 
 def test_steps_look_for_the_note_now_and_then_and_remember_it(tmp_path, monkeypatch):
@@ -69,14 +69,12 @@ def test_a_library_that_is_gone_ends_the_run_and_is_said_once(tmp_path, monkeypa
         assert all(step() for step in steps)
         assert interruption.requested()
     assert capsys.readouterr().err.count(f"{library} is no longer there") == 1
-    interruption._requested.clear()
 
 
 def test_a_library_that_is_gone_before_the_steps_are_made_ends_the_run(tmp_path, capsys):
     with handled(str(tmp_path)):
         assert Stopping(str(tmp_path), str(tmp_path / "music"))()
     assert "music is no longer there; stopping" in capsys.readouterr().err
-    interruption._requested.clear()
 
 
 def test_one_of_several_libraries_that_is_gone_ends_the_run(tmp_path, capsys):
@@ -88,7 +86,6 @@ def test_one_of_several_libraries_that_is_gone_ends_the_run(tmp_path, capsys):
         (tmp_path / "books").rmdir()
         assert stopping.look()
     assert "books is no longer there; stopping" in capsys.readouterr().err
-    interruption._requested.clear()
 
 
 def test_a_file_that_was_replaced_is_still_there(tmp_path):
@@ -121,7 +118,6 @@ def test_when_a_file_has_failed_the_library_is_looked_for_at_once(tmp_path, caps
         assert read(read_tags, Track(str(library / "gone.mp3"), "mp3")) == []
         assert stopping()
     assert "music is no longer there; stopping" in capsys.readouterr().err
-    interruption._requested.clear()
 
 
 def test_in_another_process_the_library_may_be_another_disk(tmp_path, monkeypatch):
