@@ -26,7 +26,6 @@ from tests.conftest import files_of, read_rows, tone, write_audio
 
 # What two runs never share, and the network's figures, which depend a little on its batches.
 _OF_ONE_RUN = {"hear_s", "classify_s", "write_s", "finished_at", "mtime", "mtime_ns", "library"}
-_FIGURES = ("confidence", "probabilities")
 
 
 def make_library(folder: Path) -> None:
@@ -69,12 +68,21 @@ def printed(library: Path, reports: Path) -> tuple[dict, dict]:
 
     Where an engine tried again, a file's last row counts.
     """
-    rows, figures = {}, {}
+    rows: dict[str, dict] = {}
+    figures: dict[tuple, float | None] = {}
     for row in sorted(read_rows(reports), key=lambda row: row["finished_at"]):
         name = os.path.relpath(row["uri"], library)
-        rows[name] = {key: row[key] for key in row.keys() - _OF_ONE_RUN - {*_FIGURES, "uri"}}
-        figures[name, "confidence"] = row["confidence"]
-        figures |= {(name, genre): p for genre, p in row["probabilities"] or ()}
+        rows[name] = {}
+        for key in row.keys() - _OF_ONE_RUN - {"uri"}:
+            value = row[key]
+            if key == "probabilities":
+                figures |= {(name, genre): p for genre, p in value or ()}
+            elif isinstance(value, list) and value and isinstance(value[0], float):
+                figures |= {(name, key, place): one for place, one in enumerate(value)}
+            elif isinstance(value, float):
+                figures[name, key] = value
+            else:
+                rows[name][key] = value
     return rows, figures
 
 

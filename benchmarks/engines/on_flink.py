@@ -45,7 +45,7 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks.safety.kill_nine import Library, undo_all_runs  # noqa: E402
 from genrebeam.transforms.formats import FORMATS  # noqa: E402
 from tests.conftest import files_of, read_rows  # noqa: E402
-from tests.engines import free_ports, message  # noqa: E402
+from tests.engines import free_ports, printed  # noqa: E402
 
 GENREBEAM = [str(REPOSITORY / ".venv" / "bin" / "genrebeam"), "tag"]
 SCRIPT = str(REPOSITORY / "deploy" / "flink" / "flink.sh")
@@ -115,7 +115,7 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
                     stderr=subprocess.DEVNULL,
                 )
                 seconds[size] = time.perf_counter() - started
-            rows[name], sure[name] = message(library, reports)
+            rows[name], sure[name] = printed(library, reports)
             files[name] = {path: data for path, (data, _) in files_of(library).items()}
             figures[name] = {
                 "one_file_s": round(seconds["one"], 1),
@@ -126,7 +126,7 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
                 "statuses": dict(Counter(row["status"] for row in rows[name].values())),
                 "parts": sum(1 for _ in reports.rglob("part-*.parquet")),
             }
-            figures[name]["probabilities_apart_by_at_most"] = _difference(sure[name], sure["local"])
+            figures[name]["figures_apart_by_at_most"] = _difference(sure[name], sure["local"])
             here = rows["local"]
             wrong = [path for path in rows[name] | here if rows[name].get(path) != here.get(path)]
             wrong += [path for path, data in files[name].items() if data != files["local"][path]]
@@ -271,7 +271,7 @@ def apart(music: Path, n_files: int) -> dict[str, Any]:
                         time.sleep(0.2)
                 if run.returncode:
                     figures["faults"].append(f"{name}: {log.read_text()[-1000:]}")
-                rows[name], sure[name] = message(library, reports)
+                rows[name], sure[name] = printed(library, reports)
                 files[name] = {path: data for path, (data, _) in files_of(library).items()}
                 figures[name] = {
                     "exit_code": run.returncode,
@@ -281,7 +281,7 @@ def apart(music: Path, n_files: int) -> dict[str, Any]:
     figures["hosts_at_work"] = sorted(worked)
     if sure["two hosts"]:
         apart_by = _difference(sure["two hosts"], sure["local"])
-        figures["probabilities_apart_by_at_most"] = apart_by
+        figures["figures_apart_by_at_most"] = apart_by
     if worked != set(_HOSTS):
         figures["faults"].append("not both hosts worked")
     wrong = [path for path in rows["local"] if rows["two hosts"].get(path) != rows["local"][path]]
