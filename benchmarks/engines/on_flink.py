@@ -112,6 +112,7 @@ def compare(music: Path, n_files: int) -> dict[str, Any]:
                 subprocess.run(
                     [*engine(library), *OPTIONS, "--report", str(reports)],
                     check=True,
+                    stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                 )
                 seconds[size] = time.perf_counter() - started
