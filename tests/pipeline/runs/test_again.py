@@ -62,6 +62,16 @@ def test_decisions_stay_where_that_is_wanted_and_from_then_on(
     assert len(read_rows(tmp_path / "reports")) == 2 + 2 + 3
 
 
+@pytest.mark.parametrize("in_the_graph", [False, True])
+def test_a_dry_run_between_changes_no_decision(tag, monkeypatch, in_the_graph):
+    if in_the_graph:
+        monkeypatch.setattr("genrebeam.pipeline.graphs.local.runs_here", lambda arguments: False)
+    unsure = ("--min-confidence", "1")
+    assert tag(*unsure)[0] == {"unsure": 2}
+    assert tag("--existing", "replace", "--dry-run")[0] == {"would_tag": 2}
+    assert tag("--top-k", "2", "--keep-decisions")[0] == {"unchanged": 2}
+
+
 def test_decisions_cannot_stay_and_be_ignored(tag, tmp_path, tiny_bundle):
     arguments = [str(tmp_path / "music"), "--bundle", tiny_bundle.path]
     assert main(["tag", *arguments, "--keep-decisions", "--no-incremental"]) == 2
