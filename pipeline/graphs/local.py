@@ -92,7 +92,7 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
         )
         for root in job.roots
     )
-    known = [(old.tracks, old.id, holds) for old, holds in known_runs(job, run)]
+    known = known_runs(job, run)
     earlier = itertools.chain.from_iterable(itertools.starmap(read_earlier, known))
     if job.options.retry_failed:
         found = take_what_failed(listed, earlier, workplace=run.workplace, stopping=stopping)

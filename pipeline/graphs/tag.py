@@ -227,15 +227,14 @@ def _close(_: int, run: Run) -> None:
     storage_of(run.home).remove_folder(_compacted(run))
 
 
-def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str, bool]]:
-    """Folders of the reports that hold the state of the library, their runs, if they still hold."""
+def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, str]]:
+    """Reports that hold the state of the library, as `read_earlier` takes them."""
     known = known_runs(job, run)
-    holding = [(old.tracks, old.id) for old, holds in known if holds]
-    others = [(old.tracks, old.id, False) for old, holds in known if not holds]
-    if len(holding) > _FEW_RUNS:
-        compact(holding, _compacted(run), run.workplace)
-        holding = [(_compacted(run), run.id)]
-    return [*((folder, id, True) for folder, id in holding), *others]
+    holding = [(tracks, id, within) for tracks, id, holds, within in known if holds]
+    if len(holding) <= _FEW_RUNS:
+        return known
+    compact(holding, _compacted(run), run.workplace)
+    return [(_compacted(run), run.id, True, ""), *(one for one in known if not one[2])]
 
 
 def _runs_with_inputs(job: TaggingJob, run: Run) -> list[tuple[str, str]]:

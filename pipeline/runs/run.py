@@ -286,18 +286,23 @@ def runs_before(job: TaggingJob, run: Run) -> list[tuple[Run, Manifest]]:
     return [(old, facts) for old, facts, _ in _runs_before(job, run)]
 
 
-def known_runs(job: TaggingJob, run: Run) -> list[tuple[Run, bool]]:
-    """Runs that know what the library's files were given, and whether they still hold.
-
-    All of `earlier_runs` do, unless the job is to decide anew.
+def known_runs(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, str]]:
+    """Runs that know what the library's files were given.
 
     Returns
     -------
-    list of (Run, bool)
-        Newest first.
+    list of tuple
+        What `read_earlier` takes of each, newest first. All of `earlier_runs` still hold, unless
+        the job is to decide anew. Of a library around the job's only the job's files are read.
     """
-    incremental = job.options.incremental
-    return [(old, incremental and holds) for old, _, holds in _runs_before(job, run)]
+    incremental, own = job.options.incremental, printable(job.library)
+    found = []
+    for old, facts, still_holds in _runs_before(job, run):
+        seen = facts["library"]
+        is_wider = seen != own and f"{own}/".startswith(f"{seen.rstrip('/')}/")
+        within = own if is_wider else ""
+        found.append((old.tracks, old.id, incremental and still_holds, within))
+    return found
 
 
 def _runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifest, bool]]:

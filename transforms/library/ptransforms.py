@@ -128,8 +128,8 @@ class SkipPolicy:
 
     Parameters
     ----------
-    earlier : sequence of (str, str, bool)
-        Folders of earlier reports, their runs, and whether these still hold (see `Earlier`).
+    earlier : sequence of (str, str, bool, str)
+        Earlier reports, as `read_earlier` takes them.
     digest : str or None
         Of what would decide now; with None, all earlier decisions stay.
     only_failed : bool
@@ -138,7 +138,7 @@ class SkipPolicy:
         Folders of reports that have what the model reads of a track, and their runs.
     """
 
-    earlier: Sequence[tuple[str, str, bool]]
+    earlier: Sequence[tuple[str, str, bool, str]]
     digest: str | None
     form: TagForm
     only_failed: bool = False
@@ -222,7 +222,7 @@ class FindTracks(beam.PTransform):
             # Track
         )
         earlier = pipeline | "earlier runs" >> _RowsOf(
-            skipping.earlier, tuple[bytes, str, bool], read_earlier, Earlier
+            skipping.earlier, tuple[bytes, str, bool, str], read_earlier, Earlier
         )
         # (str, Earlier)
         listed = walked.goes_on

@@ -10,6 +10,7 @@ listing tells, and then by its fingerprint: no other file is opened for it.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -151,7 +152,9 @@ _STORED = pa.schema([SCHEMA.field(name) for name in (*_STORED_FACTS, "status", *
 _STATE = pa.schema([RUN if name == "run" else SCHEMA.field(name) for name in _COLUMNS])
 
 
-def read_earlier(folder: str, run: str, still_holds: bool = True) -> Iterator[tuple[str, Earlier]]:
+def read_earlier(
+    folder: str, run: str, still_holds: bool = True, within: str = ""
+) -> Iterator[tuple[str, Earlier]]:
     """Rows of an earlier run, keyed as `key_of` does.
 
     A part that cannot be read is left out with a warning: its files are looked at again.
@@ -164,8 +167,10 @@ def read_earlier(folder: str, run: str, still_holds: bool = True) -> Iterator[tu
         Its identifier.
     still_holds : bool
         See `Earlier`.
+    within : str
+        A folder or a file, as reports show it: only its rows; empty for all.
     """
-    for table in _tables(folder, run):
+    for table in _tables(folder, run, within):
         for uri, *values in _rows(table):
             row = Earlier(*values)
             yield uri, row if still_holds else dataclasses.replace(row, still_holds=False)
@@ -177,11 +182,14 @@ def _rows(table: pa.Table) -> Iterator[tuple]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _tables(folder: str, run: str) -> Iterator[pa.Table]:
+def _tables(folder: str, run: str, within: str = "") -> Iterator[pa.Table]:
     """Parts of a run, or of what `compact` made of many, as far as they can be read."""
     for table in read_parts(folder, _STATE):
         place = table.column_names.index(RUN.name)
         table = table.set_column(place, RUN, pc.fill_null(table[RUN.name], run))
+        if within:
+            below = pc.starts_with(table["uri"], f"{within}/")
+            table = table.filter(pc.or_(pc.equal(table["uri"], within), below))
         is_dry = pc.fill_null(table["dry_run"], False)
         yield table.filter(pc.invert(pc.and_(is_dry, pc.is_in(table["status"], _ANNOUNCED))))
 
@@ -215,7 +223,7 @@ def _matrix(column: pa.Array) -> np.ndarray:
     return column.flatten().to_numpy().reshape(len(column), -1)
 
 
-def compact(runs: Sequence[tuple[str, str]], folder: str, workplace: str) -> None:
+def compact(runs: Sequence[tuple[str, str, str]], folder: str, workplace: str) -> None:
     """Write the latest row of each file, for `read_earlier`.
 
     Runs that were ended early each have rows for all that those before them settled. In
@@ -223,8 +231,8 @@ def compact(runs: Sequence[tuple[str, str]], folder: str, workplace: str) -> Non
 
     Parameters
     ----------
-    runs : sequence of (str, str)
-        Folder of the parts and identifier.
+    runs : sequence of (str, str, str)
+        Folder of the parts, identifier, and what is read of it (see `read_earlier`).
     folder : str
         Is made.
     workplace : str
@@ -232,7 +240,7 @@ def compact(runs: Sequence[tuple[str, str]], folder: str, workplace: str) -> Non
     """
     storage = storage_of(folder)
     storage.make_folder(folder)
-    tables = (table for source, run in runs for table in _tables(source, run))
+    tables = itertools.chain.from_iterable(itertools.starmap(_tables, runs))
     for number, piece in enumerate(Pieces(tables, _STATE, workplace)):
         with storage.writing(f"{folder}/part-{number}.parquet") as stream:
             pq.write_table(last_of_each(piece, ["uri"], RUN.name), stream)

@@ -89,6 +89,11 @@ def test_asks_runs_back_to_the_last_that_saw_the_whole_library(job, libraries_ar
     assert whole.id < stopped.id < part.id < wide.id
 
 
+def known(job):
+    now = start_run(job.report)
+    return {id: tuple(facts) for _, id, *facts in known_runs(job, now) if id != now.id}
+
+
 def test_asks_runs_over_what_is_in_a_library_or_around_it(job, libraries_are_there):
     around = past(job)
     album = past(dataclasses.replace(job, library="/music/album"))
@@ -115,9 +120,16 @@ def test_what_was_before_an_undo_tells_what_files_were_given_and_settles_nothing
     time.sleep(0.002)
     later = past(job, interrupted=True)
     assert seen_before(job) == [later]
-    assert known_runs(job, start_run(job.report)) == [(later, True), (undone, False)]
+    assert known(job) == {later.id: (True, ""), undone.id: (False, "")}
     anew = changed(job, incremental=False)
-    assert known_runs(anew, start_run(job.report)) == [(later, False), (undone, False)]
+    assert known(anew) == {later.id: (False, ""), undone.id: (False, "")}
+
+
+def test_of_a_library_around_an_album_the_albums_rows_are_read(job, libraries_are_there):
+    around = past(job)
+    assert known(dataclasses.replace(job, library="/music/album")) == {
+        around.id: (True, "/music/album")
+    }
 
 
 def test_an_interrupted_run_does_not_hide_those_before_it(job):

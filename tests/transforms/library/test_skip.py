@@ -164,6 +164,16 @@ def test_what_a_file_was_given_is_known_whatever_came_after():
     assert given(change(status="unsure")) is None
 
 
+@pytest.mark.parametrize(
+    ("within", "is_read"),
+    [("", True), ("/music", True), (key_of(TRACK), True), ("/mus", False), ("/music/a", False)],
+)
+def test_of_a_folder_only_its_rows_are_read(tiny_bundle, tmp_path, within, is_read):
+    outcome = Outcome(TRACK, "tagged", "tag", "", genres_after=("Jazz",), confidence=0.5)
+    write_part([row(outcome, RunFacts(tiny_bundle, "settings"))], str(tmp_path), str(tmp_path))
+    assert bool(list(read_earlier(str(tmp_path), "run-1", True, within))) == is_read
+
+
 def test_a_row_that_no_longer_holds_settles_nothing():
     assert unchanged(TRACK, [change(still_holds=False)], "settings") is None
     assert unchanged(TRACK, [change(still_holds=False)], None) is None
@@ -175,14 +185,14 @@ def test_of_many_runs_the_latest_row_of_each_file_is_read(
 ):
     monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", most_in_memory)
 
-    def report(run: str, **statuses: str) -> tuple[str, str]:
+    def report(run: str, **statuses: str) -> tuple[str, str, str]:
         folder = tmp_path / run
         folder.mkdir()
         for name, status in statuses.items():
             track = dataclasses.replace(TRACK, uri=f"/{name}.mp3")
             outcome = Outcome(track, status, "tag", "", genres_after=("Jazz",))
             write_part([row(outcome, RunFacts(tiny_bundle, "s"))], str(folder), str(tmp_path))
-        return str(folder), run
+        return str(folder), run, ""
 
     runs = [
         report("run-3", a="failed"),
@@ -197,7 +207,7 @@ def test_of_many_runs_the_latest_row_of_each_file_is_read(
         "/b.mp3": ("run-1", "tagged"),
         "/c.mp3": ("run-0", "kept"),
     }
-    one_by_one = [item for folder, run in runs for item in read_earlier(folder, run)]
+    one_by_one = [item for folder, run, _ in runs for item in read_earlier(folder, run)]
     assert all(item in one_by_one for item in found.items())
 
 
