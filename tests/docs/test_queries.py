@@ -166,15 +166,22 @@ def test_query_finds_the_answer(folder_with_reports, monkeypatch, question):
     assert [tuple(map(_rounded, row)) for row in found] == ANSWERS[question]
 
 
-def test_after_apply_only_what_it_changed_has_changed(folder_with_reports, tmp_path, monkeypatch):
+def test_after_apply_of_a_dry_run_only_what_it_changed_has_changed(
+    folder_with_reports, tmp_path, monkeypatch
+):
     reports = tmp_path / "genre-report"
     shutil.copytree(folder_with_reports / "genre-report", reports)
-    run = Run("20261121T101500.123Z-5678", str(reports))
-    Path(run.tracks).mkdir(parents=True)
     chosen = Track("/m/Red.mp3", "mp3")
-    outcome = Outcome(chosen, "tagged", "by_hand", "a person chose it", genres_after=("Ska",))
     by_hand = RunFacts(Bundle("", "by hand", "", (), (), FeatureSpec()), "by_hand", "/m")
-    write_part([row(outcome, by_hand)], run.tracks, run.tracks)
+    dry = dataclasses.replace(by_hand, dry_run=True)
+    for id, status, facts in (
+        ("20261121T09", "would_tag", dry),
+        ("20261121T10", "tagged", by_hand),
+    ):
+        run = Run(id, str(reports))
+        Path(run.tracks).mkdir(parents=True)
+        outcome = Outcome(chosen, status, "by_hand", "a person chose it", genres_after=("Ska",))
+        write_part([row(outcome, facts)], run.tracks, run.tracks)
     monkeypatch.chdir(reports)
     with duckdb.connect() as database:
         database.execute(VIEWS)
