@@ -38,7 +38,7 @@ class Kind:
     ----------
     mb, scatter_mb : float
         Size, in MB; of an album, its tracks scatter by a third of it.
-    hear_s : float
+    analyse_s : float
         Time to decode and classify one, in s.
     mb_s : float
         Time to write a MB, in s.
@@ -46,7 +46,7 @@ class Kind:
 
     mb: float
     scatter_mb: float
-    hear_s: float
+    analyse_s: float
     mb_s: float
 
 
@@ -73,7 +73,7 @@ def album(kind: Kind, draw: random.Random, n: int, slower: float) -> Iterator[Fi
     typical = max(1.0, draw.gauss(kind.mb, kind.scatter_mb))
     for _ in range(n):
         mb = max(0.3, draw.gauss(typical, typical / 3))
-        seconds = kind.hear_s * draw.lognormvariate(0, 0.3) + kind.mb_s * mb * slower
+        seconds = kind.analyse_s * draw.lognormvariate(0, 0.3) + kind.mb_s * mb * slower
         yield File(round(mb * 1e6), seconds * draw.lognormvariate(0, 0.2))
 
 

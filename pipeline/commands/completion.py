@@ -59,9 +59,10 @@ def _preamble() -> dict[str, str]:
     state = "${XDG_STATE_HOME:-$HOME/.local/state}/genrebeam/reports"
     folders = f'"${{GENREBEAM_REPORT:-genre-report}}" "{state}"'
     ids = "-name tracks -prune -o -path '*/runs/*' -prune -print 2>/dev/null | sed 's|.*/||'"
+    runs = f"find {folders} {ids}"
     words = {
-        "run": f"$(find {folders} {ids})",
-        "plan": f"$(find {folders} {ids})",
+        "run": f"$({runs})",
+        "plan": f"$({runs})",
         "bundle": " ".join(sorted(path.name for path in BUNDLES.iterdir() if path.is_dir())),
         "formats": " ".join(sorted(FORMATS)),
     }
@@ -76,7 +77,7 @@ def _preamble() -> dict[str, str]:
         bash.append(f"_genrebeam_{name}() {{ {listed}; {also or 'true'}; }}")
         zsh.append(f"_genrebeam_{name}() {{ compadd -- {known}; {files or 'true'} }}")
     # fish has no defaults of variables; within its quotes only these are escaped.
-    find = f"find {folders} {ids}".replace("'", "\\'")
+    find = runs.replace("'", "\\'")
     listed_by = {
         "run": f"sh -c '{find}'",
         "plan": f"sh -c '{find}'; __fish_complete_path",

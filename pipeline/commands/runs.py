@@ -52,8 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
         folders = [report_folder(arguments, arguments.report)]
     try:
         runs = [one for folder in folders for one in runs_of(folder)]
+        runs.sort(key=lambda one: one.id)
         at_work = _may_be_at_work(runs)
-        found = [_facts(one, at_work) for one in sorted(runs, key=lambda one: one.id)]
+        found = [_facts(one, at_work) for one in runs]
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if arguments.json:
@@ -67,10 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _may_be_at_work(runs: list[Run]) -> set[Run]:
-    """The newest run of each report folder that is locked."""
+    """Of runs, the oldest first, the newest of each report folder that is locked."""
     from genrebeam.pipeline.runs.lock import is_free
 
-    newest = {one.home: one for one in sorted(runs, key=lambda one: one.id)}
+    newest = {one.home: one for one in runs}
     return {one for home, one in newest.items() if not is_free(home)}
 
 

@@ -114,7 +114,7 @@ def _run(
     from genrebeam.pipeline.runs import interruption
     from genrebeam.pipeline.runs.failures import known_failures
     from genrebeam.pipeline.runs.news import drop_old_news
-    from genrebeam.pipeline.runs.run import earlier_runs, record_run, runs_before
+    from genrebeam.pipeline.runs.run import record_run, runs_before
     from genrebeam.pipeline.views import progress
     from genrebeam.pipeline.views.summary import summarise
 
@@ -139,10 +139,12 @@ def _run(
         ended = record_run(run, job, execute, interruption.requested)
         facts = ended.manifest
         holds, known = None, frozenset[str]()
+        only_new = arguments.quiet and not arguments.all_failures
         with contextlib.suppress(OSError):  # the run is done, whatever it leaves
-            earlier = earlier_runs(job, run)
-            if arguments.quiet and not arguments.all_failures:
-                known = known_failures(run, runs_before(job, run), ended.rows)
+            before = list(runs_before(job, run))
+            if only_new:
+                known = known_failures(run, [(old, facts) for old, facts, _ in before], ended.rows)
+            earlier = [(old, facts) for old, facts, still_holds in before if still_holds]
             holds = drop_old_news(run, job, earlier, ended)
         if holds is not None:
             page = holds.page if holds.has_page else None
@@ -155,7 +157,7 @@ def _run(
         *(job, holds or run, ended, page, found),
         quiet=arguments.quiet,
         as_json=arguments.json,
-        failure="new failure" if arguments.quiet and not arguments.all_failures else "failure",
+        failure="new failure" if only_new else "failure",
     )
     if facts["state"] == "interrupted":
         left = progress.files_left()

@@ -70,7 +70,7 @@ from genrebeam.transforms.records import (
 )
 from genrebeam.transforms.storage import storage_of
 from genrebeam.transforms.tags.formats.format import TagForm
-from genrebeam.transforms.tags.header import read_headers
+from genrebeam.transforms.tags.header import HEADERS_AT_ONCE, read_headers
 from genrebeam.transforms.tags.ptransforms import ReadHeaders
 
 # How much of each track is analysed, from its middle.
@@ -79,8 +79,6 @@ _SECONDS = 60.0
 _BYTES_PER_PART = 128 * 2**20
 # Raise it whenever the features or the files change.
 _VERSION = 1
-# That a process of the pool reads in one go.
-_HEADERS_AT_ONCE = 32
 
 
 def build(
@@ -218,8 +216,7 @@ def _listed(labelling: Labelling, lists: Mapping[str, str | None], track: Track)
 def _with_headers(tracks: Sequence[Track]) -> Iterator[Track]:
     """Tracks that know their tags; those with a header that cannot be read are left out."""
     batches = [
-        tracks[first : first + _HEADERS_AT_ONCE]
-        for first in range(0, len(tracks), _HEADERS_AT_ONCE)
+        tracks[first : first + HEADERS_AT_ONCE] for first in range(0, len(tracks), HEADERS_AT_ONCE)
     ]
     with decoding():
         waiting = [read_headers([track.uri for track in batch]) for batch in batches]

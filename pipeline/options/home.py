@@ -62,7 +62,7 @@ class Home:
 
     def holds(self, path: str) -> bool:
         """Whether a path, without links, is that of the library or of something in it."""
-        return f"{path}/".startswith(f"{self.library.rstrip('/')}/")
+        return is_named_in(path, self.library)
 
     def was_moved_to(self, folder: str) -> bool:
         """Whether a folder is the library under another name."""
@@ -71,6 +71,11 @@ class Home:
             and not os.path.lexists(self.library)
             and (self.place == _place_of(folder))
         )
+
+
+def is_named_in(path: str, folder: str) -> bool:
+    """Whether a path is that of a folder or of something in it, by their names alone."""
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def report_of(library: str) -> str:
@@ -138,7 +143,7 @@ def joining(report: str, roots: Sequence[str]) -> list[Home]:
         home
         for home in homes()
         if home.path != report
-        and any(Home("", root).holds(home.library) or home.was_moved_to(root) for root in folders)
+        and any(is_named_in(home.library, root) or home.was_moved_to(root) for root in folders)
     ]
 
 

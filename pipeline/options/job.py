@@ -329,7 +329,10 @@ def _checked_libraries(named: Sequence[str], formats: Sequence[str]) -> tuple[st
         return outer[0], ()
     if any("://" in path for path in outer):
         raise UsageError(f"{outer[0]}: what is in a bucket must be tagged by itself")
-    return os.path.commonpath(outer), tuple(outer)
+    library = os.path.commonpath(outer)
+    if library == os.path.sep:
+        raise UsageError(f"{outer[0]} and {outer[1]} have no folder in common; tag each by itself")
+    return library, tuple(outer)
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -345,7 +348,7 @@ def _checked_library(library: str, formats: Sequence[str]) -> str:
         return library
     if not os.path.exists(library):
         raise UsageError(f"{library}: no such file or folder")
-    library = without_links(library)
+    library = _without_links(library)
     if os.path.isdir(library):
         if not os.access(library, os.R_OK | os.X_OK):
             raise UsageError(f"{library}: no permission to read this folder")
@@ -354,7 +357,7 @@ def _checked_library(library: str, formats: Sequence[str]) -> str:
     return library
 
 
-def without_links(path: str) -> str:
+def _without_links(path: str) -> str:
     """The one name of a folder, or of a file in it, by which all reports know it."""
     if os.path.isdir(path):
         return os.path.realpath(path)

@@ -62,8 +62,10 @@ def locked(report: str) -> Iterator[Callable[[str], None]]:
 def is_free(report: str) -> bool:
     """Whether certainly no run is at work on a report folder; of a bucket it is not known."""
     path = os.path.join(report, _NAME)
-    if "://" in report or not os.path.exists(path):
-        return "://" not in report
+    if "://" in report:
+        return False
+    if not os.path.exists(path):
+        return True
     try:
         with storage_of(report).lock(path, _facts):
             return True

@@ -207,13 +207,13 @@ def write_planned(
     mood = _mood_of(planned)
     if mood is not None:  # older dry runs know of none
         is_as_shown &= _shown(track.tags.mood) == planned["mood_before"]
-    if not is_as_shown and list(map(printable, genres)) == planned["genres_after"]:
+    if not is_as_shown:
+        if list(map(printable, genres)) != planned["genres_after"]:
+            return dataclasses.replace(outcome, reason="changed since the dry run; left as it is")
         reason = "has the genre that the dry run showed already"
         return dataclasses.replace(
             outcome, status=Status.UNCHANGED, stage=Stage.SKIP, reason=reason
         )
-    if not is_as_shown:
-        return dataclasses.replace(outcome, reason="changed since the dry run; left as it is")
     own = {printable(genre): genre for genre in (*track.tags.genres, *track.tags.shadow)}
     after = tuple(own.get(genre, genre) for genre in planned["genres_after"])
     custom = {}

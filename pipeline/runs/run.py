@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 from genrebeam import __version__
 from genrebeam.model import files
 from genrebeam.pipeline.options.errors import UsageError, reading, writing
-from genrebeam.pipeline.options.home import is_home, make_home
+from genrebeam.pipeline.options.home import is_home, is_named_in, make_home
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.journal import Journal, now
 from genrebeam.pipeline.runs.manifest import (
@@ -278,12 +278,7 @@ def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Man
     list of (Run, Manifest)
         Newest first; none where the library was never seen.
     """
-    return [(old, facts) for old, facts, still_holds in _runs_before(job, run) if still_holds]
-
-
-def runs_before(job: TaggingJob, run: Run) -> list[tuple[Run, Manifest]]:
-    """The runs that saw the library, as `earlier_runs`, and also those before an undo."""
-    return [(old, facts) for old, facts, _ in _runs_before(job, run)]
+    return [(old, facts) for old, facts, still_holds in runs_before(job, run) if still_holds]
 
 
 def known_runs(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, str]]:
@@ -297,33 +292,33 @@ def known_runs(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, str]]:
     """
     incremental, own = job.options.incremental, printable(job.library)
     found = []
-    for old, facts, still_holds in _runs_before(job, run):
+    for old, facts, still_holds in runs_before(job, run):
         seen = facts["library"]
-        is_wider = seen != own and f"{own}/".startswith(f"{seen.rstrip('/')}/")
-        within = own if is_wider else ""
+        within = own if seen != own and is_named_in(own, seen) else ""
         found.append((old.tracks, old.id, incremental and still_holds, within))
     return found
 
 
-def _runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifest, bool]]:
-    known = list(_before(job, run))
+def runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifest, bool]]:
+    """Runs that saw the library's files, newest first, and whether what they saw still holds."""
+    known, library = list(_before(job, run)), printable(job.library)
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     has_seen_all = False
     for old, facts in known:
-        if facts is None or not _is_about(facts, printable(job.library)):
+        if facts is None or not _is_about(facts, library):
             continue
         if "rows_in" in facts:
             continue  # the rows of an earlier run hold
         is_dry = bool(facts.get("options", {}).get("dry_run"))
         if is_dry and job.options.retry_failed:
             continue  # it tried nothing: what failed before it is still to be done
-        sees_all = holds(facts.get("library", ""), printable(job.library)) and saw_all(
+        sees_all = holds(facts["library"], library) and saw_all(
             facts, job.options.formats, job.options.exclude, job.paths
         )
         if is_dry and sees_all and has_seen_all:
             continue  # a later one saw the same
         # A file that is named is decided anew, unless it was the whole library then, too.
-        holds_for_it = facts.get("library") == printable(job.library) or _is_folder(job.library)
+        holds_for_it = facts["library"] == library or _is_folder(job.library)
         yield old, facts, holds_for_it and facts.get("started_at", "") > last_undo
         if sees_all and not is_dry:  # a dry run does not say what files were given before
             return
@@ -343,9 +338,7 @@ def _is_about(facts: Manifest, library: str) -> bool:
 
 def holds(folder: str, path: str) -> bool:
     """Whether a path is that of a folder or of something in it, both as manifests say it."""
-    return any(
-        f"{path}/".startswith(f"{place.rstrip('/')}/") for place in (folder, _without_links(folder))
-    )
+    return is_named_in(path, folder) or is_named_in(path, _without_links(folder))
 
 
 @functools.lru_cache(maxsize=1000)

@@ -59,7 +59,7 @@ def some_tracks(rows: Iterable[pa.Table], library: str, *, named: bool) -> Itera
     n_rows = 0
     for piece in rows:
         for row in piece.select(_COLUMNS).to_pylist():
-            if row["status"] == Status.FAILED or not (named or _was_classified(row)):
+            if row["status"] == Status.FAILED or not (named or _was_decided(row)):
                 continue
             n_rows += 1
             if n_rows <= _MOST:
@@ -74,8 +74,8 @@ def some_tracks(rows: Iterable[pa.Table], library: str, *, named: bool) -> Itera
     yield f"and {n_rows - _LEAST_SURE:,} more; --verbose lists every file"
 
 
-def _was_classified(row: dict[str, Any]) -> bool:
-    """Or cleaned: then no model was asked."""
+def _was_decided(row: dict[str, Any]) -> bool:
+    """By a model, or where genres are cleaned by the taxonomy."""
     if row["confidence"] is None:
         return row["status"] in _GIVEN
     return row["status"] not in (Status.KEPT, Status.UNCHANGED)

@@ -374,7 +374,7 @@ def _give_attributes(copy: int, facts: os.stat_result, real: int, mtime_ns: int 
         with contextlib.suppress(OSError):  # it may have been the times alone
             shutil.copymode(real, copy)  # type: ignore[arg-type]
         # On a share or a stick all files may have one owner and mode: then nothing is lost.
-        if _dress_of(copy) != _dress_of(real):
+        if _attributes_of(copy) != _attributes_of(real):
             raise
     if mtime_ns is not None:
         os.utime(copy, ns=(facts.st_atime_ns, mtime_ns))
@@ -384,7 +384,7 @@ def _give_attributes(copy: int, facts: os.stat_result, real: int, mtime_ns: int 
     os.fsync(copy)
 
 
-def _dress_of(path: int) -> tuple[Any, ...]:
+def _attributes_of(path: int) -> tuple[Any, ...]:
     facts, attributes = os.stat(path), {}
     if hasattr(os, "listxattr"):
         with contextlib.suppress(OSError):  # a file system without

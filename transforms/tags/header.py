@@ -50,6 +50,10 @@ from genrebeam.transforms.tags.untaggable import why_untaggable
 
 Header = tuple[FileTags, AudioFacts]
 
+# That a process reads in one go: sending a header from process to process takes as long as reading
+# it.
+HEADERS_AT_ONCE = 32
+
 _ANY_FORM = TagForm()
 # What parsing a tag may take, and reading, changing and comparing it. Most take a few ms; a tag may
 # have pictures of some MB. Of all the time, a network drive may take most.

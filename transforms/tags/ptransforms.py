@@ -20,13 +20,12 @@ from genrebeam.transforms.records import (
 )
 from genrebeam.transforms.tags.clean import Names, clean
 from genrebeam.transforms.tags.formats.format import TagForm
-from genrebeam.transforms.tags.header import read_headers
+from genrebeam.transforms.tags.header import HEADERS_AT_ONCE, read_headers
 from genrebeam.transforms.tags.rewrite import Journal
 from genrebeam.transforms.tags.tag import TagPolicy, kept, obstacle, tag, too_recent
 
-# Headers that a process reads in one go, and that are read at a time: sending a header from process
-# to process takes as long as reading it, and two processes shall always have something to do.
-_HEADERS_AT_ONCE, _HEADERS_IN_FLIGHT = 32, 256
+# Headers that are read at a time: two processes shall always have something to do.
+_HEADERS_IN_FLIGHT = 256
 # Files that are written at a time: most of it is waiting, for the pool and for the disk.
 _WRITERS = 8
 
@@ -35,7 +34,7 @@ class ReadHeaders(InBatches):
     """Base of DoFns that read headers, many at a time in the pool: Track -> Track."""
 
     def __init__(self, stopping: Callable[[], bool], form: TagForm) -> None:
-        super().__init__(_HEADERS_AT_ONCE, _HEADERS_IN_FLIGHT, stopping)
+        super().__init__(HEADERS_AT_ONCE, _HEADERS_IN_FLIGHT, stopping)
         self.form = form
 
     def submit(self, tracks: list[Track]) -> Future:
