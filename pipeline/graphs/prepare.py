@@ -38,6 +38,7 @@ from genrebeam.model.data.training_set import (
     write_left_out,
 )
 from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.pipeline.graphs.introspection import answer_once
 from genrebeam.pipeline.inference.decoding import decoding
 from genrebeam.pipeline.options.job import LOCAL_RUNNER
 from genrebeam.pipeline.runs import interruption
@@ -351,6 +352,7 @@ def prepare(
     if only:
         labelling = with_lists(labelling, library, log)
     start_set(out)
+    answer_once()
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     pipeline = beam.Pipeline(options=options)
     build(pipeline, library, labelling, spec, out, processes or pool.default_processes(), only)

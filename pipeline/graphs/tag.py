@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineResult
 
+from genrebeam.pipeline.graphs.introspection import answer_once
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.run import Run, close_run, known_runs, runs_with_inputs
@@ -266,6 +267,7 @@ def run_tagging(
     bool
         Whether the work is still to be done, by a job that starts after this process.
     """
+    answer_once()
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     is_template = options.view_as(GoogleCloudOptions).template_location is not None
     pipeline = beam.Pipeline(options=options)
