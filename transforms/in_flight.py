@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.transforms.window import GlobalWindow
+from apache_beam.transforms.window import BoundedWindow, GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 
@@ -28,10 +29,29 @@ def stops_now(stopping: Callable[[], bool]) -> bool:
     return getattr(stopping, "look", stopping)()
 
 
+@dataclass(frozen=True)
+class Place:
+    """The time and the window of an element, which what comes of it later belongs to as well.
+
+    Both are those of the global window where Beam did not give them.
+    """
+
+    time: Any = beam.DoFn.TimestampParam
+    window: Any = beam.DoFn.WindowParam
+
+    def put(self, found: Any) -> WindowedValue | beam.pvalue.TaggedOutput:
+        """What a DoFn yields for a result, perhaps a `TaggedOutput`."""
+        if isinstance(found, beam.pvalue.TaggedOutput):
+            return beam.pvalue.TaggedOutput(found.tag, self.put(found.value))
+        if isinstance(self.window, BoundedWindow):
+            return WindowedValue(found, self.time, (self.window,))
+        return WindowedValue(found, GlobalWindow().max_timestamp(), (GlobalWindow(),))
+
+
 class InFlight(beam.DoFn):
     """Base of DoFns with several elements in flight; each comes out when it is done.
 
-    All come out in the global window.
+    What comes out has the time and the window of its element.
 
     Parameters
     ----------
@@ -58,28 +78,31 @@ class InFlight(beam.DoFn):
         raise NotImplementedError
 
     def start_bundle(self) -> None:
-        self._in_flight: dict[Future, Any] = {}
+        self._in_flight: dict[Future, tuple[Any, Any]] = {}
         self._load = 0
 
-    def process(self, element: Any) -> Iterator[Any]:
+    def process(
+        self,
+        element: Any,
+        time: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Any]:
         if self.stopping():
             return
-        self._begin(element)
-        yield from self._done(self.most - 1)
+        self._begin(element, Place(time, window))
+        for found, place in self._done(self.most - 1):
+            yield place.put(found)
 
-    def _begin(self, element: Any) -> None:
-        self._in_flight[self.submit(element)] = element
+    def _begin(self, element: Any, place: Any) -> None:
+        self._in_flight[self.submit(element)] = element, place
         self._load += self.weight(element)
 
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
-        for found in self._done(0):
-            if isinstance(found, beam.pvalue.TaggedOutput):
-                yield beam.pvalue.TaggedOutput(found.tag, in_global_window(found.value))
-            else:
-                yield in_global_window(found)
+        for found, place in self._done(0):
+            yield place.put(found)
 
-    def _done(self, most: int) -> Iterator[Any]:
-        """What is ready, waiting until what is in flight weighs at most `most`."""
+    def _done(self, most: int) -> Iterator[tuple[Any, Place]]:
+        """What is ready and its place, waiting until what is in flight weighs at most `most`."""
         while self._in_flight:
             if self.stopping():
                 for future in self._in_flight:
@@ -96,14 +119,14 @@ class InFlight(beam.DoFn):
                 # The steps after this one may have taken a while for the result before.
                 if self.stopping():
                     break
-                element = self._in_flight.pop(future)
+                element, place = self._in_flight.pop(future)
                 self._load -= self.weight(element)
-                yield from self._results(element, future)
+                yield from self._results(element, future, place)
             if not ready and not is_full:
                 return
 
-    def _results(self, element: Any, future: Future) -> Iterator[Any]:
-        yield self.finished(element, future)
+    def _results(self, element: Any, future: Future, place: Any) -> Iterator[tuple[Any, Place]]:
+        yield self.finished(element, future), place
 
 
 class InBatches(InFlight):
@@ -131,33 +154,38 @@ class InBatches(InFlight):
 
     def start_bundle(self) -> None:
         super().start_bundle()
-        self._batch: list[Any] = []
+        self._batch: list[tuple[Any, Place]] = []
 
-    def process(self, element: Any) -> Iterator[Any]:
-        self._batch.append(element)
-        if len(self._batch) == self.at_once:
-            batch, self._batch = self._batch, []
-            yield from super().process(batch)
+    def process(
+        self,
+        element: Any,
+        time: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Any]:
+        self._batch.append((element, Place(time, window)))
+        if len(self._batch) == self.at_once and not self.stopping():
+            self._begin_batch()
+            for found, place in self._done(self.most - 1):
+                yield place.put(found)
+
+    def _begin_batch(self) -> None:
+        elements, places = zip(*self._batch, strict=True)
+        self._batch = []
+        self._begin(list(elements), places)
 
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
         if self._batch and not self.stopping():
-            self._begin(self._batch)
+            self._begin_batch()
         yield from super().finish_bundle()
 
-    def _results(self, batch: list, future: Future) -> Iterator[Any]:
-        for element, found in zip(batch, future.result(), strict=True):
+    def _results(self, batch: list, future: Future, places: Any) -> Iterator[tuple[Any, Place]]:
+        for element, place, found in zip(batch, places, future.result(), strict=True):
             if isinstance(found, Exception) and stops_now(self.stopping):
                 return
             one = self.finished(element, found)
             if one is not None:
-                yield one
+                yield one, place
 
 
 def _failed(future: Future) -> bool:
     return future.cancelled() or future.exception() is not None
-
-
-def in_global_window(element: Any) -> WindowedValue:
-    """What a DoFn's ``finish_bundle`` has to yield for an element."""
-    window = GlobalWindow()
-    return WindowedValue(element, window.max_timestamp(), (window,))

@@ -40,6 +40,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         r"^Operation not permitted",
         "its disk or share does not let its owner, mode or times be kept; see how it is mounted",
     ),
+    (_ANY, r"^its decoding was ended", "its decoding was ended before it was done; run again"),
     (_ANY, r"^Too many open files", "too many files are open; raise the limit (ulimit -n)"),
     # --- walk ---
     (_ANY, r"^broken symbolic link", "broken symbolic link; remove it, or mend where it points"),

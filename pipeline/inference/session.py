@@ -7,13 +7,14 @@ files.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
 from genrebeam.model.bundle import Bundle
-from genrebeam.pipeline.inference.decoding import end_decoding
+from genrebeam.pipeline.inference.decoding import begin_decoding, end_decoding
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.extract import TIMEOUT_S, features_of, most_in_flight, submit
 from genrebeam.transforms.formats import format_of
@@ -80,8 +81,8 @@ class TrackClassifier:
         self.close()
 
     def close(self) -> None:
-        """End the processes; a later call starts new ones."""
-        end_decoding()
+        """End the processes, unless others use them; a later call starts new ones."""
+        end_decoding(self)
 
     def load(self) -> None:
         """Load the network now, not with the first track."""
@@ -91,14 +92,15 @@ class TrackClassifier:
         self, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S
     ) -> Future:
         """Run a function of a file in a decoding process; see `analyse.result_of`."""
+        begin_decoding(self)
         return pool.submit(function, arguments, processes=self.processes, timeout_s=timeout_s)
 
-    def __call__(self, paths: Iterable[str]) -> Iterator[Decision | Outcome]:
+    def __call__(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[Decision | Outcome]:
         """Decide the genres of files.
 
         Parameters
         ----------
-        paths : iterable of str
+        paths : iterable of str or os.PathLike
             Local files. Some more are read than decisions have been taken.
 
         Yields
@@ -110,12 +112,13 @@ class TrackClassifier:
         for found in self.predict(paths):
             yield found if isinstance(found, Outcome) else self._decide(found)
 
-    def predict(self, paths: Iterable[str]) -> Iterator[Prediction | Outcome]:
+    def predict(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[Prediction | Outcome]:
         """What the network says of files; see `__call__`."""
+        begin_decoding(self)
         begun: deque[Outcome | tuple[Track, Future]] = deque()
         most = most_in_flight(self.bundle.n_segments, self.processes)
         for path in paths:
-            begun.append(self._begin(path))
+            begun.append(self._begin(os.fsdecode(path)))
             if len(begun) == most:
                 yield from self._end(begun)
         while begun:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from genrebeam.model.extras import require
 from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.options.home import is_home, report_of
-from genrebeam.pipeline.options.option import declared_in
+from genrebeam.pipeline.options.option import declared_in, with_checked_values
 from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.genre.taxonomy import Taxonomy, TaxonomyError, load_taxonomy
@@ -170,15 +170,16 @@ def _values_of(bundle: Bundle) -> dict[str, Any]:
     return {name: getattr(bundle, attribute) for name, attribute in found.items()}
 
 
-def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJob:
+def check_job(
+    library: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], options: TaggingOptions
+) -> TaggingJob:
     """Check everything before any work is done.
 
     Parameters
     ----------
-    library : str or sequence of str
+    library : str, os.PathLike or sequence of these
         A folder or a file. Several are taken for parts of a library, the folder that they are in.
     options : TaggingOptions
-        As a command line gives them.
 
     Returns
     -------
@@ -191,8 +192,12 @@ def check_job(library: str | Sequence[str], options: TaggingOptions) -> TaggingJ
     """
     from genrebeam.transforms.audio.pool import default_processes
 
+    options = with_checked_values(options)
     formats = options.formats or tuple(sorted(FORMATS))
-    library, paths = _checked_libraries([library] if isinstance(library, str) else library, formats)
+    named = [library] if isinstance(library, str | os.PathLike) else list(library)
+    if not named:
+        raise UsageError("no library is named")
+    library, paths = _checked_libraries([os.fspath(path) for path in named], formats)
     report = _absolute(options.report) if options.report else report_of(library)
     is_listed = any(_lies_in(report, root) for root in paths or (library,))
     if options.dry_run and is_listed and not is_home(report):

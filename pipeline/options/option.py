@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import enum
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from genrebeam.pipeline.options.errors import UsageError
 
 Options = TypeVar("Options")
 
@@ -128,6 +131,46 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
 def options_from(arguments: argparse.Namespace, options: type[Options]) -> Options:
     """The options of a dataclass, with the values of a parsed command line."""
     return options(**{one.name: getattr(arguments, one.name) for one in declared_in(options)})
+
+
+def with_checked_values(options: Options) -> Options:
+    """Options of a program, with values that a command line could have given.
+
+    Lists are taken for tuples, and `os.PathLike` for names.
+
+    Raises
+    ------
+    UsageError
+        If an option cannot have its value.
+    """
+    found = {}
+    for one in declared_in(type(options)):
+        value = getattr(options, one.name)
+        try:
+            found[one.name] = value if value is one.default else _checked(one, value)
+        except argparse.ArgumentTypeError as error:
+            raise UsageError(f"{one.name}: {error}") from error
+    return dataclasses.replace(options, **found)  # type: ignore[type-var]
+
+
+def _checked(one: Option, value: Any) -> Any:
+    if one.is_flag:
+        if isinstance(value, bool):
+            return value
+        raise argparse.ArgumentTypeError(f"{value!r} is neither True nor False")
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, list | tuple) and one.kind and one.kind.metavar == "LIST":
+        value = ",".join(str(item) for item in value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    takes_numbers = one.kind is not None and one.kind.parse is not None
+    if not isinstance(value, str) and not (is_number and takes_numbers):
+        raise argparse.ArgumentTypeError(
+            f"{value!r} is not {'a number' if takes_numbers else 'a text'}"
+        )
+    if one.choices and value not in one.choices:
+        raise argparse.ArgumentTypeError(f"{value!r} is not one of {', '.join(one.choices)}")
+    return one.kind.parse(str(value)) if one.kind and one.kind.parse else value
 
 
 def count(text: str) -> int:

@@ -70,6 +70,9 @@ class TimeIsOver(Exception):
 class PoolStopped(Exception):
     """A task that was ended with its pool."""
 
+    def __init__(self) -> None:
+        super().__init__("its decoding was ended")
+
 
 @dataclass(eq=False)
 class _Task:

@@ -14,7 +14,6 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.typehints import with_input_types, with_output_types
-from apache_beam.utils.windowed_value import WindowedValue
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
@@ -39,7 +38,7 @@ from genrebeam.transforms.genre.predict import (
 from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.genre.together import vote_together
 from genrebeam.transforms.genre.vote import VotePolicy, decider
-from genrebeam.transforms.in_flight import in_global_window, never
+from genrebeam.transforms.in_flight import Place, never
 from genrebeam.transforms.matching import MatchByKey, keyed
 from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, Track
 
@@ -170,31 +169,39 @@ class VoteTogether(beam.DoFn):
         self.embeddings = embeddings
 
     def start_bundle(self) -> None:
-        self._waiting: dict[str, list[Prediction]] = {}
+        self._waiting: dict[tuple[str, Any], list[tuple[Prediction, Place]]] = {}
 
-    def process(self, prediction: Prediction) -> Iterator[Decision]:
-        group = prediction.track.group
+    def process(
+        self,
+        prediction: Prediction,
+        time: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Any]:
+        group, place = prediction.track.group, Place(time, window)
         if group is None:
-            yield from self._decided([prediction])
+            yield from self._decided([(prediction, place)])
             return
-        waiting = self._waiting.setdefault(group.key, [])
-        waiting.append(prediction)
+        key = group.key, window
+        waiting = self._waiting.setdefault(key, [])
+        waiting.append((prediction, place))
         if len(waiting) == group.n_tracks:
-            yield from self._decided(self._waiting.pop(group.key))
+            yield from self._decided(self._waiting.pop(key))
         elif len(self._waiting) > _MOST_WAITING:
             yield from self._decided(self._waiting.pop(next(iter(self._waiting))))
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
+    def finish_bundle(self) -> Iterator[Any]:
         if not self.stopping():
-            for predictions in self._waiting.values():
-                yield from map(in_global_window, self._decided(predictions))
+            for waiting in self._waiting.values():
+                yield from self._decided(waiting)
         self._waiting = {}
 
-    def _decided(self, predictions: list[Prediction]) -> Iterator[Decision]:
-        for decision in vote_together(predictions, self.decide, self.families):
+    def _decided(self, waiting: list[tuple[Prediction, Place]]) -> Iterator[Any]:
+        predictions, places = zip(*waiting, strict=True)
+        decisions = vote_together(predictions, self.decide, self.families)
+        for decision, place in zip(decisions, places, strict=True):
             if not self.embeddings:
                 decision = dataclasses.replace(decision, embedding=None, class_logits=None)
-            yield decision
+            yield place.put(decision)
 
 
 @with_input_types(Features)

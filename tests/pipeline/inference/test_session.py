@@ -1,6 +1,7 @@
 """A session: what is decided without a graph is what the graph decides."""
 
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.inference.session import TrackClassifier
 from genrebeam.transforms.audio import pool
+from genrebeam.transforms.audio.extract import features_of
 from genrebeam.transforms.genre.vote import VotePolicy
-from genrebeam.transforms.records import Decision, Outcome
+from genrebeam.transforms.records import Decision, Outcome, Track
 from tests.conftest import read_rows
 
 
@@ -83,3 +85,31 @@ def test_decides_what_tag_decides(shared_data, tmp_path):
         assert found.confidence == pytest.approx(printed[path.name]["confidence"], abs=1e-3)
         assert dict(printed[path.name]["moods"]) == pytest.approx(found.moods, abs=1e-3)
         assert len(found.moods) == 7
+
+
+def test_a_session_that_ends_leaves_another_its_processes(tiny_bundle, write_tone):
+    paths = [write_tone(f"{number}.wav") for number in range(20)]
+    with TrackClassifier(tiny_bundle, VotePolicy(), processes=1) as first:
+        found = first(paths)
+        assert isinstance(next(found), Decision)
+        with TrackClassifier(tiny_bundle, VotePolicy(), processes=1) as second:
+            assert len(list(second(paths[:1]))) == 1
+        assert all(isinstance(entry, Decision) for entry in found)
+        assert pool._pool is not None
+    assert pool._pool is None
+
+
+def test_a_file_whose_session_has_ended_is_not_called_damaged(tiny_bundle):
+    session = TrackClassifier(tiny_bundle, VotePolicy(), processes=1)
+    begun = session.submit(time.sleep, 60)
+    session.close()
+    outcome = features_of(Track("/music/a.mp3", "mp3"), begun, 60)
+    assert outcome.reason == "its decoding was ended before it was done; run again"
+
+
+def test_paths_may_be_of_any_kind(tiny_bundle, write_tone):
+    path = write_tone("täst.wav")
+    with TrackClassifier(tiny_bundle, VotePolicy(), processes=1) as session:
+        found = list(session([str(path), path]))
+    assert [entry.track.uri for entry in found] == [str(path)] * 2
+    assert all(isinstance(entry, Decision) for entry in found)

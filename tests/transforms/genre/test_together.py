@@ -231,7 +231,7 @@ def test_a_track_that_would_be_unsure_alone_gets_its_albums_genre():
 def bundle_of(step: VoteTogether, predictions: list[Prediction]) -> tuple[list, list]:
     """What a step says to a bundle of elements as they come, and at its end."""
     step.start_bundle()
-    said = [decision for one in predictions for decision in step.process(one)]
+    said = [windowed.value for one in predictions for windowed in step.process(one)]
     return said, [windowed.value for windowed in step.finish_bundle()]
 
 
