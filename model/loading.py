@@ -1,4 +1,4 @@
-"""Load TensorFlow quietly, and without what its extras would load."""
+"""Load TensorFlow quietly and without its extras, and ONNX Runtime without its telemetry."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ def import_tensorflow() -> Any:
             for name in hidden:
                 del sys.modules[name]
     return tensorflow
+
+
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime, and let it report nothing.
+
+    From 1.29 on it has a network connection and a database of its own for telemetry, in Linux too.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # looked at when the library is loaded
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # if another program had loaded it before
+    return onnxruntime
 
 
 @contextlib.contextmanager

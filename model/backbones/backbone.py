@@ -21,6 +21,7 @@ from genrebeam.model.backbones import mn04
 from genrebeam.model.backbones.projection import Projection, load_projection
 from genrebeam.model.errors import PathError
 from genrebeam.model.feature_spec import FeatureSpec
+from genrebeam.model.loading import import_onnxruntime
 
 if TYPE_CHECKING:
     import keras
@@ -152,8 +153,7 @@ class Backbone:
         BackboneError
             If the graph is damaged.
         """
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         # Threads that share an operation wait for each other in a busy loop, which takes the CPUs
         # from the decoders. Threads with a window each wait for nothing.

@@ -1,7 +1,9 @@
-"""Loading: what libraries write while they load is not seen, unless somebody wants the details."""
+"""Loading: what libraries write is not seen unless it is wanted, and nothing is reported."""
 
 import logging
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,18 @@ def test_descriptor_2_is_back_after_an_error(capfd):
         raise RuntimeError
     os.write(2, b"back")
     assert capfd.readouterr().err == "back"
+
+
+def test_onnx_runtime_has_no_telemetry(tmp_path):
+    unset = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME")
+    variables = {name: value for name, value in os.environ.items() if name not in unset}
+    code = """
+from genrebeam.model.backbones.backbone import BACKBONES
+import numpy
+run = BACKBONES["mn04"].open(1)
+run(numpy.zeros((1, *BACKBONES["mn04"].windows.shape), numpy.float32))
+"""
+    subprocess.run(
+        [sys.executable, "-c", code], env={**variables, "HOME": str(tmp_path)}, check=True
+    )
+    assert list(tmp_path.iterdir()) == []  # it keeps a database there
