@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import multiprocessing
 import os
 import pickle
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from multiprocessing import forkserver
+from multiprocessing import forkserver, spawn
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ from genrebeam.transforms.audio.pool_worker import READY, Answer, Limits, OverLi
 
 # What decoding, features and tags import when they are called: loaded once, not by each process.
 _LOADED_LATE = ("scipy.fft", "scipy.sparse", "soundfile", "soxr", "av")
+
+# Of our processes, for multiprocessing.
+_NAME = "genrebeam decoder"
 
 # What decoding a track may take: far more than any needs.
 _DECODING = Limits(memory_bytes=2 << 30)
@@ -85,6 +89,16 @@ class _Task:
     each: bool
     again: bool = True
     future: Future = field(default_factory=Future)
+
+    def settle(self, answers: list[Answer]) -> None:
+        """Give the future what came of the calls."""
+        good, found = answers[0]
+        if self.each:
+            self.future.set_result(answers)
+        elif good:
+            self.future.set_result(found)
+        else:
+            self.future.set_exception(found)
 
 
 @dataclass(eq=False)
@@ -197,12 +211,7 @@ class _Pool:
                 task.future.set_exception(error)
                 worker = None
                 continue
-            if task.each:
-                task.future.set_result(answers)
-            elif answers[0][0]:
-                task.future.set_result(answers[0][1])
-            else:
-                task.future.set_exception(answers[0][1])
+            task.settle(answers)
         if worker is not None:
             self._end(worker)
 
@@ -283,7 +292,7 @@ def _start_process() -> _Worker:
     context = multiprocessing.get_context("forkserver")
     ours, theirs = context.Pipe()
     try:
-        process = context.Process(target=work, args=(theirs,), daemon=True)
+        process = context.Process(target=work, args=(theirs,), name=_NAME, daemon=True)
         with _processes, _without_interrupts():
             process.start()
     except BaseException:
@@ -362,11 +371,7 @@ def submit_each(
     Future
         A list of (bool, Any): whether a call was successful, and its result or its error.
     """
-    task = _Task(function, list(calls), limits, timeout_s, each=True)
-    if is_here():
-        task.future.set_result([pool_worker.answer(function, given) for given in calls])
-        return task.future
-    return _submit(task, first=True)
+    return _submit(_Task(function, list(calls), limits, timeout_s, each=True), first=True)
 
 
 def call(
@@ -395,24 +400,23 @@ def call(
     Exception
         What the function raised.
     """
-    if is_here():
-        return function(*arguments)
-    task = _Task(function, [arguments], limits, timeout_s, each=True, again=again)
-    ((good, found),) = _submit(task, first=True).result()
-    if good:
-        return found
-    raise found
+    task = _Task(function, [arguments], limits, timeout_s, each=False, again=again)
+    return _submit(task, first=True).result()
 
 
 def is_here() -> bool:
-    """Whether there is no other process to run a function in: this is one of the pool, or a fork.
+    """Whether there is no other process to run a function in.
 
-    A fork has none of the threads that would serve a pool.
+    This is one of the pool, or a fork, which has none of the threads that would serve a pool, or
+    one of another pool, whose processes may start none.
     """
-    return pool_worker.is_worker or _is_forked
+    return pool_worker.is_worker or _is_forked or multiprocessing.current_process().daemon
 
 
 def _submit(task: _Task, processes: int | None = None, *, first: bool = False) -> Future:
+    if is_here():
+        task.settle([pool_worker.answer(task.function, given) for given in task.calls])
+        return task.future
     with _lock:
         start(processes)
         assert _pool is not None
@@ -446,6 +450,7 @@ def stop() -> None:
 
 def _start(processes: int) -> _Pool:
     _let_numba_cache()
+    _leave_the_program_alone()
     # In this order: the first settles what must be settled before numpy is loaded.
     multiprocessing.get_context("forkserver").set_forkserver_preload(
         [
@@ -461,6 +466,24 @@ def _start(processes: int) -> _Pool:
     atexit.register(pool.stop)
     threading.Thread(target=_watch, args=(pool,), name="time limits", daemon=True).start()
     return pool
+
+
+@functools.cache
+def _leave_the_program_alone() -> None:
+    """Let our processes not run the file of the program that started them.
+
+    They need nothing of it, and it may do its work again: not every one looks at ``__name__``.
+    """
+    prepare = spawn.get_preparation_data
+
+    def get_preparation_data(name: str, *others: Any) -> dict[str, Any]:
+        data = prepare(name, *others)
+        if name == _NAME:
+            data.pop("init_main_from_name", None)
+            data.pop("init_main_from_path", None)
+        return data
+
+    spawn.get_preparation_data = get_preparation_data
 
 
 @contextlib.contextmanager

@@ -128,8 +128,8 @@ def _within(limits: Limits) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_PROF, limits.cpu_s, _SECONDS_BETWEEN)
         yield
     finally:
-        _counting = False
         if limits.cpu_s is not None:
+            _counting = False
             signal.setitimer(signal.ITIMER_PROF, 0)
         if limits.memory_bytes is not None:
             resource.setrlimit(resource.RLIMIT_DATA, before)

@@ -250,10 +250,41 @@ def test_a_fork_runs_functions_itself():
         code = 1
         try:
             found = pool.call(square, 4, timeout_s=60.0, limits=NO_LIMITS)
-            code = 0 if found == 16 else 1
+            code = 0 if found == 16 and submit(square, 5).result() == 25 else 1
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+
+
+PROGRAM = """
+import multiprocessing, sys
+print("begins", flush=True)
+from genrebeam.transforms.audio import pool
+
+def found(number):
+    return pool.submit(pow, (number, 2), processes=1, timeout_s=60.0).result()
+"""
+
+
+UNGUARDED = "print(found(3), pool.is_here())"
+IN_ANOTHER_POOL = """
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as others:
+        print(others.map(found, [3, 4]))
+"""
+
+
+@pytest.mark.parametrize(("rest", "wanted"), [(UNGUARDED, "9 False"), (IN_ANOTHER_POOL, "[9, 16]")])
+@pytest.mark.parametrize("from_stdin", [False, True])
+def test_a_program_of_any_form_may_use_it(tmp_path, rest, wanted, from_stdin):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM + rest)
+    with program.open() as stream:
+        words = [sys.executable, *(["-"] if from_stdin else [str(program)])]
+        done = subprocess.run(
+            words, stdin=stream, capture_output=True, text=True, timeout=60, cwd=REPOSITORY
+        )
+    assert (done.stdout.splitlines(), done.stderr) == (["begins", wanted], "")
 
 
 @pytest.fixture
