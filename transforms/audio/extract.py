@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from genrebeam.model.feature_spec import FeatureSpec
@@ -109,11 +109,15 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
     ------
     DecoderTimeout, DecoderCrash, DecoderTooLarge
         If the process was stopped or died.
+    PoolStopped
+        If all processes were ended.
     Exception
         What its function raised.
     """
     try:
         return future.result()
+    except CancelledError as error:
+        raise pool.PoolStopped from error
     except pool.TimeIsOver as error:
         raise DecoderTimeout(path, f"not decoded within {timeout_s:.0f} s") from error
     except pool.ProcessDied as error:

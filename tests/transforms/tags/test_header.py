@@ -102,7 +102,11 @@ def test_a_writer_that_would_lose_other_tags_is_stopped(
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     version=st.sampled_from([3, 4]),
     title=texts,
@@ -154,6 +158,12 @@ def test_any_content_of_other_tags_survives(track_of, format, content, genres):
         file.tags[key] = values
     file.save()
     before, track = (others(track.uri), audio_hash(Path(track.uri))), listed(Path(track.uri))
-    write_genres(track, genres, [].append)
-    assert (others(track.uri), audio_hash(Path(track.uri))) == before
+    try:
+        write_genres(track, genres, [].append)
+    except TagWriteError as error:
+        # A tag of 131 bytes has "TAG" where players look for an ID3v1 tag.
+        if "for an ID3v1 tag" not in str(error):
+            raise
+        genres = []
     assert read_header(track.uri)[0].genres == tuple(genres)
+    assert (others(track.uri), audio_hash(Path(track.uri))) == before
