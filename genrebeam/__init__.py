@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from genrebeam.pipeline.options.errors import UsageError
     from genrebeam.pipeline.options.job import check_job
     from genrebeam.pipeline.options.tagging import TaggingOptions
-    from genrebeam.pipeline.runs.run import start_run
     from genrebeam.transforms.audio.ptransforms import ExtractFeatures
     from genrebeam.transforms.genre.ptransforms import ClassifyTracks
     from genrebeam.transforms.genre.taxonomy import TaxonomyError
@@ -31,7 +30,6 @@ _PLACES = {
     "pipeline.inference.session": ("TrackClassifier",),
     "pipeline.options.errors": ("UsageError",),
     "pipeline.options.job": ("check_job",),
-    "pipeline.runs.run": ("start_run",),
     "pipeline.options.tagging": ("TaggingOptions",),
     "transforms.audio.ptransforms": ("ExtractFeatures",),
     "transforms.genre.ptransforms": ("ClassifyTracks",),
@@ -57,14 +55,15 @@ __all__ = [
     "UsageError",
     "check_job",
     "load_bundle",
-    "start_run",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+if not TYPE_CHECKING:  # else a checker would accept any name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

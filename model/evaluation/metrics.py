@@ -96,7 +96,7 @@ def evaluate(
     return {
         "n_tracks": len(targets),
         **{name: _rounded(value) for name, value in once.items()},
-        **{f"{name}_ci95": _interval([r[name] for r in resampled]) for name in once},
+        **{f"{name}_ci95": _interval([r[name] for r in resampled], len(targets)) for name in once},
         "majority_refused": _rounded(voted.refused.mean()),
         "majority_accuracy_of_rest": _share(voted.majority_right.sum(), (~voted.refused).sum()),
         "roc_auc": _rounded(np.mean(areas)) if areas else None,
@@ -221,8 +221,19 @@ def _resamples(n_tracks: int, n_resamples: int) -> Iterator[np.ndarray]:
         yield np.bincount(rng.integers(0, n_tracks, n_tracks), minlength=n_tracks)
 
 
-def _interval(values: Sequence[float]) -> list[float]:
-    return [_rounded(q) for q in np.quantile(values, (0.025, 0.975))]
+def _interval(values: Sequence[float], n_tracks: int) -> list[float]:
+    """95 % interval of a figure, of its values for tracks that were drawn anew.
+
+    If all tracks are right, or all wrong, so are those that are drawn; then it is the exact one
+    (Clopper and Pearson 1934).
+    """
+    low, high = np.quantile(values, (0.025, 0.975))
+    unseen = 1 - 0.025 ** (1 / n_tracks)
+    if min(values) == 1:
+        low = 1 - unseen
+    if max(values) == 0:
+        high = unseen
+    return [_rounded(low), _rounded(high)]
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -270,7 +281,9 @@ def accuracy_by_segments(
                 "segments": count,
                 "analysed": round(float(np.mean([len(s) for s in probabilities.segments])), 2),
                 "track_accuracy": _rounded(right.mean()),
-                "track_accuracy_ci95": _interval([draw @ right / len(right) for draw in draws]),
+                "track_accuracy_ci95": _interval(
+                    [draw @ right / len(right) for draw in draws], len(right)
+                ),
             }
         )
     return rows

@@ -18,7 +18,13 @@ from apache_beam.runners.runner import PipelineResult
 from genrebeam.pipeline.graphs.introspection import answer_once
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.runs.run import Run, close_run, known_runs, runs_with_inputs
+from genrebeam.pipeline.runs.run import (
+    Run,
+    close_run,
+    known_runs,
+    launch_run,
+    runs_with_inputs,
+)
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
 from genrebeam.transforms.endings import ends_or_goes_on
@@ -53,12 +59,12 @@ class TagLibrary(beam.PTransform):
 
     Parameters
     ----------
-    run : Run
-        Where its report goes.
+    run : Run, optional
+        By default one that begins when the graph is built and that its last step finishes.
     to_do : str, optional
         File of the tracks that need work, if they are known (see ``local.py``).
     closes_itself : bool
-        Whether the last step finishes the run: its manifest and its page.
+        Whether the last step finishes a given run: its manifest and its page.
 
     Examples
     --------
@@ -66,28 +72,34 @@ class TagLibrary(beam.PTransform):
     ``genrebeam tag`` sees to by a lock.
 
     >>> import apache_beam as beam, numpy, os, soundfile, tempfile
-    >>> from genrebeam import TaggingOptions, TagLibrary, check_job, start_run
+    >>> from genrebeam import TaggingOptions, TagLibrary, check_job
     >>> library, report = tempfile.mkdtemp(), tempfile.mkdtemp()
     >>> song = os.path.join(library, "song.flac")
     >>> soundfile.write(song, numpy.sin(numpy.arange(9 * 22050) / 20) / 2, 22050)
     >>> job = check_job(library, TaggingOptions(report=report, bundle="gtzan", dry_run=True))
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
-    ...     outcomes = pipeline | TagLibrary(job, start_run(report))
+    ...     outcomes = pipeline | TagLibrary(job)
     ...     _ = outcomes["tagged"] | beam.Map(lambda outcome: print(outcome.status))
     would_tag
     """
 
     def __init__(
-        self, job: TaggingJob, run: Run, *, to_do: str | None = None, closes_itself: bool = False
+        self,
+        job: TaggingJob,
+        run: Run | None = None,
+        *,
+        to_do: str | None = None,
+        closes_itself: bool = False,
     ) -> None:
         super().__init__()
         self.job = job
         self.run = run
         self.to_do = to_do
-        self.closes_itself = closes_itself
+        self.closes_itself = closes_itself or run is None
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
-        job, run, options, policy = self.job, self.run, self.job.options, self.job.tag_policy
+        job, options, policy = self.job, self.job.options, self.job.tag_policy
+        run = self.run or launch_run(job)
         stopping = interruption.Stopping(run.folder, *job.roots)
         endings: dict[str, beam.PCollection] = {}
         if self.to_do is None:
@@ -119,7 +131,7 @@ class TagLibrary(beam.PTransform):
             cleaned = untagged | "clean" >> beam.ParDo(
                 CleanGenres(job.taxonomy.clean, policy, run.journal)
             )
-            return self._reported({**endings, "cleaned": cleaned})
+            return self._reported({**endings, "cleaned": cleaned}, run)
         if job.learns_from_library:
             counts = self._counts(pipeline, [endings[name] for name in _STAYING if name in endings])
             untagged = {"tracks": untagged, "counts": counts} | "note evidence" >> NoteEvidence()
@@ -152,12 +164,13 @@ class TagLibrary(beam.PTransform):
             "unclassified": unclassified,
             "tagged": tagged,
         }
-        return self._reported(endings)
+        return self._reported(endings, run)
 
-    def _reported(self, endings: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
-        job, run = self.job, self.run
+    def _reported(
+        self, endings: dict[str, beam.PCollection], run: Run
+    ) -> dict[str, beam.PCollection]:
         reported = endings | "report" >> WriteReport(
-            run.tracks, run.folder, job.run_facts, progress.count_outcome
+            run.tracks, run.folder, self.job.run_facts, progress.count_outcome
         )
         # Parquet
         if self.closes_itself:
@@ -225,6 +238,7 @@ def _close(_: int, run: Run) -> None:
     from genrebeam.pipeline.views.report_page import write_report_page
 
     write_report_page([run], close_run(run).rows, run.page)
+    run.mark_latest()
     storage_of(run.home).remove_folder(_compacted(run))
 
 

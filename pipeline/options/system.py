@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 
 from genrebeam.pipeline.options.errors import UsageError
 
@@ -16,12 +17,12 @@ _START = "forkserver"
 
 
 def check_system() -> None:
-    """Check that this system can do what the safety of files rests on.
+    """Check that this system can do what the safety of files rests on, and where we are.
 
     Raises
     ------
     UsageError
-        If it cannot; Windows, for one.
+        If it cannot, as Windows; or if the current folder is gone.
     """
     needs = []
     for name, purpose in _MODULES.items():
@@ -33,3 +34,7 @@ def check_system() -> None:
         needs.append(f"{_START} (processes of their own for damaged files)")
     if needs:
         raise UsageError(f"this system's Python lacks {needs[0]}; on Windows, run GenreBeam in WSL")
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise UsageError("the current folder is gone; change to another one") from error

@@ -487,6 +487,19 @@ def record_run(
         Its ``state`` is ``finished``, ``interrupted``, or ``launched`` until its job has called
         `close_run`; a run that died shows ``running``, one that raised shows ``crashed``.
     """
+    make_home(run.home, job.library)
+    return record(run, _facts_of(job), execute, interrupted)
+
+
+def launch_run(job: TaggingJob) -> Run:
+    """Start a run whose work is done elsewhere: it is ``launched`` until `close_run` is called."""
+    run = start_run(job.report)
+    make_home(run.home, job.library)
+    _begin(run, _facts_of(job), "launched")
+    return run
+
+
+def _facts_of(job: TaggingJob) -> Manifest:
     facts: Manifest = {
         "library": printable(job.library),
         "options": job.options.recorded(),
@@ -498,8 +511,7 @@ def record_run(
         facts["analysis_digest"] = job.analysis_digest
     if job.paths:
         facts["paths"] = list(map(printable, job.paths))
-    make_home(run.home, job.library)
-    return record(run, facts, execute, interrupted)
+    return facts
 
 
 def record(
@@ -517,20 +529,8 @@ def record(
     execute, interrupted : callable
         See `record_run`.
     """
-    from genrebeam.transforms.reports.schema import SCHEMA_VERSION
-
     started = time.monotonic()
-    facts = {
-        "version": FORMAT,
-        "run": run.id,
-        "state": "running",
-        **facts,
-        "seal": seal(_seen(run, facts)),
-        "schema_version": SCHEMA_VERSION,
-        "versions": {"genrebeam": __version__, **facts.get("versions", {})},
-        "started_at": now(),
-    }
-    run.write_manifest(facts)
+    facts = _begin(run, facts, "running")
     state = "crashed"
     try:
         goes_on = execute()
@@ -545,8 +545,26 @@ def record(
     return ended
 
 
+def _begin(run: Run, facts: Manifest, state: str) -> Manifest:
+    """Write the manifest of a run that begins."""
+    from genrebeam.transforms.reports.schema import SCHEMA_VERSION
+
+    facts = {
+        "version": FORMAT,
+        "run": run.id,
+        "state": state,
+        **facts,
+        "seal": seal(_seen(run, facts)),
+        "schema_version": SCHEMA_VERSION,
+        "versions": {"genrebeam": __version__, **facts.get("versions", {})},
+        "started_at": now(),
+    }
+    run.write_manifest(facts)
+    return facts
+
+
 def close_run(run: Run) -> Ended:
-    """Finish the manifest of a run that `record_run` left as launched.
+    """Finish the manifest of a run that is launched.
 
     Parameters
     ----------

@@ -115,6 +115,8 @@ class ExtractFeatures(beam.PTransform):
         extract: Callable[..., Extracted] = extract_sounding,
     ) -> None:
         super().__init__()
+        if n_segments is not None and n_segments < 1:
+            raise ValueError(f"n_segments is {n_segments}, but a track has at least one")
         processes = processes or pool.default_processes()
         self.step = ExtractInPool(spec, n_segments, processes, stopping, extract=extract)
 

@@ -79,9 +79,15 @@ def test_a_model_that_is_always_right_and_sure():
     figures = figures_of([sure_of(c, c) * 10 for c in (0, 1, 2)] * 4, [0, 1, 2] * 4)
     for figure in ("track_accuracy", "majority_accuracy", "segment_accuracy", "macro_f1"):
         assert figures[figure] == 1.0
-        assert figures[f"{figure}_ci95"] == [1.0, 1.0]
+        assert figures[f"{figure}_ci95"] == [0.7354, 1.0]  # of 12, by Clopper and Pearson
     assert figures["roc_auc"] == 1.0
     assert figures["nll"] == figures["ece"] == 0.0
+
+
+def test_a_model_that_is_always_wrong():
+    figures = figures_of([sure_of(1)] * 12, [0] * 12)
+    assert figures["track_accuracy"] == 0.0
+    assert figures["track_accuracy_ci95"] == [0.0, 0.2646]
 
 
 def test_a_track_of_many_segments_weighs_more_only_in_segment_accuracy():

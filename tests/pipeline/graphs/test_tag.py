@@ -449,6 +449,26 @@ def test_an_album_is_analysed_and_votes_in_one_stage(tmp_path):
     assert all(step in stage for step in steps)
 
 
+def test_a_part_of_another_pipeline_leaves_a_run_as_the_command_does(library):
+    import apache_beam as beam
+
+    from genrebeam import TagLibrary, check_job
+
+    library.add("a.flac")
+    library.add("b.flac", "Jazz")
+    options = TaggingOptions(bundle=library.bundle, report=str(library.reports))
+    for wanted in ({"tagged": 1, "kept": 1}, {"unchanged": 2}):
+        with beam.Pipeline("FnApiRunner") as pipeline:
+            _ = pipeline | TagLibrary(check_job(library.folder, options))
+        assert library.counts == wanted
+        facts = json.loads((library.run / "run.json").read_text())
+        assert (facts["state"], facts["library"]) == ("finished", str(library.folder))
+        assert (library.run / "report.html").exists()
+        assert (library.reports / "latest").resolve() == library.run
+    assert main(["undo", str(library.reports)]) == 0
+    assert library.genres("a.flac") == ()
+
+
 def test_moods_need_a_model_that_tells_them(tmp_path, tiny_bundle, capsys):
     options = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
     assert main(["tag", str(tmp_path), *options, "--mood", "report"]) == 2

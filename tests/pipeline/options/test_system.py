@@ -34,3 +34,14 @@ def test_help_needs_nothing_of_the_system(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["tag", "--help"])
     assert ended.value.code == 0
+
+
+def test_a_current_folder_that_is_gone_is_said(tmp_path, monkeypatch, capsys):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    assert main(["tag", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        "genrebeam: the current folder is gone; change to another one\n"
+    )
