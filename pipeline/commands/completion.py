@@ -57,7 +57,7 @@ def _preamble() -> dict[str, str]:
     from genrebeam.model.bundle import BUNDLES  # late: not needed for --help
 
     state = "${XDG_STATE_HOME:-$HOME/.local/state}/genrebeam/reports"
-    folders = f'"${{GENREBEAM_REPORT:-genre-report}}" "{state}"'
+    folders = f'${{GENREBEAM_REPORT:+"$GENREBEAM_REPORT"}} "{state}"'
     ids = "-name tracks -prune -o -path '*/runs/*' -prune -print 2>/dev/null | sed 's|.*/||'"
     runs = f"find {folders} {ids}"
     words = {

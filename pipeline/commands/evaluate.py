@@ -12,6 +12,7 @@ from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import (
     add_music_arguments,
+    chosen_music,
     features_beside,
     gather,
     load_keras,
@@ -62,7 +63,9 @@ def add(commands: Any) -> None:
     evaluate.add_argument(
         "bundle", metavar="BUNDLE", help="the model: a folder, or default or gtzan"
     )
-    evaluate.add_argument("--data", metavar="DIR", required=True, help="folder of the music")
+    evaluate.add_argument(
+        "--data", metavar="DIR", help="folder of the music (default: that of corrections.json)"
+    )
     add_music_arguments(evaluate)
     evaluate.add_argument(
         "--split",
@@ -81,11 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
     from genrebeam.model.data.clips import join
     from genrebeam.pipeline.training.datasets.gtzan import FILTERED
 
+    data = arguments.data or chosen_music(arguments, None)
+    if data is None:
+        raise UsageError("name the folder of the music with --data")
     bundle = bundle_named(arguments.bundle)
     frames = bundle.features.outputs
     with tempfile.TemporaryDirectory() as work:
         music = gather(
-            arguments.data,
+            data,
             arguments,
             lambda _: frames,
             work,
@@ -95,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         joined = join(music) if len(music) > 1 else music[0]
         if arguments.split == "filtered" and music[0].split != FILTERED:
-            raise UsageError(f"{arguments.data}: has no fault-filtered lists")
+            raise UsageError(f"{data}: has no fault-filtered lists")
         if not frames.same_frames(joined.features):
             reason = "does not have the frames that the model needs"
             raise UsageError(f"{joined.name}: {reason} ({bundle.path})")

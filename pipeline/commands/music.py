@@ -14,6 +14,9 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.training.datasets import NAMES, ONE_GENRE, is_corrections
 from genrebeam.pipeline.views.terminal import safe
 
+# The networks of an ensemble use the seeds that follow; all must fit into 32 bits.
+_LARGEST_SEED = 2**32 - 100
+
 if TYPE_CHECKING:
     from genrebeam.model.data.clips import LabelledMusic
     from genrebeam.model.feature_spec import FeatureSpec
@@ -46,10 +49,19 @@ def add_music_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--random-split",
         metavar="SEED",
-        type=int,
+        type=seed,
         help="split all tracks 70:30 at random, as many papers do; this leaks artists "
         "(default: the data set's own lists, else by artist)",
     )
+
+
+def seed(text: str) -> int:
+    """Parse a seed of random numbers; the type of an argument."""
+    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number from 0 to {_LARGEST_SEED}"
+        )
+    return int(text)
 
 
 def labels(text: str) -> str:
@@ -189,6 +201,20 @@ def recipe_named(name: str) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"unknown recipe {name!r}; known are {', '.join(sorted(RECIPES))}")
     return RECIPES[name]
+
+
+def chosen_music(arguments: argparse.Namespace, data: str | None) -> str | None:
+    """The folder of the music that corrections are about, if no other folder is named."""
+    from genrebeam.model.data.training_set import DatasetError
+    from genrebeam.pipeline.training.datasets import is_corrections
+    from genrebeam.pipeline.training.datasets.corrections import folder_of_chosen
+
+    if data or not arguments.dataset or not is_corrections(arguments.dataset):
+        return None
+    try:
+        return folder_of_chosen(arguments.dataset)
+    except DatasetError as error:
+        raise UsageError(str(error)) from error
 
 
 def one_data_folder(positional: str | None, option: str | None) -> str:

@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
     report.add_argument(
         "reports", metavar="REPORT_DIR", nargs="*", help=f"a report folder ({REPORT_HERE})"
     )
+    report.add_argument("--report", metavar="DIR", help="the same as REPORT_DIR")
     report.add_argument("--run", metavar="ID", help="only this run (default: all runs)")
     report.add_argument(
         "--out",
@@ -72,7 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--open shows a page, and --csv makes none")
     if arguments.out == "-" and not arguments.csv:
         raise UsageError("--out - prints a table; add --csv")
-    named = arguments.reports or [report_folder(arguments, None, run=arguments.run)]
+    if arguments.reports and arguments.report:
+        raise UsageError("name report folders once, as REPORT_DIR or with --report")
+    named = arguments.reports or [report_folder(arguments, arguments.report, run=arguments.run)]
     folders = [absolute(folder) for folder in named]
     runs = _runs(folders, arguments.run)
     if arguments.open and not arguments.out:

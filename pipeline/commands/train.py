@@ -12,11 +12,13 @@ from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, add_command
 from genrebeam.pipeline.commands.music import (
     add_music_arguments,
+    chosen_music,
     features_beside,
     gather,
     load_keras,
     one_data_folder,
     recipe_named,
+    seed,
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import count
@@ -24,9 +26,6 @@ from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
     from genrebeam.model.feature_spec import FeatureSpec
-
-# The networks of an ensemble use the seeds that follow; all must fit into 32 bits.
-_LARGEST_SEED = 2**32 - 100
 
 
 def add(commands: Any) -> None:
@@ -64,7 +63,7 @@ def add(commands: Any) -> None:
         "(default: none)",
     )
     train.add_argument(
-        "--seed", type=_seed, default=0, help="seed of all random numbers (default: %(default)s)"
+        "--seed", type=seed, default=0, help="seed of all random numbers (default: %(default)s)"
     )
     train.add_argument(
         "--epochs",
@@ -92,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     # The command line comes before the configuration.
     configured = arguments.library and "data" in arguments.settings
     data = None if configured else arguments.data
-    library = one_data_folder(arguments.library or _chosen_music(arguments, data), data)
+    library = one_data_folder(arguments.library or chosen_music(arguments, data), data)
     _check_out(arguments.out, arguments.replace)
     about = _text_of(arguments.about) if arguments.about else ""
     work = arguments.work or features_beside(arguments.out)
@@ -101,6 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
         from genrebeam.model.recipes import default_recipe
 
         recipe = asked or default_recipe(frames)
+        for option in ("epochs", "logs"):
+            if recipe.build is None and getattr(arguments, option):
+                raise UsageError(f"--{option}: {recipe.name} learns at once, without epochs")
         return recipe.features_on(frames) if frames else recipe.features
 
     music = gather(library, arguments, analysed_as, work)
@@ -132,28 +134,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"test track accuracy {bundle.metrics['test']['track_accuracy']:.1%}")
     print(safe(f"use it: genrebeam tag LIBRARY --bundle {shlex.quote(arguments.out)}"))
     return OK
-
-
-def _chosen_music(arguments: argparse.Namespace, data: str | None) -> str | None:
-    """The folder of the music that corrections are about, if no other folder is named."""
-    from genrebeam.model.data.training_set import DatasetError
-    from genrebeam.pipeline.training.datasets import is_corrections
-    from genrebeam.pipeline.training.datasets.corrections import folder_of_chosen
-
-    if data or not arguments.dataset or not is_corrections(arguments.dataset):
-        return None
-    try:
-        return folder_of_chosen(arguments.dataset)
-    except DatasetError as error:
-        raise UsageError(str(error)) from error
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_SEED:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a whole number from 0 to {_LARGEST_SEED}"
-        )
-    return int(text)
 
 
 def _text_of(path: str) -> str:

@@ -9,8 +9,7 @@
 
 A library inside of another has the other's home, so that an album's runs are found beside those
 of all music. If the album was tagged first, its runs are moved there (see `joining`); so are those
-of a library that has another name now. Earlier versions left reports in ``genre-report`` in the
-current folder; where that is, it stays the default.
+of a library that has another name now.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.storage.state import state_folder
 from genrebeam.transforms.strict import VERSION, RecordError, check_version, parse, record
 
-_EARLIER = "genre-report"
 _FACTS = "library.json"
 _FORMAT = 1
 _MOST_BYTES = 2**20
@@ -93,8 +91,6 @@ def report_of(library: str) -> str:
     """
     if "://" in library:
         raise UsageError(f"{library}: name a folder for its reports with --report")
-    if (earlier := _earlier_default()) is not None:
-        return earlier
     real = os.path.realpath(library)
     around = [home for home in homes() if home.holds(real)]
     if around:
@@ -182,9 +178,9 @@ def homes() -> list[Home]:
 def report_here(near: str | None = None, run: str | None = None) -> tuple[str, str]:
     """The report folder of a command that names none.
 
-    The home that has the run, if there is one; else `genre-report` in the current folder; else
-    the home of the library that `near` or else the current folder is in, of several the one with
-    the newest run; else of all homes the one with the newest run.
+    The home that has the run, if there is one; else the home of the library that `near` or else
+    the current folder is in, of several the one with the newest run; else of all homes the one
+    with the newest run.
 
     Parameters
     ----------
@@ -211,15 +207,10 @@ def report_here(near: str | None = None, run: str | None = None) -> tuple[str, s
         of_run = [home for home in known if os.path.isdir(os.path.join(home.path, "runs", run))]
         if of_run:
             return of_run[0].path, ""
-    if not known and os.path.isdir(_EARLIER):
-        return os.path.abspath(_EARLIER), ""
-    earlier = _earlier_default()
     for place in (near, os.getcwd()):
         around = [home for home in known if place and home.holds(os.path.realpath(place))]
         if around:
             break
-    if earlier is not None:
-        return earlier, f"reports in {earlier}" if around else ""
     if not known:
         raise UsageError("no reports yet: genrebeam tag makes them, --report DIR names others")
     newest = max(around or known, key=lambda home: home.newest_run)
@@ -232,15 +223,6 @@ def _reports() -> str:
     if not os.path.isabs(state):
         raise UsageError("you have no home folder; name a folder for reports with --report")
     return os.path.join(state, "reports")
-
-
-def _earlier_default() -> str | None:
-    """``genre-report`` in the current folder, if it has runs."""
-    path = os.path.abspath(_EARLIER)
-    with contextlib.suppress(OSError):
-        if "runs" in os.listdir(path):
-            return path
-    return None
 
 
 def _homes(folder: str) -> Iterator[Home]:

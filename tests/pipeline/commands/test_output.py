@@ -219,7 +219,7 @@ def test_a_terminal_sees_the_plan_then_progress_then_the_result(library, tmp_pat
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="there is no fish here")
-def test_fish_completes_what_bash_does(tmp_path, capsys):
+def test_fish_completes_what_bash_does(tmp_path, capsys, monkeypatch):
     assert main(["completion", "fish"]) == 0
     script = tmp_path / "genrebeam.fish"
     script.write_text(capsys.readouterr().out)
@@ -234,13 +234,14 @@ def test_fish_completes_what_bash_does(tmp_path, capsys):
     assert complete("genrebeam tag library --existing me") == {"merge"}
     assert complete("genrebeam tag library --bundle def") == {"default"}
     assert complete("genrebeam tag library --formats fla") == {"flac"}
-    (tmp_path / "genre-report" / "runs" / "20261120T1").mkdir(parents=True)
+    (tmp_path / "some reports" / "runs" / "20261120T1").mkdir(parents=True)
+    monkeypatch.setenv("GENREBEAM_REPORT", str(tmp_path / "some reports"))
     assert complete("genrebeam undo --run 2026") == {"20261120T1"}
     assert complete("genrebeam apply 2026") == {"20261120T1"}
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
-def test_bash_completes_commands_options_and_values(tmp_path, capsys):
+def test_bash_completes_commands_options_and_values(tmp_path, capsys, monkeypatch):
     pytest.importorskip("shtab")
     assert main(["completion", "bash"]) == 0
     script = tmp_path / "completion.bash"
@@ -258,7 +259,8 @@ def test_bash_completes_commands_options_and_values(tmp_path, capsys):
     assert complete("tag", "library", "--existing", "") == {"keep", "merge", "replace", "clean"}
     assert complete("tag", "library", "--bundle", "def") == {"default"}
     assert complete("tag", "library", "--formats", "fla") == {"flac"}
-    (tmp_path / "genre-report" / "runs" / "20261120T1").mkdir(parents=True)
+    (tmp_path / "some reports" / "runs" / "20261120T1").mkdir(parents=True)
+    monkeypatch.setenv("GENREBEAM_REPORT", str(tmp_path / "some reports"))
     assert complete("undo", "--run", "2026") == {"20261120T1"}
     assert complete("apply", "2026") == {"20261120T1"}
     (tmp_path / "report of mine").mkdir()

@@ -103,18 +103,6 @@ def test_a_file_and_a_run_lead_to_their_homes_from_anywhere(music, tmp_path):
     assert report_here(run="../../elsewhere")[0] != report
 
 
-def test_a_report_folder_of_an_earlier_version_is_found_where_it_is(music, monkeypatch):
-    report = made(music, "20261101T1")
-    monkeypatch.chdir(music)
-    (music / "genre-report").mkdir()
-    assert report_of(str(music)) == report_here()[0] == report
-    (music / "genre-report" / "runs").mkdir()
-    earlier = str(music / "genre-report")
-    assert report_of(str(music)) == earlier
-    assert report_here() == (earlier, f"reports in {earlier}")
-    assert report_here(run="20261101T1")[0] == report
-
-
 def test_a_bucket_has_no_home(music):
     with pytest.raises(UsageError, match="--report"):
         report_of("gs://music/all")
