@@ -209,9 +209,11 @@ def load_bundle(
         raise BundleError(folder, f"not a model bundle (no {_FACTS_FILE})") from None
     except (OSError, ValueError) as error:
         raise BundleError(folder, f"{_FACTS_FILE} cannot be read: {error}") from error
-    if not isinstance(facts, dict) or facts.get("format") != BUNDLE_FORMAT:
-        found = facts.get("format") if isinstance(facts, dict) else None
-        raise BundleError(folder, f"bundle format {found!r} is not {BUNDLE_FORMAT}")
+    if not isinstance(facts, dict) or "format" not in facts:
+        raise BundleError(folder, f"{_FACTS_FILE} does not describe a bundle")
+    if facts["format"] != BUNDLE_FORMAT:
+        reason = f"bundle format {facts['format']!r}; this version reads {BUNDLE_FORMAT}"
+        raise BundleError(folder, reason)
     try:
         version = facts.pop("version")
         features = FeatureSpec(**facts["features"])
@@ -230,7 +232,7 @@ def load_bundle(
             **facts,
         )
     except (KeyError, TypeError) as error:
-        raise BundleError(folder, f"{_FACTS_FILE} is not complete: {error}") from error
+        raise BundleError(folder, f"{_FACTS_FILE} does not fit this version: {error}") from error
     except OSError as error:
         raise BundleError(folder, f"{weights.name} cannot be read: {error.strerror}") from error
     if len(labels) != len(genres) or not labels:

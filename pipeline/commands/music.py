@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import os
@@ -173,8 +174,13 @@ def _prepared(
     if extracted and is_prepared(library, dataset, spec, os.path.join(extracted, name)):
         return load_training_set(os.path.join(extracted, name), whole=whole)
     out = os.path.join(work, name)
-    with interruption.handled(), progress.shown():
-        music = prepare(library, dataset, spec, out, only=only, log=note)
+    try:
+        with interruption.handled(), progress.shown():
+            music = prepare(library, dataset, spec, out, only=only, log=note)
+    finally:
+        for folder in (out, work):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)  # if there was nothing to leave in it
     return load_training_set(out, whole=True) if whole else music
 
 

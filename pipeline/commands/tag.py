@@ -122,12 +122,12 @@ def _run(
         show_plan(sys.stderr, _plan(job, run, arguments.settings))
 
     def execute() -> bool:
-        from genrebeam.pipeline.graphs.local import runs_here, settle_library
+        from genrebeam.pipeline.graphs.local import list_work, runs_here
         from genrebeam.pipeline.inference.decoding import decoding
 
         to_do = processes = None
         if runs_here(runner_arguments):
-            to_do, processes = settle_library(job, run), job.options.processes
+            to_do, processes = list_work(job, run), job.options.processes
             if to_do is None:
                 return False
         with decoding(processes):  # started beside the import of Beam

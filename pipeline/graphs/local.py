@@ -1,4 +1,4 @@
-"""Settling: on one machine, find the files that need work before the graph is built.
+"""Local: on one machine, the files that need work are found before the graph is built.
 
 Importing Beam takes a second, and Beam holds in memory every element that it groups. A run with
 nothing to do needs neither.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 
@@ -18,15 +17,15 @@ from genrebeam.pipeline.runs.interruption import Stopping
 from genrebeam.pipeline.runs.run import Run, known_runs, runs_with_inputs
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.genre.evidence import LibraryGenres
-from genrebeam.transforms.library.settle import (
+from genrebeam.transforms.library.local import skip_known, take_what_failed
+from genrebeam.transforms.library.skip import read_earlier, read_stored
+from genrebeam.transforms.library.to_do import (
     genres_beside,
     inputs_beside,
-    settle,
-    take_what_failed,
+    remove_to_do,
     write_genres,
     write_track,
 )
-from genrebeam.transforms.library.skip import read_earlier, read_stored
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import Outcome, Track
 from genrebeam.transforms.reports.write import ReportWriter
@@ -41,15 +40,14 @@ def runs_here(runner_arguments: Sequence[str]) -> bool:
     return known.runner == LOCAL_RUNNER and known.template_location is None
 
 
-def settle_library(job: TaggingJob, run: Run) -> str | None:
+def list_work(job: TaggingJob, run: Run) -> str | None:
     """List a library and report the files that need no work.
 
     Returns
     -------
     str or None
-        Path of a local file with the tracks that need work (see
-        `transforms.library.settle.read_tracks`), beside what the others say of their genres;
-        whoever reads them removes them. None if there are no such tracks.
+        Path of a to-do list (see `genrebeam.transforms.library.to_do`) of the tracks that need
+        work, which whoever reads it removes. None if there are none.
 
     Raises
     ------
@@ -62,7 +60,7 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
     handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)
     try:
         with open(handle, "wb") as stream, open(inputs_beside(path), "xb") as inputs:
-            for found in _settled(job, run, again):
+            for found in _found(job, run, again):
                 if isinstance(found, Outcome):
                     report.add(found)
                     progress.count_outcome(found)
@@ -76,12 +74,11 @@ def settle_library(job: TaggingJob, run: Run) -> str | None:
             write_genres(library.counts(), genres_beside(path))
     finally:
         if not n_tracks:
-            os.remove(path)
-            os.remove(inputs_beside(path))
+            remove_to_do(path)
     return path if n_tracks else None
 
 
-def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track | Outcome]:
+def _found(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track | Outcome]:
     stopping = Stopping(run.folder, *job.roots)
     listed = itertools.chain.from_iterable(
         list_library(
@@ -98,7 +95,7 @@ def _settled(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track 
         found = take_what_failed(listed, earlier, workplace=run.workplace, stopping=stopping)
         yield from _counted(found)
     elif known:
-        yield from settle(
+        yield from skip_known(
             _counted(listed),
             earlier,
             job.settled_by,

@@ -33,13 +33,13 @@ from genrebeam.transforms.genre.evidence import Counts, counts_of
 from genrebeam.transforms.genre.ptransforms import ClassifyTracks, NoteEvidence
 from genrebeam.transforms.genre.together import group_key, with_group
 from genrebeam.transforms.library.ptransforms import FindTracks, SkipPolicy
-from genrebeam.transforms.library.settle import (
+from genrebeam.transforms.library.skip import compact
+from genrebeam.transforms.library.to_do import (
     genres_beside,
-    inputs_beside,
     read_genres,
     read_tracks,
+    remove_to_do,
 )
-from genrebeam.transforms.library.skip import compact
 from genrebeam.transforms.matching import keyed
 from genrebeam.transforms.records import Features, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
@@ -299,9 +299,7 @@ def run_tagging(
     finally:
         end_loading()
         if to_do is not None:
-            os.remove(to_do)
-            os.remove(genres_beside(to_do))
-            os.remove(inputs_beside(to_do))
+            remove_to_do(to_do)
         elif not is_template:
             storage_of(run.home).remove_folder(_compacted(run))
     return is_template

@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from itertools import islice
 from typing import Any
 
 from genrebeam.model.bundle import Bundle
@@ -91,7 +92,10 @@ class TrackClassifier:
     def submit(
         self, function: Callable[..., Any], *arguments: Any, timeout_s: float = TIMEOUT_S
     ) -> Future:
-        """Run a function of a file in a decoding process; see `analyse.result_of`."""
+        """Run a function of a file in a decoding process.
+
+        `genrebeam.transforms.audio.extract.result_of` waits for it.
+        """
         begin_decoding(self)
         return pool.submit(function, arguments, processes=self.processes, timeout_s=timeout_s)
 
@@ -114,12 +118,15 @@ class TrackClassifier:
 
     def predict(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[Prediction | Outcome]:
         """What the network says of files; see `__call__`."""
+        if isinstance(paths, str | bytes | os.PathLike):
+            raise TypeError(f"{paths!r} is one path; give a list of paths")
         begin_decoding(self)
         begun: deque[Outcome | tuple[Track, Future]] = deque()
         most = most_in_flight(self.bundle.n_segments, self.processes)
         for path in paths:
             begun.append(self._begin(os.fsdecode(path)))
-            if len(begun) == most:
+            # A source may be slower than the decoders: what is done does not wait for it.
+            while len(begun) >= most or (begun and _is_done(begun)):
                 yield from self._end(begun)
         while begun:
             yield from self._end(begun)
@@ -150,3 +157,9 @@ class TrackClassifier:
             else:
                 prediction = next(predictions)
                 yield prediction if prediction.error is None else failed(prediction)
+
+
+def _is_done(begun: Iterable[Outcome | tuple[Track, Future]]) -> bool:
+    """Whether the next batch is decoded."""
+    batch = islice(begun, BATCH_TRACKS)
+    return all(isinstance(entry, Outcome) or entry[1].done() for entry in batch)

@@ -46,11 +46,11 @@ def test_reading_the_facts_does_not_import_tensorflow(copied):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"format": 99}, "bundle format 99"),
+        ({"format": 99}, "bundle format 99; this version reads 1"),
         ({"temperature": 3.0}, "do not belong together"),
         ({"labels": ["a"]}, "differ in number"),
-        ({"features": {"no_such": 1}}, "not complete"),
-        ({"surprise": 1}, "not complete"),
+        ({"features": {"no_such": 1}}, "does not fit this version"),
+        ({"surprise": 1}, "does not fit this version"),
     ],
 )
 def test_refuses_facts_that_do_not_fit(copied, change, reason):

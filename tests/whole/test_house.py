@@ -188,8 +188,6 @@ TESTED_ELSEWHERE = {
     "pipeline/runs/plan.py": "tests/pipeline/commands/test_apply.py",
     "pipeline/runs/prune.py": "tests/pipeline/runs/test_news.py",
     # Declarations, and what is made of them.
-    "pipeline/options/job.py": "tests/pipeline/graphs/test_tag.py",
-    "pipeline/options/tagging.py": "tests/pipeline/graphs/test_tag.py",
     # Networks and data sets: one test goes over all of them.
     "model/recipes": "tests/model/test_recipes.py",
     "model/embedding.py": "tests/model/evaluation/test_predict.py",

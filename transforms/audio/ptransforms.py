@@ -1,4 +1,4 @@
-"""Extract features: the step of this room as Beam runs it."""
+"""Extract features: the step of this folder as Beam runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classify tracks: the steps of this room as Beam runs them.
+"""Classify tracks: the steps of this folder as Beam runs them.
 
 Classification is Beam's `RunInference` with our own `ModelHandler`: Beam's TensorFlow handlers
 need tensorflow_hub and do not load Keras 3 models.

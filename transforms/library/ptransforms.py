@@ -1,4 +1,4 @@
-"""Find tracks: the steps of this room as Beam runs them."""
+"""Find tracks: the steps of this folder as Beam runs them."""
 
 from __future__ import annotations
 

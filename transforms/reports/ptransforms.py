@@ -1,4 +1,4 @@
-"""Write reports: the step of this room as Beam runs it."""
+"""Write reports: the step of this folder as Beam runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read and write tags: the steps of this room as Beam runs them."""
+"""Read and write tags: the steps of this folder as Beam runs them."""
 
 from __future__ import annotations
 

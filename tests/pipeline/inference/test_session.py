@@ -57,6 +57,33 @@ def test_more_files_than_are_in_flight_at_a_time(tiny_bundle, tmp_path):
     assert [entry.track.uri for entry in classifier(paths)] == paths
 
 
+def test_what_is_known_does_not_wait_for_a_slow_source(tiny_bundle, write_tone, tmp_path):
+    good, taken = str(write_tone("good.wav")), []
+
+    def source():
+        for path in (str(tmp_path / "gone.mp3"), good, good):
+            taken.append(path)
+            yield path
+            while any(not one.done() for one in begun):
+                time.sleep(0.01)
+
+    classifier, begun = TrackClassifier(tiny_bundle, VotePolicy(), processes=1), []
+    submit = pool.submit
+
+    def noted(*arguments, **options):
+        begun.append(submit(*arguments, **options))
+        return begun[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "submit", noted)
+        assert [len(taken) for _ in classifier(source())] == [1, 3, 3]
+
+
+def test_one_path_is_no_list_of_paths(tiny_bundle):
+    with pytest.raises(TypeError, match="give a list of paths"):
+        next(TrackClassifier(tiny_bundle)("song.mp3"))
+
+
 def test_a_track_that_the_network_fails_on_is_an_outcome(tiny_bundle, write_tone, monkeypatch):
     classifier = TrackClassifier(tiny_bundle, VotePolicy(), processes=1)
     monkeypatch.setattr(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from genrebeam.pipeline.runs.corrections import read_corrections
 from genrebeam.pipeline.runs.journal import Journal, Note, read_notes
 from genrebeam.pipeline.runs.manifest import Manifest, read_manifest, write_manifest
-from genrebeam.transforms.library.settle import read_tracks, write_track
+from genrebeam.transforms.library.to_do import read_tracks, write_track
 from genrebeam.transforms.records import Given, Stored, Track
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags import change as changes

@@ -1,4 +1,4 @@
-"""Settle: the same files need work as in the graph, found without Beam."""
+"""Local: the same files need work as in the graph, found without Beam."""
 
 from __future__ import annotations
 
@@ -9,17 +9,9 @@ import sys
 import pytest
 
 from genrebeam.transforms.library import match
-from genrebeam.transforms.library.settle import (
-    TO_DO_FORMAT,
-    inputs_beside,
-    read_tracks,
-    settle,
-    take_what_failed,
-    write_track,
-)
+from genrebeam.transforms.library.local import skip_known, take_what_failed
 from genrebeam.transforms.library.skip import key_of
 from genrebeam.transforms.records import Outcome, Stored, Track
-from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags.formats.format import TagForm
 from tests import REPOSITORY
 from tests.transforms.library.test_skip import EARLIER, TRACK
@@ -43,7 +35,7 @@ def test_only_what_is_new_or_changed_is_looked_at(tmp_path, monkeypatch, held):
     changed = dataclasses.replace(TRACK, uri="/music/changed.mp3", mtime_ns=7)
     earlier = [(key_of(TRACK), EARLIER), (key_of(changed), EARLIER), ("/music/gone.mp3", EARLIER)]
     found = list(
-        settle(
+        skip_known(
             [TRACK, NEW, BROKEN, changed],
             earlier,
             "settings",
@@ -72,34 +64,11 @@ def test_of_failed_files_the_others_get_no_row(tmp_path):
     assert list(found) == [BROKEN, TRACK]
 
 
-def test_a_run_that_is_to_end_settles_nothing_more(tmp_path):
-    found = settle(
+def test_a_run_that_is_to_end_skips_nothing_more(tmp_path):
+    found = skip_known(
         [TRACK], [], "settings", TagForm(), workplace=str(tmp_path), stopping=lambda: True
     )
     assert list(found) == []
-
-
-def test_tracks_are_read_back_as_they_were_written(tmp_path):
-    path = tmp_path / "tracks"
-    with path.open("wb") as stream, open(inputs_beside(str(path)), "wb") as inputs:
-        for track in (WITH_STORED, TRACK, NEW, WITH_STORED):
-            write_track(track, stream, inputs)
-    one, *others, last = read_tracks(str(path))
-    assert others == [TRACK, NEW]
-    assert dataclasses.replace(last, stored=STORED) == WITH_STORED
-    for track in (one, last):  # what is stored stays in the file
-        assert track.stored.inputs == b""
-        assert track.stored.values.tolist() == STORED.values.tolist() == [1.0] * 4
-
-
-@pytest.mark.parametrize(
-    "stored", ["{}", "[1]", '["r", 1, "2", 3, 0, 8]', '["r", 1, 2, 3, "0", 8]']
-)
-def test_a_line_of_another_kind_is_an_error(tmp_path, stored):
-    path = tmp_path / "to do"
-    path.write_text(f'[{TO_DO_FORMAT}, "/a.mp3", "mp3", 1, 2, null, {stored}]\n')
-    with pytest.raises(RecordError):
-        list(read_tracks(str(path)))
 
 
 @pytest.mark.parametrize("most_in_memory", [1, 100])
@@ -110,7 +79,7 @@ def test_a_file_that_is_decided_anew_brings_what_is_stored_of_it(
     name, counted = key_of(TRACK), []
     older = dataclasses.replace(STORED, run="run-0", inputs=b"12345678")
     other = dataclasses.replace(STORED, run="run-2", size_bytes=7)
-    found = settle(
+    found = skip_known(
         [TRACK, NEW],
         [(name, EARLIER)],
         "other settings",
