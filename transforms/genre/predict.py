@@ -36,7 +36,21 @@ def load_classifier(bundle: Bundle, *, embeddings: bool = False) -> Classifier:
 
 
 def predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
-    """Classify several tracks at once; a track on which that fails has a failed prediction."""
+    """Classify several tracks at once; a track on which that fails has a failed prediction.
+
+    Raises
+    ------
+    ValueError
+        If features are not those that the model wants.
+    """
+    wanted = model.bundle.features.shape
+    for features in batch:
+        if not features.track.stored and features.values.shape[1:] != wanted:
+            found = features.values.shape[1:]
+            raise ValueError(
+                f"{model.bundle.name} takes segments of {wanted}, not {found}; "
+                "extract features with the same bundle"
+            )
     return _one_by_one(_predict, batch, model)
 
 

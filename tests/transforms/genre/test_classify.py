@@ -64,6 +64,13 @@ def test_each_track_gets_its_own_segments_back(tiny_bundle):
         np.testing.assert_allclose(prediction.probabilities, model(one.values), atol=1e-6)
 
 
+def test_features_of_another_bundle_are_no_fault_of_the_file(tiny_bundle):
+    other = Features(Track("/a.mp3", "mp3"), np.zeros((3, 96, 64), np.float16), 0.1)
+    handler = GenreModelHandler(tiny_bundle)
+    with pytest.raises(ValueError, match="extract features with the same bundle"):
+        handler.run_inference([other], handler.load_model())
+
+
 def test_a_bad_track_does_not_take_its_neighbours_with_it(tiny_bundle):
     handler = GenreModelHandler(tiny_bundle)
     model = handler.load_model()
