@@ -475,7 +475,7 @@ class Decision:
         Genre to mean probability.
     votes : dict
         Genre, or family where genres have families, to number of segments.
-    segments_heard : int
+    segments_analysed : int
     extract_seconds, classify_seconds : float
         In s.
     embedding, class_logits : np.ndarray or None
@@ -503,7 +503,7 @@ class Decision:
     reason: str
     probabilities: dict[str, float]
     votes: dict[str, int]
-    segments_heard: int
+    segments_analysed: int
     extract_seconds: float
     classify_seconds: float
     embedding: np.ndarray | None = field(default=None, repr=False, compare=False)

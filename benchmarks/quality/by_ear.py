@@ -104,7 +104,7 @@ def write_report(home: Path, n_tracks: int) -> None:
             "model_name": ["made up"] * n,
             "model_version": ["1"] * n,
             "duration_s": np.clip(chance.normal(230, 80, n), 20, None),
-            "hear_s": np.ones(n, np.float32),
+            "extract_s": np.ones(n, np.float32),
             "size_bytes": np.full(n, 30_000_000),
             "finished_at": np.full(n, np.datetime64("2026-11-20T10:00:00", "us")),
             "mtime": np.full(n, np.datetime64("2026-11-20T10:00:00", "us")),

@@ -104,7 +104,7 @@ def write_report(home: Path, n_tracks: int, real: np.ndarray, families: np.ndarr
                 "genres_after": [str(genres[number])],
                 "model_name": "made up",
                 "model_version": "1",
-                "hear_s": 1.0,
+                "extract_s": 1.0,
                 "embedding": tracks[number],
             }
         )

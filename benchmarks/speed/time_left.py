@@ -50,7 +50,7 @@ class Kind:
     mb_s: float
 
 
-# One process, two busy cores, a virtual disk: hear_s and write_s of the report. Four files are
+# One process, two busy cores, a virtual disk: extract_s and write_s of the report. Four files are
 # written at a time; the 0.09 s of the networks are assumed, the report has their wait in it.
 COSTS = {
     "mp3": Kind(6.4, 3.3, 0.11 + 0.09, 0.0275 / 4),

@@ -30,7 +30,7 @@ _FACTS = (
     *("uri", "status", "title", "artist", "album", "format", "duration_s", "sample_rate_hz"),
     *("bitrate_bps", "size_bytes", "fingerprint"),
 )
-_KEYS = ("uri", "fingerprint", "model_name", "model_version", "hear_s")
+_KEYS = ("uri", "fingerprint", "model_name", "model_version", "extract_s")
 # Rows of files that there is something to analyse in.
 _MUSIC = Status.lacking(Trait.LEFT_ALONE)
 # 50 MB of the default model's embeddings.
@@ -231,7 +231,7 @@ def _embedded_in(stream: object) -> pa.Table | None:
     # In a run that notes embeddings, what was analysed has one.
     rows = part.read(columns=list(_KEYS)).select(_KEYS)
     rows = rows.append_column("row", pa.array(np.arange(len(rows))))
-    return rows.filter(pc.is_valid(rows["hear_s"])).drop(["hear_s"])
+    return rows.filter(pc.is_valid(rows["extract_s"])).drop(["extract_s"])
 
 
 def _has_embeddings(facts: pq.FileMetaData) -> bool:

@@ -70,7 +70,7 @@ SHOWN = (
     *("genres_before", "genres_after", "confidence", "probabilities"),
     *("mood_before", "mood_after"),
     *("family", "family_confidence", "style", "style_confidence", "tracks_voted"),
-    *("hear_s", "classify_s", "write_s", "finished_at"),
+    *("extract_s", "classify_s", "write_s", "finished_at"),
 )
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 _LIBRARIES = (

@@ -121,8 +121,8 @@ def summarise(rows: Iterable[pa.Table], *, known: Collection[str] = ()) -> Summa
 
 
 def _took(rows: pa.Table) -> Iterator[tuple[str, float]]:
-    analysed = rows.filter(pc.is_valid(rows["hear_s"]))
-    steps = (pc.fill_null(analysed[name], 0) for name in ("hear_s", "classify_s", "write_s"))
+    analysed = rows.filter(pc.is_valid(rows["extract_s"]))
+    steps = (pc.fill_null(analysed[name], 0) for name in ("extract_s", "classify_s", "write_s"))
     seconds = functools.reduce(pc.add, steps)
     return zip(analysed["uri"].to_pylist(), seconds.to_pylist(), strict=True)
 

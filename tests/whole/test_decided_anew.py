@@ -61,7 +61,7 @@ def other_model(tmp_path) -> str:
 
 
 def was_stored(row: dict) -> bool:
-    return row["hear_s"] == 0 and not row["votes"]
+    return row["extract_s"] == 0 and not row["votes"]
 
 
 def newest(tmp_path) -> list[dict]:
@@ -88,7 +88,7 @@ def test_after_a_dry_run_nothing_is_decoded(tag, tmp_path, request, monkeypatch,
         for name in ("genres_after", "embedding", "class_logits"):
             assert new[name] == old[name], name
         same_probabilities(old, new)
-        assert new["segments_heard"] == old["segments_heard"] > 1
+        assert new["segments_analysed"] == old["segments_analysed"] > 1
         assert new["fingerprint"]
         assert was_stored(new)
         assert not was_stored(old)

@@ -271,7 +271,7 @@ def decide(
         probabilities=dict(zip(ballot.genres, ballot.overall.tolist(), strict=True)),
         # What is stored is of all segments together.
         votes={} if stored else dict(zip(ballot.families, votes.tolist(), strict=True)),
-        segments_heard=n_analysed,
+        segments_analysed=n_analysed,
         extract_seconds=prediction.extract_seconds,
         classify_seconds=prediction.classify_seconds,
         embedding=prediction.embedding,

@@ -147,7 +147,7 @@ _COLUMNS = ("uri", *(one.name for one in dataclasses.fields(Earlier) if one.name
 _ANNOUNCED = pa.array([Status.WOULD_TAG.value, Status.UNSURE.value])
 # What a head reads, in this order.
 _INPUTS = ("class_logits", "embedding")
-_STORED_FACTS = ("uri", "size_bytes", "mtime_ns", "segments_heard")
+_STORED_FACTS = ("uri", "size_bytes", "mtime_ns", "segments_analysed")
 _STORED = pa.schema([SCHEMA.field(name) for name in (*_STORED_FACTS, "status", *_INPUTS)])
 _STATE = pa.schema([RUN if name == "run" else SCHEMA.field(name) for name in _COLUMNS])
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ COLUMNS = (
         pa.map_(pa.string(), pa.float32()),
         "scores of the instruments that are likely, the likeliest first; else as `moods`",
     ),
-    Column("segments_heard", pa.int32(), "segments that the model analysed"),
+    Column("segments_analysed", pa.int32(), "segments that the model analysed"),
     Column("model_name", pa.string(), "name of the model", required=True),
     Column("model_version", pa.string(), "version of the model", required=True),
     Column(
@@ -151,7 +151,7 @@ COLUMNS = (
         "fingerprint of the model and of every option that affects the result",
         required=True,
     ),
-    Column("hear_s", pa.float32(), "seconds spent on decoding and features"),
+    Column("extract_s", pa.float32(), "seconds spent on decoding and features"),
     Column("classify_s", pa.float32(), "seconds spent on classification"),
     Column("write_s", pa.float32(), "seconds spent on writing the tag"),
     Column("library", pa.string(), "path of the library that the run was over"),

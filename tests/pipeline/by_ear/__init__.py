@@ -34,7 +34,7 @@ def track(uri: str, embedding: Any = None, **facts: Any) -> dict[str, Any]:
         "model_name": "made up",
         "model_version": "1",
         "settings": "",
-        "hear_s": 1.0 if is_analysed else None,
+        "extract_s": 1.0 if is_analysed else None,
         "finished_at": _WHEN,
         "embedding": np.array(embedding, np.float32) if is_analysed else None,
         **facts,

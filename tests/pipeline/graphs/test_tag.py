@@ -97,7 +97,7 @@ def test_tags_every_format_and_reports_it(library):
         assert library.genres(path) == tuple(row["genres_after"])
         assert row["genres_after"][0] in GENRES
         assert row["genres_before"] == []
-        assert row["segments_heard"] == 1
+        assert row["segments_analysed"] == 1
         assert row["confidence"] == pytest.approx(max(dict(row["probabilities"]).values()))
         assert sum(dict(row["votes"]).values()) == 1
         assert row["duration_s"] == pytest.approx(8, abs=0.2)
@@ -163,7 +163,7 @@ def test_a_run_repeated_from_its_manifest_gives_the_same_rows(library, tmp_path)
     repeated = json.loads((library.run / "run.json").read_text())
     assert repeated["decision_digest"] == manifest["decision_digest"]
     assert {**repeated["options"], "report": ""} == {**manifest["options"], "report": ""}
-    timed = {"hear_s", "classify_s", "write_s", "finished_at"}
+    timed = {"extract_s", "classify_s", "write_s", "finished_at"}
     for name, row in library.rows.items():
         assert {k: v for k, v in row.items() if k not in timed} == {
             k: v for k, v in before[name].items() if k not in timed
@@ -289,7 +289,7 @@ def test_segments_can_be_few_or_all(library):
     library.add("a.mp3", seconds=30)
     for asked, analysed in (("1", 1), ("2", 2), ("all", 6)):
         assert library.tag("--dry-run", "--segments", asked) == 0
-        assert library.rows["a.mp3"]["segments_heard"] == analysed
+        assert library.rows["a.mp3"]["segments_analysed"] == analysed
 
 
 def test_only_the_formats_asked_for_are_seen(library):

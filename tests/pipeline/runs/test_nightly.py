@@ -105,12 +105,12 @@ def test_moved_files_are_not_analysed_again(library, tag):
     }
     assert rows["album/a.mp3"]["reason"].startswith(f"moved from {library / 'a.mp3'}; same file")
     assert rows["album/a.mp3"]["genres_after"] == first["a.mp3"]["genres_after"]
-    assert {name for name, row in rows.items() if row["hear_s"]} == {"album/b.mp3"}
+    assert {name for name, row in rows.items() if row["extract_s"]} == {"album/b.mp3"}
     (library / "album" / "a.mp3").rename(library / "a.mp3")
     _, rows = tag("--existing", "replace")
     assert rows["a.mp3"]["reason"].startswith("moved from")
     _, rows = tag("--existing", "replace", "--no-incremental")
-    assert [bool(row["hear_s"]) for row in rows.values()] == [True] * 3
+    assert [bool(row["extract_s"]) for row in rows.values()] == [True] * 3
 
 
 def test_an_untagged_copy_of_a_tagged_file_is_not_the_file_that_was_moved(tmp_path):

@@ -79,8 +79,10 @@ def row(uri: str, **values) -> dict:
 def test_summary_of_a_report_of_several_parts(tmp_path, monkeypatch):
     write_part(
         [
-            row("/b.mp3", genres_after=["Rock", "Pop"], hear_s=1.0, classify_s=0.5, write_s=0.25),
-            row("/c.mp3", genres_after=["Rock"], hear_s=3.0, classify_s=None),
+            row(
+                "/b.mp3", genres_after=["Rock", "Pop"], extract_s=1.0, classify_s=0.5, write_s=0.25
+            ),
+            row("/c.mp3", genres_after=["Rock"], extract_s=3.0, classify_s=None),
             row("/d.mp3", status="failed", reason="why d"),
             row("/e.mp3", status="kept", genres_after=["Folk"]),
         ],
@@ -88,8 +90,8 @@ def test_summary_of_a_report_of_several_parts(tmp_path, monkeypatch):
     )
     write_part(
         [
-            row("/a.mp3", status="failed", reason="why a", hear_s=9.0),
-            row("/f.mp3", status="would_tag", genres_after=["Jazz"], hear_s=2.0),
+            row("/a.mp3", status="failed", reason="why a", extract_s=9.0),
+            row("/f.mp3", status="would_tag", genres_after=["Jazz"], extract_s=2.0),
         ],
         *2 * [str(tmp_path)],
     )
@@ -102,7 +104,7 @@ def test_summary_of_a_report_of_several_parts(tmp_path, monkeypatch):
 
 def test_summary_of_a_report_that_does_not_fit_in_memory_is_the_same(tmp_path, monkeypatch):
     rows = [
-        row(f"/{number % 7}/{number}.mp3", genres_after=["Rock", "Pop"], hear_s=number / 3)
+        row(f"/{number % 7}/{number}.mp3", genres_after=["Rock", "Pop"], extract_s=number / 3)
         for number in range(40)
     ]
     rows += [

@@ -40,7 +40,7 @@ def test_most_plain_rock_songs_are_rock_at_both_levels(songs, rows_of):
     assert len(by_style) == 5
     for name, row in by_style.items():
         assert row["status"] in ("would_tag", "unchanged")
-        assert row["segments_heard"] == N_WINDOWS, name
+        assert row["segments_analysed"] == N_WINDOWS, name
         assert row["family_confidence"] >= row["style_confidence"]
         assert by_family[name]["genres_after"] == [row["family"]]
         assert row["genres_after"] in ([row["family"]], [row["style"]])

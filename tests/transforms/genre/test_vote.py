@@ -24,7 +24,7 @@ def test_mean_takes_the_most_probable():
     assert decision.confidence == pytest.approx(0.55)
     assert decision.votes == {"Blues": 1, "Jazz": 1, "Rock": 0}
     assert decision.probabilities == pytest.approx({"Blues": 0.35, "Jazz": 0.55, "Rock": 0.1})
-    assert decision.segments_heard == 2
+    assert decision.segments_analysed == 2
 
 
 def test_majority_needs_more_than_half_of_all_votes():

@@ -55,7 +55,7 @@ def written(tiny_bundle, tmp_path):
         (part,) = tmp_path.glob("part-*.parquet")
         schema = pq.read_schema(part)
         assert schema.equals(SCHEMA)
-        assert schema.metadata == {b"genrebeam.schema_version": b"8"}
+        assert schema.metadata == {b"genrebeam.schema_version": b"9"}
         return pq.read_table(part).to_pylist()
 
     return write
@@ -117,7 +117,7 @@ def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
     assert found["mtime_ns"] == TRACK.mtime_ns
     assert found["mtime"].isoformat() == "2023-11-14T22:13:20.123456+00:00"
     assert found["model_version"] == tiny_bundle.version
-    assert (found["hear_s"], found["classify_s"], found["write_s"]) == (1, 2, 0.5)
+    assert (found["extract_s"], found["classify_s"], found["write_s"]) == (1, 2, 0.5)
     assert (found["error_type"], found["error_message"]) == (None, None)
     assert found["embedding"] is None
 
