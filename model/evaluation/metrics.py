@@ -1,7 +1,7 @@
 """How good a model is, measured on whole tracks.
 
-Figures are of tracks, as a library is made of tracks. Intervals are of the bootstrap over tracks:
-segments of one track are too alike to be drawn one by one.
+Figures are of tracks, as a library is made of tracks. Intervals are of the bootstrap over artists:
+segments of a track, and tracks of an artist, are too alike to be drawn one by one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def evaluate(
     *,
     vote: Vote,
     genres: Sequence[str] | None = None,
+    artists: Sequence[str] | None = None,
     n_resamples: int = 2000,
 ) -> dict[str, Any]:
     """Figures of a model on tracks whose genre is known.
@@ -49,8 +50,10 @@ def evaluate(
         ``vote(probabilities, rule, overall)`` returns the class (None: refused) and confidence.
     genres : sequence of str, optional
         Names of the classes; by default their numbers.
+    artists : sequence of str, optional
+        Of each track; by default each is another artist's.
     n_resamples : int
-        Of the bootstrap over tracks.
+        Of the bootstrap over artists.
 
     Returns
     -------
@@ -89,14 +92,13 @@ def evaluate(
     per_class = _per_class(confusion, targets, by_track, genres)
     areas = [row["roc_auc"] for row in per_class if row["roc_auc"] is not None]
     likelihoods = by_track[np.arange(len(targets)), targets]
-    resampled = [
-        voted.figures(counts, len(confusion)) for counts in _resamples(len(targets), n_resamples)
-    ]
+    drawn = _Drawn.of(artists, len(targets))
+    resampled = [voted.figures(counts, len(confusion)) for counts in drawn.counts(n_resamples)]
     once = voted.figures(np.ones(len(targets)), len(confusion))
     return {
         "n_tracks": len(targets),
         **{name: _rounded(value) for name, value in once.items()},
-        **{f"{name}_ci95": _interval([r[name] for r in resampled], len(targets)) for name in once},
+        **{f"{name}_ci95": drawn.interval([r[name] for r in resampled]) for name in once},
         "majority_refused": _rounded(voted.refused.mean()),
         "majority_accuracy_of_rest": _share(voted.majority_right.sum(), (~voted.refused).sum()),
         "roc_auc": _rounded(np.mean(areas)) if areas else None,
@@ -214,26 +216,48 @@ def _macro_f1(
     return float(np.mean(2 * found[present] / (support + guessed)[present]))
 
 
-def _resamples(n_tracks: int, n_resamples: int) -> Iterator[np.ndarray]:
-    """How often each track is drawn when as many are drawn as there are."""
-    rng = np.random.default_rng(0)
-    for _ in range(n_resamples):
-        yield np.bincount(rng.integers(0, n_tracks, n_tracks), minlength=n_tracks)
+@dataclass(frozen=True)
+class _Drawn:
+    """Artists that are drawn anew, as many as there are.
 
-
-def _interval(values: Sequence[float], n_tracks: int) -> list[float]:
-    """95 % interval of a figure, of its values for tracks that were drawn anew.
-
-    If all tracks are right, or all wrong, so are those that are drawn; then it is the exact one
-    (Clopper and Pearson 1934).
+    Parameters
+    ----------
+    artists : np.ndarray
+        ``(n_tracks,) int64``: the number of each track's.
     """
-    low, high = np.quantile(values, (0.025, 0.975))
-    unseen = 1 - 0.025 ** (1 / n_tracks)
-    if min(values) == 1:
-        low = 1 - unseen
-    if max(values) == 0:
-        high = unseen
-    return [_rounded(low), _rounded(high)]
+
+    artists: np.ndarray
+
+    @classmethod
+    def of(cls, artists: Sequence[str] | None, n_tracks: int) -> _Drawn:
+        if artists is None:
+            return cls(np.arange(n_tracks))
+        return cls(np.unique(artists, return_inverse=True)[1])
+
+    @property
+    def n_artists(self) -> int:
+        return int(self.artists.max()) + 1
+
+    def counts(self, n_resamples: int) -> Iterator[np.ndarray]:
+        """How often each track is drawn, again and again."""
+        rng = np.random.default_rng(0)
+        for _ in range(n_resamples):
+            drawn = rng.integers(0, self.n_artists, self.n_artists)
+            yield np.bincount(drawn, minlength=self.n_artists)[self.artists]
+
+    def interval(self, values: Sequence[float]) -> list[float]:
+        """95 % interval of a figure, of its values for artists that were drawn anew.
+
+        If all tracks are right, or all wrong, so are those that are drawn; then it is the exact
+        one (Clopper and Pearson 1934), as if an artist had one track.
+        """
+        low, high = np.quantile(values, (0.025, 0.975))
+        unseen = 1 - 0.025 ** (1 / self.n_artists)
+        if min(values) == 1:
+            low = 1 - unseen
+        if max(values) == 0:
+            high = unseen
+        return [_rounded(low), _rounded(high)]
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -249,6 +273,7 @@ def accuracy_by_segments(
     targets: np.ndarray,
     *,
     vote: Vote,
+    artists: Sequence[str] | None = None,
     n_resamples: int = 2000,
 ) -> list[dict[str, Any]]:
     """Accuracy of the mean vote by the number of segments analysed.
@@ -262,8 +287,10 @@ def accuracy_by_segments(
         ``(n_tracks,) int64``.
     vote : callable
         As in `evaluate`.
+    artists : sequence of str, optional
+        Of each track; by default each is another artist's.
     n_resamples : int
-        Of the bootstrap over tracks.
+        Of the bootstrap over artists.
 
     Returns
     -------
@@ -271,19 +298,19 @@ def accuracy_by_segments(
         ``segments`` (as in `by_count`), ``analysed`` (their mean number, as a short track has
         fewer), ``track_accuracy`` and ``track_accuracy_ci95``.
     """
-    draws = list(_resamples(len(targets), n_resamples))
+    drawn = _Drawn.of(artists, len(targets))
+    draws = list(drawn.counts(n_resamples))
     rows = []
     for count, probabilities in by_count.items():
         guesses = [vote(segments, "mean", overall)[0] for segments, overall in _both(probabilities)]
         right = np.array(guesses) == targets
+        shares = [draw @ right / draw.sum() for draw in draws]
         rows.append(
             {
                 "segments": count,
                 "analysed": round(float(np.mean([len(s) for s in probabilities.segments])), 2),
                 "track_accuracy": _rounded(right.mean()),
-                "track_accuracy_ci95": _interval(
-                    [draw @ right / len(right) for draw in draws], len(right)
-                ),
+                "track_accuracy_ci95": drawn.interval(shares),
             }
         )
     return rows

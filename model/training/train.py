@@ -175,6 +175,7 @@ def _measured(
         temperature=bundle.temperature,
         vote=vote,
         genres=bundle.genres,
+        artists=clips.by,
     )
 
 

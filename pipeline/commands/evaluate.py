@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import tempfile
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
@@ -148,7 +149,10 @@ def _measure(
         embeddings=arguments.page is not None,
     )
     analysed = {name: _probabilities(bundle, level, predictions) for name, level in levels.items()}
-    measured = {name: _figures(analysed[name], level) for name, level in levels.items()}
+    measured = {
+        name: _figures(analysed[name], level, clips[level.clips].by)
+        for name, level in levels.items()
+    }
     exact = levels["genres"]
     figures = measured.pop("genres")
     figures |= {"n_unknown": len(clips) - len(exact.clips), **measured}
@@ -191,11 +195,17 @@ def _probabilities(
     }
 
 
-def _figures(probabilities: dict[int | None, TrackScores], level: Correspondence) -> dict[str, Any]:
+def _figures(
+    probabilities: dict[int | None, TrackScores], level: Correspondence, artists: Sequence[str]
+) -> dict[str, Any]:
     from genrebeam.model.evaluation.metrics import accuracy_by_segments, evaluate
     from genrebeam.transforms.genre.vote import vote
 
     return {
-        **evaluate(probabilities[None], level.targets, vote=vote, genres=level.names),
-        "accuracy_by_segments": accuracy_by_segments(probabilities, level.targets, vote=vote),
+        **evaluate(
+            probabilities[None], level.targets, vote=vote, genres=level.names, artists=artists
+        ),
+        "accuracy_by_segments": accuracy_by_segments(
+            probabilities, level.targets, vote=vote, artists=artists
+        ),
     }

@@ -108,6 +108,21 @@ def test_interval_narrows_with_more_tracks():
     assert width(50) == pytest.approx(3.92 * 0.5 / 10, rel=0.1)
 
 
+def test_tracks_of_an_artist_are_drawn_together():
+    right = [0, 0, 0, 0, 1, 1, 1, 1] * 40  # an artist is right always or never
+    artists = [f"artist {number // 4}" for number in range(320)]
+    alone = figures_of([sure_of(0)] * 320, right)
+    together = figures_of([sure_of(0)] * 320, right, artists=artists)
+    assert together["track_accuracy"] == alone["track_accuracy"] == 0.5
+
+    def width(figures):
+        low, high = figures["track_accuracy_ci95"]
+        return high - low
+
+    # 80 artists of four tracks are as good as 80 tracks.
+    assert width(together) == pytest.approx(2 * width(alone), rel=0.15)
+
+
 def test_no_tracks_are_refused():
     with pytest.raises(ValueError, match="no tracks"):
         figures_of([], [])
