@@ -55,6 +55,12 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "raw AAC has no place for a genre; m4a has (ffmpeg -i OLD.aac -c copy NEW.m4a)",
     ),
     (_ANY, r"^(\w+) files have no place for a genre", r"\1 files have no place for a genre"),
+    (_READ, r"^its genre is damaged", f"its genre is damaged, so it was left; {_SAVE}"),
+    (
+        _READ,
+        r"^its ID3v2 tag is not at its beginning",
+        f"there is something before its ID3v2 tag, so not every player finds it; {_ANEW}",
+    ),
     (
         _READ,
         (

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from genrebeam.pipeline.views.report_figures import news_of_each
+from genrebeam.pipeline.views.terminal import safe
 
 COLUMNS = (
     *("uri", "status", "stage", "reason", "title", "artist", "album", "album_artist", "year"),
@@ -46,9 +47,9 @@ def write_csv(rows: Iterable[pa.Table], runs: Sequence[str], stream: TextIO) -> 
 
 
 def _cell(value: Any) -> Any:
-    """A value as text: lists with semicolons between them, and nothing that is a formula."""
+    """A value as text: lists with semicolons between them, no formula, no command to a terminal."""
     if isinstance(value, list):
         value = "; ".join(value)
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return safe(f"'{value}" if value.startswith(_FORMULA) else value)
     return round(value, 4) if isinstance(value, float) else value

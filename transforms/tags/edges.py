@@ -23,7 +23,7 @@ from typing import BinaryIO
 import mutagen
 from mutagen._util import delete_bytes, insert_bytes
 from mutagen.apev2 import APETextValue, APEv2
-from mutagen.id3 import ID3, TCON
+from mutagen.id3 import ID3, TCON, ID3Tags
 
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
 
@@ -283,10 +283,18 @@ def ape_texts(source: str | BinaryIO) -> dict[str, list[str]]:
 def id3v2_genres(tag: bytes) -> list[str]:
     """Genres of an ID3v2 tag; none where nobody can read it."""
     try:
-        frames = ID3(io.BytesIO(tag), load_v1=False).getall("TCON")
-        return [genre for frame in frames for genre in frame.genres]
+        return genres_of(ID3(io.BytesIO(tag), load_v1=False))
     except (mutagen.MutagenError, *DAMAGE):
         return []
+
+
+def genres_of(tags: ID3Tags) -> list[str]:
+    """Genres in ``TCON``, and in ``TXXX:GENRE``, which some programs write and players show."""
+    # `genres` resolves numbers, "(17)", "RX" and "CR".
+    found = [genre for frame in tags.getall("TCON") for genre in frame.genres]
+    custom = [frame for frame in tags.getall("TXXX") if frame.desc.casefold() == "genre"]
+    found += [text for frame in custom for text in frame.text if text]
+    return list(dict.fromkeys(found))
 
 
 def _at(stream: BinaryIO, place: int, size: int) -> Tag | None:

@@ -55,6 +55,9 @@ class Text:
     description: str = ""
 
 
+OTHER_GENRE = Text("custom", (), "GENRE")
+"""Removes a genre in a custom frame: ``TCON`` says it."""
+
 _NAMES = {
     "genre": {2: b"TCO", 3: b"TCON", 4: b"TCON"},
     "mood": {2: b"TXX", 3: b"TMOO", 4: b"TMOO"},
@@ -129,6 +132,17 @@ def count_frames(tag: bytes) -> int:
     version, flags, body = _open(tag)
     frames, _ = _split(version, flags, body)
     return len(frames)
+
+
+def has_genre(tag: bytes) -> bool:
+    """Whether a frame for the genre has a content, even one that nobody can read."""
+    version, flags, body = _open(tag)
+    frames, _ = _split(version, flags, body)
+    head = 6 if version == 2 else 10
+    genre = Text("genre", ())
+    return any(
+        frame[head + 1 :].strip(b"\0\xff\xfe ") for frame in frames if _is(frame, version, genre)
+    )
 
 
 def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from mutagen.id3 import ID3FileType, ID3Tags
 
 from genrebeam.transforms.tags import id3_bytes
+from genrebeam.transforms.tags.edges import genres_of
 from genrebeam.transforms.tags.formats.format import MOOD, Format, TagForm
 
 # Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
@@ -25,8 +26,7 @@ class Id3(Format):
     year = ("TDRC", "TYER", "TDRL")
 
     def read(self, tags: ID3Tags, form: TagForm) -> list[str]:
-        # `genres` resolves numbers, "(17)", "RX" and "CR".
-        genres = [genre for frame in tags.getall("TCON") for genre in frame.genres]
+        genres = genres_of(tags)
         if form.separator != "\0" and tags.version[:2] != (2, 4):
             genres = [part for genre in genres for part in genre.split(form.separator)]
         return genres
@@ -67,7 +67,7 @@ class Id3(Format):
             self.take_over(file, path)
             if version == 3:
                 tags.update_to_v23()
-        texts = [id3_bytes.Text("genre", tuple(genres))]
+        texts = [id3_bytes.Text("genre", tuple(genres)), id3_bytes.OTHER_GENRE]
         for name, value in custom.items():
             kind_ = "mood" if name == MOOD else "custom"
             texts.append(id3_bytes.Text(kind_, (value,), name))
@@ -117,7 +117,7 @@ def _converts(tags: ID3Tags, path: str) -> bool:
 
 def frames_of(tags: ID3Tags, custom: Collection[str] = ()) -> dict[str, Any]:
     """Frames by key, but the genre and these fields; how a text is encoded is not what it says."""
-    written = {"tcon", *(f"txxx:{name}".casefold() for name in custom)}
+    written = {"tcon", "txxx:genre", *(f"txxx:{name}".casefold() for name in custom)}
     written |= {"tmoo"} if MOOD in custom else set()
     return {
         key: {

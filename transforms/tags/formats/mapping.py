@@ -64,4 +64,5 @@ def values_of(tags: Any, key: str) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    plain = getattr(value, "value", value)  # of APEv2's items
+    return bytes(plain).decode("utf-8", "replace") if isinstance(plain, bytes) else str(value)

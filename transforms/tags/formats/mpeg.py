@@ -18,6 +18,8 @@ from genrebeam.transforms.tags.edges import Tag, ape_texts, find, id3v2_genres
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
 
+# Where a tag may begin that is not at the beginning, in bytes.
+_LOOKED_AT = 1 << 20
 _APE_TO_ID3 = {
     "title": "TIT2",
     "artist": "TPE1",
@@ -48,8 +50,8 @@ class Mpeg(Id3):
             # The last first, for the places of those before it to stay.
             for place, tag in reversed(id3_bytes.following_tags(stream)):
                 if id3v2_genres(tag):
-                    text = id3_bytes.Text("genre", tuple(genres))
-                    new = id3_bytes.exchange(tag, [text], separator=form.separator, room=len(tag))
+                    texts_of = [id3_bytes.Text("genre", tuple(genres)), id3_bytes.OTHER_GENRE]
+                    new = id3_bytes.exchange(tag, texts_of, separator=form.separator, room=len(tag))
                     resize_bytes(stream, len(tag), len(new), place)
                     stream.seek(place)
                     stream.write(new)
@@ -88,6 +90,7 @@ class Mpeg(Id3):
     def complete(self, file: Any, stream: BinaryIO) -> None:
         """Have a file without ID3v2 say what its APEv2 tag says, as its new ID3 tag will."""
         has_id3v2 = file.tags is not None and file.tags.version[0] > 1
+        _check_genre(file, stream) if has_id3v2 else _check_beginning(file, stream)
         if has_id3v2 or not ape_texts(stream):
             return
         has_none = file.tags is None
@@ -112,6 +115,28 @@ class Mpeg(Id3):
                     file.tags.add(Frames["TDRC"](encoding=3, text=values[0][:4]))
             elif key in _APE_TO_ID3:
                 file.tags.add(Frames[_APE_TO_ID3[key]](encoding=3, text=values))
+
+
+def _check_genre(file: Any, stream: BinaryIO) -> None:
+    """Refuse a genre that mutagen does not understand, and that other readers show."""
+    stream.seek(0)
+    tag = stream.read(id3_bytes.length_of(stream.read(10)) - 10)
+    if b"TCO" not in tag or file.tags.getall("TCON"):
+        return
+    stream.seek(0)
+    if id3_bytes.has_genre(stream.read(len(tag) + 10)):
+        raise mutagen.MutagenError("its genre is damaged")
+
+
+def _check_beginning(file: Any, stream: BinaryIO) -> None:
+    """Refuse a tag behind other bytes: some readers look for it, and find a new one first."""
+    stream.seek(0)
+    head = stream.read(min(_LOOKED_AT, getattr(file.info, "frame_offset", 0)))
+    place = head.find(b"ID3")
+    while place > 0:
+        if id3_bytes.length_of(head[place : place + 10]):
+            raise mutagen.MutagenError("its ID3v2 tag is not at its beginning")
+        place = head.find(b"ID3", place + 1)
 
 
 def _rare(stream: BinaryIO) -> list[Tag]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
 
+from mutagen._vorbis import VCommentDict
 from mutagen.flac import FLAC, Picture, VCFLACDict
 from mutagen.flac import Padding as FLACPadding
 from mutagen.id3 import BitPaddedInt
@@ -38,6 +40,20 @@ class Vorbis(Mapped):
         with open(file.filename, "rb") as stream:
             kept = (VCFLACDict.code, FLACPadding.code)
             return comments, [block for block in _flac_blocks(stream) if block[0] not in kept]
+
+    def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
+        """Of further blocks of comments: FLAC allows one, but some players show all of them."""
+        stream.seek(0)
+        if stream.read(4) not in (b"fLaC", b"ID3\3", b"ID3\4", b"ID3\2"):
+            return ()
+        blocks = [data for _, data in _flac_blocks(stream, VCFLACDict.code)]
+        found = [
+            value
+            for data in blocks[1:]
+            for key, value in VCommentDict(data, errors="replace", framing=False)
+            if key.casefold() == self.genre
+        ]
+        return tuple(dict.fromkeys(found))
 
     def check(self, file: Any) -> None:
         """Refuse comments that mutagen reads otherwise than they stand in the file."""
@@ -79,8 +95,8 @@ def _check_pages(stream: BinaryIO) -> None:
     stream.seek(0)
 
 
-def _flac_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """FLAC's metadata blocks as they stand in the file: kinds and contents."""
+def _flac_blocks(stream: BinaryIO, only: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """FLAC's metadata blocks as they stand in the file, all or of one kind: kinds and contents."""
     stream.seek(0)
     data = stream.read(10)
     place = 10 + BitPaddedInt(data[6:10]) if data.startswith(b"ID3") else 0
@@ -90,8 +106,11 @@ def _flac_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         head = stream.read(4)
         if len(head) < 4:
             return
-        last = bool(head[0] & 0x80)
-        yield head[0] & 0x7F, stream.read(int.from_bytes(head[1:], "big"))
+        last, kind, size = bool(head[0] & 0x80), head[0] & 0x7F, int.from_bytes(head[1:], "big")
+        if only in (None, kind):
+            yield kind, stream.read(size)
+        else:
+            stream.seek(size, os.SEEK_CUR)
 
 
 def _second_packet(stream: BinaryIO) -> bytes:
