@@ -1,4 +1,4 @@
-"""Honest confidences: one temperature for all logits, and how honest they are then.
+"""Calibration: temperature scaling of logits, and the calibration error that is left.
 
 Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks" (2017), here fitted to
 whole tracks, because tracks are what is written or refused.

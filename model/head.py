@@ -1,4 +1,4 @@
-"""Head: what a backbone puts out for a track becomes genres.
+"""Head: a backbone's outputs for a track become logits of genres.
 
 A model of what is kept of the outputs (`genrebeam.model.backbones.projection`): linear, or of its
 likeness to the tracks that were learned from. Only this model is trained; the backbone stays as it

@@ -24,7 +24,7 @@ def never() -> bool:
 def stops_now(stopping: Callable[[], bool]) -> bool:
     """Ask again when a file has failed: perhaps all of the library has just gone.
 
-    Who looks for it only now and then has a `look` that looks at once.
+    If `stopping` checks only now and then, its `look` checks at once.
     """
     return getattr(stopping, "look", stopping)()
 

@@ -11,19 +11,19 @@ import re
 # What helps most damaged files: those that nobody can play.
 _AGAIN = "get it again or restore it from a backup"
 # What helps files that play, and whose parts contradict each other.
-_ANEW = "have it copied into a new file (ffmpeg -i OLD -c copy NEW)"
-_SAVE = "have a tag editor save it anew, then it can be tagged"
+_ANEW = "copy it into a new file (ffmpeg -i OLD -c copy NEW)"
+_SAVE = "save it again with a tag editor, then it can be tagged"
 
 # Errors by the step, class and message; the first that fits is said. Groups of the pattern and
 # the file's format are put in. Classes: those that a message of another library is in.
 _READ, _WRITE, _DECODE, _ANY = "TagReadError", "TagWriteError", "DecodeError", ""
 _REASONS: tuple[tuple[str, str, str], ...] = (
     # --- whatever it is at ---
-    (_ANY, r"No space left|Disk quota", "the disk is full; make room, then run again"),
-    (_ANY, r"^No such file", "it is gone since it was listed"),
-    (_ANY, r"^Permission denied", "permission denied; see who may read and write it (ls -l)"),
+    (_ANY, r"No space left|Disk quota", "the disk is full; free some space, then run again"),
+    (_ANY, r"^No such file", "it was deleted or moved after it was listed"),
+    (_ANY, r"^Permission denied", "permission denied; check its permissions (ls -l)"),
     (_ANY, r"^Read-only file system", "its disk is read-only; mount it for writing"),
-    (_ANY, r"^Input/output error", "its disk cannot read or write it; look after the disk"),
+    (_ANY, r"^Input/output error", "its disk cannot read or write it; check the disk for errors"),
     (_ANY, r"^Stale file handle", "its network drive lost it; run again"),
     (
         _ANY,
@@ -38,12 +38,17 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         _ANY,
         r"^Operation not permitted",
-        "its disk or share does not let its owner, mode or times be kept; see how it is mounted",
+        "its disk or share cannot keep its owner, mode or times; check the mount options",
     ),
-    (_ANY, r"^its decoding was ended", "its decoding was ended before it was done; run again"),
+    (_ANY, r"^its decoding was ended", "its decoding was stopped; run again"),
+    (
+        _ANY,
+        r"^another program has it open for writing",
+        "another program has it open for writing; run again when that is done",
+    ),
     (_ANY, r"^Too many open files", "too many files are open; raise the limit (ulimit -n)"),
     # --- walk ---
-    (_ANY, r"^broken symbolic link", "broken symbolic link; remove it, or mend where it points"),
+    (_ANY, r"^broken symbolic link", "broken symbolic link; remove it, or correct its target"),
     (_ANY, r"^symbolic link in a circle", "symbolic link in a circle; remove one of its links"),
     # --- reading the header ---
     (_ANY, r"^(its tag (?:takes|needs|has|crashed) .*)", rf"\1, so it was left; {_SAVE}"),
@@ -70,8 +75,8 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
             r"|no appropriate stream"
         ),
         (
-            "it is no {format} file, or its beginning is damaged; see what it is (with the command "
-            "file) and rename it, or convert it"
+            "it is not {format} audio, or its beginning is damaged; check its type (with the "
+            "command file) and rename it, or convert it"
         ),
     ),
     (
@@ -80,7 +85,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
             r"said \d+ bytes, read|[Tt]runcated|unable to read full|No 'COMM'|^error$|not a valid "
             r"Vorbis"
         ),
-        f"cut off or damaged where its tags are; if it plays, {_ANEW}",
+        f"its tags are truncated or damaged; if it plays, {_ANEW}",
     ),
     (
         _READ,
@@ -89,21 +94,25 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (_READ, r"", f"its header cannot be read; if it plays, {_ANEW}"),
     # --- decoding ---
-    ("DecoderTimeout", r"(\d+ s)$", rf"not decoded within \1, so it was left; damaged? {_AGAIN}"),
+    (
+        "DecoderTimeout",
+        r"(\d+ s)$",
+        rf"not decoded within \1, so it was skipped; if it is damaged, {_AGAIN}",
+    ),
     (
         "DecoderTooLarge",
         r"(needs .*)",
-        r"its decoder \1, so it was left; have it converted to fewer channels or a lower rate",
+        r"its decoder \1, so it was skipped; convert it to fewer channels or a lower sample rate",
     ),
     ("DecoderCrash", r"", f"its decoder crashed on it: damaged; {_AGAIN}"),
     (_DECODE, r"^nothing of its", f"none of the sound that its header promises is there; {_AGAIN}"),
-    (_DECODE, r"no audio in it", f"no sound in it; {_AGAIN}"),
+    (_DECODE, r"no audio in it", f"no audio in it; {_AGAIN}"),
     (
         _DECODE,
         r"no decoder for its codec",
-        "its sound is in a codec that cannot be decoded; convert it, to FLAC for example",
+        "there is no decoder for its codec; convert it, for example to FLAC",
     ),
-    (_DECODE, r"", f"its sound is damaged or protected, no decoder can read it; {_AGAIN}"),
+    (_DECODE, r"", f"its audio is damaged or protected, so no decoder can read it; {_AGAIN}"),
     # --- writing ---
     (_WRITE, r"^(no write permission on the file)", r"\1; make it writable (chmod u+w)"),
     (_WRITE, r"^(no write permission on its folder)", r"\1; make it writable (chmod u+w)"),
@@ -123,12 +132,12 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         _WRITE,
         r"^its atom|^the objects in its header",
-        (f"its parts overlap, writing one would damage the next; {_ANEW}"),
+        (f"its parts overlap, so writing one would damage the next; {_ANEW}"),
     ),
     (
         _WRITE,
         r"(its chunks do not say where the sound ends)",
-        r"\1, as of a recording that broke off; have an audio editor save it anew",
+        r"\1, as in an interrupted recording; save it again with an audio editor",
     ),
     (
         _WRITE,
@@ -138,7 +147,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         _WRITE,
         r"the sound would not be the same",
-        f"players would find another sound behind a changed tag; {_ANEW}",
+        f"players would decode different audio after a change of its tag; {_ANEW}",
     ),
     (
         _WRITE,
@@ -164,7 +173,7 @@ _UNFORESEEN = {
     "decode": f"its sound is damaged, no decoder can read it; {_AGAIN}",
     "classify": "the model could not be run on it; run again with fewer processes or on the CPU",
     "tag": "it could not be written and is as it was; the error's message says more",
-    "report": "the report cannot hold what is known of it; the error's message says more",
+    "report": "its values do not fit the report's columns; the error's message says more",
 }
 # Errors that say themselves what is wrong: they come from here, not from a library.
 _OWN = ("TrackError",)

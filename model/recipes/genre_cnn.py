@@ -1,6 +1,6 @@
 """GenreBeam's own recipe: a small residual CNN and two classifiers of statistics.
 
-They analyse the same log-mel segments of about five seconds and are averaged into one network.
+They take the same log-mel segments of about five seconds and are averaged into one network.
 The classifiers of statistics differ in their random kernels and codebooks.
 
 The features are those of the GTZAN array (one kept frame every 77.5 ms), so that the

@@ -42,7 +42,7 @@ def build_statistics(features: FeatureSpec, n_classes: int) -> keras.Model:
     time, of the level of groups of bands, of their onsets and of the cepstral coefficients.
 
     Each family of statistics goes through a Gaussian kernel of its own, approximated by
-    random Fourier features (Rahimi and Recht, 2007), and a linear classifier analyses the
+    random Fourier features (Rahimi and Recht, 2007), and a linear classifier takes the
     kernels' sum: families count alike, however many numbers they hold.
     """
     from keras import Input, Model, layers, ops

@@ -10,7 +10,7 @@ convolutions of 16, 32 and 32 filters, half of everything dropped, and a dense l
 Chosen, because the source is silent: 22050 Hz and a hop of 256 samples, with which 30 s have
 about this many frames; L2 of 0.001 and a dropout of one half; convolutions of 3 x 3; pooling of
 2 x 4, because the image is far longer than high; Adam. Each MFCC is standard-scaled. The
-MLP analyses all offsets of a segment at once and takes their mean, in training as in use;
+MLP takes all offsets of a segment at once and takes their mean, in training as in use;
 segments cut at random move the offsets too.
 
 On the GTZAN array a segment is 382 columns 77.5 ms apart: the MLP sees every third of them

@@ -37,7 +37,7 @@ Genres: {", ".join(map(_plain, bundle.genres))}.
 
 ## What it is
 Recipe `{training["recipe"]}` (seed {training["seed"]}): {_networks(training)}.
-It analyses segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities,
+It classifies segments of {bundle.features.segment_seconds:.1f} s and averages their probabilities,
 calibrated with a temperature of {bundle.temperature}.
 {_backbone(bundle)}
 ## What it learned from
@@ -57,8 +57,8 @@ every segment; accuracy of the mean vote 95 %: {low:.1%} to {high:.1%}):
 {_genres(bundle.genres, test["confusion"])}
 {_beside(bundle)}
 ## What it must not be used for
-It knows these {len(bundle.genres)} genres as its data drew them; all other music and speech
-still gets one of them. Do not use it to judge people, to pay rights holders, or where a
+It knows these {len(bundle.genres)} genres as its training data defines them; all other music and
+speech still gets one of them. Do not use it to judge people, to pay rights holders, or where a
 wrong genre does harm.
 """
 
@@ -70,7 +70,7 @@ def _plain(text: str) -> str:
 
 def _networks(training: dict[str, Any]) -> str:
     if "best_epoch" not in training:
-        return "a linear model of what a pretrained network puts out for a track"
+        return "a linear head on the outputs of a pretrained network"
     epochs = ", ".join(
         f"best epoch {best} of {run}"
         for best, run in zip(training["best_epoch"], training["epochs_run"], strict=True)

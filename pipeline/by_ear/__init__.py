@@ -1,1 +1,1 @@
-"""By ear: what the embeddings in the reports tell of a library: similar tracks, duplicates."""
+"""Similarity search by the embeddings in reports: similar tracks, playlists, duplicates, map."""

@@ -1,9 +1,9 @@
-"""Duplicates: the same recording in several files, found by ear.
+"""Duplicates: the same recording in several files, found by embedding and waveform.
 
 Three steps: tracks that are about equally long and whose embeddings are near each other could
 be one recording; those are compared by sound, two excerpts of each (see
-``pipeline/by_ear/recording.py``); what moves as one is the same recording. Embeddings alone
-cannot tell: copies of few kbit/s are further apart than some tracks of one album.
+``pipeline/by_ear/recording.py``); if both correlate, it is the same recording. Embeddings alone
+do not suffice: copies of few kbit/s are further apart than some tracks of one album.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more; tag: of every file")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print more; tag: every file")
     parser.add_argument(
         "--debug", action="store_true", help="show the logs of libraries, and tracebacks"
     )

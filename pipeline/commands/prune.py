@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         commands,
         "prune",
         run,
-        "remove what old runs have left and nobody needs any more",
+        "remove what is no longer needed of old runs",
         "examples:\n"
         "  genrebeam prune --dry-run     list what would be removed\n"
         "  genrebeam prune --keep 30d    remove it from runs that are older than 30 days\n"
@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
         metavar="AGE",
         type=_age,
         default="30d",
-        help="leave runs alone that are no older, such as 30d, 8w or 1y (default: %(default)s)",
+        help="prune only runs older than AGE, such as 30d, 8w or 1y (default: %(default)s)",
     )
     add_report_option(prune)
     prune.add_argument(

@@ -38,14 +38,14 @@ def add(commands: Any) -> None:
     )
     watch.add_argument("library", metavar="LIBRARY", help="folder of music")
     watch.add_argument(
-        "--once", action="store_true", help="end when no file is left that is still being written"
+        "--once", action="store_true", help="exit when no file is still being written"
     )
     watch.add_argument(
         "--poll",
         metavar="SECONDS",
         type=count,
-        help="look for changes every SECONDS (default: the system tells of them; every 60 s on "
-        "network drives, of which it cannot tell)",
+        help="poll for changes every SECONDS (default: the system reports them; 60 on network "
+        "drives, where it cannot)",
     )
     add_options(watch, TaggingOptions)
 

@@ -212,7 +212,7 @@ def report_here(near: str | None = None, run: str | None = None) -> tuple[str, s
         if around:
             break
     if not known:
-        raise UsageError("no reports yet: genrebeam tag makes them, --report DIR names others")
+        raise UsageError("no reports yet; run genrebeam tag, or name a folder with --report")
     newest = max(around or known, key=lambda home: home.newest_run)
     is_plain = len(around) == 1 or len(known) == 1
     return newest.path, "" if is_plain else f"reports on {newest.library}"

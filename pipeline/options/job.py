@@ -210,18 +210,18 @@ def check_job(
     if options.retry_failed and not options.incremental:
         raise UsageError("--retry-failed needs earlier runs, but --no-incremental ignores them")
     if options.existing == "clean" and options.taxonomy is None:
-        raise UsageError("--existing clean needs --taxonomy FILE, which says what becomes of them")
+        raise UsageError("--existing clean needs --taxonomy FILE, which names the genres")
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(options.bundle)
     if options.consistent not in (None, "off") and not bundle.features.backbone:
         raise UsageError(
-            f"--consistent {options.consistent} needs a model with pretrained networks, which "
-            f"tell what sounds alike; {bundle.name} has none"
+            f"--consistent {options.consistent} needs a model with a pretrained backbone, whose "
+            f"embeddings show which tracks sound alike; {bundle.name} has none"
         )
     if options.mood != "off" and not bundle.features.backbone:
         raise UsageError(
-            f"--mood {options.mood} needs a model with a pretrained network, which tells moods; "
+            f"--mood {options.mood} needs a model with a pretrained backbone, which scores moods; "
             f"{bundle.name} has none"
         )
     path = None if options.taxonomy is None else os.path.abspath(options.taxonomy)

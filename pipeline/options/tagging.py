@@ -129,8 +129,8 @@ class TaggingOptions(WritingOptions):
     """
 
     existing: str = option(
-        "if a file has a genre: keep it without analysis, add ours to it, replace it, or clean "
-        "up: only apply the taxonomy to genres of files, without analysis (default: %(default)s)",
+        "what to do with existing genres: keep them (no analysis), merge ours with them, replace "
+        "them, or clean: only apply the taxonomy to them, no analysis (default: %(default)s)",
         "keep",
         Group.GENRES,
         choices=EXISTING,
@@ -197,7 +197,7 @@ class TaggingOptions(WritingOptions):
         by_library=True,
     )
     treat_as_missing: tuple[str, ...] = option(
-        "genres of files that count as none, such as 'Other,Misc'; '' takes all for genres "
+        "existing genres that count as missing, such as 'Other,Misc'; with '' none does "
         f"(default: default, which stands for {', '.join(CATCH_ALL)})",
         CATCH_ALL,
         Group.GENRES,
@@ -238,8 +238,8 @@ class TaggingOptions(WritingOptions):
         of_model="vote",
     )
     learn_from: str = option(
-        "let the genres that other files of the artist, the album and the folder have count too, "
-        "or go by the sound alone; with --existing keep (default: %(default)s)",
+        "library: genres of other files of the artist, the album and the folder count as evidence, "
+        "with --existing keep; off: the sound alone (default: %(default)s)",
         "library",
         Group.ANALYSIS,
         choices=LEARN_FROM,
@@ -256,8 +256,8 @@ class TaggingOptions(WritingOptions):
         by_library=True,
     )
     mood: str = option(
-        "let the report tell of moods and instruments of the tracks that are analysed; write also "
-        "gives files that get a genre a mood (default: %(default)s)",
+        "report: add moods and instruments of analysed tracks to the report; write: also write "
+        "a mood into files that get a genre (default: %(default)s)",
         "off",
         Group.ANALYSIS,
         choices=MOOD,
@@ -313,7 +313,7 @@ class TaggingOptions(WritingOptions):
         plan=lambda on: "only files that failed" if on else "",
     )
     min_age: int | None = option(
-        "leave files alone that changed less than SECONDS ago, and may still be being copied "
+        "skip files that changed less than SECONDS ago, as they may still be being copied "
         "(default: none)",
         None,
         Group.FILES,
@@ -321,7 +321,7 @@ class TaggingOptions(WritingOptions):
     )
     report: str = option(
         "folder of all reports on this library; each run adds to it (default: one for each "
-        "library, in your folder for state)",
+        "library, in your state folder)",
         None,
         Group.REPORT,
         kind=FOLDER,

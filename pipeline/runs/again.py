@@ -1,7 +1,7 @@
 """Again: files that are analysed although an earlier run has decided about them.
 
-A new model, or other options, decide anew about a whole library. That can take a night, so it is
-said before it begins.
+With a new model or other options a whole library is decided again. That can take a night, so
+the user is warned before it begins.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _what_changed(track: Track, shown: Shown) -> str | None:
     """Why a file is not the one that the person decided about, or None."""
     before, now = shown.duration_s, track.audio.duration_s
     if before is not None and now is not None and abs(before - now) > _SECONDS_APART:
-        return f"another recording is there since the report ({now:.0f} s, not {before:.0f} s)"
+        return f"now holds another recording ({now:.0f} s, in the report {before:.0f} s)"
     genres = tuple(map(printable, track.tags.genres or track.tags.shadow))
     if genres == shown.choice.in_file or has_genres(track.tags, shown.choice.genres):
         return None

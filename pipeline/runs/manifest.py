@@ -94,6 +94,6 @@ def _check_time(text: str | None) -> None:
     try:
         zone = datetime.datetime.fromisoformat(text).tzinfo if text is not None else datetime.UTC
     except ValueError as error:
-        raise RecordError("a time is none") from error
+        raise RecordError("a time is not ISO 8601") from error
     if zone is None:
         raise RecordError("a time has no zone")

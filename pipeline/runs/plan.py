@@ -122,7 +122,7 @@ def find_plan(report: str, id: str, library: str | None = None) -> Plan:
         raise UsageError(f"{id}: neither a file of corrections nor a run of {report}")
     manifest = run.read_manifest()
     if manifest.get("options", {}).get("dry_run") is not True:
-        raise UsageError(f"run {run.id} was no dry run: what it shows is done")
+        raise UsageError(f"run {run.id} is not a dry run: its changes are written already")
     return Plan(run, manifest, library_to_change(run, manifest, library))
 
 

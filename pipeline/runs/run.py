@@ -438,7 +438,8 @@ def library_to_change(run: Run, facts: Manifest, named: str | None) -> str:
         raise UsageError(f"run {run.id} does not say which library it saw; name it with --library")
     if not (named or "://" in run.home or saw_its_library(run, facts)):
         raise UsageError(
-            f"run {run.id} is not of your GenreBeam on this machine; --library FOLDER trusts it"
+            f"run {run.id} was not made by your GenreBeam on this machine; if you trust it, name "
+            "the library with --library"
         )
     return library
 

@@ -2,8 +2,8 @@
 
 The journal of a run has a line for each file, written before the file changed, with what its
 new version lacks of the old one (see ``patch.py``). A file that somebody else has changed since
-is left as it is. A file that was moved since is known by its bytes: only if its path is gone, for
-a copy is not the file. Undoing twice is undoing once.
+is left as it is. A file that was moved since is recognised by its bytes, but only if nothing is
+at its path: a copy is not the file. A second undo of the same run changes nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Place:
         NotOurs
         """
         if not (self.named or change.is_ours):
-            raise NotOurs(path, "its line in the journal is not yours; --library FOLDER trusts it")
+            raise NotOurs(path, "its journal line is not yours; if you trust it, use --library")
         if not is_inside(path, self.library):
             raise NotOurs(path, f"outside of the library {self.library}")
         # A link's target may have any name; who else but us would know that it is music?

@@ -44,10 +44,10 @@ def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
         print(file=stream)
     spare = [row["size_bytes"] for group in groups for row in group.tracks[1:]]
     if spare:
-        found = f"there more than once: {len(groups):,}; beside the best file of each"
-        print(f"recordings {found}: {len(spare):,}, {size(sum(spare))}", file=stream)
+        found = f"duplicate recordings: {len(groups):,}; copies beside the best file of each"
+        print(f"{found}: {len(spare):,}, {size(sum(spare))}", file=stream)
     else:
-        print("no recording is there twice", file=stream)
+        print("no duplicates", file=stream)
     return None
 
 

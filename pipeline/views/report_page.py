@@ -101,7 +101,7 @@ def _facts(run: Run, counts: dict[str, int]) -> _RunFacts:
     model, options = manifest.get("model"), manifest.get("options", {})
     policy = _policy(options) if options.keys() >= _OPTIONS else None
     if manifest.get("command") == "apply":
-        policy = "Genres that a person chose"
+        policy = "Genres written by genrebeam apply"
     return _RunFacts(
         id=run.id,
         undo_command=printable(run.undo_command),

@@ -135,9 +135,9 @@ ANSWERS = {
     ],
     "Where did an album outvote a track?": [("Miles", "Blue", "New", ["Rock"], ["Jazz"], 3)],
     "On which albums do tracks disagree?": [("Miles", "Blue", 3, {"Jazz": 2, "Rock": 1})],
-    "Which tracks are undecided?": [("Miles", "Red", 4, {"Jazz": 2, "Rock": 2})],
+    "In which tracks is there no majority?": [("Miles", "Red", 4, {"Jazz": 2, "Rock": 2})],
     "Which files failed in every run?": [("/m/broken.mp3", 2, "no audio")],
-    "Is it as often right as it says?": [(0.5, 1, 0.5, 0), (0.7, 2, 0.75, 1), (0.8, 1, 0.81, 1)],
+    "Is its confidence calibrated?": [(0.5, 1, 0.5, 0), (0.7, 2, 0.75, 1), (0.8, 1, 0.81, 1)],
     "Which genres does it confuse?": [("Jazz", 2, 0), ("Rock", 1, 1)],
     "Where do two models differ?": [("old", "new", 2, 0.5, 0.16)],
     "Which tracks sound like this one?": [

@@ -111,7 +111,7 @@ def test_figures_are_those_of_the_shipped_models():
         )
     for family, row in world["families"].items():
         assert f"| {family} | {row['n']} | {interval(row)} |" in printed, family
-    assert f"from a confidence of {bundle.min_confidence} on" in printed
+    assert f"at a confidence of {bundle.min_confidence} or more" in printed
     for part in metrics["magnatune"].values():
         assert f"| {part['n']} | {interval(part)} |" in printed
     for few in (metrics["gtzan_clips"], metrics["songs"]):

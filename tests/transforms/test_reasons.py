@@ -41,10 +41,10 @@ def reason(error: BaseException, stage: str = "read_tags", format: str = "mp3") 
 @pytest.mark.parametrize(
     ("error", "stage", "said"),
     [
-        (TagReadError("a", "error"), "read_tags", "cut off or damaged where its tags are"),
+        (TagReadError("a", "error"), "read_tags", "its tags are truncated or damaged"),
         (TagReadError("a", "damaged (IndexError: out)"), "read_tags", "its header cannot be read"),
-        (TagReadError("a", "'ascii' codec can't decode"), "read_tags", "it is no mp3 file"),
-        (TagReadError("a", "can't sync to MPEG frame"), "read_tags", "it is no mp3 file"),
+        (TagReadError("a", "'ascii' codec can't decode"), "read_tags", "it is not mp3 audio"),
+        (TagReadError("a", "can't sync to MPEG frame"), "read_tags", "it is not mp3 audio"),
         (NoTagField("a", "AAC files have no place for a genre"), "read_tags", "m4a has (ffmpeg"),
         (DecodeError("a", "FFmpeg: Operation not permitted; x"), "decode", "no decoder can read"),
         (DecodeError("a", "nothing of its 3 s can be decoded"), "decode", "promises is there"),
@@ -53,14 +53,18 @@ def reason(error: BaseException, stage: str = "read_tags", format: str = "mp3") 
         (TooShort("a", "1.0 s of audio"), "decode", "1.0 s of audio"),
         (HardLinked("a", "has 2 hard links, which"), "tag", "--in-place-links"),
         (TagWriteError("a", "its sound is cut off"), "tag", "promises more than is there"),
-        (TagWriteError("a", "the ID3v2 tag has a footer"), "tag", "a footer; have a tag editor"),
+        (
+            TagWriteError("a", "the ID3v2 tag has a footer"),
+            "tag",
+            "a footer; save it again with a tag editor",
+        ),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "tag", "the disk is full"),
-        (OSError(errno.EIO, os.strerror(errno.EIO)), "decode", "look after the disk"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "decode", "check the disk for errors"),
         (OSError(errno.ESTALE, os.strerror(errno.ESTALE)), "tag", "lost it; run again"),
         (OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)), "read_tags", "does not answer"),
         (OSError(errno.EBUSY, os.strerror(errno.EBUSY)), "tag", "another program has it open"),
         (OSError(errno.ETXTBSY, os.strerror(errno.ETXTBSY)), "tag", "another program has it open"),
-        (OSError(errno.EPERM, os.strerror(errno.EPERM)), "tag", "how it is mounted"),
+        (OSError(errno.EPERM, os.strerror(errno.EPERM)), "tag", "check the mount options"),
         (IndexError("list index out of range"), "decode", "no decoder can read it"),
         (RuntimeError("OOM"), "classify", "fewer processes"),
         (ZeroDivisionError("division"), "tag", "is as it was"),
@@ -120,4 +124,4 @@ def test_a_file_of_another_kind_than_its_name_says_so(tmp_path):
     path.write_text("no music " * 100)
     with pytest.raises(TagReadError) as caught:
         read_header(str(path))
-    assert reason(caught.value, format="m4a").startswith("it is no m4a file")
+    assert reason(caught.value, format="m4a").startswith("it is not m4a audio")

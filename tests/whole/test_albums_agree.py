@@ -76,4 +76,4 @@ def test_without_it_each_track_votes_alone(library, tmp_path):
 def test_a_model_without_embeddings_that_tell_music_apart_is_refused(tmp_path, tiny_bundle, capsys):
     arguments = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
     assert main(["tag", str(tmp_path), *arguments, "--consistent", "album"]) == 2
-    assert "--consistent album needs a model with pretrained networks" in capsys.readouterr().err
+    assert "--consistent album needs a model with a pretrained backbone" in capsys.readouterr().err

@@ -50,8 +50,8 @@ def put_odd_files(folder: Path) -> None:
 
 EXPECTED = {
     "empty.mp3": ("failed", "read_tags", "TagReadError", "empty file"),
-    "text.mp3": ("failed", "read_tags", "TagReadError", "it is no mp3 file"),
-    "no samples.wav": ("failed", "decode", "DecodeError", "no sound in it"),
+    "text.mp3": ("failed", "read_tags", "TagReadError", "it is not mp3 audio"),
+    "no samples.wav": ("failed", "decode", "DecodeError", "no audio in it"),
     "silence.flac": ("refused", "decode", None, "silent from start to end"),
     "one second.wav": ("refused", "decode", None, "1.0 s of audio, at least 2.5 s are needed"),
     "raw.aac": ("refused", "read_tags", None, "raw AAC has no place for a genre"),
@@ -181,7 +181,7 @@ def _crash(*arguments):
 @pytest.mark.parametrize(
     ("trouble", "error_type", "reason"),
     [
-        (_hang, "DecoderTimeout", "not decoded within 8 s, so it was left"),
+        (_hang, "DecoderTimeout", "not decoded within 8 s, so it was skipped"),
         (_crash, "DecoderCrash", "its decoder crashed on it"),
     ],
 )

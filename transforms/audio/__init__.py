@@ -1,1 +1,1 @@
-"""Audio: from a file to what a network analyses of it."""
+"""Audio: from a file to the input of a network."""

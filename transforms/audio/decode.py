@@ -182,7 +182,7 @@ class _SoundFileReader:
             return self._read(count)
         except (soundfile.SoundFileError, ValueError):
             # Damaged from here on, or the end that the header promised is not there: what
-            # was analysed before still counts. (soundfile asks for a negative number of samples
+            # was decoded before still counts. (soundfile asks for a negative number of samples
             # where libsndfile's guess of the length proves too short.)
             return np.zeros(0, dtype=np.float32)
 

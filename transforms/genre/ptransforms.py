@@ -132,7 +132,7 @@ class SetFailuresApart(beam.DoFn):
 @with_input_types(Features | Prediction)
 @with_output_types(Features, outcomes=Outcome)
 class SetUnnamedApart(SetFailuresApart):
-    """The same behind `BackboneModelHandler`."""
+    """`SetFailuresApart` for the output of `BackboneModelHandler`."""
 
 
 @with_input_types(Prediction)

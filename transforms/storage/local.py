@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import stat
 import tempfile
@@ -130,7 +131,7 @@ class Local(Storage):
         while not os.path.isdir(os.path.dirname(missing[-1]) or "."):
             missing.append(os.path.dirname(missing[-1]))
         for made in reversed(missing):
-            # Reports hold what a person has and analyses: for nobody else's eyes.
+            # Reports reveal what a person owns and listens to: only the owner may read them.
             os.mkdir(made, 0o700)
             _sync_folder(os.path.dirname(made) or ".")
 
@@ -210,14 +211,17 @@ class Local(Storage):
         # A protected file is left alone, though its folder's permission is enough to replace it.
         real = os.path.realpath(path)
         facts = os.stat(real)
-        if not os.access(real, os.W_OK):
+        if not os.access(real, os.W_OK) or _is_protected(facts):
             raise TagWriteError(path, "no write permission on the file")
-        if not os.access(os.path.dirname(real), os.W_OK | os.X_OK):
+        folder = os.path.dirname(real)
+        if not os.access(folder, os.W_OK | os.X_OK) or _is_protected(os.stat(folder)):
             raise TagWriteError(path, "no write permission on its folder")
         if facts.st_uid != os.geteuid() != 0:
             raise TagWriteError(path, "belongs to another user, who would lose it")
         if facts.st_nlink > 1 and not in_place_links:
             raise HardLinked(path, f"has {facts.st_nlink} hard links, which writing would part")
+        with open_regular(real) as stream:
+            _check_no_writer(path, stream.fileno())
 
     @contextlib.contextmanager
     def changing(self, found: Found, format: str) -> Iterator[tuple[str, str]]:
@@ -268,6 +272,7 @@ class Local(Storage):
         real, name = found.uri, os.path.basename(found.uri)
         before = _check_same(found, folder)
         with _opened_in(folder, real) as old:
+            _check_no_writer(real, old)
             _give_attributes(made, before, old, mtime_ns)
 
         def begin() -> None:
@@ -290,6 +295,29 @@ class Local(Storage):
         with contextlib.suppress(OSError):
             os.fsync(folder)
         return after
+
+
+def _is_protected(facts: os.stat_result) -> bool:
+    """Whether nobody may write, which the system would let root do all the same."""
+    return os.geteuid() == 0 and not facts.st_mode & 0o222
+
+
+def _check_no_writer(path: str, handle: int) -> None:
+    """Refuse a file that another program has open for writing: the rest of it would be lost.
+
+    Only Linux tells, and only of local disks: it gives nobody a lease on such a file.
+    """
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return
+    try:
+        # Who opens it meanwhile waits, and the system says so by a signal that nobody heeds.
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError as error:
+        raise TagWriteError(path, "another program has it open for writing") from error
+    except OSError:
+        return  # no leases here
 
 
 @contextlib.contextmanager

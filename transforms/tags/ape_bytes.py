@@ -77,8 +77,24 @@ def read_items(stream: BinaryIO) -> list[tuple[str, bytes]]:
     return [(item.key, item.to_bytes()) for item in tag.items] if tag else []
 
 
-def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
-    """Replace the values of items that are there; no item is added.
+def read_texts(stream: BinaryIO) -> list[tuple[str, list[str]]]:
+    """Case-folded keys and values of all texts, and of a genre that is said to be binary.
+
+    Raises
+    ------
+    ValueError, mutagen.MutagenError
+        If the tag is damaged.
+    """
+    tag = _find(stream)
+    return [
+        (item.key, item.value.decode("utf-8", "replace").split("\0"))
+        for item in (tag.items if tag else ())
+        if not item.flags[0] & 0b110 or item.key == "genre"
+    ]
+
+
+def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]], *, adds: bool = False) -> bool:
+    """Replace the values of items that are there.
 
     Parameters
     ----------
@@ -86,6 +102,13 @@ def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
         Open for reading and writing.
     texts : mapping of str to sequence of str
         Key, in any case, to the item's new values.
+    adds : bool
+        Whether items are added that are not there.
+
+    Returns
+    -------
+    bool
+        Whether there is such a tag.
 
     Raises
     ------
@@ -94,7 +117,7 @@ def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
     """
     tag = _find(stream)
     if tag is None:
-        return
+        return False
     values = {key.casefold(): "\0".join(texts[key]).encode("utf-8") for key in texts}
     items, seen = [], set()
     for item in tag.items:
@@ -103,8 +126,12 @@ def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
         elif item.key not in seen:  # of two items with one key the first stays
             seen.add(item.key)
             items.append(_Item(item.key, _as_text(item.flags), item.name, values[item.key]))
+    for key in texts if adds else ():
+        if key.casefold() not in seen:
+            name = key.encode("ascii")
+            items.append(_Item(key.casefold(), bytes(4), name, values[key.casefold()]))
     if tuple(items) == tag.items:
-        return
+        return True
     content = b"".join(item.to_bytes() for item in items) + tag.rest
     grown, fewer = len(content) - (tag.end - tag.start), len(tag.items) - len(items)
     resize_bytes(stream, tag.end - tag.start, len(content), tag.start)
@@ -112,6 +139,7 @@ def exchange(stream: BinaryIO, texts: Mapping[str, Sequence[str]]) -> None:
     stream.write(content)
     for place in (tag.start - _FRAME, tag.start + len(content)):
         _correct(stream, place, grown, fewer)
+    return True
 
 
 def _as_text(flags: bytes) -> bytes:

@@ -22,7 +22,6 @@ from typing import BinaryIO
 
 import mutagen
 from mutagen._util import delete_bytes, insert_bytes
-from mutagen.apev2 import APETextValue, APEv2
 from mutagen.id3 import ID3, TCON, ID3Tags
 
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
@@ -267,16 +266,19 @@ def set_aside(path: str, genres: Sequence[str], separator: str = "\0") -> Iterat
 
 
 def ape_texts(source: str | BinaryIO) -> dict[str, list[str]]:
-    """Texts of the APEv2 tag of a file: case-folded key to values that say anything."""
+    """Texts of the APEv2 tag of a file: case-folded key to values that say anything.
+
+    An item that breaks the rules does not hide the others, as for most players.
+    """
     try:
-        items = APEv2(source).items()
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(open(source, "rb")) if isinstance(source, str) else source
+            items = ape_bytes.read_texts(stream)
     except (mutagen.MutagenError, *DAMAGE):
         return {}
-    texts = {
-        key.casefold(): [text.strip() for text in value if text.strip()]
-        for key, value in items
-        if isinstance(value, APETextValue)
-    }
+    texts: dict[str, list[str]] = {}
+    for key, values in items:
+        texts.setdefault(key, []).extend(text.strip() for text in values if text.strip())
     return {key: values for key, values in texts.items() if values}
 
 

@@ -96,7 +96,9 @@ def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: 
     for text in texts:
         new = _frame(version, text, joint)
         places = [i for i, frame in enumerate(frames) if _is(frame, version, text)]
-        place = places[0] if places else len(frames)
+        # FFmpeg loses its place in an unsynchronised tag that has a picture: before that, then.
+        end = 0 if flags & _UNSYNCHRONISED else len(frames)
+        place = places[0] if places else end
         frames = [frame for i, frame in enumerate(frames) if i not in places]
         if new:
             frames.insert(place, new)

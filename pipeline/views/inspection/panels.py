@@ -114,7 +114,7 @@ def _spectrogram(inspection: Inspection) -> Picture:
     sound, spec = inspection.sound, inspection.drawn
     mel, share = sound.mel_db / spec.top_db + 1, 1.0
     if inspection.bundle.features.backbone:
-        note = "128 mel bands as people draw them; the network has bands of its own"
+        note = "Not the input of the network, which has mel bands of its own. Shown"
     elif spec.kind == "log_mel":
         mel = np.concatenate(sound.segments, axis=1).astype(np.float32)
         mel = mel[:, : max(1, round(inspection.duration_s / spec.frame_seconds))]

@@ -179,7 +179,7 @@ def wave_note(inspection: Inspection) -> str:
     peak = max(float(np.abs(inspection.sound.wave).max()), 1e-6)
     level = f"{20 * math.log10(peak):.1f}".replace("-", "\N{MINUS SIGN}")
     kind = _kind(inspection)
-    return f"In the colour of the {kind} that each segment is taken for. Peak {level} dBFS."
+    return f"Each segment has the colour of its likeliest {kind}. Peak {level} dBFS."
 
 
 def _kind(inspection: Inspection) -> str:

@@ -97,7 +97,7 @@ def test_writes_what_was_chosen_with_journal_rows_and_page(library, reports, tag
     )
     assert (row["genres_before"], row["genres_after"]) == (before, ["Punk", "Ska"])
     run = max((reports / "runs").iterdir())
-    assert "Genres that a person chose" in (run / "report.html").read_text()
+    assert "Genres written by genrebeam apply" in (run / "report.html").read_text()
     assert main(["undo", str(reports)]) == 0
     assert genres_of(library / "a.flac") == before
 

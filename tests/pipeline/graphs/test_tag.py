@@ -472,4 +472,4 @@ def test_a_part_of_another_pipeline_leaves_a_run_as_the_command_does(library):
 def test_moods_need_a_model_that_tells_them(tmp_path, tiny_bundle, capsys):
     options = ["--report", str(tmp_path / "reports"), "--bundle", tiny_bundle.path]
     assert main(["tag", str(tmp_path), *options, "--mood", "report"]) == 2
-    assert "--mood report needs a model with a pretrained network" in capsys.readouterr().err
+    assert "--mood report needs a model with a pretrained backbone" in capsys.readouterr().err

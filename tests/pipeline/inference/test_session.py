@@ -131,7 +131,7 @@ def test_a_file_whose_session_has_ended_is_not_called_damaged(tiny_bundle):
     begun = session.submit(time.sleep, 60)
     session.close()
     outcome = features_of(Track("/music/a.mp3", "mp3"), begun, 60)
-    assert outcome.reason == "its decoding was ended before it was done; run again"
+    assert outcome.reason == "its decoding was stopped; run again"
 
 
 def test_paths_may_be_of_any_kind(tiny_bundle, write_tone):

@@ -54,13 +54,13 @@ def test_a_terminal_is_reported_what_copies_take():
     *files, blank, total = screen.plain.splitlines()
     assert files[1].split() == ["mp3", "128", "kbit/s", "3:20", "3.2", "MB", "/m/b.mp3"]
     assert blank == ""
-    assert total == "recordings there more than once: 1; beside the best file of each: 1, 3.2 MB"
+    assert total == "duplicate recordings: 1; copies beside the best file of each: 1, 3.2 MB"
 
 
 def test_a_terminal_is_reported_that_there_are_none():
     screen = Screen()
     print_duplicates([], screen)
-    assert screen.plain == "no recording is there twice\n"
+    assert screen.plain == "no duplicates\n"
 
 
 @pytest.mark.parametrize("stream", [io.StringIO, Screen])

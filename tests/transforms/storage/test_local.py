@@ -4,11 +4,14 @@ import errno
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from genrebeam.transforms.records import TagWriteError
 from genrebeam.transforms.storage import path_of
 from genrebeam.transforms.storage.local import (
     Local,
@@ -129,3 +132,35 @@ def test_where_there_are_no_locks_only_age_tells(tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", lambda: tomorrow)
     clean_abandoned(path)
     assert not os.path.exists(path)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="only Linux tells who writes")
+def test_a_file_that_another_program_writes_to_is_left_alone(tmp_path):
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"first half")
+    code = "import sys; open(sys.argv[1], 'ab').flush(); stream = open(sys.argv[1], 'ab')\n"
+    code += "print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"open\n"
+        with pytest.raises(TagWriteError, match="another program has it open for writing"):
+            Local().check_writable(str(path))
+        with path.open("rb"):
+            pass  # who reads is in nobody's way
+        writer.stdin.close()
+    with path.open("rb"):
+        Local().check_writable(str(path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write to protected files")
+@pytest.mark.parametrize("protected", ["song.mp3", "."])
+def test_what_is_protected_is_so_from_root_too(tmp_path, protected):
+    path = tmp_path / "folder" / "song.mp3"
+    path.parent.mkdir()
+    path.write_bytes(b"song")
+    place = path.parent / protected
+    place.chmod(0o555)
+    with pytest.raises(TagWriteError, match="no write permission on"):
+        Local().check_writable(str(path))
+    place.chmod(0o755)
+    Local().check_writable(str(path))

@@ -69,7 +69,7 @@ def test_a_tag_that_takes_too_much_is_a_reason_and_harms_no_other_file(tmp_path,
     found = read_headers([str(fine), str(path), str(fine)]).result()
     assert isinstance(found[1], TagReadError)
     assert "its tag" in found[1].reason
-    assert "have a tag editor save it anew" in explain_error(found[1], "read_tags", "mp3")
+    assert "save it again with a tag editor" in explain_error(found[1], "read_tags", "mp3")
     assert [found[place][0].genres for place in (0, 2)] == [("Jazz",), ("Jazz",)]
     with pytest.raises(TagReadError, match="its tag"):
         read_header(str(path))

@@ -71,7 +71,7 @@ def test_files_that_cannot_be_copied_fail_and_stay(library, tmp_path, tiny_bundl
     before = files_of(library)
     filler = fill_up(library.parent, room)
     assert tag(library, tiny_bundle.path) == 1
-    no_space = ("failed", "tag", "OSError", "the disk is full; make room, then run again")
+    no_space = ("failed", "tag", "OSError", "the disk is full; free some space, then run again")
     assert outcomes(tmp_path / "reports") == {no_space}
     assert files_of(library) == before  # and no file more
 

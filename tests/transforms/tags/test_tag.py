@@ -102,7 +102,7 @@ def test_a_failed_write_is_an_outcome(track_of):
     assert (outcome.error_type, outcome.error_message, outcome.reason) == (
         "FileNotFoundError",
         "No such file or directory",
-        "it is gone since it was listed",
+        "it was deleted or moved after it was listed",
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mutagen.apev2 import APEv2File
 from mutagen.id3 import ParseID3v1
 from mutagen.wavpack import WavPack
 
+from genrebeam.transforms.tags import ape_bytes
 from genrebeam.transforms.tags.edges import Tag
+from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.formats.mapping import Mapped
 
 _ID3V1_TO_APE = {
@@ -30,6 +32,17 @@ class Ape(Mapped):
     text = ("Title", "Artist", "Album", "Album Artist")
     year = ("Year", "Date")
     genre, mood = "Genre", "Mood"
+
+    def write(
+        self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
+    ) -> None:
+        """Byte by byte where there is a tag: mutagen drops flags, order and items of one key."""
+        texts = {self.genre: list(genres)}
+        texts |= {self.key_of(name): [value] for name, value in custom.items()}
+        with open(file.filename, "r+b") as stream:
+            is_there = ape_bytes.exchange(stream, texts, adds=True)
+        if not is_there:
+            super().write(file, genres, custom, form)
 
     def adopt(self, file: Any, around: Sequence[Tag]) -> None:
         """Take over ID3v1: players that find an APEv2 tag no longer look at it."""

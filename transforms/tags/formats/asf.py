@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mutagen.asf import ASF
 
-from genrebeam.transforms.tags.formats.mapping import Mapped
+from genrebeam.transforms.tags.formats.format import TagForm
+from genrebeam.transforms.tags.formats.mapping import Mapped, text_of
 
 
 class Asf(Mapped):
@@ -17,6 +18,18 @@ class Asf(Mapped):
     text = ("Title", "Author", "WM/AlbumTitle", "WM/AlbumArtist")
     year = ("WM/Year",)
     genre, mood = "WM/Genre", "WM/Mood"
+
+    def read(self, tags: Any, form: TagForm) -> list[str]:
+        """Also of an attribute without a namespace, which some programs write."""
+        other = [text_of(value) for key, value in tags if key.casefold() == "genre"]
+        return list(dict.fromkeys([*super().read(tags, form), *other]))
+
+    def put_all(self, tags: Any, genres: Sequence[str], custom: Mapping[str, str]) -> None:
+        super().put_all(tags, genres, custom)
+        tags[:] = [item for item in tags if item[0].casefold() != "genre"]
+
+    def is_written(self, key: str, custom: Collection[str]) -> bool:
+        return key.casefold() == "genre" or super().is_written(key, custom)
 
     def others(self, file: Any, custom: Collection[str]) -> Any:
         return sorted(

@@ -148,8 +148,8 @@ def put_further_tags(
         chunk = further_tags(stream, kind)[number]
         tag = chunk.read()
         if id3v2_genres(tag):
-            text = id3_bytes.Text("genre", tuple(genres))
-            new = id3_bytes.exchange(tag, [text], separator=form.separator, room=len(tag))
+            texts = [id3_bytes.Text("genre", tuple(genres)), id3_bytes.OTHER_GENRE]
+            new = id3_bytes.exchange(tag, texts, separator=form.separator, room=len(tag))
             chunk.resize(len(new))
             chunk.write(new)
 

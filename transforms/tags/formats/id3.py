@@ -14,6 +14,8 @@ from genrebeam.transforms.tags import id3_bytes
 from genrebeam.transforms.tags.edges import genres_of
 from genrebeam.transforms.tags.formats.format import MOOD, Format, TagForm
 
+# What refers to other frames, and what ID3v2.4 has no frame for.
+_UNCONVERTED = ("ENCR", "GRID", "TRDA", "TSIZ", "EQUA", "RVAD")
 # Of a new tag: what all players read, also those that know no ID3v2.4 (docs/players.md).
 _NEW_VERSION = 3
 
@@ -64,6 +66,7 @@ class Id3(Format):
             file.add_tags()
         tags = file.tags
         if found is None:
+            name_comment(tags)
             self.take_over(file, path)
             if version == 3:
                 tags.update_to_v23()
@@ -104,6 +107,32 @@ class Id3(Format):
             Where to read the other tag.
         """
 
+    def say_second_tag(self, file: Any, stream: BinaryIO) -> None:
+        """Have a file without ID3v2 say what its second tag says, as its new ID3 tag will."""
+        if file.tags is None:
+            file.add_tags()
+            tags: Any = file.tags
+            tags.version = (1, 1)  # as where ID3v1 is all there is
+        self.take_over(file, stream)
+
+
+def name_comment(tags: ID3Tags, *, only_twice: bool = False) -> None:
+    """Give a comment of ID3v1 the name that players look for, none, in place of mutagen's.
+
+    Parameters
+    ----------
+    only_twice : bool
+        Only where ID3v2 has the same comment under that name.
+    """
+    plain = [frame.text for frame in tags.getall("COMM") if not frame.desc]
+    for frame in tags.getall("COMM:ID3v1 Comment"):
+        if frame.text in plain:
+            tags.delall(frame.HashKey)
+        elif not only_twice:
+            tags.delall(frame.HashKey)
+            frame.desc = ""
+            tags.add(frame)
+
 
 def _converts(tags: ID3Tags, path: str) -> bool:
     """Whether mutagen understands every frame, so that another version can have them all."""
@@ -111,7 +140,7 @@ def _converts(tags: ID3Tags, path: str) -> bool:
         tag = stream.read(tags.size)
     if not tag.startswith(b"ID3"):  # in a chunk
         return not tags.unknown_frames
-    plain = not any(frame.FrameID in ("ENCR", "GRID") for frame in tags.values())
+    plain = not any(frame.FrameID in _UNCONVERTED for frame in tags.values())
     return plain and not tags.unknown_frames and id3_bytes.count_frames(tag) == len(tags)
 
 

@@ -19,11 +19,11 @@ class Mapped(Format):
     """Key of the mood."""
 
     def read(self, tags: Any, form: TagForm) -> list[str]:
-        return [_text(value) for value in values_of(tags, self.genre)]
+        return [text_of(value) for value in values_of(tags, self.genre)]
 
     def read_custom(self, tags: Any, name: str) -> str | None:
         values = values_of(tags, self.key_of(name))
-        return _text(values[0]) if values else None
+        return text_of(values[0]) if values else None
 
     def write(
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
@@ -63,6 +63,7 @@ def values_of(tags: Any, key: str) -> list[Any]:
     return [value]
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as text, whatever the tag says of its kind."""
     plain = getattr(value, "value", value)  # of APEv2's items
     return bytes(plain).decode("utf-8", "replace") if isinstance(plain, bytes) else str(value)

@@ -16,7 +16,7 @@ from mutagen.trueaudio import TrueAudio
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
 from genrebeam.transforms.tags.edges import Tag, ape_texts, find, id3v2_genres
 from genrebeam.transforms.tags.formats.format import TagForm
-from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
+from genrebeam.transforms.tags.formats.id3 import Id3, frames_of, name_comment
 
 # Where a tag may begin that is not at the beginning, in bytes.
 _LOOKED_AT = 1 << 20
@@ -91,13 +91,21 @@ class Mpeg(Id3):
         """Have a file without ID3v2 say what its APEv2 tag says, as its new ID3 tag will."""
         has_id3v2 = file.tags is not None and file.tags.version[0] > 1
         _check_genre(file, stream) if has_id3v2 else _check_beginning(file, stream)
-        if has_id3v2 or not ape_texts(stream):
+        if file.tags is not None:
+            name_comment(file.tags, only_twice=has_id3v2)
+        if has_id3v2:
             return
-        has_none = file.tags is None
-        if has_none:
-            file.add_tags()
-            file.tags.version = (1, 1)  # as where ID3v1 is all there is
-        self.take_over(file, stream)
+        if ape_texts(stream):
+            self.say_second_tag(file, stream)
+
+    def check(self, file: Any) -> None:
+        """Refuse an ID3v2 tag that says nothing, beside another that does: it would hide that."""
+        if file.tags is None or file.tags.version[0] < 2:
+            return
+        if any(key[0] in "TC" for key in file.tags):
+            return
+        if ape_texts(file.filename) or id3_bytes.read_v1(file.filename):
+            raise ValueError("its ID3v2 tag is empty, and would hide its other tag")
 
     def take_over(self, file: Any, source: str | BinaryIO) -> None:
         """Give a new ID3 tag what an APEv2 tag says: players that find ID3 ask no other.

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, BinaryIO
 
+import mutagen
 from mutagen._vorbis import VCommentDict
 from mutagen.flac import FLAC, Picture, VCFLACDict
 from mutagen.flac import Padding as FLACPadding
-from mutagen.id3 import BitPaddedInt
+from mutagen.id3 import ID3, BitPaddedInt, ParseID3v1
 from mutagen.ogg import OggFileType, OggPage
 
+from genrebeam.transforms.tags.edges import Tag
 from genrebeam.transforms.tags.formats.mapping import Mapped
+
+_FROM_ID3 = {
+    "TIT2": "TITLE",
+    "TPE1": "ARTIST",
+    "TALB": "ALBUM",
+    "TPE2": "ALBUMARTIST",
+    "TDRC": "DATE",
+    "TRCK": "TRACKNUMBER",
+    "COMM": "COMMENT",
+}
 
 
 class Vorbis(Mapped):
@@ -22,6 +35,20 @@ class Vorbis(Mapped):
     text = ("title", "artist", "album", "albumartist")
     year = ("date", "year")
     genre, mood = "genre", "mood"
+
+    def adopt(self, file: Any, around: Sequence[Tag]) -> None:
+        """Take over ID3 around FLAC: players that find comments no longer look at it."""
+        tags = [tag.data for tag in around if tag.kind in ("ID3v2", "ID3v1")]
+        if not isinstance(file, FLAC) or file.tags:
+            return
+        texts: dict[str, str] = {}
+        for data in tags:
+            texts = {**_texts_of(data), **texts}
+        if texts and file.tags is None:
+            file.add_tags()
+        comments: Any = file.tags
+        for key, text in texts.items():
+            comments[key] = text
 
     def put(self, tags: Any, key: str, values: list[str]) -> None:
         """Vorbis comments are a list: keep the place and the spelling of the key."""
@@ -67,8 +94,29 @@ class Vorbis(Mapped):
             else:
                 _check_pages(stream)
                 raw = _second_packet(stream)
-        if file.tags is not None and file.tags.write(framing=False) not in raw:
+        says_anything = [_says_anything(data) for data in raw if isinstance(data, bytes)]
+        is_adopted = isinstance(file, FLAC) and bool(file.tags) and not any(says_anything)
+        if file.tags is not None and not is_adopted and file.tags.write(framing=False) not in raw:
             raise ValueError("its comments break the format's rules, and some would be lost")
+
+
+def _says_anything(comments: bytes) -> bool:
+    """Whether there is a comment behind the vendor's name."""
+    vendor = int.from_bytes(comments[:4], "little")
+    return any(comments[4 + vendor : 8 + vendor])
+
+
+def _texts_of(tag: bytes) -> dict[str, str]:
+    """What an ID3 tag says, by the keys of Vorbis comments; not the genre."""
+    if tag.startswith(b"TAG"):
+        frames = ParseID3v1(tag) or {}
+    else:
+        try:
+            frames = ID3(io.BytesIO(tag), load_v1=False)
+        except (mutagen.MutagenError, ValueError):
+            return {}
+    texts = {_FROM_ID3.get(key.split(":")[0]): str(frame) for key, frame in frames.items()}
+    return {key: text for key, text in texts.items() if key and text.strip()}
 
 
 def _check_pictures(stream: BinaryIO) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import mutagen
 from mutagen._riff import RiffFile
+from mutagen.id3 import COMM, Frames
 from mutagen.wave import WAVE
 
 from genrebeam.transforms.tags.edges import DAMAGE
@@ -15,6 +18,15 @@ from genrebeam.transforms.tags.formats.format import RIFF_JOINT, TagForm
 
 # RIFF's field for the genre, and one that some programs write in its place.
 _GENRE, _OTHER_GENRE = "IGNR", "GENR"
+_TO_ID3 = {
+    "INAM": "TIT2",
+    "IART": "TPE1",
+    "IPRD": "TALB",
+    "ICRD": "TDRC",
+    "ITRK": "TRCK",
+    "IPRT": "TRCK",
+    "ICMT": "COMM",
+}
 
 
 class Wave(Chunked):
@@ -44,6 +56,24 @@ class Wave(Chunked):
                         field.resize(len(text))
                         field.write(text)
 
+    def complete(self, file: Any, stream: BinaryIO) -> None:
+        if file.tags is None and _texts_of(stream):
+            self.say_second_tag(file, stream)
+
+    def take_over(self, file: Any, source: str | BinaryIO) -> None:
+        """Give a new ID3 tag what RIFF's own fields say: players that find ID3 ask no other."""
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(open(source, "rb")) if isinstance(source, str) else source
+            texts = _texts_of(stream)
+        for name, text in texts.items():
+            if name == "TDRC":
+                if year := re.match("[0-9]{4}", text):
+                    file.tags.add(Frames[name](encoding=3, text=year[0]))
+            elif name == "COMM":
+                file.tags.add(COMM(encoding=3, lang="eng", desc="", text=text))
+            else:
+                file.tags.add(Frames[name](encoding=3, text=text))
+
     def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
             fields = [item for item in _riff_info(stream) if item[0] not in (_GENRE, _OTHER_GENRE)]
@@ -60,6 +90,15 @@ class Wave(Chunked):
             texts = []
         texts = [text for text in texts if text.strip()]
         return tuple(dict.fromkeys((*texts, *super().second_genres(stream))))
+
+
+def _texts_of(stream: BinaryIO) -> dict[str, str]:
+    """What RIFF's own fields say, by the frames of ID3 that say the same; not the genre."""
+    try:
+        fields = [(_TO_ID3.get(name), _riff_text(data)) for name, data in _riff_info(stream)]
+    except (mutagen.MutagenError, *DAMAGE):
+        return {}
+    return {name: text.strip() for name, text in reversed(fields) if name and text.strip()}
 
 
 def _riff_lists(stream: BinaryIO) -> list[Any]:
