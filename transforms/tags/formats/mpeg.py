@@ -90,7 +90,10 @@ class Mpeg(Id3):
     def complete(self, file: Any, stream: BinaryIO) -> None:
         """Have a file without ID3v2 say what its APEv2 tag says, as its new ID3 tag will."""
         has_id3v2 = file.tags is not None and file.tags.version[0] > 1
-        _check_genre(file, stream) if has_id3v2 else _check_beginning(file, stream)
+        if not has_id3v2:
+            _check_beginning(file, stream)
+        elif not file.tags.getall("TCON"):
+            _check_no_genre(stream)
         if file.tags is not None:
             name_comment(file.tags, only_twice=has_id3v2)
         if has_id3v2:
@@ -125,14 +128,13 @@ class Mpeg(Id3):
                 file.tags.add(Frames[_APE_TO_ID3[key]](encoding=3, text=values))
 
 
-def _check_genre(file: Any, stream: BinaryIO) -> None:
+def _check_no_genre(stream: BinaryIO) -> None:
     """Refuse a genre that mutagen does not understand, and that other readers show."""
     stream.seek(0)
-    tag = stream.read(id3_bytes.length_of(stream.read(10)) - 10)
-    if b"TCO" not in tag or file.tags.getall("TCON"):
-        return
+    length = id3_bytes.length_of(stream.read(10))
     stream.seek(0)
-    if id3_bytes.has_genre(stream.read(len(tag) + 10)):
+    tag = stream.read(length)
+    if b"TCO" in tag and id3_bytes.has_genre(tag):
         raise mutagen.MutagenError("its genre is damaged")
 
 
