@@ -41,7 +41,7 @@ def fit_temperature(
     if overall is not None:
         track_logits = [logits[None] for logits in overall]
 
-    def surprise(log_temperature: float) -> float:
+    def nll(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
         likelihoods = [
             softmax(logits / temperature).mean(axis=0)[target]
@@ -49,7 +49,7 @@ def fit_temperature(
         ]
         return -float(np.log(np.maximum(likelihoods, 1e-12)).mean())
 
-    found = minimize_scalar(surprise, bounds=(np.log(0.05), np.log(10.0)), method="bounded")
+    found = minimize_scalar(nll, bounds=(np.log(0.05), np.log(10.0)), method="bounded")
     return float(np.exp(found.x))
 
 

@@ -140,7 +140,7 @@ class FeatureSpec:
         return kept
 
     def segment_starts(
-        self, n_frames: int, n_segments: int | None = None, *, in_a_row: bool = False
+        self, n_frames: int, n_segments: int | None = None, *, contiguous: bool = False
     ) -> list[int]:
         """First kept frame of each segment analysed of a track.
 
@@ -152,7 +152,7 @@ class FeatureSpec:
             Segments to spread evenly over the track; by default, and where the track
             has no more, every whole segment, one after the other. Windows may overlap a little
             then, so that they reach to the end.
-        in_a_row : bool
+        contiguous : bool
             Take `n_segments` one after the other from the middle of the track instead
             of spreading them.
 
@@ -166,7 +166,7 @@ class FeatureSpec:
         whole = n_frames // self.segment_frames
         if n_segments is None or n_segments >= whole:
             return [index * self.segment_frames for index in range(max(1, whole))]
-        if in_a_row:
+        if contiguous:
             first = (n_frames - n_segments * self.segment_frames) // 2
             return [first + index * self.segment_frames for index in range(n_segments)]
         return self._spread(n_frames, n_segments)

@@ -39,7 +39,7 @@ from genrebeam.pipeline.commands import (
     watch,
 )
 from genrebeam.pipeline.commands import map as library_map
-from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, complain
+from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, print_error
 from genrebeam.pipeline.options.config import commands_of, nearest, parse
 from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.options.system import check_system
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         known, others = parse(parser, given)
     except UsageError as error:
-        return complain(str(error), USAGE)
+        return print_error(str(error), USAGE)
     if known.command is None:
         parser.print_help()
         return USAGE
@@ -73,21 +73,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return known.command(known)
     except MissingExtraError as error:
         _install(error.extra)
-        return complain(str(error), USAGE)
+        return print_error(str(error), USAGE)
     except UnknownArgumentError as error:
         command = commands_of(parser)[known.subcommand]
         hint = _meant(error.arguments, command) or f"see genrebeam {known.subcommand} --help"
-        return complain(f"{error}; {hint}", USAGE)
+        return print_error(f"{error}; {hint}", USAGE)
     except UsageError as error:
-        return complain(str(error), USAGE)
+        return print_error(str(error), USAGE)
     except KeyboardInterrupt:
-        return complain("interrupted", INTERRUPTED)
+        return print_error("interrupted", INTERRUPTED)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return SOME_FAILED
         if known.debug:
             raise
-        return complain(f"{_last_line(error)} (--debug shows more)", SOME_FAILED)
+        return print_error(f"{_last_line(error)} (--debug shows more)", SOME_FAILED)
 
 
 def _without_aliases(arguments: Sequence[str]) -> list[str]:

@@ -231,8 +231,8 @@ def best_temperature(pieces: Sequence[Piece], logits: np.ndarray) -> float:
     """The temperature with which the right families are likeliest."""
     right = is_right(pieces)
 
-    def surprise(temperature: float) -> float:
+    def nll(temperature: float) -> float:
         families = by_family(probabilities_of(logits, temperature, STYLE_OF))
         return -float(np.log(np.maximum((families * right).sum(axis=1), 1e-9)).mean())
 
-    return float(minimize_scalar(surprise, bounds=(0.3, 3.0), method="bounded").x)
+    return float(minimize_scalar(nll, bounds=(0.3, 3.0), method="bounded").x)

@@ -205,7 +205,7 @@ def learned(music: Music, libraries: Sequence[Library], of: np.ndarray) -> np.nd
     """The weights with which the right families are likeliest, on some of the tracks."""
     counts_for = np.array([COUNTS_FOR[name] for name in music.sets])
 
-    def surprise(logarithms: np.ndarray) -> float:
+    def nll(logarithms: np.ndarray) -> float:
         total = 0.0
         for library in libraries:
             tags = of & library.hidden & library.tags.any(axis=(1, 2))
@@ -214,7 +214,7 @@ def learned(music: Music, libraries: Sequence[Library], of: np.ndarray) -> np.nd
         return total + PULL * float((logarithms**2).sum())
 
     options = {"maxiter": 80, "xatol": 0.02, "fatol": 1.0}
-    found = minimize(surprise, np.log([1.0, 0.5, 0.5]), method="Nelder-Mead", options=options)
+    found = minimize(nll, np.log([1.0, 0.5, 0.5]), method="Nelder-Mead", options=options)
     return np.exp(found.x)
 
 

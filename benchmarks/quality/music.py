@@ -136,10 +136,10 @@ _run = None
 
 
 def _outputs_of(path: str) -> np.ndarray:
-    from genrebeam.transforms.audio.extract import extract_sounding
+    from genrebeam.transforms.audio.extract import extract_non_silent
     from genrebeam.transforms.genre.classify import BackboneRun
 
     global _run
     _run = _run or BackboneRun(BACKBONE_FEATURES, threads=1)
-    analysed = extract_sounding(path, path.rpartition(".")[2], BACKBONE_FEATURES, N_WINDOWS)
+    analysed = extract_non_silent(path, path.rpartition(".")[2], BACKBONE_FEATURES, N_WINDOWS)
     return _run(analysed.values)

@@ -47,7 +47,7 @@ from mutagen.id3 import COMM, ID3, TCON, TIT2  # noqa: E402
 
 from genrebeam.model.feature_spec import FeatureSpec  # noqa: E402
 from genrebeam.transforms.audio import pool  # noqa: E402
-from genrebeam.transforms.audio.pool_worker import OverLimit  # noqa: E402
+from genrebeam.transforms.audio.pool_worker import LimitExceeded  # noqa: E402
 from genrebeam.transforms.formats import FORMATS, format_of  # noqa: E402
 
 # A file that is worked on for longer hangs, in s.
@@ -404,7 +404,7 @@ class Steps:
         for future in futures:
             try:
                 results.append(future.result())
-            except (pool.TimeIsOver, OverLimit):
+            except (pool.TaskTimeout, LimitExceeded):
                 results.append(HANG)
             except pool.ProcessDied:
                 results.append(CRASH)

@@ -20,7 +20,7 @@ def slept_extracting(
     n_segments: int,
     header_s: float,
 ) -> Extracted:
-    """Features of a whole track, after a while; otherwise as `extract_sounding`."""
+    """Features of a whole track, after a while; otherwise as `extract_non_silent`."""
     time.sleep(seconds)
     features = np.zeros((n_windows, *spec.shape), np.float16)
     return Extracted(features, AudioFacts(header_s, 44100, 2), seconds)

@@ -118,7 +118,7 @@ def cpu_of_steps(library: Path) -> dict[str, Any]:
                 with watch.step("decode and features: rest"):
                     found = features.extract(
                         track.uri, track.format, bundle.features, bundle.n_segments,
-                        track.audio.duration_s, only_sound=True,
+                        track.audio.duration_s, skip_silent=True,
                     )  # fmt: skip
                 with watch.step("between processes"):
                     found = pickle.loads(pickle.dumps(found))

@@ -204,13 +204,13 @@ def _fit_head(music: LabelledMusic, features: FeatureSpec) -> tuple[Head, float,
             logits[np.ix_(inside, known)] = found
         temperature = fit_temperature([], clips.targets, logits)
         likelihoods = log_softmax(logits / temperature, axis=1)
-        surprise = -float(likelihoods[np.arange(len(clips)), clips.targets].mean())
-        return surprise, strength, temperature
+        nll = -float(likelihoods[np.arange(len(clips)), clips.targets].mean())
+        return nll, strength, temperature
 
-    surprise, strength, temperature = min(map(tried, _STRENGTHS))
+    nll, strength, temperature = min(map(tried, _STRENGTHS))
     targets = np.eye(len(music.labels))[clips.targets]
     head = fit_head(inputs, targets, features, strength=strength)
-    facts = {"strength": strength, "nll": round(surprise, 4), "folds": int(folds.max() + 1)}
+    facts = {"strength": strength, "nll": round(nll, 4), "folds": int(folds.max() + 1)}
     return head, temperature, facts
 
 

@@ -17,9 +17,9 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_output_arguments,
-    complain,
-    leave_page,
+    print_error,
     report_folder,
+    try_write_page,
 )
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import add_options, options_from
@@ -30,7 +30,7 @@ from genrebeam.transforms.records import Status, Trait, printable
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.apply import Known
     from genrebeam.pipeline.runs.corrections import Corrections
-    from genrebeam.pipeline.runs.run import Ended, Run
+    from genrebeam.pipeline.runs.run import Run, RunResult
     from genrebeam.transforms.records import Outcome
     from genrebeam.transforms.tags.tag import TagPolicy
 
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _apply_run(arguments)
     corrections = _corrections(arguments)
     if corrections is None:
-        return complain("nothing was written", OK)
+        return print_error("nothing was written", OK)
     report = absolute(arguments.report or path_of(corrections.report))
     library = None if arguments.library is None else absolute(arguments.library)
     known = look_up(corrections, report, library)
@@ -135,7 +135,7 @@ def _apply_run(arguments: argparse.Namespace) -> int:
     with locked(plan.run.home) as note:
         watched = None if arguments.quiet else sys.stderr
         run, ended = write_plan(plan, note=note, watched=watched)
-        leave_page(run, ended)
+        try_write_page(run, ended)
     return _tell([(run, ended)], Known({}, ()), plan.run.home, arguments, "file")
 
 
@@ -205,7 +205,7 @@ def _is_wanted(what: str) -> bool:
 
 def _write(
     report: str, known: Known, policy: TagPolicy, arguments: argparse.Namespace
-) -> list[tuple[Run, Ended]]:
+) -> list[tuple[Run, RunResult]]:
     """Write the choices, in one run for each library, and leave the runs' pages."""
     from genrebeam.pipeline.runs.apply import write_choices
     from genrebeam.pipeline.runs.lock import locked
@@ -216,14 +216,14 @@ def _write(
         for library, shown in known.by_library.items():
             one, ended = write_choices(report, library, shown, policy, note=note, watched=watched)
             done.append((one, ended))
-            leave_page(one, ended)
+            try_write_page(one, ended)
             if ended.manifest["state"] == "interrupted":
                 break
     return done
 
 
 def _tell(
-    done: list[tuple[Run, Ended]],
+    done: list[tuple[Run, RunResult]],
     known: Known,
     report: str,
     arguments: argparse.Namespace,
@@ -245,11 +245,11 @@ def _tell(
             if any(True for _ in one.journal.lines()):
                 print(f"undo: {safe(one.undo_command)}")
     if any(ended.manifest["state"] == "interrupted" for _, ended in done):
-        return complain("interrupted; the same command does the rest", INTERRUPTED)
+        return print_error("interrupted; the same command does the rest", INTERRUPTED)
     return SOME_FAILED if _is_any_left(counts) else OK
 
 
-def _name_left_alone(ended: Ended) -> None:
+def _name_left_alone(ended: RunResult) -> None:
     left = [
         row
         for piece in ended.rows

@@ -13,7 +13,7 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 if TYPE_CHECKING:
-    from genrebeam.pipeline.runs.run import Ended, Run
+    from genrebeam.pipeline.runs.run import Run, RunResult
 
 REPORT_HERE = "default: that of the library you are in, else the one used last"
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 3
@@ -133,17 +133,17 @@ def report_folder(
         return absolute(os.path.expanduser(named))
     report, note = report_here(absolute(near) if near else None, run)
     if note and not getattr(arguments, "quiet", False):
-        complain(note, OK)
+        print_error(note, OK)
     return report
 
 
-def complain(message: str, code: int) -> int:
+def print_error(message: str, code: int) -> int:
     """Print an error in one line and return the exit code."""
     print(f"genrebeam: {safe(message)}", file=sys.stderr)
     return code
 
 
-def own_output(path: str, beginning: str) -> str:
+def checked_output_path(path: str, beginning: str) -> str:
     """The absolute path of a file to write, checked not to be somebody else's file.
 
     What is in a bucket is not checked.
@@ -179,7 +179,7 @@ def own_output(path: str, beginning: str) -> str:
     return path
 
 
-def leave_page(run: Run, ended: Ended) -> str | None:
+def try_write_page(run: Run, ended: RunResult) -> str | None:
     """Write the run's page and return its path; None where it cannot be written.
 
     The page shows only what is in the Parquet, so a run can do without it.
@@ -189,7 +189,7 @@ def leave_page(run: Run, ended: Ended) -> str | None:
     try:
         write_report_page([run], ended.rows, run.page)
     except OSError as error:
-        complain(f"{run.page}: cannot be written ({error.strerror})", OK)
+        print_error(f"{run.page}: cannot be written ({error.strerror})", OK)
         return None
     run.mark_latest()
     return run.page

@@ -12,8 +12,8 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_report_option,
-    complain,
-    own_output,
+    checked_output_path,
+    print_error,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import writing
@@ -55,11 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.duplicates import candidates, compare_sound, groups, those_there
-    from genrebeam.pipeline.views.by_ear import print_duplicates, tell_left_out
+    from genrebeam.pipeline.views.by_ear import print_duplicates, print_left_out
     from genrebeam.pipeline.views.duplicates_page import write_duplicates_page
     from genrebeam.transforms.audio.pool import default_processes
 
-    page = own_output(arguments.page, "<!doctype html>") if arguments.page else None
+    page = checked_output_path(arguments.page, "<!doctype html>") if arguments.page else None
     analysed = analysed_tracks(report_folder(arguments, arguments.report))
     missing: list[str] = []
     failed: dict[str, str] = {}
@@ -67,9 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     compared = compare_sound(near, analysed, default_processes(), failed)
     same = [pair for pair in tracked(compared, len(near), sys.stderr) if pair is not None]
     found = groups(same, analysed.tracks.drop(["part", "row", "fingerprint"]))
-    tell_left_out(analysed, missing, sys.stderr)
+    print_left_out(analysed, missing, sys.stderr)
     for uri, reason in failed.items():
-        complain(f"{uri}: {reason}", SOME_FAILED)
+        print_error(f"{uri}: {reason}", SOME_FAILED)
     if page:
         with writing(page):
             write_duplicates_page(found, analysed.model, page)

@@ -13,7 +13,7 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_report_option,
-    complain,
+    print_error,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{report}: cannot be read ({reason})") from error
     if not events:
-        return complain(f"{path}: not in any run in {report}", SOME_FAILED)
+        return print_error(f"{path}: not in any run in {report}", SOME_FAILED)
     present = now(path, datetime.datetime.now(datetime.UTC).isoformat())
     events += [present] if present else []
     if arguments.json:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.extras import require
-from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, complain
+from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, print_error
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
 from genrebeam.pipeline.views.terminal import safe
@@ -85,14 +85,14 @@ def run(arguments: argparse.Namespace) -> int:
     except BundleError as error:
         raise UsageError(str(error)) from error
     except (TrackError, OSError) as error:
-        return complain(f"{track}: {reason_of(error)}", SOME_FAILED)
+        return print_error(f"{track}: {reason_of(error)}", SOME_FAILED)
     try:
         os.makedirs(arguments.out, exist_ok=True)
         write_page(outputs["page"], inspection)
         if arguments.png:
             write_png(outputs["picture"], inspection)
     except OSError as error:
-        return complain(f"{arguments.out}: cannot be written ({error.strerror})", SOME_FAILED)
+        return print_error(f"{arguments.out}: cannot be written ({error.strerror})", SOME_FAILED)
     if arguments.json:
         written = {name: printable(path) for name, path in outputs.items()}
         print(json.dumps({**inspection.figures(), **written}))

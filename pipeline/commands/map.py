@@ -13,8 +13,8 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_report_option,
-    complain,
-    own_output,
+    checked_output_path,
+    print_error,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import writing
@@ -50,19 +50,19 @@ def run(arguments: argparse.Namespace) -> int:
     require("pages", "the map")
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.map import MORE_FACTS, map_of_library
-    from genrebeam.pipeline.views.by_ear import tell_left_out
+    from genrebeam.pipeline.views.by_ear import print_left_out
     from genrebeam.pipeline.views.map_page import write_map_page
 
     report = report_folder(arguments, arguments.report)
-    path = own_output(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
+    path = checked_output_path(arguments.out or os.path.join(report, "map.html"), "<!doctype html>")
     analysed = analysed_tracks(report, MORE_FACTS)
     missing: list[str] = []
     with busy(f"placing {counted(len(analysed.tracks), 'track')}", sys.stderr):
         library_map = map_of_library(analysed, missing)
-    tell_left_out(analysed, missing, sys.stderr)
+    print_left_out(analysed, missing, sys.stderr)
     n_tracks = len(library_map.tracks)
     if not n_tracks:
-        return complain(f"{report}: none of its tracks is there any more", SOME_FAILED)
+        return print_error(f"{report}: none of its tracks is there any more", SOME_FAILED)
     with writing(path):
         write_map_page(library_map, analysed.model, path)
     print(f"map: {safe(path)} ({counted(n_tracks, 'track')})")

@@ -14,8 +14,8 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_report_option,
-    complain,
-    own_output,
+    checked_output_path,
+    print_error,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import writing
@@ -64,11 +64,11 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
-    out = None if arguments.out is None else own_output(arguments.out, "#EXTM3U")
+    out = None if arguments.out is None else checked_output_path(arguments.out, "#EXTM3U")
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.playlist import m3u8
     from genrebeam.pipeline.by_ear.similar import seed_of
-    from genrebeam.pipeline.views.by_ear import tell_left_out
+    from genrebeam.pipeline.views.by_ear import print_left_out
     from genrebeam.transforms.records import TrackError, reason_of
     from genrebeam.transforms.storage import storage_of
 
@@ -76,13 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         seed = seed_of(arguments.like, analysed)
     except (TrackError, OSError) as error:
-        return complain(f"{arguments.like}: {reason_of(error)}", SOME_FAILED)
+        return print_error(f"{arguments.like}: {reason_of(error)}", SOME_FAILED)
     missing: list[str] = []
     entries = _entries(analysed, seed, arguments.length, missing)
     text, left_out = m3u8(entries, os.path.dirname(out) if out else os.getcwd())
-    tell_left_out(analysed, missing, sys.stderr)
+    print_left_out(analysed, missing, sys.stderr)
     for uri in left_out:
-        complain(f"{safe(uri)}: left out, a playlist cannot hold such a name", OK)
+        print_error(f"{safe(uri)}: left out, a playlist cannot hold such a name", OK)
     if out is None:
         with contextlib.suppress(BrokenPipeError):  # the reader has enough, as head does
             sys.stdout.buffer.write(text.encode())

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     from genrebeam.pipeline.runs.changes import check_has_runs
     from genrebeam.pipeline.runs.lock import locked
-    from genrebeam.pipeline.runs.prune import needless
+    from genrebeam.pipeline.runs.prune import removable
     from genrebeam.pipeline.views.by_ear import size
 
     report = report_folder(arguments, arguments.report)
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         check_has_runs(report)
         with contextlib.nullcontext() if arguments.dry_run else locked(report):
-            for one in list(needless(report, before)):
+            for one in list(removable(report, before)):
                 if arguments.dry_run and not arguments.quiet and not arguments.json:
                     print(safe(one.path))
                 if not arguments.dry_run:

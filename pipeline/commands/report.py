@@ -13,8 +13,8 @@ from genrebeam.pipeline.commands.command import (
     REPORT_HERE,
     SOME_FAILED,
     add_command,
-    complain,
-    own_output,
+    checked_output_path,
+    print_error,
     report_folder,
 )
 from genrebeam.pipeline.options.errors import UsageError, writing
@@ -82,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _open_newest(runs)
     if arguments.csv:
         return _write_table(runs, arguments.out or os.path.join(folders[0], "report.csv"))
-    path = own_output(arguments.out or os.path.join(folders[0], "report.html"), "<!doctype html>")
+    path = checked_output_path(
+        arguments.out or os.path.join(folders[0], "report.html"), "<!doctype html>"
+    )
 
     with writing(path):
         write_report_page(runs, rows_of(runs), path)
@@ -105,7 +107,7 @@ def _opened(path: str) -> int:
     if "://" in path:
         raise UsageError(f"{path}: is in a bucket; copy it here to open it")
     if not webbrowser.open(pathlib.Path(path).as_uri()):
-        return complain(f"no browser can be started; open {path}", SOME_FAILED)
+        return print_error(f"no browser can be started; open {path}", SOME_FAILED)
     return OK
 
 
@@ -120,7 +122,7 @@ def _write_table(runs: list[Run], path: str) -> int:
     if path == "-":
         write_csv(rows, ids, sys.stdout)
         return OK
-    path = own_output(path, "uri,status,")
+    path = checked_output_path(path, "uri,status,")
     with writing(path), storage_of(path).writing(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
         n_rows = write_csv(rows, ids, text)

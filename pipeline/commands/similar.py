@@ -13,7 +13,7 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_report_option,
-    complain,
+    print_error,
     report_folder,
 )
 from genrebeam.pipeline.options.option import count
@@ -55,14 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     from genrebeam.pipeline.by_ear.analysed import analysed_tracks
     from genrebeam.pipeline.by_ear.similar import nearest, seed_of, similarities
-    from genrebeam.pipeline.views.by_ear import print_similar, tell_left_out
+    from genrebeam.pipeline.views.by_ear import print_left_out, print_similar
     from genrebeam.transforms.records import TrackError, printable, reason_of
 
     analysed = analysed_tracks(report_folder(arguments, arguments.report, near=arguments.track))
     try:
         seed = seed_of(arguments.track, analysed)
     except (TrackError, OSError) as error:
-        return complain(f"{arguments.track}: {reason_of(error)}", SOME_FAILED)
+        return print_error(f"{arguments.track}: {reason_of(error)}", SOME_FAILED)
     similarity = similarities(analysed, seed.embedding)
     missing: list[str] = []
     found = nearest(similarity, analysed.tracks["uri"], missing)
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         for n in found
         for row in analysed.tracks.slice(n, 1).select(_SHOWN).to_pylist()
     ]
-    tell_left_out(analysed, missing, sys.stderr)
+    print_left_out(analysed, missing, sys.stderr)
     if arguments.json:
         model = {"name": analysed.model_name, "version": analysed.model_version}
         facts = {

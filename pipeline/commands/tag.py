@@ -16,8 +16,8 @@ from genrebeam.pipeline.commands.command import (
     SOME_FAILED,
     add_command,
     add_output_arguments,
-    complain,
-    leave_page,
+    print_error,
+    try_write_page,
 )
 from genrebeam.pipeline.options.config import Setting, toml
 from genrebeam.pipeline.options.errors import UsageError
@@ -34,7 +34,7 @@ from genrebeam.transforms.records import Status, printable
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.manifest import Manifest
-    from genrebeam.pipeline.runs.run import Ended, Run
+    from genrebeam.pipeline.runs.run import Run, RunResult
     from genrebeam.pipeline.views.summary import Summary
 
 _MOST_NAMED = 3
@@ -149,7 +149,7 @@ def _run(
         if holds is not None:
             page = holds.page if holds.has_page else None
         else:
-            page = None if facts["state"] == "launched" else leave_page(run, ended)
+            page = None if facts["state"] == "launched" else try_write_page(run, ended)
     if not (arguments.quiet or arguments.json):
         _list_tracks(job, ended, every=arguments.verbose)
     found = summarise(ended.rows, known=known)
@@ -162,7 +162,9 @@ def _run(
     if facts["state"] == "interrupted":
         left = progress.files_left()
         rest = f"; {counted(left, 'file')} left for the next run" if left else ""
-        return complain(f"interrupted; the report has every file that was done{rest}", INTERRUPTED)
+        return print_error(
+            f"interrupted; the report has every file that was done{rest}", INTERRUPTED
+        )
     return SOME_FAILED if found.n_failed else OK
 
 
@@ -191,7 +193,7 @@ def _plan(job: TaggingJob, run: Run, settings: dict[str, Setting]) -> Iterator[t
             yield "configured", f"{key} = {toml(setting.value)} ({setting.source}: {setting.where})"
 
 
-def _list_tracks(job: TaggingJob, ended: Ended, *, every: bool) -> None:
+def _list_tracks(job: TaggingJob, ended: RunResult, *, every: bool) -> None:
     """Print a line for each track that was decided about, as far as somebody wants to know."""
     from genrebeam.pipeline.views.listing import every_track, some_tracks
 
@@ -210,7 +212,7 @@ def _list_tracks(job: TaggingJob, ended: Ended, *, every: bool) -> None:
 def _tell(
     job: TaggingJob,
     run: Run,
-    ended: Ended,
+    ended: RunResult,
     page: str | None,
     found: Summary,
     *,

@@ -53,12 +53,12 @@ from genrebeam.pipeline.training.music import load_training_set, why_small
 from genrebeam.pipeline.views import progress
 from genrebeam.pipeline.views.terminal import counted
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.extract import extract_in_a_row, extract_sounding
+from genrebeam.transforms.audio.extract import extract_contiguous, extract_non_silent
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
-from genrebeam.transforms.endings import ends_or_goes_on
-from genrebeam.transforms.genre.ptransforms import BackboneModelHandler, SetUnnamedApart
+from genrebeam.transforms.genre.ptransforms import BackboneModelHandler, SplitFailedOutputs
 from genrebeam.transforms.library.ptransforms import Walk
 from genrebeam.transforms.library.walk import list_library
+from genrebeam.transforms.outcomes import split_outcomes
 from genrebeam.transforms.records import (
     Features,
     Outcome,
@@ -110,22 +110,20 @@ def build(
         processes=processes,
         stopping=stopping,
         # Outputs are averaged, and all parts of a track together describe it best.
-        extract=extract_sounding if has_backbone else extract_in_a_row,
+        extract=extract_non_silent if has_backbone else extract_contiguous,
     )
 
     walked = (
         pipeline
         | "library" >> beam.Create([os.fsencode(library)])
         # bytes
-        | "walk" >> ends_or_goes_on(Walk(FORMATS_DECODED, False, stopping))
+        | "walk" >> split_outcomes(Walk(FORMATS_DECODED, False, stopping))
         # Track
     )
-    labelled = walked.goes_on | "label" >> ends_or_goes_on(
-        SelectLabelled(labelling, stopping, only)
-    )
+    labelled = walked.passed | "label" >> split_outcomes(SelectLabelled(labelling, stopping, only))
     # Track
     clips, not_analysed = (
-        labelled.goes_on
+        labelled.passed
         | "count" >> beam.Map(progress.count_listed).with_output_types(Track)
         # Track
         | "spread" >> beam.Reshuffle()
@@ -144,10 +142,10 @@ def build(
             | "backbone"
             >> RunInference(BackboneModelHandler(spec)).with_output_types(Features | Prediction)
             # Features, or a failed Prediction
-            | "set failures apart" >> ends_or_goes_on(SetUnnamedApart())
+            | "set failures apart" >> split_outcomes(SplitFailedOutputs())
             # Features
         )
-        clips, endings["unclassified"] = classified.goes_on, classified.outcomes
+        clips, endings["unclassified"] = classified.passed, classified.outcomes
     _ = clips | "write clips" >> beam.ParDo(WriteClips(out, labelling))
     # Arrow
     for ending, outcomes in endings.items():

@@ -27,7 +27,6 @@ from genrebeam.pipeline.runs.run import (
 )
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
-from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import begin_loading, end_loading
 from genrebeam.transforms.genre.evidence import Counts, counts_of
 from genrebeam.transforms.genre.ptransforms import ClassifyTracks, NoteEvidence
@@ -41,6 +40,7 @@ from genrebeam.transforms.library.to_do import (
     remove_to_do,
 )
 from genrebeam.transforms.matching import keyed
+from genrebeam.transforms.outcomes import split_outcomes
 from genrebeam.transforms.records import Features, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.storage import storage_of
@@ -124,8 +124,8 @@ class TagLibrary(beam.PTransform):
                 | "read tracks" >> beam.FlatMap(_read_tracks, stopping).with_output_types(Track)
             )
         # Track
-        read = new | "read tags" >> ends_or_goes_on(ReadTags(policy, stopping))
-        untagged, endings["kept"] = read.goes_on, read.outcomes
+        read = new | "read tags" >> split_outcomes(ReadTags(policy, stopping))
+        untagged, endings["kept"] = read.passed, read.outcomes
         # Track
         if options.existing == "clean":
             cleaned = untagged | "clean" >> beam.ParDo(

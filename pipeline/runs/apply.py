@@ -16,7 +16,14 @@ from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.choices import Shown, write_choice
 from genrebeam.pipeline.runs.corrections import Choice, Corrections
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run, library_to_change, record, runs_of, start_run
+from genrebeam.pipeline.runs.run import (
+    Run,
+    RunResult,
+    library_to_change,
+    record,
+    runs_of,
+    start_run,
+)
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.records import Outcome, Stage
 from genrebeam.transforms.reports.read import latest_rows
@@ -111,7 +118,7 @@ def write_choices(
     *,
     note: Callable[[str], None],
     watched: TextIO | None = None,
-) -> tuple[Run, Ended]:
+) -> tuple[Run, RunResult]:
     """Write choices in a run of their own, with journal, rows and manifest.
 
     Parameters
@@ -145,7 +152,7 @@ def write_run(
     decision_digest: str,
     execute: Callable[[Run], None],
     note: Callable[[str], None],
-) -> tuple[Run, Ended]:
+) -> tuple[Run, RunResult]:
     """A run of ``apply``, from its start to its manifest.
 
     Parameters

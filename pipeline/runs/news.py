@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from genrebeam.pipeline.options.job import TaggingJob
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run, saw_all
+from genrebeam.pipeline.runs.run import Run, RunResult, saw_all
 from genrebeam.transforms.records import Status
 from genrebeam.transforms.reports.read import RUN, Rows, were_skipped
 from genrebeam.transforms.storage import storage_of
@@ -24,7 +24,7 @@ _OLD_NEWS = {Status.UNCHANGED, Status.FAILED}
 
 
 def drop_old_news(
-    run: Run, job: TaggingJob, earlier: Sequence[tuple[Run, Manifest]], ended: Ended
+    run: Run, job: TaggingJob, earlier: Sequence[tuple[Run, Manifest]], ended: RunResult
 ) -> Run | None:
     """Remove the rows of a run that has found nothing new.
 
@@ -32,7 +32,7 @@ def drop_old_news(
     ----------
     earlier : sequence of (Run, Manifest)
         See `earlier_runs`.
-    ended : Ended
+    ended : RunResult
         What it has left. Its rows stay in memory.
 
     Returns

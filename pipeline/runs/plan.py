@@ -16,7 +16,7 @@ from genrebeam.pipeline.options.tagging import WritingOptions
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.apply import write_run
 from genrebeam.pipeline.runs.manifest import Manifest
-from genrebeam.pipeline.runs.run import Ended, Run, library_to_change, runs_of
+from genrebeam.pipeline.runs.run import Run, RunResult, library_to_change, runs_of
 from genrebeam.pipeline.views.terminal import tracked
 from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.library.skip import is_same_time
@@ -128,7 +128,7 @@ def find_plan(report: str, id: str, library: str | None = None) -> Plan:
 
 def write_plan(
     plan: Plan, *, note: Callable[[str], None], watched: TextIO | None = None
-) -> tuple[Run, Ended]:
+) -> tuple[Run, RunResult]:
     """Write a plan in a run of its own, with journal, rows and manifest.
 
     Parameters
@@ -143,7 +143,7 @@ def write_plan(
     Returns
     -------
     Run
-    Ended
+    RunResult
     """
     policy = plan.policy(dry_run=False)
     total = plan.manifest.get("counts", {}).get(Status.WOULD_TAG, 0)

@@ -26,7 +26,7 @@ from genrebeam.transforms.storage.local import open_regular
 
 
 @dataclass(frozen=True)
-class Needless:
+class Removable:
     """Something that can go.
 
     Parameters
@@ -50,7 +50,7 @@ class Needless:
         return os.path.dirname(self.paths[0]) if self.kind == "run" else self.paths[0]
 
     @classmethod
-    def of(cls, kind: str, paths: Sequence[str], home: str) -> Needless:
+    def of(cls, kind: str, paths: Sequence[str], home: str) -> Removable:
         """With the size that the files have now."""
         facts = map(os.lstat, paths)
         n_bytes = sum(one.st_size for one in facts if stat.S_ISREG(one.st_mode))
@@ -62,7 +62,7 @@ class Needless:
             files.remove(path, below=self.home)
 
 
-def needless(report: str, before: datetime.datetime) -> Iterator[Needless]:
+def removable(report: str, before: datetime.datetime) -> Iterator[Removable]:
     """What can go of the runs that began before some time.
 
     Parameters
@@ -79,22 +79,22 @@ def needless(report: str, before: datetime.datetime) -> Iterator[Needless]:
         ):
             continue
         if os.path.lexists(run.page):
-            yield Needless.of("page", [run.page], report)
+            yield Removable.of("page", [run.page], report)
         parts = parts_of(run.tracks)
         can_go = [path for path in parts if _says_only_unchanged(path)]
         for path in can_go:
-            yield Needless.of("part", [path], report)
+            yield Removable.of("part", [path], report)
         if len(can_go) == len(parts) and not any(True for _ in run.journal.lines()):
             yield from _whole(run)
 
 
-def _whole(run: Run) -> Iterator[Needless]:
+def _whole(run: Run) -> Iterator[Removable]:
     """What else a run has, if nothing in its folder is unexpected."""
     names = set(os.listdir(run.folder)) - {os.path.basename(run.page)}
     if names <= {"run.json", "journal.jsonl"}:
         paths = [os.path.join(run.folder, name) for name in sorted(names)]
         tracks = [run.tracks] if os.path.isdir(run.tracks) else []
-        yield Needless.of("run", [*paths, run.folder, *tracks], run.home)
+        yield Removable.of("run", [*paths, run.folder, *tracks], run.home)
 
 
 def _is_covered(facts: Manifest, later: Sequence[Manifest]) -> bool:

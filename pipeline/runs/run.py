@@ -166,7 +166,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunResult:
     """What a run has left.
 
     Parameters
@@ -472,7 +472,7 @@ def runs_of(report: str) -> list[Run]:
 
 def record_run(
     run: Run, job: TaggingJob, execute: Callable[[], bool | None], interrupted: Callable[[], bool]
-) -> Ended:
+) -> RunResult:
     """Execute a run of the tagging job and keep its manifest true; see `record`.
 
     Parameters
@@ -484,7 +484,7 @@ def record_run(
 
     Returns
     -------
-    Ended
+    RunResult
         Its ``state`` is ``finished``, ``interrupted``, or ``launched`` until its job has called
         `close_run`; a run that died shows ``running``, one that raised shows ``crashed``.
     """
@@ -520,7 +520,7 @@ def record(
     facts: Manifest,
     execute: Callable[[], bool | None],
     interrupted: Callable[[], bool],
-) -> Ended:
+) -> RunResult:
     """Execute a run and keep its manifest true, whatever happens.
 
     Parameters
@@ -564,7 +564,7 @@ def _begin(run: Run, facts: Manifest, state: str) -> Manifest:
     return facts
 
 
-def close_run(run: Run) -> Ended:
+def close_run(run: Run) -> RunResult:
     """Finish the manifest of a run that is launched.
 
     Parameters
@@ -579,7 +579,7 @@ def close_run(run: Run) -> Ended:
     return _end(run, facts, "finished", seconds)
 
 
-def _end(run: Run, facts: Manifest, state: str, seconds: float) -> Ended:
+def _end(run: Run, facts: Manifest, state: str, seconds: float) -> RunResult:
     from genrebeam.transforms.reports.read import statuses_of
 
     rows = rows_of([run])
@@ -589,7 +589,7 @@ def _end(run: Run, facts: Manifest, state: str, seconds: float) -> Ended:
         "seconds": round(seconds, 3),
         "counts": statuses_of(rows),
     }
-    ended = Ended({**facts, **ending}, rows)
+    ended = RunResult({**facts, **ending}, rows)
     run.write_manifest(ended.manifest)
     return ended
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
-from genrebeam.pipeline.commands.command import INTERRUPTED, OK, SOME_FAILED, USAGE, complain
+from genrebeam.pipeline.commands.command import INTERRUPTED, OK, SOME_FAILED, USAGE, print_error
 from genrebeam.pipeline.runs.interruption import disk_of
 from genrebeam.pipeline.runs.journal import Journal
 from genrebeam.transforms.formats import FORMATS, format_of
@@ -121,7 +121,7 @@ class Watch:
                     raise
                 poll_s = POLL_S
                 why = f"{error}; looking for changes every {poll_s} s instead"
-                complain(f"{self.library}: cannot be watched ({why})", OK)
+                print_error(f"{self.library}: cannot be watched ({why})", OK)
         self._finish()
         return OK if self.code == SOME_FAILED else self.code
 
@@ -146,7 +146,7 @@ class Watch:
     def _say_gone(self) -> None:
         # A run that is at work notices it by itself, and says so.
         if self._child is None and not os.path.isdir(self.library):
-            complain(f"{self.library}: is no longer there; waiting for it", OK)
+            print_error(f"{self.library}: is no longer there; waiting for it", OK)
         self._next_at = time.monotonic()
 
     def _note(self, changes: Iterable[tuple[int, str]]) -> None:

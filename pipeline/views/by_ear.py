@@ -51,7 +51,7 @@ def print_duplicates(groups: Sequence[Group], stream: TextIO) -> None:
     return None
 
 
-def tell_left_out(analysed: Analysed, missing: Sequence[str], stream: TextIO) -> None:
+def print_left_out(analysed: Analysed, missing: Sequence[str], stream: TextIO) -> None:
     """Say which tracks of the library could not be among those found.
 
     Parameters

@@ -50,7 +50,7 @@ def test_reading_the_facts_does_not_import_tensorflow(copied):
         ({"temperature": 3.0}, "do not belong together"),
         ({"labels": ["a"]}, "differ in number"),
         ({"features": {"no_such": 1}}, "does not fit this version"),
-        ({"surprise": 1}, "does not fit this version"),
+        ({"nll": 1}, "does not fit this version"),
     ],
 )
 def test_refuses_facts_that_do_not_fit(copied, change, reason):

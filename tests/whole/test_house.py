@@ -209,7 +209,7 @@ TESTED_ELSEWHERE = {
     "pipeline/graphs/local.py": "tests/pipeline/graphs/test_tag.py",
     "transforms/audio/extract.py": "tests/transforms/test_reasons.py",
     "transforms/audio/pool_process.py": "tests/transforms/audio/test_pool.py",
-    "transforms/endings.py": "tests/pipeline/graphs/test_types.py",
+    "transforms/outcomes.py": "tests/pipeline/graphs/test_types.py",
     "transforms/matching.py": "tests/pipeline/graphs/test_types.py",
     "transforms/genre/predict.py": "tests/transforms/genre/test_classify.py",
     "transforms/library/ptransforms.py": "tests/pipeline/graphs/test_types.py",

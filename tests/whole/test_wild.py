@@ -15,7 +15,7 @@ from genrebeam.model.recipes.genre_cnn import FEATURES
 from genrebeam.pipeline.cli import main
 from genrebeam.transforms.audio import features
 from genrebeam.transforms.audio.decode import open_audio
-from genrebeam.transforms.audio.extract import extract_sounding
+from genrebeam.transforms.audio.extract import extract_non_silent
 from genrebeam.transforms.audio.features import Silence
 from genrebeam.transforms.genre.classify import open_classifier
 from genrebeam.transforms.records import TrackError
@@ -44,7 +44,7 @@ def judge(tmp_path, classifier):
 
     def of(samples: np.ndarray, name: str = "a.flac", rate: int = RATE):
         soundfile.write(tmp_path / name, samples, rate)
-        analysed = extract_sounding(
+        analysed = extract_non_silent(
             str(tmp_path / name), name.rpartition(".")[2], BACKBONE_FEATURES, N_WINDOWS
         )
         return len(analysed.values), classifier.of_tracks([analysed.values])[0]
@@ -53,7 +53,7 @@ def judge(tmp_path, classifier):
 
 
 def patches(path, n_segments=N_WINDOWS, spec=BACKBONE_FEATURES):
-    return extract_sounding(str(path), path.suffix[1:], spec, n_segments).values
+    return extract_non_silent(str(path), path.suffix[1:], spec, n_segments).values
 
 
 @pytest.mark.parametrize("format", ["flac", "wav", "wv"])

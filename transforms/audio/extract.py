@@ -17,7 +17,7 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.decode import DecodeError, open_audio
 from genrebeam.transforms.audio.features import Extracted, TooShort, extract
-from genrebeam.transforms.audio.pool_worker import OverLimit
+from genrebeam.transforms.audio.pool_worker import LimitExceeded
 from genrebeam.transforms.records import Features, Outcome, Stage, Track, TrackError, dropped
 from genrebeam.transforms.storage import storage_of
 
@@ -43,7 +43,7 @@ class DecoderTooLarge(TrackError):
     """A file whose decoding takes too much memory."""
 
 
-def extract_in_a_row(
+def extract_contiguous(
     path: str,
     format: str,
     spec: FeatureSpec,
@@ -72,7 +72,7 @@ def extract_in_a_row(
         See `extract`.
     """
     if spec.kind == "descriptors":
-        return extract(path, format, spec, n_segments, header_s, in_a_row=True)
+        return extract(path, format, spec, n_segments, header_s, contiguous=True)
     with storage_of(path).localised(path) as local:
         with open_audio(local, format, header_s) as reader:
             n_samples = reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz
@@ -82,19 +82,19 @@ def extract_in_a_row(
             n_frames = min(n_frames, n_segments * spec.segment_frames)
             whole = dataclasses.replace(spec, segment_frames=n_frames)
             with contextlib.suppress(DecodeError, TooShort):
-                return extract(local, format, whole, 1, header_s, in_a_row=True)
-        return extract(local, format, spec, n_segments, header_s, in_a_row=True)
+                return extract(local, format, whole, 1, header_s, contiguous=True)
+        return extract(local, format, spec, n_segments, header_s, contiguous=True)
 
 
-def extract_sounding(
+def extract_non_silent(
     path: str,
     format: str,
     spec: FeatureSpec,
     n_segments: int | None,
     header_s: float | None = None,
 ) -> Extracted:
-    """What is analysed of a track to judge it: see `extract`, with `only_sound`."""
-    return extract(path, format, spec, n_segments, header_s, only_sound=True)
+    """What is analysed of a track to judge it: see `extract`, with `skip_silent`."""
+    return extract(path, format, spec, n_segments, header_s, skip_silent=True)
 
 
 def result_of(future: Future, path: str, timeout_s: float) -> Any:
@@ -118,12 +118,12 @@ def result_of(future: Future, path: str, timeout_s: float) -> Any:
         return future.result()
     except CancelledError as error:
         raise pool.PoolStopped from error
-    except pool.TimeIsOver as error:
+    except pool.TaskTimeout as error:
         raise DecoderTimeout(path, f"not decoded within {timeout_s:.0f} s") from error
     except pool.ProcessDied as error:
         reason = f"the decoder crashed (exit code {error.exit_code})"
         raise DecoderCrash(path, reason) from error
-    except OverLimit as error:
+    except LimitExceeded as error:
         raise DecoderTooLarge(path, f"its decoder {error}") from error
 
 
@@ -133,7 +133,7 @@ def submit(
     n_segments: int | None,
     *,
     processes: int,
-    extract: Callable[..., Extracted] = extract_sounding,
+    extract: Callable[..., Extracted] = extract_non_silent,
     timeout_s: float = TIMEOUT_S,
 ) -> Future:
     """Begin to decode a track and to compute its features; `features_of` waits for them.
@@ -145,7 +145,7 @@ def submit(
     processes : int
         Of the pool, if it is started for this.
     extract : callable
-        `extract_sounding`, or `extract_in_a_row`.
+        `extract_non_silent`, or `extract_contiguous`.
     """
     arguments = (track.uri, track.format, spec, n_segments, track.audio.duration_s)
     return pool.submit(extract, arguments, processes=processes, timeout_s=timeout_s)

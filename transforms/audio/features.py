@@ -72,8 +72,8 @@ def extract(
     n_segments: int | None = None,
     header_s: float | None = None,
     *,
-    in_a_row: bool = False,
-    only_sound: bool = False,
+    contiguous: bool = False,
+    skip_silent: bool = False,
 ) -> Extracted:
     """Decode a file's segments and compute their features.
 
@@ -83,9 +83,9 @@ def extract(
         Segments spread evenly over the track; by default every one is analysed.
     header_s : float, optional
         Duration by the file's header, in s (see `open_audio`).
-    in_a_row : bool
+    contiguous : bool
         Analyse `n_segments` one after the other from the track's middle.
-    only_sound : bool
+    skip_silent : bool
         For windows: leave out those that are silent beside the others; where all are, look for
         sound at more places. The segments then need not lie at `FeatureSpec.segment_starts`.
 
@@ -103,7 +103,7 @@ def extract(
             longest = os.path.getsize(local) // _LEAST_BYTES_PER_SECOND * reader.sample_rate_hz
             reader.n_samples = min(reader.n_samples, longest)
             return extract_audio(
-                path, reader, spec, n_segments, in_a_row=in_a_row, only_sound=only_sound
+                path, reader, spec, n_segments, contiguous=contiguous, skip_silent=skip_silent
             )
 
     with storage_of(path).localised(path) as local:
@@ -120,8 +120,8 @@ def extract_audio(
     spec: FeatureSpec,
     n_segments: int | None = None,
     *,
-    in_a_row: bool = False,
-    only_sound: bool = False,
+    contiguous: bool = False,
+    skip_silent: bool = False,
 ) -> Extracted:
     """Compute the features of audio that is open already.
 
@@ -129,7 +129,7 @@ def extract_audio(
     ----------
     path : str
         For errors.
-    spec, n_segments, in_a_row, only_sound
+    spec, n_segments, contiguous, skip_silent
         See `extract`.
 
     Raises
@@ -140,7 +140,7 @@ def extract_audio(
     started = time.perf_counter()
     kind = _KINDS[spec.kind]
     n_frames = spec.count_frames(reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz)
-    starts = spec.segment_starts(n_frames, n_segments, in_a_row=in_a_row)
+    starts = spec.segment_starts(n_frames, n_segments, contiguous=contiguous)
     segments = _segments(reader, spec, kind, starts)
     if not segments:
         # The header promised more than there is: take what comes from the start.
@@ -153,7 +153,7 @@ def extract_audio(
     )
     if not segments:
         raise _not_analysed(path, reader.n_samples / reader.sample_rate_hz, spec)
-    chosen = kind.those_that_sound if only_sound else None
+    chosen = kind.non_silent if skip_silent else None
     if chosen and n_segments:
         # A few segments may all miss the sound before and after minutes of silence.
         for more in _MORE_SEGMENTS:
@@ -226,14 +226,14 @@ class _Kind:
         From a stretch, a spec and the track's segment before it, if any, to a segment.
     scale : callable
         From a track's segments and a spec to their features.
-    those_that_sound : callable, optional
+    non_silent : callable, optional
         The segments without the silent ones, for kinds that can do without them.
     """
 
     stretch: Callable[[FeatureSpec, int], tuple[int, int]]
     measure: Callable[[_Stretch, FeatureSpec, Any], _Segment]
     scale: Callable[[Any, FeatureSpec], np.ndarray]
-    those_that_sound: Callable[[Any], Any] | None = None
+    non_silent: Callable[[Any], Any] | None = None
 
 
 def _segments(
@@ -289,7 +289,5 @@ def _measure_window(under: _Stretch, spec: FeatureSpec, _: windows.Window | None
 _KINDS = {
     "log_mel": _Kind(_stretch_of_mel, _measure_mel, scale),
     "descriptors": _Kind(_stretch_of_piece, _describe_piece, _stack_descriptors),
-    "window": _Kind(
-        _stretch_of_window, _measure_window, windows.scale_windows, windows.those_that_sound
-    ),
+    "window": _Kind(_stretch_of_window, _measure_window, windows.scale_windows, windows.non_silent),
 }

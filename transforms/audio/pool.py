@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from genrebeam.transforms.audio import pool_worker
-from genrebeam.transforms.audio.pool_worker import READY, Answer, Limits, OverLimit, work
+from genrebeam.transforms.audio.pool_worker import READY, Answer, LimitExceeded, Limits, work
 
 # What decoding, features and tags import when they are called: loaded once, not by each process.
 _LOADED_LATE = ("scipy.fft", "scipy.sparse", "soundfile", "soxr", "av")
@@ -67,7 +67,7 @@ class ProcessDied(Exception):
         self.exit_code = exit_code
 
 
-class TimeIsOver(Exception):
+class TaskTimeout(Exception):
     """A task that was ended at its time limit."""
 
 
@@ -243,7 +243,7 @@ class _Pool:
                 code = self._end(worker)
             else:
                 # Whatever it was stopped at, it may have left half done.
-                if any(isinstance(found, OverLimit) for good, found in answers if not good):
+                if any(isinstance(found, LimitExceeded) for good, found in answers if not good):
                     self._end(worker)
                     worker = None
                 return worker, answers
@@ -258,7 +258,7 @@ class _Pool:
             if not task.again or is_over or is_hopeless or died == _TRIES_IF_DIED:
                 break
         if len(calls) == 1:
-            return None, [(False, TimeIsOver() if is_over else ProcessDied(code))]
+            return None, [(False, TaskTimeout() if is_over else ProcessDied(code))]
         answers = []
         for call in calls:  # which of them was it?
             worker, answer = self._answers(worker, task, [call])
@@ -340,7 +340,7 @@ def submit(
     Returns
     -------
     Future
-        Fails with `TimeIsOver`, `OverLimit` or `ProcessDied`, or with what the function raised.
+        Fails with `TaskTimeout`, `LimitExceeded` or `ProcessDied`, or with the function's error.
     """
     return _submit(_Task(function, [arguments], limits, timeout_s, each=False), processes)
 
@@ -395,7 +395,7 @@ def call(
 
     Raises
     ------
-    OverLimit, TimeIsOver, ProcessDied
+    LimitExceeded, TaskTimeout, ProcessDied
         If it took more than it may, or took its process down.
     Exception
         What the function raised.
@@ -404,7 +404,7 @@ def call(
     return _submit(task, first=True).result()
 
 
-def is_here() -> bool:
+def runs_inline() -> bool:
     """Whether there is no other process to run a function in.
 
     This is one of the pool, or a fork, which has none of the threads that would serve a pool, or
@@ -414,7 +414,7 @@ def is_here() -> bool:
 
 
 def _submit(task: _Task, processes: int | None = None, *, first: bool = False) -> Future:
-    if is_here():
+    if runs_inline():
         task.settle([pool_worker.answer(task.function, given) for given in task.calls])
         return task.future
     with _lock:

@@ -44,7 +44,7 @@ class Limits:
 _NO_LIMITS = Limits()
 
 
-class OverLimit(Exception):
+class LimitExceeded(Exception):
     """A task that took more than it may; the message says what, without a subject."""
 
 
@@ -86,9 +86,9 @@ def answer(function: Callable[..., Any], arguments: tuple, limits: Limits = _NO_
             return True, function(*arguments)
     except MemoryError:
         most = (limits.memory_bytes or 0) >> 20
-        return False, OverLimit(f"needs more than {most} MB of memory" if most else "no memory")
+        return False, LimitExceeded(f"needs more than {most} MB of memory" if most else "no memory")
     except _CpuTimeOver:
-        return False, OverLimit(f"takes longer than {limits.cpu_s:g} s")
+        return False, LimitExceeded(f"takes longer than {limits.cpu_s:g} s")
     except Exception as error:
         return False, _portable(error)
 

@@ -12,14 +12,14 @@ from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.extract import (
     TIMEOUT_S,
-    extract_sounding,
+    extract_non_silent,
     features_of,
     most_in_flight,
     submit,
 )
 from genrebeam.transforms.audio.features import Extracted
-from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.in_flight import InFlight, never
+from genrebeam.transforms.outcomes import split_outcomes
 from genrebeam.transforms.records import Features, Outcome, Track
 
 # A track of this many s, analysed whole, counts as one; a mix of two hours counts as twelve.
@@ -38,7 +38,7 @@ class ExtractInPool(InFlight):
     stopping : callable
         Whether the run shall end early: tracks not yet decoded are dropped then.
     extract : callable
-        `extract_sounding`, or `extract_in_a_row`.
+        `extract_non_silent`, or `extract_contiguous`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ExtractInPool(InFlight):
         processes: int,
         stopping: Callable[[], bool],
         timeout_s: float = TIMEOUT_S,
-        extract: Callable[..., Extracted] = extract_sounding,
+        extract: Callable[..., Extracted] = extract_non_silent,
     ) -> None:
         super().__init__(most_in_flight(n_segments, processes), stopping)
         self.spec = spec
@@ -112,7 +112,7 @@ class ExtractFeatures(beam.PTransform):
         *,
         processes: int | None = None,
         stopping: Callable[[], bool] = never,
-        extract: Callable[..., Extracted] = extract_sounding,
+        extract: Callable[..., Extracted] = extract_non_silent,
     ) -> None:
         super().__init__()
         if n_segments is not None and n_segments < 1:
@@ -121,5 +121,5 @@ class ExtractFeatures(beam.PTransform):
         self.step = ExtractInPool(spec, n_segments, processes, stopping, extract=extract)
 
     def expand(self, tracks: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
-        found = tracks | "decode + features" >> ends_or_goes_on(self.step)
-        return found.goes_on, found.outcomes
+        found = tracks | "decode + features" >> split_outcomes(self.step)
+        return found.passed, found.outcomes

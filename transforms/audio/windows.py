@@ -63,7 +63,7 @@ def measure_window(samples: np.ndarray, spec: FeatureSpec, n_real: int) -> Windo
     return Window(window_power(samples, spec), float(np.abs(samples).max()), peak)
 
 
-def those_that_sound(windows: Sequence[Window]) -> list[Window]:
+def non_silent(windows: Sequence[Window]) -> list[Window]:
     """The windows without those that are silent beside the loudest; at least one."""
     least = _SILENT_SHARE * max(window.peak for window in windows)
     return [window for window in windows if window.peak >= least]

@@ -73,7 +73,7 @@ def end_loading() -> None:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ModelOutput:
     """What a model makes of a track.
 
     Parameters
@@ -106,7 +106,7 @@ class Details:
         The likeliest of the backbone's own classes, with their scores.
     """
 
-    judgement: Judgement
+    judgement: ModelOutput
     over_time: np.ndarray
     sounds: tuple[tuple[str, float], ...] = ()
 
@@ -125,7 +125,7 @@ class Classifier(Protocol):
         """Open the model now."""
         ...
 
-    def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+    def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[ModelOutput]:
         """Judge a batch of tracks.
 
         Parameters
@@ -135,7 +135,7 @@ class Classifier(Protocol):
         """
         ...
 
-    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[ModelOutput]:
         """Judge a batch of tracks by what reports have stored of them.
 
         Parameters
@@ -145,7 +145,7 @@ class Classifier(Protocol):
 
         Returns
         -------
-        list of Judgement
+        list of ModelOutput
 
         Raises
         ------
@@ -213,15 +213,15 @@ class NetworkClassifier:
         """Probabilities of segments: ``(n, n_classes) float32``, calibrated."""
         return self._probabilities(self.network(segments)[0])
 
-    def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+    def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[ModelOutput]:
         logits, *embeddings = self.network(np.concatenate(tracks))
         by_track = split_by_track(self._probabilities(logits), tracks)
         if not embeddings:
-            return [Judgement(probabilities) for probabilities in by_track]
+            return [ModelOutput(probabilities) for probabilities in by_track]
         both = zip(by_track, split_by_track(embeddings[0], tracks), strict=True)
-        return [Judgement(one, embedded.mean(axis=0)) for one, embedded in both]
+        return [ModelOutput(one, embedded.mean(axis=0)) for one, embedded in both]
 
-    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[ModelOutput]:
         raise ValueError("this model reads segments")
 
     def details(self, segments: np.ndarray) -> Details:
@@ -264,7 +264,7 @@ class BackboneClassifier:
         except BackboneError as error:
             raise BundleError(self.bundle.path, f"cannot be used: {error}") from error
 
-    def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+    def of_tracks(self, tracks: Sequence[np.ndarray]) -> list[ModelOutput]:
         self.load()
         outputs = self.outputs(np.concatenate(tracks))
         return self.judged(split_by_track(outputs, tracks))
@@ -277,7 +277,7 @@ class BackboneClassifier:
         (judgement,) = self.judged([outputs])
         return Details(judgement, self.genres_of(smoothed[:, None]), tuple(sounds))
 
-    def judged(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+    def judged(self, tracks: Sequence[np.ndarray]) -> list[ModelOutput]:
         """Judge tracks by the backbone's outputs: ``(n_segments, n_outputs) float32`` of each."""
         segments = np.concatenate([*tracks, *(outputs.mean(axis=0)[None] for outputs in tracks)])
         inputs = inputs_of(segments[:, None], self.bundle.features)
@@ -298,11 +298,11 @@ class BackboneClassifier:
         probabilities: np.ndarray,
         overall: np.ndarray,
         inputs: np.ndarray,
-    ) -> Judgement:
+    ) -> ModelOutput:
         scores = scores_of(outputs, self.bundle.features)
         sound = sound_of(scores, self.bundle.features)
         kept, embedding = self._projection.split(inputs)
-        return Judgement(
+        return ModelOutput(
             probabilities=probabilities,
             embedding=embedding if self.embeddings else None,
             class_logits=kept if self.embeddings else None,
@@ -327,11 +327,11 @@ class BackboneClassifier:
         """
         return self._probabilities(inputs_of(outputs, self.bundle.features))
 
-    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[Judgement]:
+    def of_stored(self, tracks: Sequence[np.ndarray]) -> list[ModelOutput]:
         inputs = np.concatenate(tracks)
         logits, embeddings = self._projection.split(inputs)
         return [
-            Judgement(overall[None], embedding, overall, class_logits=kept)
+            ModelOutput(overall[None], embedding, overall, class_logits=kept)
             for overall, kept, embedding in zip(
                 self._probabilities(inputs), logits, embeddings, strict=True
             )

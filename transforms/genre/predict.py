@@ -15,7 +15,7 @@ from genrebeam.transforms.audio.pool import default_processes
 from genrebeam.transforms.genre.classify import (
     BackboneRun,
     Classifier,
-    Judgement,
+    ModelOutput,
     open_classifier,
     split_by_track,
 )
@@ -87,9 +87,9 @@ def _predict(batch: Sequence[Features], model: Classifier) -> list[Prediction]:
     ]
 
 
-def _judged(batch: Sequence[Features], model: Classifier) -> list[Judgement]:
+def _judged(batch: Sequence[Features], model: Classifier) -> list[ModelOutput]:
     """In order, those by what is stored of them and the others."""
-    found: dict[bool, Iterator[Judgement]] = {}
+    found: dict[bool, Iterator[ModelOutput]] = {}
     for is_stored in (False, True):
         values = [one.values for one in batch if (one.track.stored is not None) == is_stored]
         judge = model.of_stored if is_stored else model.of_tracks

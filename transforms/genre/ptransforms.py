@@ -17,7 +17,6 @@ from apache_beam.typehints import with_input_types, with_output_types
 
 from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
-from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.classify import BackboneRun, Classifier, failed
 from genrebeam.transforms.genre.evidence import (
     WEIGHTS,
@@ -40,6 +39,7 @@ from genrebeam.transforms.genre.together import vote_together
 from genrebeam.transforms.genre.vote import VotePolicy, decider
 from genrebeam.transforms.in_flight import Place, never
 from genrebeam.transforms.matching import MatchByKey, keyed
+from genrebeam.transforms.outcomes import split_outcomes
 from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, Track
 
 # A track's part of a batch; of what is stored of one it is 1.
@@ -119,7 +119,7 @@ class BackboneModelHandler(ModelHandler[Features, Features | Prediction, Backbon
 
 @with_input_types(Prediction)
 @with_output_types(Prediction, outcomes=Outcome)
-class SetFailuresApart(beam.DoFn):
+class SplitFailedPredictions(beam.DoFn):
     """Predictions that could not be made become outcomes; the rest goes on."""
 
     def process(self, prediction: Any) -> Iterator[Any]:
@@ -131,8 +131,8 @@ class SetFailuresApart(beam.DoFn):
 
 @with_input_types(Features | Prediction)
 @with_output_types(Features, outcomes=Outcome)
-class SetUnnamedApart(SetFailuresApart):
-    """`SetFailuresApart` for the output of `BackboneModelHandler`."""
+class SplitFailedOutputs(SplitFailedPredictions):
+    """`SplitFailedPredictions` for the output of `BackboneModelHandler`."""
 
 
 @with_input_types(Prediction)
@@ -265,10 +265,10 @@ class ClassifyTracks(beam.PTransform):
             features
             | "classify" >> RunInference(self.handler).with_output_types(Prediction)
             # Prediction
-            | "set failures apart" >> ends_or_goes_on(SetFailuresApart())
+            | "set failures apart" >> split_outcomes(SplitFailedPredictions())
             # Prediction
         )
-        return classified.goes_on | "vote" >> self.vote, classified.outcomes
+        return classified.passed | "vote" >> self.vote, classified.outcomes
 
 
 @with_input_types(Counts)

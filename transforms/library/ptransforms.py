@@ -11,7 +11,6 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.typehints import with_input_types, with_output_types
 
-from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
@@ -25,6 +24,7 @@ from genrebeam.transforms.library.skip import (
 )
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.matching import MatchByKey, keyed
+from genrebeam.transforms.outcomes import split_outcomes
 from genrebeam.transforms.records import Outcome, Status, Stored, Track
 from genrebeam.transforms.tags.formats.format import TagForm
 
@@ -218,14 +218,14 @@ class FindTracks(beam.PTransform):
             pipeline
             | "library" >> beam.Create([os.fsencode(root) for root in self.roots])
             # bytes
-            | "walk" >> ends_or_goes_on(self.walk)
+            | "walk" >> split_outcomes(self.walk)
             # Track
         )
         earlier = pipeline | "earlier runs" >> _RowsOf(
             skipping.earlier, tuple[bytes, str, bool, str], read_earlier, Earlier
         )
         # (str, Earlier)
-        listed = walked.goes_on
+        listed = walked.passed
         if not skipping.only_failed:
             listed |= "count" >> count
         # Track
@@ -248,22 +248,22 @@ class FindTracks(beam.PTransform):
             return new, {"walked": failed}
         changed = matched | "skip unchanged" >> beam.ParDo(
             SkipUnchanged(skipping.digest, stopping)
-        ).with_outputs("outcomes", "gone", main="goes_on")
+        ).with_outputs("outcomes", "gone", main="passed")
         endings = {"walked": walked.outcomes, "unchanged": changed.outcomes}
         if not skipping.earlier:  # a first run has nothing to look up
-            return changed.goes_on, endings
+            return changed.passed, endings
         found = (
             {
-                "new": changed.goes_on | "key by size and time" >> keyed(size_and_time),
+                "new": changed.passed | "key by size and time" >> keyed(size_and_time),
                 "gone": changed.gone,
             }
             # (str, Track), (str, Gone)
             | "match moved" >> MatchByKey(_MatchedMoves)
             # (str, {"new": Track, "gone": Gone})
-            | "skip moved" >> ends_or_goes_on(SkipMoved(skipping.digest, skipping.form, stopping))
+            | "skip moved" >> split_outcomes(SkipMoved(skipping.digest, skipping.form, stopping))
             # Track
         )
-        return found.goes_on, {**endings, "moved": found.outcomes}
+        return found.passed, {**endings, "moved": found.outcomes}
 
 
 def _has_failed(outcome: Outcome) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import mutagen
 
 from genrebeam.transforms.audio import pool
-from genrebeam.transforms.audio.pool_worker import Limits, OverLimit
+from genrebeam.transforms.audio.pool_worker import LimitExceeded, Limits
 from genrebeam.transforms.formats import format_of as extension_of
 from genrebeam.transforms.records import (
     AudioFacts,
@@ -36,7 +36,7 @@ from genrebeam.transforms.tags.edges import (
     set_aside,
 )
 from genrebeam.transforms.tags.formats import KINDS, Bare, format_of
-from genrebeam.transforms.tags.formats.chunks import say_lengths, unsaid_lengths
+from genrebeam.transforms.tags.formats.chunks import missing_sizes, write_sizes
 from genrebeam.transforms.tags.formats.format import (
     CONFIDENCE,
     MODEL,
@@ -175,9 +175,9 @@ def in_pool(path: str, compare: Callable[..., Any], *given: Any) -> Any:
 
 def _reported(kind: type[TrackError], path: str, error: Exception) -> Exception:
     """What has happened to a process of the pool, as an error of the file."""
-    if isinstance(error, OverLimit):
+    if isinstance(error, LimitExceeded):
         return kind(path, f"its tag {error}")
-    if isinstance(error, pool.TimeIsOver):
+    if isinstance(error, pool.TaskTimeout):
         return kind(path, f"its tag takes longer than {_TIMEOUT_S:g} s")
     if isinstance(error, pool.ProcessDied):
         return kind(path, f"its tag crashed its reader (exit code {error.exit_code})")
@@ -257,7 +257,7 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> _Opened:
             raise TagReadError(path, "empty file")
         edges = foreign(stream)
         own: Any = Window(stream, edges.start, edges.end) if edges.tags else stream
-        if sizes := unsaid_lengths(own):
+        if sizes := missing_sizes(own):
             own = Window(stream, edges.start, edges.end, sizes)
         own.seek(0)
         obstacle = why_untaggable(own, extension_of(path))
@@ -375,7 +375,7 @@ def _write_fields(
     try:
         was_misread = _is_misread(copy)  # mp3gain writes such files
         with set_aside(copy, genres, form.separator) as edges:
-            say_lengths(copy)
+            write_sizes(copy)
             file, format, *_ = _open(copy, edges.tags)
             format.adopt(file, edges.tags)
             others = format.others(file, custom)

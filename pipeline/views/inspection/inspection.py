@@ -35,7 +35,7 @@ from genrebeam.transforms.records import (
 )
 
 if TYPE_CHECKING:
-    from genrebeam.transforms.genre.classify import Classifier, Judgement
+    from genrebeam.transforms.genre.classify import Classifier, ModelOutput
 
 # Ten hours of sound take less than half of it on a busy machine.
 _TIMEOUT_S = 900.0
@@ -201,7 +201,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         If the file cannot be read.
     """
     from genrebeam.pipeline.inference.session import TrackClassifier
-    from genrebeam.transforms.audio.extract import extract_sounding, features_of, result_of
+    from genrebeam.transforms.audio.extract import extract_non_silent, features_of, result_of
     from genrebeam.transforms.formats import format_of
     from genrebeam.transforms.tags.header import read_header_if_any
 
@@ -214,7 +214,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
         future = session.submit(analyse_sound, *file, header.duration_s, timeout_s=_TIMEOUT_S)
         # As tagging does it: `analyse_sound` takes all segments, one after the other.
         arguments = (*file, bundle.n_segments, header.duration_s)
-        few = session.submit(extract_sounding, *arguments, timeout_s=_TIMEOUT_S)
+        few = session.submit(extract_non_silent, *arguments, timeout_s=_TIMEOUT_S)
         session.load()  # meanwhile
         classifier, loaded = session.network, time.perf_counter()
         sound: Sound = result_of(future, path, _TIMEOUT_S)
@@ -259,7 +259,7 @@ def inspect(path: str, bundle: Bundle) -> Inspection:
 
 
 def _decided(
-    track: Track, bundle: Bundle, judged: Judgement, times: tuple[float, float], rule: str
+    track: Track, bundle: Bundle, judged: ModelOutput, times: tuple[float, float], rule: str
 ) -> Decision:
     from genrebeam.transforms.genre.vote import VotePolicy, decider
 

@@ -98,8 +98,8 @@ def test_a_report_that_is_configured_for_tag_counts_for_all(music, tmp_path, mon
 
 
 def test_the_newest_page_is_opened_and_latest_leads_to_it(music, monkeypatch, capsys):
-    from genrebeam.pipeline.commands.command import leave_page
-    from genrebeam.pipeline.runs.run import Ended, rows_of, runs_of
+    from genrebeam.pipeline.commands.command import try_write_page
+    from genrebeam.pipeline.runs.run import RunResult, rows_of, runs_of
 
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", lambda page: opened.append(page) or True)
@@ -107,7 +107,7 @@ def test_the_newest_page_is_opened_and_latest_leads_to_it(music, monkeypatch, ca
     assert main(["report", "--open"]) == 2
     first, second = runs_of(report)
     for run in (first, second):
-        assert leave_page(run, Ended(run.read_manifest(), rows_of([run]))) == run.page
+        assert try_write_page(run, RunResult(run.read_manifest(), rows_of([run]))) == run.page
     assert main(["report", "--open"]) == 0
     assert opened == [Path(second.page).as_uri()]
     assert os.readlink(os.path.join(report, "latest")) == f"runs/{second.id}"

@@ -28,7 +28,7 @@ from genrebeam.pipeline.training.datasets import dataset_named
 from genrebeam.pipeline.training.datasets.dataset import Label, with_header
 from genrebeam.pipeline.training.datasets.gtzan import GTZAN_ARRAY, load_gtzan_array
 from genrebeam.pipeline.training.music import load_training_set
-from genrebeam.transforms.audio.extract import extract_in_a_row
+from genrebeam.transforms.audio.extract import extract_contiguous
 from genrebeam.transforms.audio.features import extract
 from genrebeam.transforms.records import Features, FileTags, Track
 from genrebeam.transforms.tags.header import read_headers
@@ -413,7 +413,7 @@ def test_a_long_track_is_analysed_in_its_middle(tmp_path):
     path = tmp_path / "x.wav"
     samples = np.concatenate([tone(6, 8000), tone(6, 8000, seed=1) / 100])[:, 0]
     soundfile.write(path, samples, 8000)
-    clip = extract_in_a_row(str(path), "wav", SPEC, 4).values
+    clip = extract_contiguous(str(path), "wav", SPEC, 4).values
     assert clip.shape == (1, 16, 80)
     level = clip[0].astype(float).mean(axis=0)
     assert level[:38].min() > level[42:].max()
@@ -422,14 +422,14 @@ def test_a_long_track_is_analysed_in_its_middle(tmp_path):
 def test_a_track_is_analysed_to_its_last_frame(tmp_path):
     path = tmp_path / "x.wav"
     soundfile.write(path, tone(1.5, 8000), 8000)
-    assert extract_in_a_row(str(path), "wav", SPEC, 10).values.shape == (1, 16, 47)
+    assert extract_contiguous(str(path), "wav", SPEC, 10).values.shape == (1, 16, 47)
 
 
 def test_a_file_that_promises_more_than_it_holds_has_no_repetition(tmp_path):
     path = tmp_path / "x.flac"
     soundfile.write(path, tone(8, 8000), 8000)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 5 // 8])
-    n_segments, _, width = extract_in_a_row(str(path), "flac", SPEC, 100).values.shape
+    n_segments, _, width = extract_contiguous(str(path), "flac", SPEC, 100).values.shape
     assert width == SPEC.segment_frames
     assert 4 < n_segments * width / SPEC.count_frames(8000) < 5.5
 

@@ -14,9 +14,9 @@ from genrebeam.pipeline.options.tagging import TaggingOptions
 from genrebeam.pipeline.runs.run import start_run
 from genrebeam.pipeline.training.datasets import dataset_named
 from genrebeam.transforms.audio.ptransforms import ExtractFeatures
-from genrebeam.transforms.endings import ends_or_goes_on
 from genrebeam.transforms.genre.ptransforms import ClassifyTracks
 from genrebeam.transforms.in_flight import never
+from genrebeam.transforms.outcomes import split_outcomes
 from genrebeam.transforms.records import Decision, Features, Outcome, Track
 from genrebeam.transforms.reports.ptransforms import WriteReport
 from genrebeam.transforms.reports.write import RunFacts
@@ -87,7 +87,7 @@ def test_every_element_of_the_preparing_graph_has_a_type(tmp_path, kind):
 
 def steps(bundle) -> dict[str, tuple[type, beam.PTransform]]:
     return {
-        "read tags": (Track, ends_or_goes_on(ReadTags(TagPolicy(), never))),
+        "read tags": (Track, split_outcomes(ReadTags(TagPolicy(), never))),
         "extract": (Track, ExtractFeatures(bundle.features, 1, processes=1)),
         "classify": (Features, ClassifyTracks(bundle)),
         "write": (Decision, WriteTags(TagPolicy(), [].append)),

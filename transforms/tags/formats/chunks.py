@@ -49,7 +49,7 @@ class Chunked(Id3):
             return ()
 
 
-def unsaid_lengths(stream: BinaryIO) -> dict[int, bytes]:
+def missing_sizes(stream: BinaryIO) -> dict[int, bytes]:
     """What the sizes in a wav would have to be whose header does not say how long it is.
 
     Who writes to a pipe cannot go back to its beginning, and leaves there 0 or as much as fits.
@@ -89,10 +89,10 @@ def unsaid_lengths(stream: BinaryIO) -> dict[int, bytes]:
     return {}
 
 
-def say_lengths(path: str) -> None:
+def write_sizes(path: str) -> None:
     """Write the sizes into a wav's header that are not said there."""
     with open(path, "r+b") as stream:
-        sizes = unsaid_lengths(stream)
+        sizes = missing_sizes(stream)
         if sizes and stream.seek(0, 2) % 2:  # chunks begin at even places
             stream.write(b"\0")
         for place, size in sizes.items():

@@ -31,7 +31,7 @@ from tests.pipeline.commands.test_inspect import printed
 @pytest.mark.parametrize(
     ("error", "output"),
     [
-        (pool.TimeIsOver(), "a.mp3: not decoded within"),
+        (pool.TaskTimeout(), "a.mp3: not decoded within"),
         (pool.ProcessDied(-11), "a.mp3: the decoder crashed (exit code -11)"),
     ],
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import apache_beam as beam
 
 
-def ends_or_goes_on(step: beam.DoFn) -> beam.PTransform:
+def split_outcomes(step: beam.DoFn) -> beam.PTransform:
     """Apply a step in which some tracks end: they come out as ``outcomes``.
 
     Returns
     -------
     beam.PTransform
-        Its result has the outputs ``goes_on`` and ``outcomes``.
+        Its result has the outputs ``passed`` and ``outcomes``.
     """
-    return beam.ParDo(step).with_outputs("outcomes", main="goes_on")
+    return beam.ParDo(step).with_outputs("outcomes", main="passed")
