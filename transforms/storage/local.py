@@ -211,10 +211,9 @@ class Local(Storage):
         # A protected file is left alone, though its folder's permission is enough to replace it.
         real = os.path.realpath(path)
         facts = os.stat(real)
-        if not os.access(real, os.W_OK) or _is_protected(facts):
+        if not os.access(real, os.W_OK):
             raise TagWriteError(path, "no write permission on the file")
-        folder = os.path.dirname(real)
-        if not os.access(folder, os.W_OK | os.X_OK) or _is_protected(os.stat(folder)):
+        if not os.access(os.path.dirname(real), os.W_OK | os.X_OK):
             raise TagWriteError(path, "no write permission on its folder")
         if facts.st_uid != os.geteuid() != 0:
             raise TagWriteError(path, "belongs to another user, who would lose it")
@@ -295,11 +294,6 @@ class Local(Storage):
         with contextlib.suppress(OSError):
             os.fsync(folder)
         return after
-
-
-def _is_protected(facts: os.stat_result) -> bool:
-    """Whether nobody may write, which the system would let root do all the same."""
-    return os.geteuid() == 0 and not facts.st_mode & 0o222
 
 
 def _check_no_writer(path: str, handle: int) -> None:

@@ -150,17 +150,3 @@ def test_a_file_that_another_program_writes_to_is_left_alone(tmp_path):
         writer.stdin.close()
     with path.open("rb"):
         Local().check_writable(str(path))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write to protected files")
-@pytest.mark.parametrize("protected", ["song.mp3", "."])
-def test_what_is_protected_is_so_from_root_too(tmp_path, protected):
-    path = tmp_path / "folder" / "song.mp3"
-    path.parent.mkdir()
-    path.write_bytes(b"song")
-    place = path.parent / protected
-    place.chmod(0o555)
-    with pytest.raises(TagWriteError, match="no write permission on"):
-        Local().check_writable(str(path))
-    place.chmod(0o755)
-    Local().check_writable(str(path))
