@@ -52,7 +52,8 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, others: list[str]) -> int:
     """Run the subcommand."""
-    from genrebeam.pipeline.runs.watching import POLL_S, Watch, is_shared
+    from genrebeam.pipeline.runs.watching import POLL_S, Watch
+    from genrebeam.transforms.storage.mounts import is_shared
 
     if not arguments.once:
         require("watch", "watch")

@@ -32,9 +32,6 @@ _AWAY_S, _BUSY_S = 5.0, 60.0
 _TICK_S = 0.5
 # `watchfiles.Change`, which an extra brings.
 _ADDED, _DELETED = 1, 3
-# File systems that tell nobody what other machines do: NFS, SMB, those of virtual machines, FUSE.
-_SHARED = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "afs", "ceph", "davfs")
-_MOUNTS = "/proc/self/mountinfo"
 
 
 class Watch:
@@ -235,17 +232,3 @@ class Watch:
         """Wait for the run that is at work."""
         if self._child is not None:
             self._end()
-
-
-def is_shared(folder: str) -> bool:
-    """Whether a folder is on a file system of which other machines can change it unnoticed."""
-    with contextlib.suppress(OSError):
-        device = os.stat(folder).st_dev
-        number = f"{os.major(device)}:{os.minor(device)}"
-        with open(_MOUNTS, encoding="utf-8", errors="replace") as mounts:
-            for line in mounts:
-                mount, _, file_system = line.partition(" - ")
-                if mount.split()[2] == number:
-                    kind = file_system.split()[0]
-                    return kind in _SHARED or kind.startswith("fuse.")
-    return False

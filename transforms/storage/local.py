@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from genrebeam.model import files
 from genrebeam.transforms.records import HardLinked, TagWriteError
+from genrebeam.transforms.storage.mounts import is_shared
 from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
 # Hidden, so that no walk lists it; then the machine that it belongs to.
@@ -299,9 +300,10 @@ class Local(Storage):
 def _check_no_writer(path: str, handle: int) -> None:
     """Refuse a file that another program has open for writing: the rest of it would be lost.
 
-    Only Linux tells, and only of local disks: it gives nobody a lease on such a file.
+    Only Linux tells, and only of local disks: it gives nobody a lease on such a file. NFS gives
+    nobody one on others either.
     """
-    if not hasattr(fcntl, "F_SETLEASE"):
+    if not hasattr(fcntl, "F_SETLEASE") or is_shared(path):
         return
     try:
         # Who opens it meanwhile waits, and the system says so by a signal that nobody heeds.

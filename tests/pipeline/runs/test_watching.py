@@ -14,7 +14,7 @@ import pytest
 
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.runs import watching
-from genrebeam.pipeline.runs.watching import Watch, is_shared
+from genrebeam.pipeline.runs.watching import Watch
 from tests.conftest import read_rows, tone, write_audio
 
 # Stands for a run: notes that it ran, changes the songs that are new to it, and says so.
@@ -207,27 +207,6 @@ def test_where_the_system_can_tell_nothing_the_watch_looks_by_itself(watched, mo
     assert "watch limit reached.; looking for changes every 60 s instead" in capsys.readouterr().err
     (watched.library / "new.mp3").write_bytes(b"new")
     watched.wait_for(2)
-
-
-@pytest.mark.parametrize(
-    ("line", "shared"),
-    [
-        ("36 25 {} / /mnt/nas rw shared:1 - nfs4 nas:/music rw", True),
-        ("36 25 {} / /mnt/nas rw - cifs //nas/music rw", True),
-        ("36 25 {} / /mnt/nas rw - fuse.sshfs nas:/music rw", True),
-        ("36 25 {} / /mnt/disk rw - fuseblk /dev/sdb1 rw", False),
-        ("36 25 {} / /mnt/disk rw shared:1 master:2 - ext4 /dev/sdb1 rw", False),
-        ("36 25 9999:1 / /mnt/nas rw - nfs4 nas:/music rw", False),
-    ],
-)
-def test_network_drives_are_known_by_their_file_system(tmp_path, monkeypatch, line, shared):
-    device = tmp_path.stat().st_dev
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(line.format(f"{os.major(device)}:{os.minor(device)}") + "\n")
-    monkeypatch.setattr(watching, "_MOUNTS", str(mounts))
-    assert is_shared(str(tmp_path)) == shared
-    monkeypatch.setattr(watching, "_MOUNTS", "/no/such/file")
-    assert not is_shared(str(tmp_path))
 
 
 def test_a_signal_ends_the_watch_and_its_run_cleanly(tmp_path, tiny_bundle):
