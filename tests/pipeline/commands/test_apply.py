@@ -145,7 +145,7 @@ def test_a_run_that_was_no_dry_run_cannot_be_applied(reports, tag, capsys):
     tag()
     run = max((reports / "runs").iterdir()).name
     assert main(["apply", run, "--report", str(reports)]) == 2
-    assert "was no dry run" in capsys.readouterr().err
+    assert "is not a dry run" in capsys.readouterr().err
     assert main(["apply", "2026", "--report", str(reports)]) == 2
     assert "neither a file of corrections nor a run" in capsys.readouterr().err
 
@@ -255,7 +255,7 @@ def test_files_that_changed_since_are_left_alone_with_a_reason(library, reports,
     rows = latest(reports)
     assert [rows[name]["status"] for name in sorted(rows)] == ["refused", "refused", "failed"]
     assert "its genre has changed since the report: Polka, not" in rows["a.flac"]["reason"]
-    assert "another recording is there" in rows["b.flac"]["reason"]
+    assert "now holds another recording" in rows["b.flac"]["reason"]
     printed = capsys.readouterr()
     assert "3 choices: 2 refused, 1 failed" in printed.out
     assert f"{library}/c.flac: " in printed.err

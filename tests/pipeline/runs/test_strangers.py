@@ -217,7 +217,7 @@ def test_a_line_that_a_stranger_added_to_our_journal_is_not_obeyed(
     with as_stranger:
         run.journal(forged(library / "b.flac", b"forged"))
     assert main(["undo", str(home)]) == 1
-    assert "name the library with --library" in capsys.readouterr().err
+    assert "if you trust it, use --library" in capsys.readouterr().err
     assert contents(library) == before
 
 
@@ -328,7 +328,7 @@ def test_choices_about_a_strangers_report_are_unknown_unless_the_library_is_name
     choice = Choice(str(library / "a.flac"), run.id, "corrected", ("Punk",), ())
     corrections = Corrections("corrections.json", str(home), (choice,))
     ((_, reason),) = look_up(corrections, str(home)).unknown
-    assert "if you trust it, use --library" in reason
+    assert "name the library with --library" in reason
     ((_, reason),) = look_up(corrections, str(home), str(library)).unknown
     assert "not in the report" in reason
 

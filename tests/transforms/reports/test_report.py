@@ -93,7 +93,7 @@ def test_a_row_that_cannot_be_written_is_a_failed_row_of_its_own(tiny_bundle, tm
     rows = pq.read_table(part).to_pylist()
     assert [row["status"] for row in rows] == ["kept", "failed", "kept"]
     assert (rows[1]["uri"], rows[1]["stage"]) == ("/music/b\\udce9.mp3", "report")
-    assert rows[1]["reason"].startswith("the report cannot hold")
+    assert rows[1]["reason"].startswith("its values do not fit")
 
 
 def test_a_tagged_track_has_all_that_is_known_of_it(written, tiny_bundle):
