@@ -8,6 +8,7 @@ import pytest
 
 from genrebeam.model.bundle import DEFAULT_BUNDLE, load_bundle
 from genrebeam.pipeline.cli import main
+from genrebeam.pipeline.inference import decoding
 from genrebeam.pipeline.inference.session import TrackClassifier
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.extract import features_of
@@ -18,6 +19,9 @@ from tests.conftest import read_rows
 
 @pytest.fixture(autouse=True)
 def _pool():
+    """A pool that no session of another test holds, closed or not."""
+    decoding._users.clear()
+    pool.stop()
     yield
     pool.stop()
 
