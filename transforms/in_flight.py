@@ -30,7 +30,7 @@ def stops_now(stopping: Callable[[], bool]) -> bool:
 
 
 @dataclass(frozen=True)
-class Place:
+class ElementWindow:
     """The time and the window of an element, which what comes of it later belongs to as well.
 
     Both are those of the global window where Beam did not give them.
@@ -87,11 +87,15 @@ class InFlight(beam.DoFn):
         time: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
+        for found, place in self._taken(element, ElementWindow(time, window)):
+            yield place.put(found)
+
+    def _taken(self, element: Any, place: ElementWindow) -> Iterator[tuple[Any, ElementWindow]]:
+        """What is ready when an element has come."""
         if self.stopping():
             return
-        self._begin(element, Place(time, window))
-        for found, place in self._done(self.most - 1):
-            yield place.put(found)
+        self._begin(element, place)
+        yield from self._done(self.most - 1)
 
     def _begin(self, element: Any, place: Any) -> None:
         self._in_flight[self.submit(element)] = element, place
@@ -101,7 +105,7 @@ class InFlight(beam.DoFn):
         for found, place in self._done(0):
             yield place.put(found)
 
-    def _done(self, most: int) -> Iterator[tuple[Any, Place]]:
+    def _done(self, most: int) -> Iterator[tuple[Any, ElementWindow]]:
         """What is ready and its place, waiting until what is in flight weighs at most `most`."""
         while self._in_flight:
             if self.stopping():
@@ -125,7 +129,9 @@ class InFlight(beam.DoFn):
             if not ready and not is_full:
                 return
 
-    def _results(self, element: Any, future: Future, place: Any) -> Iterator[tuple[Any, Place]]:
+    def _results(
+        self, element: Any, future: Future, place: Any
+    ) -> Iterator[tuple[Any, ElementWindow]]:
         yield self.finished(element, future), place
 
 
@@ -154,19 +160,13 @@ class InBatches(InFlight):
 
     def start_bundle(self) -> None:
         super().start_bundle()
-        self._batch: list[tuple[Any, Place]] = []
+        self._batch: list[tuple[Any, ElementWindow]] = []
 
-    def process(
-        self,
-        element: Any,
-        time: Any = beam.DoFn.TimestampParam,
-        window: Any = beam.DoFn.WindowParam,
-    ) -> Iterator[Any]:
-        self._batch.append((element, Place(time, window)))
+    def _taken(self, element: Any, place: ElementWindow) -> Iterator[tuple[Any, ElementWindow]]:
+        self._batch.append((element, place))
         if len(self._batch) == self.at_once and not self.stopping():
             self._begin_batch()
-            for found, place in self._done(self.most - 1):
-                yield place.put(found)
+            yield from self._done(self.most - 1)
 
     def _begin_batch(self) -> None:
         elements, places = zip(*self._batch, strict=True)
@@ -178,7 +178,9 @@ class InBatches(InFlight):
             self._begin_batch()
         yield from super().finish_bundle()
 
-    def _results(self, batch: list, future: Future, places: Any) -> Iterator[tuple[Any, Place]]:
+    def _results(
+        self, batch: list, future: Future, places: Any
+    ) -> Iterator[tuple[Any, ElementWindow]]:
         for element, place, found in zip(batch, places, future.result(), strict=True):
             if isinstance(found, Exception) and stops_now(self.stopping):
                 return

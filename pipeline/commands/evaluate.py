@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     from genrebeam.model.data.clips import join
     from genrebeam.pipeline.training.datasets.gtzan import FILTERED
 
-    data = arguments.data or chosen_music(arguments, None)
+    data = arguments.data or chosen_music(arguments)
     if data is None:
         raise UsageError("name the folder of the music with --data")
     bundle = bundle_named(arguments.bundle)

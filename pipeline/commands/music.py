@@ -15,13 +15,13 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.training.datasets import NAMES, ONE_GENRE, is_corrections
 from genrebeam.pipeline.views.terminal import safe
 
-# The networks of an ensemble use the seeds that follow; all must fit into 32 bits.
-_LARGEST_SEED = 2**32 - 100
-
 if TYPE_CHECKING:
     from genrebeam.model.data.clips import LabelledMusic
     from genrebeam.model.feature_spec import FeatureSpec
     from genrebeam.model.recipes import Recipe
+
+# The networks of an ensemble use the seeds that follow; all must fit into 32 bits.
+_LARGEST_SEED = 2**32 - 100
 
 WHERE_FROM = (
     "the names and lists of a known data set (gtzan, fma, homburg), the names of the folders "
@@ -209,13 +209,12 @@ def recipe_named(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def chosen_music(arguments: argparse.Namespace, data: str | None) -> str | None:
-    """The folder of the music that corrections are about, if no other folder is named."""
+def chosen_music(arguments: argparse.Namespace) -> str | None:
+    """The folder of the music that corrections are about, where these have the labels."""
     from genrebeam.model.data.training_set import DatasetError
-    from genrebeam.pipeline.training.datasets import is_corrections
     from genrebeam.pipeline.training.datasets.corrections import folder_of_chosen
 
-    if data or not arguments.dataset or not is_corrections(arguments.dataset):
+    if not arguments.dataset or not is_corrections(arguments.dataset):
         return None
     try:
         return folder_of_chosen(arguments.dataset)

@@ -91,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     # The command line comes before the configuration.
     configured = arguments.library and "data" in arguments.settings
     data = None if configured else arguments.data
-    library = one_data_folder(arguments.library or chosen_music(arguments, data), data)
+    chosen = None if arguments.library or data else chosen_music(arguments)
+    library = one_data_folder(arguments.library or chosen, data)
     _check_out(arguments.out, arguments.replace)
     about = _text_of(arguments.about) if arguments.about else ""
     work = arguments.work or features_beside(arguments.out)

@@ -209,12 +209,12 @@ def _manifests(runs: Sequence[Run]) -> Iterator[Manifest | None]:
         yield facts
 
 
-def start_run(report: str | os.PathLike[str]) -> Run:
+def start_run(report: str) -> Run:
     """Make the folders of a new run.
 
     Parameters
     ----------
-    report : str or os.PathLike
+    report : str
         The reports' home, made where it is missing.
 
     Raises
@@ -222,7 +222,6 @@ def start_run(report: str | os.PathLike[str]) -> Run:
     UsageError
         If it cannot be made.
     """
-    report = os.fspath(report)
     now = datetime.datetime.now(datetime.UTC)
     # Milliseconds, so that the names of runs sort as they followed each other.
     id = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(2)}"

@@ -205,7 +205,6 @@ TESTED_ELSEWHERE = {
     "tools/fit_projection.py": "tests/model/backbones/test_projection.py",
     "tools/note_decisions.py": "tests/whole/test_decisions_stay.py",
     # Processes, and what connects steps to Beam.
-    "pipeline/inference/decoding.py": "tests/pipeline/inference/test_session.py",
     "pipeline/graphs/local.py": "tests/pipeline/graphs/test_tag.py",
     "transforms/audio/extract.py": "tests/transforms/test_reasons.py",
     "transforms/audio/pool_process.py": "tests/transforms/audio/test_pool.py",

@@ -37,7 +37,7 @@ from genrebeam.transforms.genre.predict import (
 from genrebeam.transforms.genre.taxonomy import Taxonomy
 from genrebeam.transforms.genre.together import vote_together
 from genrebeam.transforms.genre.vote import VotePolicy, decider
-from genrebeam.transforms.in_flight import Place, never
+from genrebeam.transforms.in_flight import ElementWindow, never
 from genrebeam.transforms.matching import MatchByKey, keyed
 from genrebeam.transforms.outcomes import split_outcomes
 from genrebeam.transforms.records import Decision, Features, Outcome, Prediction, Track
@@ -169,7 +169,7 @@ class VoteTogether(beam.DoFn):
         self.embeddings = embeddings
 
     def start_bundle(self) -> None:
-        self._waiting: dict[tuple[str, Any], list[tuple[Prediction, Place]]] = {}
+        self._waiting: dict[tuple[str, Any], list[tuple[Prediction, ElementWindow]]] = {}
 
     def process(
         self,
@@ -177,7 +177,7 @@ class VoteTogether(beam.DoFn):
         time: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
-        group, place = prediction.track.group, Place(time, window)
+        group, place = prediction.track.group, ElementWindow(time, window)
         if group is None:
             yield from self._decided([(prediction, place)])
             return
@@ -195,7 +195,7 @@ class VoteTogether(beam.DoFn):
                 yield from self._decided(waiting)
         self._waiting = {}
 
-    def _decided(self, waiting: list[tuple[Prediction, Place]]) -> Iterator[Any]:
+    def _decided(self, waiting: list[tuple[Prediction, ElementWindow]]) -> Iterator[Any]:
         predictions, places = zip(*waiting, strict=True)
         decisions = vote_together(predictions, self.decide, self.families)
         for decision, place in zip(decisions, places, strict=True):

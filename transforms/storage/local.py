@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from genrebeam.model import files
 from genrebeam.transforms.records import HardLinked, TagWriteError
-from genrebeam.transforms.storage.mounts import is_shared
+from genrebeam.transforms.storage.mounts import is_shared_device
 from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Held, Storage
 
 # Hidden, so that no walk lists it; then the machine that it belongs to.
@@ -220,8 +220,9 @@ class Local(Storage):
             raise TagWriteError(path, "belongs to another user, who would lose it")
         if facts.st_nlink > 1 and not in_place_links:
             raise HardLinked(path, f"has {facts.st_nlink} hard links, which writing would part")
-        with open_regular(real) as stream:
-            _check_no_writer(path, stream.fileno())
+        if _knows_writers(facts):
+            with open_regular(real) as stream:
+                _check_no_writer(path, stream.fileno())
 
     @contextlib.contextmanager
     def changing(self, found: Found, format: str) -> Iterator[tuple[str, str]]:
@@ -272,7 +273,8 @@ class Local(Storage):
         real, name = found.uri, os.path.basename(found.uri)
         before = _check_same(found, folder)
         with _opened_in(folder, real) as old:
-            _check_no_writer(real, old)
+            if _knows_writers(before):
+                _check_no_writer(real, old)
             _give_attributes(made, before, old, mtime_ns)
 
         def begin() -> None:
@@ -297,14 +299,16 @@ class Local(Storage):
         return after
 
 
+def _knows_writers(facts: os.stat_result) -> bool:
+    """Whether the system tells who has a file open: Linux does, of local disks."""
+    return hasattr(fcntl, "F_SETLEASE") and not is_shared_device(facts.st_dev)
+
+
 def _check_no_writer(path: str, handle: int) -> None:
     """Refuse a file that another program has open for writing: the rest of it would be lost.
 
-    Only Linux tells, and only of local disks: it gives nobody a lease on such a file. NFS gives
-    nobody one on others either.
+    Linux gives nobody a lease on such a file.
     """
-    if not hasattr(fcntl, "F_SETLEASE") or is_shared(path):
-        return
     try:
         # Who opens it meanwhile waits, and the system says so by a signal that nobody heeds.
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)

@@ -14,7 +14,14 @@ _MOUNTS = "/proc/self/mountinfo"
 def is_shared(path: str) -> bool:
     """Whether a path is on a file system of which other machines can change it unnoticed."""
     with contextlib.suppress(OSError):
-        return _is_shared(os.stat(path).st_dev, _MOUNTS)
+        return is_shared_device(os.stat(path).st_dev)
+    return False
+
+
+def is_shared_device(device: int) -> bool:
+    """The same of a device number."""
+    with contextlib.suppress(OSError):
+        return _is_shared(device, _MOUNTS)
     return False
 
 

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import mutagen
 from mutagen._util import delete_bytes, insert_bytes
-from mutagen.id3 import ID3, TCON, ID3Tags
+from mutagen.id3 import ID3, TCON, ID3Tags, ParseID3v1
 
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
 
@@ -97,9 +97,8 @@ class Tag:
             place = _ENHANCED_GENRE
             return self.data[: place.start] + text + self.data[place.stop :]
         if self.kind == "ID3v2":
-            text_ = id3_bytes.Text("genre", tuple(genres))
-            room = len(self.data)
-            return id3_bytes.exchange(self.data, [text_], separator=separator, room=room)
+            frames, room = id3_bytes.genre_frames(genres), len(self.data)
+            return id3_bytes.exchange(self.data, frames, separator=separator, room=room)
         stream = io.BytesIO(self.data)
         ape_bytes.exchange(stream, {"genre": list(genres)})
         return stream.getvalue()
@@ -265,14 +264,28 @@ def set_aside(path: str, genres: Sequence[str], separator: str = "\0") -> Iterat
         stream.write(b"".join(new[tag] for tag in edges.tail))
 
 
+def reading(source: str | BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
+    """A file, opened for the time of the block if it is a path."""
+    return open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source)
+
+
+def id3_texts(tag: bytes) -> dict[str, str]:
+    """What an ID3 tag says, by the names of frames; nothing where nobody can read it."""
+    try:
+        is_v1 = tag.startswith(b"TAG")
+        frames = ParseID3v1(tag) or {} if is_v1 else ID3(io.BytesIO(tag), load_v1=False)
+    except (mutagen.MutagenError, *DAMAGE):
+        return {}
+    return {key.partition(":")[0]: str(frame) for key, frame in frames.items()}
+
+
 def ape_texts(source: str | BinaryIO) -> dict[str, list[str]]:
     """Texts of the APEv2 tag of a file: case-folded key to values that say anything.
 
     An item that breaks the rules does not hide the others, as for most players.
     """
     try:
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(open(source, "rb")) if isinstance(source, str) else source
+        with reading(source) as stream:
             items = ape_bytes.read_texts(stream)
     except (mutagen.MutagenError, *DAMAGE):
         return {}

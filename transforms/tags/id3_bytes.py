@@ -55,14 +55,16 @@ class Text:
     description: str = ""
 
 
-OTHER_GENRE = Text("custom", (), "GENRE")
-"""Removes a genre in a custom frame: ``TCON`` says it."""
-
 _NAMES = {
     "genre": {2: b"TCO", 3: b"TCON", 4: b"TCON"},
     "mood": {2: b"TXX", 3: b"TMOO", 4: b"TMOO"},
     "custom": {2: b"TXX", 3: b"TXXX", 4: b"TXXX"},
 }
+
+
+def genre_frames(genres: Sequence[str]) -> list[Text]:
+    """Genres for `exchange`: in their own frame, and no longer in ``TXXX:GENRE``."""
+    return [Text("genre", tuple(genres)), Text("custom", (), "GENRE")]
 
 
 def exchange(tag: bytes, texts: Sequence[Text], *, separator: str = "\0", room: int = 0) -> bytes:

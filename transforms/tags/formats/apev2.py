@@ -7,11 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mutagen.apev2 import APEv2File
-from mutagen.id3 import ParseID3v1
 from mutagen.wavpack import WavPack
 
 from genrebeam.transforms.tags import ape_bytes
-from genrebeam.transforms.tags.edges import Tag
+from genrebeam.transforms.tags.edges import Tag, id3_texts
 from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.formats.mapping import Mapped
 
@@ -85,5 +84,5 @@ class Ape(Mapped):
 
 def _from_id3v1(trailer: bytes) -> dict[str, str]:
     """What a new APEv2 tag takes over: players that find one no longer look at ID3v1."""
-    frames = ParseID3v1(trailer) or {}
-    return {_ID3V1_TO_APE[key]: str(frames[key]) for key in frames if key in _ID3V1_TO_APE}
+    texts = id3_texts(trailer)
+    return {_ID3V1_TO_APE[name]: texts[name] for name in texts if name in _ID3V1_TO_APE}

@@ -148,7 +148,7 @@ def put_further_tags(
         chunk = further_tags(stream, kind)[number]
         tag = chunk.read()
         if id3v2_genres(tag):
-            texts = [id3_bytes.Text("genre", tuple(genres)), id3_bytes.OTHER_GENRE]
+            texts = id3_bytes.genre_frames(genres)
             new = id3_bytes.exchange(tag, texts, separator=form.separator, room=len(tag))
             chunk.resize(len(new))
             chunk.write(new)

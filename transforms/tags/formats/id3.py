@@ -5,10 +5,11 @@ mutagen finds the tag and makes room for it; the frames are our own work (``id3_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from mutagen.id3 import ID3FileType, ID3Tags
+from mutagen.id3 import COMM, TDRC, Frames, ID3FileType, ID3Tags
 
 from genrebeam.transforms.tags import id3_bytes
 from genrebeam.transforms.tags.edges import genres_of
@@ -70,7 +71,7 @@ class Id3(Format):
             self.take_over(file, path)
             if version == 3:
                 tags.update_to_v23()
-        texts = [id3_bytes.Text("genre", tuple(genres)), id3_bytes.OTHER_GENRE]
+        texts = id3_bytes.genre_frames(genres)
         for name, value in custom.items():
             kind_ = "mood" if name == MOOD else "custom"
             texts.append(id3_bytes.Text(kind_, (value,), name))
@@ -114,6 +115,17 @@ class Id3(Format):
             tags: Any = file.tags
             tags.version = (1, 1)  # as where ID3v1 is all there is
         self.take_over(file, stream)
+
+
+def add_text(tags: ID3Tags, name: str, texts: list[str]) -> None:
+    """Add a frame of text to a tag; of a date only the year, which every version has room for."""
+    if name == "COMM":
+        tags.add(COMM(encoding=3, lang="eng", desc="", text=texts))
+    elif name != "TDRC":
+        tags.add(Frames[name](encoding=3, text=texts))
+    elif re.match("[0-9]{4}", texts[0]):
+        tags.delall("TYER")  # what ID3v1 said
+        tags.add(TDRC(encoding=3, text=texts[0][:4]))
 
 
 def name_comment(tags: ID3Tags, *, only_twice: bool = False) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import mutagen
 from mutagen._util import resize_bytes
-from mutagen.id3 import COMM, ID3, Frames
+from mutagen.id3 import ID3
 from mutagen.mp3 import MP3
 from mutagen.trueaudio import TrueAudio
 
 from genrebeam.transforms.tags import ape_bytes, id3_bytes
 from genrebeam.transforms.tags.edges import Tag, ape_texts, find, id3v2_genres
 from genrebeam.transforms.tags.formats.format import TagForm
-from genrebeam.transforms.tags.formats.id3 import Id3, frames_of, name_comment
+from genrebeam.transforms.tags.formats.id3 import Id3, add_text, frames_of, name_comment
 
 # Where a tag may begin that is not at the beginning, in bytes.
 _LOOKED_AT = 1 << 20
@@ -29,6 +28,8 @@ _APE_TO_ID3 = {
     "composer": "TCOM",
     "track": "TRCK",
     "disc": "TPOS",
+    "comment": "COMM",
+    "year": "TDRC",
 }
 
 
@@ -50,8 +51,8 @@ class Mpeg(Id3):
             # The last first, for the places of those before it to stay.
             for place, tag in reversed(id3_bytes.following_tags(stream)):
                 if id3v2_genres(tag):
-                    texts_of = [id3_bytes.Text("genre", tuple(genres)), id3_bytes.OTHER_GENRE]
-                    new = id3_bytes.exchange(tag, texts_of, separator=form.separator, room=len(tag))
+                    frames = id3_bytes.genre_frames(genres)
+                    new = id3_bytes.exchange(tag, frames, separator=form.separator, room=len(tag))
                     resize_bytes(stream, len(tag), len(new), place)
                     stream.seek(place)
                     stream.write(new)
@@ -117,15 +118,8 @@ class Mpeg(Id3):
         (ReplayGain): it would stay as it is where that program changes its own.
         """
         for key, values in ape_texts(source).items():
-            if key == "comment":
-                file.tags.add(COMM(encoding=3, lang="eng", desc="", text=values))
-            elif key == "year":
-                # A date that ID3v2.3 has no place for would be cut there.
-                if re.match("[0-9]{4}", values[0]):
-                    file.tags.delall("TYER")  # what ID3v1 said
-                    file.tags.add(Frames["TDRC"](encoding=3, text=values[0][:4]))
-            elif key in _APE_TO_ID3:
-                file.tags.add(Frames[_APE_TO_ID3[key]](encoding=3, text=values))
+            if key in _APE_TO_ID3:
+                add_text(file.tags, _APE_TO_ID3[key], values)
 
 
 def _check_no_genre(stream: BinaryIO) -> None:

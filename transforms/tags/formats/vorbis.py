@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, BinaryIO
 
-import mutagen
 from mutagen._vorbis import VCommentDict
 from mutagen.flac import FLAC, Picture, VCFLACDict
 from mutagen.flac import Padding as FLACPadding
-from mutagen.id3 import ID3, BitPaddedInt, ParseID3v1
+from mutagen.id3 import BitPaddedInt
 from mutagen.ogg import OggFileType, OggPage
 
-from genrebeam.transforms.tags.edges import Tag
+from genrebeam.transforms.tags.edges import Tag, id3_texts
 from genrebeam.transforms.tags.formats.mapping import Mapped
 
 _FROM_ID3 = {
@@ -108,14 +106,7 @@ def _says_anything(comments: bytes) -> bool:
 
 def _texts_of(tag: bytes) -> dict[str, str]:
     """What an ID3 tag says, by the keys of Vorbis comments; not the genre."""
-    if tag.startswith(b"TAG"):
-        frames = ParseID3v1(tag) or {}
-    else:
-        try:
-            frames = ID3(io.BytesIO(tag), load_v1=False)
-        except (mutagen.MutagenError, ValueError):
-            return {}
-    texts = {_FROM_ID3.get(key.split(":")[0]): str(frame) for key, frame in frames.items()}
+    texts = {_FROM_ID3.get(name): text for name, text in id3_texts(tag).items()}
     return {key: text for key, text in texts.items() if key and text.strip()}
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import mutagen
 from mutagen._riff import RiffFile
-from mutagen.id3 import COMM, Frames
 from mutagen.wave import WAVE
 
-from genrebeam.transforms.tags.edges import DAMAGE
+from genrebeam.transforms.tags.edges import DAMAGE, reading
 from genrebeam.transforms.tags.formats.chunks import Chunked
 from genrebeam.transforms.tags.formats.format import RIFF_JOINT, TagForm
+from genrebeam.transforms.tags.formats.id3 import add_text
 
 # RIFF's field for the genre, and one that some programs write in its place.
 _GENRE, _OTHER_GENRE = "IGNR", "GENR"
@@ -62,17 +60,10 @@ class Wave(Chunked):
 
     def take_over(self, file: Any, source: str | BinaryIO) -> None:
         """Give a new ID3 tag what RIFF's own fields say: players that find ID3 ask no other."""
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(open(source, "rb")) if isinstance(source, str) else source
+        with reading(source) as stream:
             texts = _texts_of(stream)
         for name, text in texts.items():
-            if name == "TDRC":
-                if year := re.match("[0-9]{4}", text):
-                    file.tags.add(Frames[name](encoding=3, text=year[0]))
-            elif name == "COMM":
-                file.tags.add(COMM(encoding=3, lang="eng", desc="", text=text))
-            else:
-                file.tags.add(Frames[name](encoding=3, text=text))
+            add_text(file.tags, name, [text])
 
     def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
