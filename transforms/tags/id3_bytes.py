@@ -174,6 +174,23 @@ def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
         place += size
 
 
+def pad_footer(path: str) -> None:
+    """Turn the footer of a tag at a file's beginning into padding, which mutagen knows."""
+    with open(path, "r+b") as stream:
+        head = stream.read(_HEADER)
+        size = length_of(head)
+        if not size or head[3] != 4 or not head[5] & _FOOTER:
+            return
+        stream.seek(size - _HEADER)
+        if stream.read(_HEADER) != b"3DI" + head[3:]:
+            return
+        stream.seek(size - _HEADER)
+        stream.write(bytes(_HEADER))
+        facts = bytes([head[5] & ~_FOOTER]) + BitPaddedInt.to_str(size - _HEADER, width=4)
+        stream.seek(5)
+        stream.write(facts)
+
+
 def read_v1(path: str) -> bytes:
     """The ID3v1 tag at the end of a file.
 

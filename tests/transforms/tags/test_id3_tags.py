@@ -222,11 +222,23 @@ def test_what_only_id3v1_knew_is_taken_over_in_the_version_asked_for(track_of):
     assert str(ID3(track.uri, translate=False, load_v1=False)["TYER"]) == "1999"
 
 
-def test_a_tag_with_a_footer_is_left_alone(track_of):
+def test_a_tag_with_a_footer_becomes_one_with_padding(track_of):
     track = track_of("mp3", full=False)
     sound = Path(track.uri).read_bytes()
     head = id3_tag(4, (b"TIT2", b"\0A"), flags=0x10)
     Path(track.uri).write_bytes(head + b"3DI" + head[3:10] + sound)
+    write_genres(listed(Path(track.uri)), ("Jazz",), [].append)
+    tags = ID3(track.uri)
+    assert (str(tags["TIT2"]), str(tags["TCON"])) == ("A", "Jazz")
+    content = Path(track.uri).read_bytes()
+    assert (content[5], b"3DI" in content[:200]) == (0, False)
+    assert content.endswith(sound)
+
+
+def test_a_tag_without_the_footer_that_it_claims_is_left_alone(track_of):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    Path(track.uri).write_bytes(id3_tag(4, (b"TIT2", b"\0A"), flags=0x10) + sound)
     assert_refused(listed(Path(track.uri)), "has a footer")
 
 

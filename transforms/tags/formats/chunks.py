@@ -12,9 +12,9 @@ from mutagen.aiff import AIFFFile
 from mutagen.id3 import ID3
 
 from genrebeam.transforms.tags import id3_bytes
-from genrebeam.transforms.tags.edges import DAMAGE, id3v2_genres
+from genrebeam.transforms.tags.edges import DAMAGE, id3v2_genres, reading
 from genrebeam.transforms.tags.formats.format import TagForm
-from genrebeam.transforms.tags.formats.id3 import Id3, frames_of
+from genrebeam.transforms.tags.formats.id3 import Id3, add_text, frames_of
 
 # Sizes are 32 bits in WAV and AIFF; that much room is left for a tag, in bytes.
 _LARGEST_CHUNKED = 2**32 - 2**24
@@ -41,6 +41,28 @@ class Chunked(Id3):
 
     def check(self, file: Any) -> None:
         check_chunks(file)
+
+    def own_texts(self, stream: BinaryIO) -> dict[str, str]:
+        """What the container's own fields say, by frames of ID3; not the genre."""
+        return {}
+
+    def complete(self, file: Any, stream: BinaryIO) -> None:
+        if file.tags is None and self._said(stream):
+            self.say_second_tag(file, stream)
+
+    def take_over(self, file: Any, source: str | BinaryIO) -> None:
+        """Give a new ID3 tag what the container says: players that find ID3 ask no other."""
+        with reading(source) as stream:
+            texts = self._said(stream)
+        for name, text in texts.items():
+            add_text(file.tags, name, [text])
+
+    def _said(self, stream: BinaryIO) -> dict[str, str]:
+        try:
+            texts = self.own_texts(stream)
+        except (mutagen.MutagenError, *DAMAGE):
+            return {}
+        return {name: text.strip() for name, text in texts.items() if text.strip()}
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+from typing import Any, BinaryIO
 
 from mutagen.dsdiff import DSDIFF, DSDIFFFile
 from mutagen.dsf import DSF, DSFFile
@@ -10,6 +11,10 @@ from mutagen.id3 import BitPaddedInt
 
 from genrebeam.transforms.tags.formats.chunks import Chunked
 from genrebeam.transforms.tags.formats.id3 import Id3
+
+# A field of the edited master's information: name, size, number of characters (DSDIFF 1.5, 3.4).
+_TEXT = struct.Struct(">4sQI")
+_TO_ID3 = {b"DIAR": "TPE1", b"DITI": "TIT2"}
 
 
 class Dsf(Id3):
@@ -37,6 +42,16 @@ class Dsdiff(Chunked):
 
     kinds = (DSDIFF,)
     chunks = DSDIFFFile
+
+    def own_texts(self, stream: BinaryIO) -> dict[str, str]:
+        edited = next((c for c in DSDIFFFile(stream).root.subchunks() if c.id == "DIIN"), None)
+        data, texts = edited.read() if edited else b"", {}
+        while len(data) >= _TEXT.size:
+            name, size, length = _TEXT.unpack_from(data)
+            if name in _TO_ID3:
+                texts[_TO_ID3[name]] = data[_TEXT.size :][:length].decode("latin-1").rstrip("\0")
+            data = data[12 + size + size % 2 :]
+        return texts
 
     def check(self, file: Any) -> None:
         """Refuse DSDIFF files whose chunks are not all there, or that are compressed (DST)."""

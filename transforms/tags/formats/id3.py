@@ -46,6 +46,8 @@ class Id3(Format):
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
         path, kind = file.filename, type(file)
+        if isinstance(file, ID3FileType):
+            id3_bytes.pad_footer(path)
         trailer = id3_bytes.read_v1(path) if isinstance(file, ID3FileType) else b""
         found = (
             file.tags.version[1] if file.tags is not None and file.tags.version[0] == 2 else None

@@ -9,10 +9,9 @@ import mutagen
 from mutagen._riff import RiffFile
 from mutagen.wave import WAVE
 
-from genrebeam.transforms.tags.edges import DAMAGE, reading
+from genrebeam.transforms.tags.edges import DAMAGE
 from genrebeam.transforms.tags.formats.chunks import Chunked
 from genrebeam.transforms.tags.formats.format import RIFF_JOINT, TagForm
-from genrebeam.transforms.tags.formats.id3 import add_text
 
 # RIFF's field for the genre, and one that some programs write in its place.
 _GENRE, _OTHER_GENRE = "IGNR", "GENR"
@@ -54,16 +53,9 @@ class Wave(Chunked):
                         field.resize(len(text))
                         field.write(text)
 
-    def complete(self, file: Any, stream: BinaryIO) -> None:
-        if file.tags is None and _texts_of(stream):
-            self.say_second_tag(file, stream)
-
-    def take_over(self, file: Any, source: str | BinaryIO) -> None:
-        """Give a new ID3 tag what RIFF's own fields say: players that find ID3 ask no other."""
-        with reading(source) as stream:
-            texts = _texts_of(stream)
-        for name, text in texts.items():
-            add_text(file.tags, name, [text])
+    def own_texts(self, stream: BinaryIO) -> dict[str, str]:
+        fields = [(_TO_ID3.get(name), _riff_text(data)) for name, data in _riff_info(stream)]
+        return {name: text for name, text in reversed(fields) if name}
 
     def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
@@ -81,15 +73,6 @@ class Wave(Chunked):
             texts = []
         texts = [text for text in texts if text.strip()]
         return tuple(dict.fromkeys((*texts, *super().second_genres(stream))))
-
-
-def _texts_of(stream: BinaryIO) -> dict[str, str]:
-    """What RIFF's own fields say, by the frames of ID3 that say the same; not the genre."""
-    try:
-        fields = [(_TO_ID3.get(name), _riff_text(data)) for name, data in _riff_info(stream)]
-    except (mutagen.MutagenError, *DAMAGE):
-        return {}
-    return {name: text.strip() for name, text in reversed(fields) if name and text.strip()}
 
 
 def _riff_lists(stream: BinaryIO) -> list[Any]:

@@ -4,6 +4,7 @@ import struct
 
 import pytest
 from mutagen.apev2 import APEBinaryValue, APEv2
+from mutagen.dsdiff import DSDIFF
 from mutagen.flac import FLAC, VCFLACDict
 from mutagen.id3 import ID3, TCON, TIT2, TRDA, TXXX
 from mutagen.wave import WAVE
@@ -14,7 +15,7 @@ from genrebeam.transforms.tags.formats.format import TagForm
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.tag import TagPolicy, write_genres
 from tests.audio_bytes import audio_hash
-from tests.music_files import listed
+from tests.music_files import dff, listed
 
 
 def genres(path):
@@ -129,6 +130,22 @@ def test_a_new_id3_tag_says_what_riff_says(write_tone):
         "1999",
         "Rock",
     ]
+
+
+def test_a_new_tag_of_dsdiff_says_what_its_own_chunk_says(tmp_path):
+    def chunk(name, data):
+        return name + struct.pack(">Q", len(data)) + data
+
+    def text(name, value):
+        return chunk(name, struct.pack(">I", len(value)) + value + b"\0" * (len(value) % 2))
+
+    path, content = tmp_path / "song.dff", dff()
+    content += chunk(b"DIIN", text(b"DIAR", b"Sm\xe9agol") + text(b"DITI", b"Title"))
+    path.write_bytes(content[:4] + struct.pack(">Q", len(content) - 12) + content[12:])
+    assert read_header(str(path))[0].artist == "Sm\xe9agol"
+    write_genres(listed(path), ["Rock"], [].append)
+    tags = DSDIFF(path).tags
+    assert [str(tags[key]) for key in ("TIT2", "TPE1", "TCON")] == ["Title", "Sm\xe9agol", "Rock"]
 
 
 def test_new_comments_of_flac_say_what_an_id3_tag_before_them_says(write_tone):
