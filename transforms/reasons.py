@@ -12,6 +12,7 @@ import re
 _AGAIN = "get it again or restore it from a backup"
 # What helps files that play, and whose parts contradict each other.
 _ANEW = "copy it into a new file (ffmpeg -i OLD -c copy NEW)"
+_WRITABLE = "make it writable (chmod u+w; if it is locked, chattr -i)"
 _SAVE = "save it again with a tag editor, then it can be tagged"
 
 # Errors by the step, class and message; the first that fits is said. Groups of the pattern and
@@ -38,7 +39,10 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         _ANY,
         r"^Operation not permitted",
-        "its disk or share cannot keep its owner, mode or times; check the mount options",
+        (
+            "its disk or share cannot keep its owner, mode or times, or it is locked; check the "
+            "mount options and chattr"
+        ),
     ),
     (_ANY, r"^its decoding was ended", "its decoding was stopped; run again"),
     (
@@ -114,8 +118,8 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (_DECODE, r"", f"its audio is damaged or protected, so no decoder can read it; {_AGAIN}"),
     # --- writing ---
-    (_WRITE, r"^(no write permission on the file)", r"\1; make it writable (chmod u+w)"),
-    (_WRITE, r"^(no write permission on its folder)", r"\1; make it writable (chmod u+w)"),
+    (_WRITE, r"^(no write permission on the file)", rf"\1; {_WRITABLE}"),
+    (_WRITE, r"^(no write permission on its folder)", rf"\1; {_WRITABLE}"),
     (_WRITE, r"^(belongs to another user.*)", r"\1; run as that user"),
     (_WRITE, r"^(changed while .*)", r"\1; the next run takes it up again"),
     ("HardLinked", r"^(has \d+ hard links.*)", r"\1; --in-place-links changes such files too"),

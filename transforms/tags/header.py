@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import mutagen
+from mutagen.apev2 import APEBadItemError
 
 from genrebeam.transforms.audio import pool
 from genrebeam.transforms.audio.pool_worker import LimitExceeded, Limits
@@ -274,6 +275,8 @@ def _open(path: str, aside: Sequence[Tag] = ()) -> _Opened:
                 format.complete(file, own)
                 second = tuple(dict.fromkeys((*format.second_genres(own), *around)))
                 second_mood = _cut(format.second_mood(own))
+        except APEBadItemError as error:
+            raise TagReadError(path, "its tag has an item that is no APEv2") from error
         except mutagen.MutagenError as error:
             raise TagReadError(path, _reason(error, path)) from error
         except DAMAGE as error:
@@ -389,6 +392,9 @@ def _write_fields(
     except DAMAGE as error:
         reason = f"too damaged to be tagged ({type(error).__name__}: {error})"
         raise TagWriteError(path, reason) from error
+    if not same and form.id3_version != "keep":
+        reason = f"a change to ID3v{form.id3_version} would lose a part of other tags"
+        raise TagWriteError(path, reason)
     if not same:
         raise TagWriteError(path, "writing would change other tags")
     if is_misread:

@@ -329,8 +329,13 @@ def written(
         return dataclasses.replace(dropped(track, Stage.TAG, error), decision=outcome.decision)
     if policy.dry_run:
         return dataclasses.replace(outcome, status=Status.WOULD_TAG)
-    if track == outcome.track:  # the tags that it has have no room for more
-        return dataclasses.replace(outcome, status=Status.UNCHANGED)
+    if track == outcome.track:
+        return dataclasses.replace(
+            outcome,
+            status=Status.UNCHANGED,
+            reason=f"its tag has no room for more genres ({outcome.reason})",
+            genres_after=track.tags.genres or track.tags.shadow,
+        )
     return dataclasses.replace(
         outcome, track=track, status=Status.TAGGED, write_seconds=time.perf_counter() - started
     )

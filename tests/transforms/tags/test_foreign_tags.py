@@ -124,6 +124,16 @@ def test_a_genre_in_a_foreign_tag_is_kept_merged_and_replaced(song, format, kind
         assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(("format", "kind"), sorted(WITHOUT_ROOM))
+def test_a_row_says_what_a_tag_without_room_for_more_has(song, format, kind):
+    path = song(format, kind)
+    before = path.read_bytes()
+    outcome = tag(decision(listed(path), *NEW), TagPolicy("merge"), [].append)
+    assert (outcome.status, outcome.genres_after) == ("unchanged", (GENRE,))
+    assert outcome.reason.startswith("its tag has no room for more genres")
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize(("format", "kind"), sorted(REFUSED))
 def test_what_cannot_be_changed_safely_is_left_alone(song, format, kind):
     path = song(format, kind)

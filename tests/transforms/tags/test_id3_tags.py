@@ -76,6 +76,15 @@ def test_id3v1_is_not_made(track_of):
         assert stream.read()[-128:-125] != b"TAG"
 
 
+def test_version_is_not_changed_where_a_time_would_lose_its_seconds(track_of):
+    track = track_of("mp3", full=False)
+    sound = Path(track.uri).read_bytes()
+    date = (b"TDRC", b"\0" + b"2011-05-05T12:00:01")
+    Path(track.uri).write_bytes(id3_tag(4, (b"TIT2", b"\0A"), date) + sound)
+    policy = TagPolicy(form=TagForm(id3_version="2.3"))
+    assert_refused(listed(Path(track.uri)), "ID3v2.3 would lose a part of other tags", policy)
+
+
 def test_what_only_id3v1_knew_is_still_known(track_of):
     track = track_of("mp3", full=False)
     with open(track.uri, "ab") as stream:

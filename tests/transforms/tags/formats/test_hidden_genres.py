@@ -190,6 +190,19 @@ def test_an_odd_item_of_apev2_does_not_hide_its_genre(write_tone):
     assert genres(path) == ("Jazz",)
 
 
+@pytest.mark.parametrize("name", ["song.wv", "song.mp3"])
+def test_an_item_that_is_no_apev2_is_said_to_be_one(write_tone, name):
+    path = write_tone(name)
+    tags = APEv2()
+    tags["Comment"] = "Jazzy"
+    tags.save(path)
+    path.write_bytes(path.read_bytes().replace(b"Jazzy", b"Jaz\xe9y"))
+    if name == "song.mp3":
+        assert genres(path) == ()
+    else:
+        check_refused(path, "an item that is no APEv2")
+
+
 def test_of_an_apev2_tag_only_the_genre_changes_byte_by_byte(write_tone):
     path = write_tone("song.wv")
     tags = APEv2()
