@@ -262,7 +262,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Given:
+class EarlierGenres:
     """Genres that GenreBeam gave a file in an earlier run.
 
     Parameters
@@ -337,7 +337,7 @@ class Track:
     audio : AudioFacts
     group : Group or None
         That it votes with.
-    given : Given or None
+    given : EarlierGenres or None
         By an earlier run.
     evidence : tuple of Evidence
         What is known of its genre before it is analysed.
@@ -352,7 +352,7 @@ class Track:
     tags: FileTags = FileTags()
     audio: AudioFacts = AudioFacts()
     group: Group | None = None
-    given: Given | None = None
+    given: EarlierGenres | None = None
     evidence: tuple[Evidence, ...] = ()
     stored: Stored | None = None
 
@@ -395,7 +395,7 @@ def _unpickled(
         tags=FileTags(*tags),
         audio=AudioFacts(*audio),
         group=Group(*group) if group else None,
-        given=Given(*given) if given else None,
+        given=EarlierGenres(*given) if given else None,
         evidence=tuple(Evidence(*one) for one in evidence),
         stored=Stored(*stored) if stored else None,
     )

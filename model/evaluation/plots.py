@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from genrebeam.model.colours import COLOURS, colours_of
-from genrebeam.model.plane import on_a_plane
+from genrebeam.model.tsne import embed_2d
 
 # Shapes and dashes repeat after another number than colours do, so that readers who see few
 # colours can tell classes apart.
@@ -64,7 +64,7 @@ def map_of(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     n = min(n_tracks, _MOST_ON_MAP)
     chosen = np.arange(n) * n_tracks // n
-    return chosen, on_a_plane(embedding[chosen])
+    return chosen, embed_2d(embedding[chosen])
 
 
 def _shown(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from genrebeam.model.plane import on_a_plane
+from genrebeam.model.tsne import embed_2d
 from genrebeam.model.vocabulary import family_of
 from genrebeam.pipeline.by_ear.analysed import Analysed, is_there
 
@@ -57,9 +57,7 @@ def map_of_library(analysed: Analysed, missing: list[str]) -> LibraryMap:
     found, embeddings = _embeddings(analysed, numbers)
     tracks = analysed.tracks.take(numbers[found])
     genres = tracks["genres_after"].to_pylist()
-    return LibraryMap(
-        tracks, _in_a_square(on_a_plane(embeddings)), [family(some) for some in genres]
-    )
+    return LibraryMap(tracks, _in_a_square(embed_2d(embeddings)), [family(some) for some in genres])
 
 
 def family(genres: Sequence[str] | None) -> str:

@@ -28,7 +28,7 @@ from genrebeam.pipeline.views.terminal import counted, safe
 from genrebeam.transforms.records import Status, Trait, printable
 
 if TYPE_CHECKING:
-    from genrebeam.pipeline.runs.apply import Known
+    from genrebeam.pipeline.runs.apply import ResolvedChoices
     from genrebeam.pipeline.runs.corrections import Corrections
     from genrebeam.pipeline.runs.run import Run, RunResult
     from genrebeam.transforms.records import Outcome
@@ -114,7 +114,7 @@ def _names_a_run(name: str) -> bool:
 
 def _apply_run(arguments: argparse.Namespace) -> int:
     """Write what a dry run showed; say in a dry run what that would be now."""
-    from genrebeam.pipeline.runs.apply import Known
+    from genrebeam.pipeline.runs.apply import ResolvedChoices
     from genrebeam.pipeline.runs.lock import locked
     from genrebeam.pipeline.runs.plan import find_plan, write_plan, write_planned
     from genrebeam.transforms.storage import absolute
@@ -136,7 +136,7 @@ def _apply_run(arguments: argparse.Namespace) -> int:
         watched = None if arguments.quiet else sys.stderr
         run, ended = write_plan(plan, note=note, watched=watched)
         try_write_page(run, ended)
-    return _tell([(run, ended)], Known({}, ()), plan.run.home, arguments, "file")
+    return _tell([(run, ended)], ResolvedChoices({}, ()), plan.run.home, arguments, "file")
 
 
 def _corrections(arguments: argparse.Namespace) -> Corrections | None:
@@ -204,7 +204,7 @@ def _is_wanted(what: str) -> bool:
 
 
 def _write(
-    report: str, known: Known, policy: TagPolicy, arguments: argparse.Namespace
+    report: str, known: ResolvedChoices, policy: TagPolicy, arguments: argparse.Namespace
 ) -> list[tuple[Run, RunResult]]:
     """Write the choices, in one run for each library, and leave the runs' pages."""
     from genrebeam.pipeline.runs.apply import write_choices
@@ -224,7 +224,7 @@ def _write(
 
 def _tell(
     done: list[tuple[Run, RunResult]],
-    known: Known,
+    known: ResolvedChoices,
     report: str,
     arguments: argparse.Namespace,
     thing: str = "choice",

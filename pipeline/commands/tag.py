@@ -113,8 +113,8 @@ def _run(
 ) -> int:
     from genrebeam.pipeline.runs import interruption
     from genrebeam.pipeline.runs.failures import known_failures
-    from genrebeam.pipeline.runs.news import drop_old_news
     from genrebeam.pipeline.runs.run import record_run, runs_before
+    from genrebeam.pipeline.runs.unchanged import drop_if_unchanged
     from genrebeam.pipeline.views import progress
     from genrebeam.pipeline.views.summary import summarise
 
@@ -145,7 +145,7 @@ def _run(
             if only_new:
                 known = known_failures(run, [(old, facts) for old, facts, _ in before], ended.rows)
             earlier = [(old, facts) for old, facts, still_holds in before if still_holds]
-            holds = drop_old_news(run, job, earlier, ended)
+            holds = drop_if_unchanged(run, job, earlier, ended)
         if holds is not None:
             page = holds.page if holds.has_page else None
         else:

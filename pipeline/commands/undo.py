@@ -25,7 +25,7 @@ from genrebeam.pipeline.views.terminal import counted, safe, tracked
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.changes import Entry
     from genrebeam.pipeline.runs.run import Run
-    from genrebeam.pipeline.runs.undo import Place, Undone
+    from genrebeam.pipeline.runs.undo import Undone, UndoScope
 
 
 def add(commands: Any) -> None:
@@ -140,21 +140,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _undo(
-    run: Run, entries: Sequence[Entry], place: Place, arguments: argparse.Namespace
+    run: Run, entries: Sequence[Entry], place: UndoScope, arguments: argparse.Namespace
 ) -> Iterator[tuple[Entry, Undone]]:
     """Undo the changes of a run, the last one first, and record what became of them."""
     from genrebeam.pipeline.runs.changes import changed_later
     from genrebeam.pipeline.runs.journal import Note, now, read_notes
-    from genrebeam.pipeline.runs.undo import Elsewhere, undo
+    from genrebeam.pipeline.runs.undo import MovedFiles, undo
     from genrebeam.transforms.tags.change import Change
 
     changes = [entry for entry in entries if isinstance(entry, Change)]
-    elsewhere = Elsewhere(place.library, [change.path for change in changes])
+    moved = MovedFiles(place.library, [change.path for change in changes])
     undone_before = {note.path for note in read_notes(run.undone) if note.status == "restored"}
     later: dict[str, str] | None = None
     watched = None if arguments.quiet else sys.stderr
     for entry in tracked(list(reversed(entries)), len(entries), watched):
-        undone = undo(entry, dry_run=arguments.dry_run, elsewhere=elsewhere, place=place)
+        undone = undo(entry, dry_run=arguments.dry_run, moved=moved, place=place)
         if undone.status == "changed" and isinstance(entry, Change):
             later = changed_later(run) if later is None else later
             if entry.path in undone_before:

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 from genrebeam.pipeline.options.job import LOCAL_RUNNER, TaggingJob
-from genrebeam.pipeline.runs.again import AnalysedAgain
 from genrebeam.pipeline.runs.interruption import Stopping
+from genrebeam.pipeline.runs.reanalysis import ReanalysisCounter
 from genrebeam.pipeline.runs.run import Run, known_runs, runs_with_inputs
 from genrebeam.pipeline.views import progress
 from genrebeam.transforms.genre.evidence import LibraryGenres
@@ -56,7 +56,7 @@ def list_work(job: TaggingJob, run: Run) -> str | None:
     """
     report = ReportWriter(run.tracks, run.folder, job.run_facts)
     library = LibraryGenres(job.model_genres)
-    n_tracks, again = 0, AnalysedAgain(job)
+    n_tracks, again = 0, ReanalysisCounter(job)
     handle, path = tempfile.mkstemp(prefix="to-do-", dir=run.workplace)
     try:
         with open(handle, "wb") as stream, open(inputs_beside(path), "xb") as inputs:
@@ -78,7 +78,7 @@ def list_work(job: TaggingJob, run: Run) -> str | None:
     return path if n_tracks else None
 
 
-def _found(job: TaggingJob, run: Run, again: AnalysedAgain) -> Iterator[Track | Outcome]:
+def _found(job: TaggingJob, run: Run, again: ReanalysisCounter) -> Iterator[Track | Outcome]:
     stopping = Stopping(run.folder, *job.roots)
     listed = itertools.chain.from_iterable(
         list_library(

@@ -27,7 +27,7 @@ from genrebeam.pipeline.views.terminal import safe
 
 FILE_NAME = "genrebeam.toml"
 PREFIX = "GENREBEAM_"
-LIBRARY_KEYS = frozenset(one.key for one in declared_in(TaggingOptions) if one.by_library)
+LIBRARY_KEYS = frozenset(one.key for one in declared_in(TaggingOptions) if one.settable_by_library)
 
 _UNSAID = object()
 _ADDING = (argparse._AppendAction, argparse._CountAction)

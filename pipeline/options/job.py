@@ -166,7 +166,11 @@ class TaggingJob:
 
 def _values_of(bundle: Bundle) -> dict[str, Any]:
     """The model's own values of options."""
-    found = {one.name: one.of_model for one in declared_in(TaggingOptions) if one.of_model}
+    found = {
+        one.name: one.bundle_attribute
+        for one in declared_in(TaggingOptions)
+        if one.bundle_attribute
+    }
     return {name: getattr(bundle, attribute) for name, attribute in found.items()}
 
 

@@ -60,17 +60,17 @@ class Option:
     name : str
         Of its field.
     default
-        None if `of_model` is set, or if words in `help` describe the default.
+        None if `bundle_attribute` is set, or if words in `help` describe the default.
     kind : Kind, optional
         None for flags, and for options with `choices`.
     decides : bool
         Whether it affects the genre that a file gets, or the file's row.
-    by_library : bool
+    settable_by_library : bool
         Whether a library's own file may set it. A library can come from anybody, so its file may
         only say how to classify its music and how to write a genre into its tags. It may not say
         what to overwrite, where to read or write, what to load (a Keras file can hold code),
         whether to change files that other folders share, or how busy the machine gets.
-    of_model : str
+    bundle_attribute : str
         The bundle's attribute with the default, for options that each model has its own default of.
     short : str
         A letter that stands for it, for flags.
@@ -85,8 +85,8 @@ class Option:
     kind: Kind | None = None
     choices: tuple[str, ...] = ()
     decides: bool = False
-    by_library: bool = False
-    of_model: str = ""
+    settable_by_library: bool = False
+    bundle_attribute: str = ""
     short: str = ""
     plan: Callable[[Any], str] | None = None
 

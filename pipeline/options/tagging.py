@@ -85,7 +85,7 @@ class WritingOptions:
         Group.TAGS,
         choices=ID3_VERSIONS,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
     )
     separator: str = option(
         "text between several genres before ID3v2.4: null, or a text such as '; ' "
@@ -94,10 +94,10 @@ class WritingOptions:
         Group.TAGS,
         kind=Kind("TEXT", "[^/]+", _separator),
         decides=True,
-        by_library=True,
+        settable_by_library=True,
     )
     keep_mtime: bool = option(
-        "keep the modification time of changed files", False, Group.TAGS, by_library=True
+        "keep the modification time of changed files", False, Group.TAGS, settable_by_library=True
     )
     in_place_links: bool = option(
         "change files with several hard links in place, if the genre fits into their tag",
@@ -155,7 +155,7 @@ class TaggingOptions(WritingOptions):
         Group.GENRES,
         kind=COUNT,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
         plan=lambda most: f"up to {most} genres for each file" if most > 1 else "",
     )
     level: str = option(
@@ -165,8 +165,8 @@ class TaggingOptions(WritingOptions):
         Group.GENRES,
         choices=LEVELS,
         decides=True,
-        by_library=True,
-        of_model="level",
+        settable_by_library=True,
+        bundle_attribute="level",
     )
     styles: str = option(
         "styles that may be written: those whose accuracy is known, see the model card, or all "
@@ -175,7 +175,7 @@ class TaggingOptions(WritingOptions):
         Group.GENRES,
         choices=STYLES,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
     )
     min_confidence: float = option(
         "leave a track without a genre, as unsure, if its likeliest genre is less probable than P, "
@@ -184,8 +184,8 @@ class TaggingOptions(WritingOptions):
         Group.GENRES,
         kind=PROBABILITY,
         decides=True,
-        by_library=True,
-        of_model="min_confidence",
+        settable_by_library=True,
+        bundle_attribute="min_confidence",
         plan=lambda least: f"unsure below a confidence of {least:.2f}" if least else "",
     )
     max_genres: int | None = option(
@@ -194,7 +194,7 @@ class TaggingOptions(WritingOptions):
         Group.GENRES,
         kind=COUNT,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
     )
     treat_as_missing: tuple[str, ...] = option(
         "existing genres that count as missing, such as 'Other,Misc'; with '' none does "
@@ -216,7 +216,7 @@ class TaggingOptions(WritingOptions):
         False,
         Group.TAGS,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
     )
     segments: int | Literal["all"] = option(
         "number of segments to analyse of each track, spread evenly (default: the model's own)",
@@ -224,8 +224,8 @@ class TaggingOptions(WritingOptions):
         Group.ANALYSIS,
         kind=Kind("N|all", f"(all|{COUNT.regex})", _segments),
         decides=True,
-        by_library=True,
-        of_model="n_segments",
+        settable_by_library=True,
+        bundle_attribute="n_segments",
     )
     vote: str = option(
         "how a track's segments decide: mean probability, or a majority of the votes "
@@ -234,8 +234,8 @@ class TaggingOptions(WritingOptions):
         Group.ANALYSIS,
         choices=VOTE_RULES,
         decides=True,
-        by_library=True,
-        of_model="vote",
+        settable_by_library=True,
+        bundle_attribute="vote",
     )
     learn_from: str = option(
         "library: genres of other files of the artist, the album and the folder count as evidence, "
@@ -244,7 +244,7 @@ class TaggingOptions(WritingOptions):
         Group.ANALYSIS,
         choices=LEARN_FROM,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
     )
     consistent: str = option(
         "let the tracks of an album, or of an artist, vote together; a track that sounds "
@@ -253,7 +253,7 @@ class TaggingOptions(WritingOptions):
         Group.ANALYSIS,
         choices=CONSISTENT,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
     )
     mood: str = option(
         "report: add moods and instruments of analysed tracks to the report; write: also write "
@@ -262,7 +262,7 @@ class TaggingOptions(WritingOptions):
         Group.ANALYSIS,
         choices=MOOD,
         decides=True,
-        by_library=True,
+        settable_by_library=True,
         plan={"write": "files that get a genre get a mood too, where one is likely"}.get,
     )
     formats: tuple[str, ...] = option(
@@ -270,7 +270,7 @@ class TaggingOptions(WritingOptions):
         None,
         Group.ANALYSIS,
         kind=Kind("LIST", f"{_FORMAT}(,{_FORMAT})*", _formats),
-        by_library=True,
+        settable_by_library=True,
     )
     exclude: tuple[str, ...] = option(
         "leave out files and folders that these patterns match, such as 'Demos/,*.wav'; as in a "
@@ -279,7 +279,7 @@ class TaggingOptions(WritingOptions):
         (),
         Group.FILES,
         kind=Kind("LIST", "[^,]+(,[^,]+)*", _patterns),
-        by_library=True,
+        settable_by_library=True,
     )
     bundle: str = option(
         "the model: a folder, or one that comes with genrebeam, default or gtzan "

@@ -13,7 +13,7 @@ from genrebeam.model.bundle import Bundle
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs import interruption
-from genrebeam.pipeline.runs.choices import Shown, write_choice
+from genrebeam.pipeline.runs.choices import ReportedFile, write_choice
 from genrebeam.pipeline.runs.corrections import Choice, Corrections
 from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import (
@@ -37,7 +37,7 @@ _PERSON = Bundle("", "by hand", "", (), (), FeatureSpec())
 
 
 @dataclass(frozen=True)
-class Known:
+class ResolvedChoices:
     """Choices, as far as a report knows their files.
 
     Parameters
@@ -48,11 +48,11 @@ class Known:
         The others, and why. They are never written.
     """
 
-    by_library: dict[str, list[Shown]]
+    by_library: dict[str, list[ReportedFile]]
     unknown: tuple[tuple[Choice, str], ...]
 
 
-def look_up(corrections: Corrections, report: str, library: str | None = None) -> Known:
+def look_up(corrections: Corrections, report: str, library: str | None = None) -> ResolvedChoices:
     """Find the files of choices in the report of the run that showed them.
 
     Parameters
@@ -75,20 +75,20 @@ def look_up(corrections: Corrections, report: str, library: str | None = None) -
         by_run: dict[str, list[Choice]] = {}
         for choice in corrections.choices:
             by_run.setdefault(choice.run, []).append(choice)
-        by_library: dict[str, list[Shown]] = {}
+        by_library: dict[str, list[ReportedFile]] = {}
         unknown: list[tuple[Choice, str]] = []
         for id, choices in by_run.items():
             if id in runs:
                 unknown += _look_up_in(runs[id], choices, by_library, library)
             else:
                 unknown += [(choice, f"{report} has no run {id}") for choice in choices]
-    return Known(by_library, tuple(unknown))
+    return ResolvedChoices(by_library, tuple(unknown))
 
 
 def _look_up_in(
     run: Run,
     choices: Sequence[Choice],
-    by_library: dict[str, list[Shown]],
+    by_library: dict[str, list[ReportedFile]],
     named: str | None,
 ) -> list[tuple[Choice, str]]:
     """Add the files that a run knows; return the choices whose files it does not know."""
@@ -106,14 +106,14 @@ def _look_up_in(
         if row is None:
             unknown.append((choice, f"not in the report of run {run.id}"))
         else:
-            by_library.setdefault(library, []).append(Shown(choice, library, **row))
+            by_library.setdefault(library, []).append(ReportedFile(choice, library, **row))
     return unknown
 
 
 def write_choices(
     report: str,
     library: str,
-    shown: Sequence[Shown],
+    shown: Sequence[ReportedFile],
     policy: TagPolicy,
     *,
     note: Callable[[str], None],
@@ -177,7 +177,7 @@ def write_run(
     return run, ended
 
 
-def rehearse(shown: Sequence[Shown], policy: TagPolicy) -> list[Outcome]:
+def rehearse(shown: Sequence[ReportedFile], policy: TagPolicy) -> list[Outcome]:
     """What `write_choices` would do, without a run and without writing."""
 
     def journal(change: Change) -> None:

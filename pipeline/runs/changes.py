@@ -18,7 +18,7 @@ from typing import Any
 from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs.journal import read_notes
 from genrebeam.pipeline.runs.run import Run, find_run, holds, runs_of, saw_its_library
-from genrebeam.pipeline.runs.undo import Place
+from genrebeam.pipeline.runs.undo import UndoScope
 from genrebeam.transforms.records import printable
 from genrebeam.transforms.storage import absolute, path_of, storage_of
 from genrebeam.transforms.storage.local import open_regular
@@ -201,7 +201,7 @@ def changed_later(run: Run) -> dict[str, str]:
     }
 
 
-def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
+def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> UndoScope:
     """Where undo may write, for changes of a run.
 
     Parameters
@@ -218,17 +218,17 @@ def place_of(run: Run, entries: Sequence[Entry], named: str | None) -> Place:
         library = absolute(named)
         if not storage_of(library).has_folder(library):
             raise UsageError(f"{library}: no such folder")
-        return Place(library, named=True)
+        return UndoScope(library, named=True)
     manifest = run.read_manifest()
     library = path_of(manifest.get("library", ""))
     # Who may write into a bucket is not for us to say.
     if library and ("://" in run.home or saw_its_library(run, manifest)):
-        return Place(library, named="://" in run.home)
+        return UndoScope(library, named="://" in run.home)
     ours = (entry for entry in entries if isinstance(entry, Change) and entry.is_ours)
     if change := next(ours, None):
-        return Place(change.library, named=False)
+        return UndoScope(change.library, named=False)
     if not entries:  # killed before it changed anything
-        return Place(library, named=False)
+        return UndoScope(library, named=False)
     message = f", such as {shlex.quote(library)}" if library else ""
     raise UsageError(
         f"run {run.id} was not made by your GenreBeam on this machine; if you trust it, name the "

@@ -31,7 +31,7 @@ _SECONDS_APART = 2.0
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportedFile:
     """What a report says of a file for which a person chose.
 
     Parameters
@@ -47,7 +47,7 @@ class Shown:
     duration_s: float | None = None
 
 
-def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
+def write_choice(shown: ReportedFile, policy: TagPolicy, journal: Journal) -> Outcome:
     """Write what a person chose for a file.
 
     Parameters
@@ -95,7 +95,7 @@ def write_choice(shown: Shown, policy: TagPolicy, journal: Journal) -> Outcome:
     return dataclasses.replace(done, fingerprint=fingerprint(track.uri))
 
 
-def _what_changed(track: Track, shown: Shown) -> str | None:
+def _what_changed(track: Track, shown: ReportedFile) -> str | None:
     """Why a file is not the one that the person decided about, or None."""
     before, now = shown.duration_s, track.audio.duration_s
     if before is not None and now is not None and abs(before - now) > _SECONDS_APART:

@@ -19,7 +19,7 @@ from genrebeam.pipeline.runs.journal import read_notes
 from genrebeam.pipeline.runs.run import Run, runs_of
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import Status, TrackError, Trait, printable
-from genrebeam.transforms.reports.pieces import last_of_each
+from genrebeam.transforms.reports.partitions import last_of_each
 from genrebeam.transforms.reports.read import read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import path_of, storage_of

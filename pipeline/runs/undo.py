@@ -46,7 +46,7 @@ class NotOurs(TrackError):
 
 
 @dataclass(frozen=True)
-class Place:
+class UndoScope:
     """Where undo may write.
 
     Parameters
@@ -76,7 +76,7 @@ class Place:
             raise NotOurs(path, "not one of the formats that are tagged")
 
 
-class Elsewhere:
+class MovedFiles:
     """Files that are no longer where they were changed, known by what is in them.
 
     Parameters
@@ -131,18 +131,18 @@ def _state_of(path: str, patch: Patch) -> str:
 
 
 def undo_all(
-    changes: Iterable[Change | Unreadable], elsewhere: Elsewhere | None = None
+    changes: Iterable[Change | Unreadable], moved: MovedFiles | None = None
 ) -> Iterator[Undone]:
     """Undo changes in the order of the journal, the last first; see `undo`."""
-    return (undo(change, elsewhere=elsewhere) for change in reversed(list(changes)))
+    return (undo(change, moved=moved) for change in reversed(list(changes)))
 
 
 def undo(
     change: Change | Unreadable,
     *,
     dry_run: bool = False,
-    elsewhere: Elsewhere | None = None,
-    place: Place | None = None,
+    moved: MovedFiles | None = None,
+    place: UndoScope | None = None,
 ) -> Undone:
     """Undo one change.
 
@@ -150,9 +150,9 @@ def undo(
     ----------
     dry_run : bool
         Change nothing.
-    elsewhere : Elsewhere, optional
+    moved : MovedFiles, optional
         Where the file may have been moved to.
-    place : Place, optional
+    place : UndoScope, optional
         Where undo may write; by default the journal is believed.
     """
     if isinstance(change, Unreadable):
@@ -160,7 +160,7 @@ def undo(
         return Undone("", "failed", f"line {change.first} of the journal is damaged{more}")
     try:
         patch = Patch.from_json(change.undo)
-        return _undo_file(patch, change, dry_run, elsewhere, place)
+        return _undo_file(patch, change, dry_run, moved, place)
     except Exception as error:  # whatever a file does is said, and the next one is undone
         return Undone(change.path, "failed", explain_error(error, Stage.UNDO, change.format))
 
@@ -169,24 +169,26 @@ def _undo_file(
     patch: Patch,
     change: Change,
     dry_run: bool,
-    elsewhere: Elsewhere | None,
-    place: Place | None,
+    moved: MovedFiles | None,
+    place: UndoScope | None,
 ) -> Undone:
     """Undo a change where the file was changed, or, if nothing is there, where it was moved to."""
     path = change.path
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return _undo(path, patch, change, dry_run, place)
-    found = elsewhere.find(change, patch) if elsewhere else []
+    found = moved.find(change, patch) if moved else []
     if len(found) == 1:
         undone = _undo(found[0], patch, change, dry_run, place)
         return Undone(undone.path, undone.status, undone.reason or f"moved from {path}")
     if found:
         return Undone(path, "failed", f"moved, but {len(found)} files are what it was: {found[0]}")
-    where = f", and not elsewhere in {elsewhere.folder}" if elsewhere and elsewhere.folder else ""
+    where = f", and not elsewhere in {moved.folder}" if moved and moved.folder else ""
     return Undone(path, "failed", f"no longer there{where}")
 
 
-def _undo(path: str, patch: Patch, change: Change, dry_run: bool, place: Place | None) -> Undone:
+def _undo(
+    path: str, patch: Patch, change: Change, dry_run: bool, place: UndoScope | None
+) -> Undone:
     patch.check_old_size(change.size_before)
     storage = storage_of(path)
     before = storage.find(path)

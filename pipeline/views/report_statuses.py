@@ -9,7 +9,7 @@ from genrebeam.transforms.records import Status
 
 
 @dataclass(frozen=True)
-class Shown:
+class StatusStyle:
     """A status on the page.
 
     Parameters
@@ -26,19 +26,19 @@ class Shown:
 
 
 STATUSES_SHOWN = {
-    Status.TAGGED.value: Shown("got a new genre", "given", 3),
-    Status.WOULD_TAG.value: Shown("dry run: nothing written", "given", 3),
-    "unsure": Shown("two families are likely: nothing written", "asked", 1),
-    Status.KEPT.value: Shown("had a genre already"),
-    Status.UNCHANGED.value: Shown("nothing to change"),
-    Status.REFUSED.value: Shown("left alone; see the reasons", "left", 2),
-    Status.FAILED.value: Shown("could not be read or written", "broken", 0),
+    Status.TAGGED.value: StatusStyle("got a new genre", "given", 3),
+    Status.WOULD_TAG.value: StatusStyle("dry run: nothing written", "given", 3),
+    "unsure": StatusStyle("two families are likely: nothing written", "asked", 1),
+    Status.KEPT.value: StatusStyle("had a genre already"),
+    Status.UNCHANGED.value: StatusStyle("nothing to change"),
+    Status.REFUSED.value: StatusStyle("left alone; see the reasons", "left", 2),
+    Status.FAILED.value: StatusStyle("could not be read or written", "broken", 0),
 }
 # Of a status that a later version writes.
-_UNKNOWN = Shown("")
+_UNKNOWN = StatusStyle("")
 
 
-def shown(status: str) -> Shown:
+def shown(status: str) -> StatusStyle:
     """How a status is shown."""
     return STATUSES_SHOWN.get(status, _UNKNOWN)
 

@@ -25,7 +25,8 @@ class Tracks:
     """The table's data by column, least certain first, then what failed, then the rest.
 
     Where there are too many tracks, it has first what failed, then what a person is asked, then
-    what was refused, then what was changed (see `Shown.place`), and of each the least certain.
+    what was refused, then what was changed (see `StatusStyle.place`), and of each the least
+    certain.
 
     Texts are sorted and appear once; a column has their numbers (-1: none), which thus sort
     as the texts do. Probabilities are in tenths of a percent.

@@ -7,9 +7,9 @@ import pytest
 
 from genrebeam.transforms.records import (
     AudioFacts,
+    EarlierGenres,
     Evidence,
     FileTags,
-    Given,
     Group,
     Outcome,
     Stage,
@@ -63,7 +63,7 @@ def test_a_file_that_no_decoder_could_read_counts_as_classified(stage):
     [
         {},
         {"tags": FileTags("A title", genres=("Rock",)), "audio": AudioFacts(2.5, 44100)},
-        {"group": Group("album\0x", 2), "given": Given(("Rock",), "audio")},
+        {"group": Group("album\0x", 2), "given": EarlierGenres(("Rock",), "audio")},
         {"evidence": (Evidence("artist", (("Rock", 2.0),)), Evidence("album", ()))},
         {"stored": Stored("a run", 5, None, 3, b"inputs")},
     ],

@@ -177,7 +177,7 @@ TESTED_ELSEWHERE = {
     "pipeline/commands/map.py": "tests/pipeline/commands/test_by_ear_commands.py",
     "pipeline/commands/playlist.py": "tests/pipeline/commands/test_by_ear_commands.py",
     "pipeline/commands/prepare.py": "tests/pipeline/commands/test_learning_commands.py",
-    "pipeline/commands/prune.py": "tests/pipeline/runs/test_news.py",
+    "pipeline/commands/prune.py": "tests/pipeline/runs/test_unchanged.py",
     "pipeline/commands/report.py": "tests/pipeline/views/test_report_page.py",
     "pipeline/commands/similar.py": "tests/pipeline/commands/test_by_ear_commands.py",
     "pipeline/commands/tag.py": "tests/pipeline/graphs/test_tag.py",
@@ -186,7 +186,7 @@ TESTED_ELSEWHERE = {
     "pipeline/runs/changes.py": "tests/pipeline/runs/test_history.py",
     "pipeline/runs/failures.py": "tests/pipeline/runs/test_nightly.py",
     "pipeline/runs/plan.py": "tests/pipeline/commands/test_apply.py",
-    "pipeline/runs/prune.py": "tests/pipeline/runs/test_news.py",
+    "pipeline/runs/prune.py": "tests/pipeline/runs/test_unchanged.py",
     # Declarations, and what is made of them.
     # Networks and data sets: one test goes over all of them.
     "model/recipes": "tests/model/test_recipes.py",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from genrebeam.transforms.library.match import Match
+from genrebeam.transforms.library.external_join import ExternalJoin
 from genrebeam.transforms.library.skip import (
     Earlier,
     Gone,
@@ -118,7 +118,7 @@ def take_what_failed(
 
 
 def _add_all(
-    names: Match,
+    names: ExternalJoin,
     listed: Iterable[Track | Outcome],
     earlier: Iterable[tuple[str, Earlier]],
     stopping: Callable[[], bool],
@@ -134,8 +134,8 @@ def _add_all(
         names.add("earlier", name, row)
 
 
-def _match(*sources: str, workplace: str) -> Match:
-    return Match(sources, workplace, _packed, _unpacked)
+def _match(*sources: str, workplace: str) -> ExternalJoin:
+    return ExternalJoin(sources, workplace, _packed, _unpacked)
 
 
 def _packed(value: Track | Earlier | Gone | Stored) -> list[Any]:

@@ -23,8 +23,8 @@ from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.records import (
     AudioFacts,
+    EarlierGenres,
     FileTags,
-    Given,
     Outcome,
     Stage,
     Status,
@@ -34,7 +34,7 @@ from genrebeam.transforms.records import (
     printable,
     with_tags,
 )
-from genrebeam.transforms.reports.pieces import Pieces, last_of_each
+from genrebeam.transforms.reports.partitions import PartitionedRows, last_of_each
 from genrebeam.transforms.reports.read import RUN, read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.reports.write import storable_time
@@ -111,7 +111,7 @@ class Earlier:
         )
 
     @property
-    def given(self) -> Given | None:
+    def given(self) -> EarlierGenres | None:
         """The genres that GenreBeam gave the file, in that run or before it."""
         if self.status not in _WITH_GENRE or self.is_by_hand or not self.genres_after:
             return None
@@ -119,7 +119,7 @@ class Earlier:
         decided_by = self.decided_by or ("audio" if self.confidence is not None else None)
         if not decided_by:
             return None
-        return Given(tuple(self.genres_after), decided_by, self.fingerprint)
+        return EarlierGenres(tuple(self.genres_after), decided_by, self.fingerprint)
 
     @property
     def audio(self) -> AudioFacts:
@@ -241,7 +241,7 @@ def compact(runs: Sequence[tuple[str, str, str]], folder: str, workplace: str) -
     storage = storage_of(folder)
     storage.make_folder(folder)
     tables = itertools.chain.from_iterable(itertools.starmap(_tables, runs))
-    for number, piece in enumerate(Pieces(tables, _STATE, workplace)):
+    for number, piece in enumerate(PartitionedRows(tables, _STATE, workplace)):
         with storage.writing(f"{folder}/part-{number}.parquet") as stream:
             pq.write_table(last_of_each(piece, ["uri"], RUN.name), stream)
 
@@ -311,7 +311,7 @@ def _latest(earlier: Iterable[Earlier]) -> Earlier | None:
     return max(earlier, key=lambda row: row.run, default=None)
 
 
-def _given(earlier: Iterable[Earlier]) -> Given | None:
+def _given(earlier: Iterable[Earlier]) -> EarlierGenres | None:
     """The genres that GenreBeam was the last to give a file, unless a person chose since."""
     for row in sorted(earlier, key=lambda row: row.run, reverse=True):
         if row.is_by_hand or row.given:

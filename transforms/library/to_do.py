@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from genrebeam.transforms.records import Given, Stored, Track
+from genrebeam.transforms.records import EarlierGenres, Stored, Track
 from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.strict import RecordError
 
@@ -37,7 +37,7 @@ def track_of(
     """The track that `listed_values` was called on."""
     return Track(
         *(uri, format, size_bytes, mtime_ns),
-        given=Given(tuple(given[0]), *given[1:]) if given else None,
+        given=EarlierGenres(tuple(given[0]), *given[1:]) if given else None,
         stored=stored,
     )
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from genrebeam.transforms.records import Stage, Status, printable, reason_of
-from genrebeam.transforms.reports.pieces import Pieces, last_of_each
+from genrebeam.transforms.reports.partitions import PartitionedRows, last_of_each
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.storage import storage_of
 
@@ -119,7 +119,8 @@ class Rows:
     """Rows of the reports of some runs, one for each file in each run, in pieces.
 
     Iterating yields `pyarrow.Table`, as often as needed. All rows of a folder of music are in
-    the same one (see `Pieces`), so that memory grows with neither the library nor the runs.
+    the same one (see `PartitionedRows`), so that memory grows with neither the library nor the
+    runs.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ class Rows:
             for table in read_parts(folder, wanted)
         )
         self._keys = ["uri"] if len(reports) == 1 else [RUN.name, "uri"]
-        self._pieces = Pieces(tables, wanted.append(RUN), workplace)
+        self._pieces = PartitionedRows(tables, wanted.append(RUN), workplace)
 
     def __iter__(self) -> Iterator[pa.Table]:
         for piece in self._pieces:

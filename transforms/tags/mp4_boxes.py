@@ -108,7 +108,7 @@ def _shown(name: bytes) -> str:
 
 
 @dataclass
-class Place:
+class GenreField:
     """A genre somewhere in a file.
 
     Parameters
@@ -195,10 +195,10 @@ class Boxes:
         found = self.texts(_GENRE)
         return found or [name for item in own.named(_OLD_GENRE) for name in _numbered(item)]
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[GenreField]:
         """All other places where a genre stands."""
         own, boxes = self._tags()
-        found: list[Place] = []
+        found: list[GenreField] = []
         for box in boxes:
             for item in box.named(_GENRE):
                 found.append(_quicktime_text(item))
@@ -481,7 +481,7 @@ def _freeform(name: str, text: str) -> Box:
     return new_box(_FREEFORM, b"".join(parts))
 
 
-def _item_text(item: Box, genres: Sequence[str] | None = None) -> Place:
+def _item_text(item: Box, genres: Sequence[str] | None = None) -> GenreField:
     """A genre in a list of tags, as values of their own."""
 
     def put(texts: Sequence[str]) -> None:
@@ -495,10 +495,10 @@ def _item_text(item: Box, genres: Sequence[str] | None = None) -> Place:
         item.data = b"".join([*kept, *map(_data_box, texts)])
 
     found = _texts(item) if genres is None else genres
-    return Place(tuple(text.strip() for text in found if text.strip()), put)
+    return GenreField(tuple(text.strip() for text in found if text.strip()), put)
 
 
-def _quicktime_text(item: Box) -> Place:
+def _quicktime_text(item: Box) -> GenreField:
     """A genre of QuickTime's user data: texts with sizes and languages, or as iTunes has it."""
     if item.data[4:8] == b"data":
         return _item_text(item)
@@ -518,17 +518,17 @@ def _quicktime_text(item: Box) -> Place:
             struct.pack(">HH", len(data), language) + data for language in dict.fromkeys(kept)
         )
 
-    return Place(tuple(dict.fromkeys(filter(None, found))), put)
+    return GenreField(tuple(dict.fromkeys(filter(None, found))), put)
 
 
-def _3gpp_text(item: Box) -> Place:
+def _3gpp_text(item: Box) -> GenreField:
     """A genre of 3GPP: version, language, and a text that ends with a null."""
 
     def put(texts: Sequence[str]) -> None:
         item.data = item.data[:6].ljust(6, b"\0") + _JOINT.join(texts).encode("utf-8") + b"\0"
 
     found = _decoded(item.data[6:]).partition("\0")[0].strip()
-    return Place((found,) if found else (), put)
+    return GenreField((found,) if found else (), put)
 
 
 def _genre_keys(meta: Box) -> set[bytes]:

@@ -16,7 +16,7 @@ from genrebeam.pipeline.runs.corrections import read_corrections
 from genrebeam.pipeline.runs.journal import Journal, Note, read_notes
 from genrebeam.pipeline.runs.manifest import Manifest, read_manifest, write_manifest
 from genrebeam.transforms.library.to_do import read_tracks, write_track
-from genrebeam.transforms.records import Given, Stored, Track
+from genrebeam.transforms.records import EarlierGenres, Stored, Track
 from genrebeam.transforms.strict import RecordError
 from genrebeam.transforms.tags import change as changes
 from genrebeam.transforms.tags.change import Change, Unreadable, read_change, read_journal
@@ -56,7 +56,7 @@ MANIFEST: Manifest = {
 }
 TRACK = Track(
     *("/music/caf\udce9.mp3", "mp3", 100, 1_700_000_000_123_456_789),
-    given=Given(("Jazz",), "audio"),
+    given=EarlierGenres(("Jazz",), "audio"),
     stored=Stored("20261119T101500.123Z-3fa9", 100, 1_700_000_000_123_456_789, 5, b"\0\x3c" * 3),
 )
 

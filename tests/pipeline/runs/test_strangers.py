@@ -13,7 +13,7 @@ import pytest
 
 from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.runs.apply import look_up
-from genrebeam.pipeline.runs.choices import Shown, write_choice
+from genrebeam.pipeline.runs.choices import ReportedFile, write_choice
 from genrebeam.pipeline.runs.corrections import Choice, Corrections
 from genrebeam.pipeline.runs.lock import locked
 from genrebeam.pipeline.runs.run import Run, runs_of, start_run
@@ -342,7 +342,7 @@ def test_apply_writes_only_regular_music_in_the_library(library, tmp_path, name)
     kept = [library / "notes.txt", outside]
     before = [path.read_bytes() for path in kept]
     choice = Choice(str(library / name), "1", "corrected", ("Punk",), ())
-    outcome = write_choice(Shown(choice, str(library), "vote", ""), TagPolicy(), [].append)
+    outcome = write_choice(ReportedFile(choice, str(library), "vote", ""), TagPolicy(), [].append)
     assert outcome.status in ("refused", "failed")
     assert [path.read_bytes() for path in kept] == before
 

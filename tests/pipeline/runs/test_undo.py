@@ -10,7 +10,7 @@ import mutagen
 import pytest
 
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.runs.undo import Elsewhere, undo, undo_all
+from genrebeam.pipeline.runs.undo import MovedFiles, undo, undo_all
 from genrebeam.transforms.tags.change import Change, read_journal
 from genrebeam.transforms.tags.header import read_header
 from genrebeam.transforms.tags.rewrite import WritePolicy
@@ -110,15 +110,15 @@ def test_a_file_that_was_moved_is_found_by_what_is_in_it(file_of, tmp_path):
     content = path.read_bytes()
     (entry,) = tagged(path, "Jazz")
     (tmp_path / "b").mkdir()
-    moved = path.rename(tmp_path / "b" / "Other name.mp3")
+    new_path = path.rename(tmp_path / "b" / "Other name.mp3")
     file_of("full.flac")  # which is none
-    elsewhere = Elsewhere(str(tmp_path))
-    assert undo(entry, dry_run=True, elsewhere=elsewhere).path == str(moved)
-    undone = undo(entry, elsewhere=elsewhere)
-    assert (undone.path, undone.status) == (str(moved), "restored")
+    moved = MovedFiles(str(tmp_path))
+    assert undo(entry, dry_run=True, moved=moved).path == str(new_path)
+    undone = undo(entry, moved=moved)
+    assert (undone.path, undone.status) == (str(new_path), "restored")
     assert undone.reason == f"moved from {path}"
-    assert moved.read_bytes() == content
-    assert undo(entry, elsewhere=Elsewhere(str(tmp_path))).status == "as_before"
+    assert new_path.read_bytes() == content
+    assert undo(entry, moved=MovedFiles(str(tmp_path))).status == "as_before"
 
 
 def test_a_copy_made_since_is_not_restored_in_place_of_a_file_that_was_edited(file_of, tmp_path):
@@ -127,7 +127,7 @@ def test_a_copy_made_since_is_not_restored_in_place_of_a_file_that_was_edited(fi
     copy = Path(shutil.copy(path, tmp_path / "copy.mp3"))
     content = copy.read_bytes()
     path.write_bytes(b"edited" * 1000)
-    assert undo(entry, elsewhere=Elsewhere(str(tmp_path))).status == "changed"
+    assert undo(entry, moved=MovedFiles(str(tmp_path))).status == "changed"
     assert (copy.read_bytes(), path.read_bytes()) == (content, b"edited" * 1000)
 
 
@@ -138,7 +138,7 @@ def test_of_two_copies_of_a_moved_file_none_is_guessed(file_of, tmp_path):
     for name in ("b.mp3", "c.mp3"):
         (tmp_path / name).write_bytes(content)
     path.unlink()
-    undone = undo(entry, elsewhere=Elsewhere(str(tmp_path)))
+    undone = undo(entry, moved=MovedFiles(str(tmp_path)))
     assert undone.status == "failed"
     assert "2 files are what it was" in undone.reason
     assert (tmp_path / "b.mp3").read_bytes() == (tmp_path / "c.mp3").read_bytes() == content
@@ -191,8 +191,8 @@ def test_a_link_stays_a_link(file_of, tmp_path):
     path = file_of("full.mp3")
     content = path.read_bytes()
     (entry,) = tagged(path, "Jazz")
-    path.rename(tmp_path / "elsewhere.mp3")
-    path.symlink_to("elsewhere.mp3")
+    path.rename(tmp_path / "moved.mp3")
+    path.symlink_to("moved.mp3")
     assert undo(entry).status == "restored"
     assert path.is_symlink()
     assert path.read_bytes() == content

@@ -17,7 +17,7 @@ from genrebeam.pipeline.cli import main
 from genrebeam.pipeline.runs.run import Run, rows_of
 from genrebeam.pipeline.views import report_table
 from genrebeam.pipeline.views.report_page import write_report_page
-from genrebeam.transforms.reports import pieces
+from genrebeam.transforms.reports import partitions
 from genrebeam.transforms.reports.read import parts_of
 from genrebeam.transforms.reports.write import write_part
 from genrebeam.transforms.storage import local
@@ -332,7 +332,7 @@ def test_a_page_of_rows_that_do_not_fit_in_memory_is_the_same(tmp_path, monkeypa
     monkeypatch.setattr(report_table, "_MOST_ROWS", 90)
     found = []
     for most in (1_000_000, 50):
-        monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", most)
+        monkeypatch.setattr(partitions, "_MOST_IN_MEMORY", most)
         write_page(runs, str(tmp_path / "page.html"))
         found.append((tmp_path / "page.html").read_text())
     assert found[0] == found[1]

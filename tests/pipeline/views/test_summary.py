@@ -7,7 +7,7 @@ import pytest
 
 from genrebeam.pipeline.runs import run
 from genrebeam.pipeline.views.summary import Summary, show_result, summarise
-from genrebeam.transforms.reports import pieces
+from genrebeam.transforms.reports import partitions
 from genrebeam.transforms.reports.read import Rows, latest_rows
 from genrebeam.transforms.reports.schema import SCHEMA
 from genrebeam.transforms.reports.write import write_part
@@ -113,7 +113,7 @@ def test_summary_of_a_report_that_does_not_fit_in_memory_is_the_same(tmp_path, m
     for begin in range(0, len(rows), 10):
         write_part(rows[begin : begin + 10], *2 * [str(tmp_path)])
     whole = summarise(Rows([(str(tmp_path), "1")], run.SHOWN, str(tmp_path)))
-    monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", 15)
+    monkeypatch.setattr(partitions, "_MOST_IN_MEMORY", 15)
     assert summarise(Rows([(str(tmp_path), "1")], run.SHOWN, str(tmp_path))) == whole
     assert (whole.genres, whole.n_failed) == ({"Pop": 40, "Rock": 40}, 20)
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from genrebeam.transforms.library import match
+from genrebeam.transforms.library import external_join
 from genrebeam.transforms.library.local import skip_known, take_what_failed
 from genrebeam.transforms.library.skip import key_of
 from genrebeam.transforms.records import Outcome, Stored, Track
@@ -31,7 +31,7 @@ def never() -> bool:
 
 @pytest.mark.parametrize("held", [1, 100_000])
 def test_only_what_is_new_or_changed_is_looked_at(tmp_path, monkeypatch, held):
-    monkeypatch.setattr(match, "_MOST_IN_MEMORY", held)
+    monkeypatch.setattr(external_join, "_MOST_IN_MEMORY", held)
     changed = dataclasses.replace(TRACK, uri="/music/changed.mp3", mtime_ns=7)
     earlier = [(key_of(TRACK), EARLIER), (key_of(changed), EARLIER), ("/music/gone.mp3", EARLIER)]
     found = list(
@@ -75,7 +75,7 @@ def test_a_run_that_is_to_end_skips_nothing_more(tmp_path):
 def test_a_file_that_is_decided_anew_brings_what_is_stored_of_it(
     tmp_path, monkeypatch, most_in_memory
 ):
-    monkeypatch.setattr(match, "_MOST_IN_MEMORY", most_in_memory)
+    monkeypatch.setattr(external_join, "_MOST_IN_MEMORY", most_in_memory)
     name, counted = key_of(TRACK), []
     older = dataclasses.replace(STORED, run="run-0", inputs=b"12345678")
     other = dataclasses.replace(STORED, run="run-2", size_bytes=7)

@@ -21,13 +21,13 @@ from genrebeam.transforms.library.skip import (
 )
 from genrebeam.transforms.records import (
     AudioFacts,
+    EarlierGenres,
     FileTags,
-    Given,
     Outcome,
     Track,
     with_tags,
 )
-from genrebeam.transforms.reports import pieces
+from genrebeam.transforms.reports import partitions
 from genrebeam.transforms.reports.write import RunFacts, row, write_part
 
 TRACK = Track("/music/caf\udce9.mp3", "mp3", 1000, 123_456_789)
@@ -154,7 +154,7 @@ def test_what_a_file_was_given_is_known_whatever_came_after():
         (track,) = skip_unchanged("key", [TRACK], earlier, "others")
         return track.given
 
-    ours = Given(("Jazz",), "audio")
+    ours = EarlierGenres(("Jazz",), "audio")
     by_hand = {"stage": "by_hand", "confidence": None}
     assert given(EARLIER) == given(change(still_holds=False)) == ours
     assert given(EARLIER, change(run="run-2", status="failed", genres_after=())) == ours
@@ -183,7 +183,7 @@ def test_a_row_that_no_longer_holds_settles_nothing():
 def test_of_many_runs_the_latest_row_of_each_file_is_read(
     tiny_bundle, tmp_path, monkeypatch, most_in_memory
 ):
-    monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", most_in_memory)
+    monkeypatch.setattr(partitions, "_MOST_IN_MEMORY", most_in_memory)
 
     def report(run: str, **statuses: str) -> tuple[str, str, str]:
         folder = tmp_path / run
@@ -245,7 +245,7 @@ def test_a_moved_file_that_is_to_be_decided_anew_knows_what_it_was_given(file_of
     monkeypatch.setattr("genrebeam.transforms.library.skip.read_header", lambda path, form: header)
     track, earlier = file_of("new.mp3", NOISE)
     found = moved(track, [Gone("/music/old.mp3", earlier)], "others")
-    given = Given(("Jazz",), "audio", earlier.fingerprint)
+    given = EarlierGenres(("Jazz",), "audio", earlier.fingerprint)
     assert found == dataclasses.replace(track, given=given)
 
 

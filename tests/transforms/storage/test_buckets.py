@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genrebeam.pipeline.runs.undo import Elsewhere, undo, undo_all
+from genrebeam.pipeline.runs.undo import MovedFiles, undo, undo_all
 from genrebeam.transforms.library.walk import list_library
 from genrebeam.transforms.records import TagReadError, with_tags
 from genrebeam.transforms.storage import ChangedMeanwhile, bucket, buckets, storage_of
@@ -132,7 +132,7 @@ def test_an_object_that_is_gone_is_not_restored(put, storage):
     journal = []
     tag.tag(decision(listed(uri), "Jazz"), TagPolicy(), journal.append)
     storage.remove("a.mp3")
-    (undone,) = undo_all(journal, elsewhere=Elsewhere(storage.home))
+    (undone,) = undo_all(journal, moved=MovedFiles(storage.home))
     assert (undone.status, undone.reason) == ("failed", "no longer there")
 
 

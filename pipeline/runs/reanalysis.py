@@ -1,4 +1,4 @@
-"""Again: files that are analysed although an earlier run has decided about them.
+"""Reanalysis: files that are analysed although an earlier run has decided about them.
 
 With a new model or other options a whole library is decided again. That can take a night, so
 the user is warned before it begins.
@@ -21,7 +21,7 @@ _ANALYSED = (Status.TAGGED, Status.WOULD_TAG, Status.UNSURE, Status.REFUSED)
 _log = logging.getLogger("genrebeam")
 
 
-class AnalysedAgain:
+class ReanalysisCounter:
     """Counts files that are decided about again."""
 
     def __init__(self, job: TaggingJob) -> None:

@@ -1,19 +1,19 @@
-"""Again: before another model or other options decide anew, it is said; or decisions stay."""
+"""Reanalysis: before another model or other options decide anew, it is said; or decisions stay."""
 
 import json
 
 import pytest
 
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.runs import again
+from genrebeam.pipeline.runs import reanalysis
 from tests.conftest import read_rows, tone, write_audio
 
 
 @pytest.fixture
 def tag(tmp_path, tiny_bundle, capsys, monkeypatch):
     """Run over two files; the exit code, what is counted, and what is said."""
-    monkeypatch.setattr(again, "_MANY", 2)
-    monkeypatch.setattr(again, "_ENOUGH", 2)
+    monkeypatch.setattr(reanalysis, "_MANY", 2)
+    monkeypatch.setattr(reanalysis, "_ENOUGH", 2)
     for name in ("a.flac", "b.flac"):
         (tmp_path / "music").mkdir(exist_ok=True)
         write_audio(tmp_path / "music" / name, tone(8, seed=ord(name[0])), 22050)
@@ -42,7 +42,7 @@ def test_nothing_is_said_of_files_that_are_only_looked_at(tag):
 
 
 def test_nothing_is_said_of_few_files(tag, monkeypatch):
-    monkeypatch.setattr(again, "_MANY", 3)
+    monkeypatch.setattr(reanalysis, "_MANY", 3)
     tag("--existing", "replace")
     assert tag("--existing", "replace", "--top-k", "2")[1] == ""
 

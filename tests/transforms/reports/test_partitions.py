@@ -5,8 +5,8 @@ import os
 import pyarrow as pa
 import pytest
 
-from genrebeam.transforms.reports import pieces
-from genrebeam.transforms.reports.pieces import Pieces, last_of_each
+from genrebeam.transforms.reports import partitions
+from genrebeam.transforms.reports.partitions import PartitionedRows, last_of_each
 
 COLUMNS = pa.schema([("uri", pa.string()), ("genres", pa.list_(pa.string()))])
 
@@ -21,12 +21,12 @@ def tables():
 @pytest.fixture(params=["in memory", "in files"])
 def workplace(request, monkeypatch, tmp_path):
     if request.param == "in files":
-        monkeypatch.setattr(pieces, "_MOST_IN_MEMORY", 3)
+        monkeypatch.setattr(partitions, "_MOST_IN_MEMORY", 3)
     return str(tmp_path)
 
 
 def test_no_row_is_lost_however_often_they_are_read(workplace):
-    found = Pieces(tables(), COLUMNS, workplace)
+    found = PartitionedRows(tables(), COLUMNS, workplace)
     expected = sorted(row["uri"] for table in tables() for row in table.to_pylist())
     for _ in range(2):
         rows = [row for piece in found for row in piece.to_pylist()]
@@ -36,20 +36,20 @@ def test_no_row_is_lost_however_often_they_are_read(workplace):
 
 def test_all_files_of_a_folder_are_in_one_piece(workplace):
     places = {}
-    for number, piece in enumerate(Pieces(tables(), COLUMNS, workplace)):
+    for number, piece in enumerate(PartitionedRows(tables(), COLUMNS, workplace)):
         for uri in piece["uri"].to_pylist():
             places.setdefault(os.path.dirname(uri), set()).add(number)
     assert [len(numbers) for numbers in places.values()] == [1, 1]
 
 
 def test_nothing_is_left_among_the_reports(workplace):
-    found = Pieces(tables(), COLUMNS, workplace)
+    found = PartitionedRows(tables(), COLUMNS, workplace)
     assert sum(len(piece) for piece in found) == 20
     assert os.listdir(workplace) == []  # not even while they are read: a kill leaves nothing
 
 
 def test_of_no_rows_there_is_an_empty_table(workplace):
-    assert pa.concat_tables(Pieces([], COLUMNS, workplace)) == COLUMNS.empty_table()
+    assert pa.concat_tables(PartitionedRows([], COLUMNS, workplace)) == COLUMNS.empty_table()
 
 
 def test_the_last_of_rows_with_equal_keys_counts():

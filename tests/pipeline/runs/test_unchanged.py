@@ -1,4 +1,4 @@
-"""News, and prune: what an unchanged night leaves, and what old runs lose."""
+"""Unchanged, and prune: what an unchanged night leaves, and what old runs lose."""
 
 import json
 import os

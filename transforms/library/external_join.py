@@ -1,4 +1,4 @@
-"""Match: values of several sources by key, in memory that does not grow with them.
+"""ExternalJoin: values of several sources by key, in memory that does not grow with them.
 
 On one machine, what ``CoGroupByKey`` does on an engine. This many values stay in memory; beyond
 that they go to files, each for some of the keys, which are read back one after the other.
@@ -19,7 +19,7 @@ _FILES = 128
 Groups = dict[str, dict[str, list[Any]]]
 
 
-class Match:
+class ExternalJoin:
     """Collects values by key; a context manager that owns its files.
 
     Parameters
@@ -33,7 +33,7 @@ class Match:
 
     Examples
     --------
-    >>> with Match(("listed", "earlier"), "/tmp") as match:
+    >>> with ExternalJoin(("listed", "earlier"), "/tmp") as match:
     ...     match.add("listed", "a.mp3", 1)
     ...     match.add("earlier", "a.mp3", 2)
     ...     list(match.groups())
@@ -54,7 +54,7 @@ class Match:
         self._files: list[BinaryIO] = []
         self._open = contextlib.ExitStack()
 
-    def __enter__(self) -> Match:
+    def __enter__(self) -> ExternalJoin:
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Plane: embeddings in two dimensions, those near each other that are near each other."""
+"""t-SNE: embeddings in two dimensions, those near each other that are near each other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _N_DIMENSIONS = 50
 _PERPLEXITY = 30
 
 
-def on_a_plane(embeddings: np.ndarray) -> np.ndarray:
+def embed_2d(embeddings: np.ndarray) -> np.ndarray:
     """Put tracks on a plane.
 
     t-SNE (van der Maaten and Hinton, "Visualizing data using t-SNE", 2008) of the 50 principal

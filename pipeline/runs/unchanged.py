@@ -1,4 +1,4 @@
-"""News: what a run has found that no earlier run had.
+"""Unchanged: what a run has found that no earlier run had.
 
 On most nights a library is as it was. Such a run keeps neither rows nor a page of its own: its
 manifest names the run whose rows still hold, in ``rows_in``.
@@ -23,7 +23,7 @@ _COMPARED = ("status", "stage", "reason")
 _OLD_NEWS = {Status.UNCHANGED, Status.FAILED}
 
 
-def drop_old_news(
+def drop_if_unchanged(
     run: Run, job: TaggingJob, earlier: Sequence[tuple[Run, Manifest]], ended: RunResult
 ) -> Run | None:
     """Remove the rows of a run that has found nothing new.

@@ -1,4 +1,4 @@
-"""Pieces: rows of reports in memory that does not grow with them.
+"""Partitions: rows of reports in memory that does not grow with them.
 
 This many rows stay in memory; beyond that they go to files, each for some of the library's
 folders, which are read back one after the other.
@@ -19,7 +19,7 @@ _MOST_IN_MEMORY = 100_000
 _FILES = 128
 
 
-class Pieces:
+class PartitionedRows:
     """Tables of rows, divided by folder of music; to be gone through as often as needed.
 
     All rows of a file of music, and of all files beside it, are in the same piece. Temporary
