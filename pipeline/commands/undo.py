@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from genrebeam.pipeline.runs.changes import Entry
     from genrebeam.pipeline.runs.run import Run
     from genrebeam.pipeline.runs.undo import Undone, UndoScope
+
+# What becomes of files that stay as they are, each of which is listed.
+_LEFT = {"changed", "gone", "failed"}
+_WORDS = {
+    "as_before": "as before",
+    "changed": "left alone (changed since)",
+    "gone": "no longer there",
+    "would_restore": "would restore",
+}
 
 
 def add(commands: Any) -> None:
@@ -127,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
                     one.mark_undone()
                 for entry, undone in _undo(one, entries, place, arguments):
                     counts[undone.status] = counts.get(undone.status, 0) + 1
-                    if undone.status in ("changed", "failed"):
+                    if undone.status in _LEFT:
                         where = undone.path or one.journal.path
                         print(f"{safe(where)}: {safe(undone.reason)}", file=sys.stderr)
                     elif undone.status == "would_restore":
@@ -136,20 +146,19 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"{report}: {reason_of(error)}; nothing undone") from error
     _tell(arguments, [one.id for one, _ in chosen], counts, files, following)
-    return SOME_FAILED if counts.get("changed") or counts.get("failed") else OK
+    return SOME_FAILED if counts.keys() & _LEFT else OK
 
 
 def _undo(
     run: Run, entries: Sequence[Entry], place: UndoScope, arguments: argparse.Namespace
 ) -> Iterator[tuple[Entry, Undone]]:
     """Undo the changes of a run, the last one first, and record what became of them."""
-    from genrebeam.pipeline.runs.changes import changed_later
+    from genrebeam.pipeline.runs.changes import GONE, changed_later, seen_beside
     from genrebeam.pipeline.runs.journal import Note, now, read_notes
     from genrebeam.pipeline.runs.undo import MovedFiles, undo
     from genrebeam.transforms.tags.change import Change
 
-    changes = [entry for entry in entries if isinstance(entry, Change)]
-    moved = MovedFiles(place.library, [change.path for change in changes])
+    moved = MovedFiles(place.library, functools.partial(seen_beside, run))
     undone_before = {note.path for note in read_notes(run.undone) if note.status == "restored"}
     later: dict[str, str] | None = None
     watched = None if arguments.quiet else sys.stderr
@@ -163,7 +172,8 @@ def _undo(
                 # No other has changed it: one of ours, which has to be undone first.
                 by = f"changed by run {later[entry.path]} since; undo that one first"
                 undone = dataclasses.replace(undone, status="failed", reason=by)
-        if isinstance(entry, Change) and undone.status in ("restored", "as_before", "changed"):
+        settled = {"restored", "as_before", "changed"} | ({GONE} if moved.folder else set())
+        if isinstance(entry, Change) and undone.status in settled:
             note = Note(entry.path, undone.path, now(), undone.status)
             # A file is restored: a full disk now does not make that a failure.
             with contextlib.suppress(OSError):
@@ -200,7 +210,7 @@ def _tell(
         change = " -> ".join(", ".join(file[of]) or "no genre" for of in ("genres", "restored_to"))
         note = f" ({file['note']})" if file["note"] else ""
         print(f"{safe(file['path'])}: {safe(change)}{safe(note)}")
-    parts = [f"{n:,} {status.replace('_', ' ')}" for status, n in sorted(counts.items())]
+    parts = [f"{n:,} {_WORDS.get(status, status)}" for status, n in sorted(counts.items())]
     runs = f"run {safe(ids[0])}" if len(ids) == 1 else counted(len(ids), "run")
     print(f"{runs}: {', '.join(parts) or 'changed no file'}" if ids else "undone already")
     if following:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,8 @@ from genrebeam.transforms.tags.change import Change, Unreadable
 from genrebeam.transforms.tags.patch import digest
 
 Entry = Change | Unreadable
+# Of a note: its file was neither there nor found elsewhere.
+GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class Selection:
             if not entries and not self.is_all:
                 raise UsageError(f"{report}: {self._nothing()}")
             return [(run, entries)]
-        found = list(self._search(report, left))
+        # What is gone is tried again when nothing else is left.
+        found = list(self._search(report, _left_there)) or list(self._search(report, left))
         if not found and not any(self._search(report, lambda run: list(run.journal.changes()))):
             raise UsageError(f"{report}: {self._nothing()}")
         return found
@@ -160,7 +164,7 @@ class Selection:
 
 def left(run: Run) -> list[Entry]:
     """The changes of a run that are not undone yet, in the order of its journal."""
-    undone = Counter(note.path for note in read_notes(run.undone))
+    undone = Counter(note.path for note in read_notes(run.undone) if note.status != GONE)
     found = []
     for entry in reversed(list(run.journal.changes())):
         if isinstance(entry, Change) and undone[entry.path]:
@@ -168,6 +172,33 @@ def left(run: Run) -> list[Entry]:
         else:
             found.append(entry)
     return found[::-1]
+
+
+def _left_there(run: Run) -> list[Entry]:
+    """The same; none where the files of all of them were gone when they were to be undone."""
+    gone = {note.path for note in read_notes(run.undone) if note.status == GONE}
+    entries = left(run)
+    paths = {entry.path for entry in entries if isinstance(entry, Change)}
+    return entries if paths - gone else []
+
+
+def seen_beside(run: Run) -> set[str]:
+    """Real paths of files that were there beside those that a run changed, or changed before it.
+
+    None of them is a file of the run under another name, even if it has the same content.
+    """
+    from genrebeam.transforms.reports.read import Rows
+
+    found = {
+        entry.path
+        for one in _runs(run.home)
+        if one.id <= run.id
+        for entry in one.journal.changes()
+        if isinstance(entry, Change)
+    }
+    for piece in Rows([(run.tracks, run.id)], ["uri"], run.workplace):
+        found |= {os.path.realpath(path_of(uri)) for uri in piece["uri"].to_pylist()}
+    return found
 
 
 def next_to_undo(report: str, near: str = "") -> tuple[Run, int] | None:

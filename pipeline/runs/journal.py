@@ -60,7 +60,7 @@ class Note:
         Where the file was by then.
     time : str
         ISO 8601, UTC.
-    status : {"restored", "as_before", "changed"}
+    status : {"restored", "as_before", "changed", "gone"}
         See `genrebeam.pipeline.runs.undo.Undone`; what failed is not noted.
     """
 

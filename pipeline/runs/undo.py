@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -30,8 +30,9 @@ class Undone:
     ----------
     path : str
         Where it is now.
-    status : {"restored", "would_restore", "as_before", "changed", "failed"}
-        ``as_before``: it is as it was already; ``changed``: by others since.
+    status : {"restored", "would_restore", "as_before", "changed", "gone", "failed"}
+        ``as_before``: it is as it was already; ``changed``: by others since; ``gone``: neither
+        there nor found elsewhere.
     reason : str
         Of one that was moved, from where.
     """
@@ -84,13 +85,13 @@ class MovedFiles:
     folder : str
         Where they may be; listed when the first of them is looked for. In a bucket, or where
         there is none, nothing is looked for.
-    known : collection of str
-        Paths that are no moved files, because changes of their own are to be undone.
+    known : callable
+        Gives real paths that are no moved files; called when the first is looked for.
     """
 
-    def __init__(self, folder: str, known: Collection[str] = ()) -> None:
+    def __init__(self, folder: str, known: Callable[[], Collection[str]] = tuple) -> None:
         self.folder = folder if os.path.isdir(folder) else ""
-        self.known = set(known)
+        self._known = known
         self._by_size: dict[int, list[str]] | None = None
 
     def find(self, change: Change, patch: Patch) -> list[str]:
@@ -114,8 +115,9 @@ class MovedFiles:
             from genrebeam.transforms.library.walk import walk
 
             self._by_size = {}
+            known = set(self._known()) if self.folder else set()
             for found in walk(self.folder) if self.folder else ():
-                if isinstance(found, Track) and os.path.realpath(found.uri) not in self.known:
+                if isinstance(found, Track) and os.path.realpath(found.uri) not in known:
                     self._by_size.setdefault(found.size_bytes, []).append(found.uri)
         return self._by_size
 
@@ -183,7 +185,7 @@ def _undo_file(
     if found:
         return Undone(path, "failed", f"moved, but {len(found)} files are what it was: {found[0]}")
     where = f", and not elsewhere in {moved.folder}" if moved and moved.folder else ""
-    return Undone(path, "failed", f"no longer there{where}")
+    return Undone(path, "gone", f"no longer there{where}")
 
 
 def _undo(

@@ -102,7 +102,7 @@ def test_a_file_that_is_gone_is_reported(file_of):
     (entry,) = tagged(path, "Jazz")
     path.unlink()
     undone = undo(entry)
-    assert (undone.status, undone.reason) == ("failed", "no longer there")
+    assert (undone.status, undone.reason) == ("gone", "no longer there")
 
 
 def test_a_file_that_was_moved_is_found_by_what_is_in_it(file_of, tmp_path):
@@ -298,7 +298,7 @@ def test_undo_command_lists_what_it_left_alone(library, tmp_path, tiny_bundle, c
     assert main(["undo", str(tmp_path / "reports")]) == 1
     shown = capsys.readouterr()
     assert shown.err == f"{library}/a.mp3: changed by others since\n"
-    assert "1 changed, 2 restored" in shown.out
+    assert "1 left alone (changed since), 2 restored" in shown.out
 
 
 def test_undo_command_takes_a_run_by_name(library, tmp_path, tiny_bundle, capsys):
@@ -344,6 +344,7 @@ def run(albums, tmp_path, tiny_bundle):
         common = ["--report", reports, "--bundle", tiny_bundle.path]
         return main(["tag", str(albums), *common, *options])
 
+    call.options = ["--report", reports, "--bundle", tiny_bundle.path]
     return call
 
 
@@ -439,3 +440,47 @@ def test_undo_command_finds_files_that_were_moved(albums, run, tmp_path, capsys)
     assert run("undo", "--library", str(tmp_path)) == 0
     found = {path.stem: path.read_bytes() for path in tmp_path.rglob("*.flac")}
     assert found == content
+
+
+def test_a_deleted_file_does_not_stand_before_the_runs_that_were_before(albums, run, capsys):
+    (albums / "Two").rename(albums.parent / "new")
+    content = {path.name: path.read_bytes() for path in albums.rglob("*.flac")}
+    assert run("tag") == 0
+    (albums.parent / "new").rename(albums / "Two")
+    assert run("tag") == 0
+    deleted = (albums / "Two" / "c.flac").read_bytes()
+    (albums / "Two" / "c.flac").unlink()
+    capsys.readouterr()
+    assert run("undo") == 1
+    shown = capsys.readouterr()
+    assert "1 no longer there" in shown.out
+    assert "left to undo: 2 files" in shown.out
+    assert run("undo") == 0
+    assert {path.name: path.read_bytes() for path in albums.rglob("*.flac")} == content
+    (albums / "Two" / "c.flac").write_bytes(deleted)
+    assert run("undo") == 0  # it is back
+    assert genres_in(albums) == {"a": False, "b": False, "c": False}
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_copy_of_a_deleted_file_keeps_what_its_own_run_wrote(albums, run, is_named):
+    copy, original = albums / "One" / "copy.flac", albums / "One" / "a.flac"
+    before = original.read_bytes()
+    assert run("tag") == 0
+    copy.write_bytes(before)
+    assert (run("tag") if not is_named else main(["tag", str(copy), *run.options])) == 0
+    assert copy.read_bytes() == original.read_bytes() != before
+    copy.unlink()
+    assert run("undo") == 1
+    assert original.read_bytes() != before
+
+
+def test_the_summary_does_not_say_that_undo_changed_what_others_changed(albums, run, capsys):
+    assert run("tag") == 0
+    for path in albums.rglob("*.flac"):
+        file = mutagen.File(path)
+        file["title"] = "by hand"
+        file.save()
+    capsys.readouterr()
+    assert run("undo") == 1
+    assert "3 left alone (changed since)" in capsys.readouterr().out

@@ -133,7 +133,7 @@ def test_an_object_that_is_gone_is_not_restored(put, storage):
     tag.tag(decision(listed(uri), "Jazz"), TagPolicy(), journal.append)
     storage.remove("a.mp3")
     (undone,) = undo_all(journal, moved=MovedFiles(storage.home))
-    assert (undone.status, undone.reason) == ("failed", "no longer there")
+    assert (undone.status, undone.reason) == ("gone", "no longer there")
 
 
 def test_an_upload_whose_answer_was_lost_counts_as_done(put, monkeypatch):
