@@ -84,7 +84,7 @@ _VERSION = 1
 
 def build(
     pipeline: beam.Pipeline,
-    library: str,
+    places: Sequence[str],
     labelling: Labelling,
     spec: FeatureSpec,
     out: str,
@@ -95,6 +95,8 @@ def build(
 
     Parameters
     ----------
+    places : sequence of str
+        Folders or files that are walked.
     out : str
         Folder of the set.
     processes : int
@@ -115,7 +117,7 @@ def build(
 
     walked = (
         pipeline
-        | "library" >> beam.Create([os.fsencode(library)])
+        | "library" >> beam.Create(list(map(os.fsencode, places))).with_output_types(bytes)
         # bytes
         | "walk" >> split_outcomes(Walk(FORMATS_DECODED, False, stopping))
         # Track
@@ -186,7 +188,9 @@ class SelectLabelled(ReadHeaders):
         return track if self.only in (None, label.split) else None
 
 
-def with_lists(labelling: Labelling, library: str, log: Callable[[str], None]) -> Labelling:
+def with_lists(
+    labelling: Labelling, places: Sequence[str], log: Callable[[str], None]
+) -> Labelling:
     """A labelling that says which list a track is in, by artist if the data set has no lists.
 
     Parameters
@@ -194,7 +198,7 @@ def with_lists(labelling: Labelling, library: str, log: Callable[[str], None]) -
     log : callable
         Takes a line about each label with too little music.
     """
-    tracks = [found for found in list_library(library, FORMATS_DECODED) if isinstance(found, Track)]
+    tracks = list(_tracks_in(places))
     if any(label.split for label in map(labelling, tracks) if label):
         return labelling
     labels = [label for track in _with_headers(tracks) if (label := labelling(track))]
@@ -205,6 +209,13 @@ def with_lists(labelling: Labelling, library: str, log: Callable[[str], None]) -
         log(f"left out {line}")
     found = {label.name: split for label, split in zip(labels, lists, strict=True)}
     return functools.partial(_listed, labelling, found)
+
+
+def _tracks_in(places: Sequence[str]) -> Iterator[Track]:
+    for place in places:
+        for found in list_library(place, FORMATS_DECODED):
+            if isinstance(found, Track):
+                yield found
 
 
 def _listed(labelling: Labelling, lists: Mapping[str, str | None], track: Track) -> Label | None:
@@ -344,16 +355,17 @@ def prepare(
     if not storage_of(library).has_folder(library):
         raise DatasetError(library, "no such folder")
     labelling = dataset_named(dataset).labelling(library)
+    places = dataset_named(dataset).places(library)
     fingerprint = fingerprint_of(library, dataset, spec, only)
     if _is_complete(out, fingerprint):
         return load_training_set(out)
     if only:
-        labelling = with_lists(labelling, library, log)
+        labelling = with_lists(labelling, places, log)
     start_set(out)
     answer_once()
     options = PipelineOptions([f"--runner={LOCAL_RUNNER}", *runner_arguments])
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, library, labelling, spec, out, processes or pool.default_processes(), only)
+    build(pipeline, places, labelling, spec, out, processes or pool.default_processes(), only)
     with decoding():
         result = pipeline.run()
         result.wait_until_finish()
@@ -397,9 +409,8 @@ def fingerprint_of(library: str, dataset: str, spec: FeatureSpec, only: str | No
     settings = [_VERSION, printable(library), dataset, dataclasses.asdict(spec)]
     settings += [only] if only else []
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for found in list_library(library, FORMATS_DECODED):
-        if isinstance(found, Track):
-            digest.update(repr((found.uri, found.size_bytes, found.mtime_ns)).encode())
+    for track in _tracks_in(dataset_named(dataset).places(library)):
+        digest.update(repr((track.uri, track.size_bytes, track.mtime_ns)).encode())
     for path in dataset_named(dataset).label_files(library):
         with open(path, "rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

@@ -71,7 +71,7 @@ class Progress:
     @property
     def to_analyse(self) -> int:
         """Files to analyse in all, as far as is known."""
-        return self.listed - self.not_analysed
+        return max(self.analysed, self.listed - self.not_analysed)
 
     @property
     def rate(self) -> float:

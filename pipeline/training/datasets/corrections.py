@@ -10,14 +10,16 @@ from genrebeam.model.data.training_set import DatasetError
 from genrebeam.model.genres import spell
 from genrebeam.pipeline.runs.corrections import CorrectionsError, read_corrections
 from genrebeam.pipeline.training.datasets.dataset import (
+    FORMATS_DECODED,
     Dataset,
     Label,
     Labelling,
     artist_of,
     place_of,
 )
+from genrebeam.transforms.formats import format_of
 from genrebeam.transforms.records import Track, printable
-from genrebeam.transforms.storage import storage_of
+from genrebeam.transforms.storage import is_inside, path_of, storage_of
 
 
 def _label(library: str, path: str, track: Track) -> Label | None:
@@ -67,6 +69,14 @@ class Corrections(Dataset):
 
     def label_files(self, library: str) -> list[str]:
         return [self.name]
+
+    def places(self, library: str) -> list[str]:
+        # The files alone: the folder that they have in common may be all of the disk.
+        root = storage_of(library).absolute(library)
+        chosen = map(path_of, _read_chosen(self.name))
+        return [
+            path for path in chosen if is_inside(path, root) and format_of(path) in FORMATS_DECODED
+        ]
 
     def labelling(self, library: str) -> Labelling:
         _read_chosen(self.name)

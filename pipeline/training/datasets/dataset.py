@@ -69,6 +69,10 @@ class Dataset:
         """Files beside the audio that decide on labels and splits."""
         return []
 
+    def places(self, library: str) -> list[str]:
+        """The folders or files of a library that are listed."""
+        return [library]
+
     def labelling(self, library: str) -> Labelling:
         """How the tracks of a library are labelled.
 

@@ -81,7 +81,7 @@ def test_every_element_of_the_preparing_graph_has_a_type(tmp_path, kind):
     spec = FeatureSpec() if kind == "log_mel" else load_bundle().features
     pipeline = beam.Pipeline()
     labelling = dataset_named("folders").labelling(str(tmp_path))
-    prepare.build(pipeline, str(tmp_path), labelling, spec, str(tmp_path / "out"), 1)
+    prepare.build(pipeline, [str(tmp_path)], labelling, spec, str(tmp_path / "out"), 1)
     assert untyped(pipeline) == []
 
 
