@@ -114,18 +114,19 @@ def _opened(path: str) -> int:
 def _write_table(runs: list[Run], path: str) -> int:
     import io
 
-    from genrebeam.pipeline.runs.run import rows_of
+    from genrebeam.pipeline.runs.run import rows_of, superseded
     from genrebeam.pipeline.views.table_file import COLUMNS, write_csv
     from genrebeam.transforms.storage import storage_of
 
     rows, ids = rows_of(runs, COLUMNS[:-1]), sorted(run.id for run in runs)
+    gone_after = superseded(runs)
     if path == "-":
-        write_csv(rows, ids, sys.stdout)
+        write_csv(rows, ids, sys.stdout, gone_after)
         return OK
     path = checked_output_path(path, "uri,status,")
     with writing(path), storage_of(path).writing(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
-        n_rows = write_csv(rows, ids, text)
+        n_rows = write_csv(rows, ids, text, gone_after)
         text.detach()
     print(f"table: {safe(path)} ({counted(n_rows, 'file')})")
     return OK

@@ -50,6 +50,7 @@ from genrebeam.pipeline.runs.manifest import (
     read_manifest,
     write_manifest,
 )
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.records import printable, reason_of
 from genrebeam.transforms.storage import path_of, storage_of
 from genrebeam.transforms.storage.seal import is_sealed, seal
@@ -412,6 +413,24 @@ def saw_all(
         and set(map(str, options.get("exclude") or ())) <= set(exclude)
         and (not took or (bool(wanted) and wanted <= took))
     )
+
+
+def superseded(runs: Iterable[Run]) -> set[str]:
+    """Ids of runs after which another saw their whole library.
+
+    A file whose newest row is of such a run was gone by then.
+    """
+    known = [(run.id, run.read_manifest()) for run in sorted(runs, key=lambda run: run.id)]
+    found = set()
+    for number, (id, facts) in enumerate(known):
+        options, library = facts.get("options", {}), facts.get("library")
+        took = options.get("formats") or FORMATS, options.get("exclude") or ()
+        if library and any(
+            holds(later.get("library", ""), library) and saw_all(later, *took)
+            for _, later in known[number + 1 :]
+        ):
+            found.add(id)
+    return found
 
 
 def saw_its_library(run: Run, facts: Manifest) -> bool:

@@ -7,7 +7,7 @@ them. All files of a folder are in the same piece.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,9 @@ class Figures:
     tracks: dict[str, Any]
 
 
-def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
+def figures(
+    rows: Iterable[pa.Table], runs: Sequence[str], superseded: Collection[str] = ()
+) -> Figures:
     """Go through rows once.
 
     Parameters
@@ -61,6 +63,8 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
         See `genrebeam.pipeline.runs.run.rows_of`.
     runs : sequence of str
         Identifiers of their runs, in order.
+    superseded : collection of str
+        See `news_of_each`.
     """
     of_all: Counter[str] = Counter()
     of_runs: dict[str, Counter[str]] = {run: Counter() for run in runs}
@@ -70,7 +74,7 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
         counted = piece.group_by(["run", "status"]).aggregate([([], "count_all")])
         for run, status, n in _tuples(counted, ("run", "status", "count_all")):
             of_runs[run][status] += n
-        latest = latest_of_all(piece, runs)
+        latest = latest_of_all(piece, runs, superseded)
         for entry in latest["status"].value_counts().to_pylist():
             of_all[entry["values"]] += entry["counts"]
         for figure in (genres, confidence, problems, albums, artists, tracks):
@@ -87,12 +91,14 @@ def figures(rows: Iterable[pa.Table], runs: Sequence[str]) -> Figures:
     )
 
 
-def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
+def latest_of_all(
+    rows: pa.Table, runs: Sequence[str], superseded: Collection[str] = ()
+) -> pa.Table:
     """What `news_of_each` gives, for the page.
 
     The column ``run`` becomes the run's place among `runs`.
     """
-    rows = news_of_each(rows.drop_columns(["finished_at"]), runs)
+    rows = news_of_each(rows.drop_columns(["finished_at"]), runs, superseded)
     run = pc.index_in(rows["run"], pa.array(runs, pa.string())).cast(pa.int64())
     rows = _replaced(rows, "run", run)
     for name in ("title", "artist", "album"):
@@ -104,8 +110,17 @@ def latest_of_all(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
     return rows.append_column("folder", folders).combine_chunks()
 
 
-def news_of_each(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
-    """Of each file the latest row that says more than that nothing has changed, in any order."""
+def news_of_each(rows: pa.Table, runs: Sequence[str], superseded: Collection[str] = ()) -> pa.Table:
+    """Of each file the latest row that says more than that nothing has changed, in any order.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Identifiers of the rows' runs, in order.
+    superseded : collection of str
+        Of those after which another saw the whole library: a file that none has seen since is
+        gone, and left out.
+    """
     rows = rows.combine_chunks()
     if len(runs) < 2:
         return rows
@@ -114,8 +129,11 @@ def news_of_each(rows: pa.Table, runs: Sequence[str]) -> pa.Table:
     order = np.lexsort((run, is_news))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    last = rows.select(["uri"]).append_column("rank", pa.array(rank)).group_by("uri")
-    return rows.take(order[last.aggregate([("rank", "max")])["rank_max"].to_numpy()])
+    ranked = rows.select(["uri"]).append_column("rank", pa.array(rank))
+    last = ranked.append_column("seen", pa.array(run)).group_by("uri")
+    last = last.aggregate([("rank", "max"), ("seen", "max")])
+    is_gone = np.isin(last["seen_max"].to_numpy(), [runs.index(id) for id in superseded])
+    return rows.take(order[last["rank_max"].to_numpy()[~is_gone]])
 
 
 def _replaced(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from genrebeam.model.colours import colour_of
 from genrebeam.model.pages.page import percent
-from genrebeam.pipeline.runs.run import Run
+from genrebeam.pipeline.runs.run import Run, superseded
 from genrebeam.pipeline.views.report_figures import figures, headline
 from genrebeam.pipeline.views.report_statuses import shown
 from genrebeam.pipeline.views.web_page import made_in, write_web_page
@@ -30,7 +30,8 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
     """Write the page of one or many runs.
 
     Of each file the latest row counts. One that only says that nothing has changed since
-    an earlier run leaves the row of that run, where it is among those given.
+    an earlier run leaves the row of that run, where it is among those given. A file that was gone
+    when a later run saw the whole library is left out.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
         If the file cannot be written.
     """
     runs = sorted(reports, key=lambda run: run.id)
-    found = figures(rows, [run.id for run in runs])
+    found = figures(rows, [run.id for run in runs], superseded(runs))
     write_web_page(
         path,
         "report.html.j2",

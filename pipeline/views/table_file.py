@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TextIO
 
 import pyarrow as pa
@@ -20,7 +20,12 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_csv(rows: Iterable[pa.Table], runs: Sequence[str], stream: TextIO) -> int:
+def write_csv(
+    rows: Iterable[pa.Table],
+    runs: Sequence[str],
+    stream: TextIO,
+    superseded: Collection[str] = (),
+) -> int:
     """Write of each file the row that the page shows.
 
     Parameters
@@ -31,6 +36,8 @@ def write_csv(rows: Iterable[pa.Table], runs: Sequence[str], stream: TextIO) -> 
         Identifiers of their runs, in order.
     stream : file
         Opened with ``newline=""``.
+    superseded : collection of str
+        See `news_of_each`.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def write_csv(rows: Iterable[pa.Table], runs: Sequence[str], stream: TextIO) -> 
     table, n_rows = csv.writer(stream), 0
     table.writerow(COLUMNS)
     for piece in rows:
-        for row in news_of_each(piece, runs).select(COLUMNS).to_pylist():
+        for row in news_of_each(piece, runs, superseded).select(COLUMNS).to_pylist():
             table.writerow([_cell(row[name]) for name in COLUMNS])
             n_rows += 1
     return n_rows

@@ -1,6 +1,7 @@
 """Report page: counts, order, and that any name stays text."""
 
 import datetime
+import io
 import json
 import os
 import re
@@ -14,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genrebeam.pipeline.cli import main
-from genrebeam.pipeline.runs.run import Run, rows_of
+from genrebeam.pipeline.runs.run import Run, rows_of, superseded
 from genrebeam.pipeline.views import report_table
 from genrebeam.pipeline.views.report_page import write_report_page
+from genrebeam.pipeline.views.table_file import COLUMNS, write_csv
+from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.reports import partitions
 from genrebeam.transforms.reports.read import parts_of
 from genrebeam.transforms.reports.write import write_part
@@ -280,6 +283,24 @@ def test_of_many_runs_the_latest_row_of_a_file_counts(tmp_path):
     assert "After 2 runs" in page.text
     assert "2 tagged" in page.text
     assert f"genrebeam undo {tmp_path / 'one'} --run 2026-1" in page.text
+
+
+def test_a_file_that_was_gone_when_the_whole_library_was_seen_is_left_out(tmp_path):
+    counts = {"counts": {"tagged": 1}}
+    whole = {"options": OPTIONS | {"formats": sorted(FORMATS)}, **counts}
+    first, second, third = (f"2026112{day}T000000.000Z-3fa9" for day in range(3))
+    gone, there, part = row("/music/a.mp3"), row("/music/b.mp3"), row("/music/c.mp3")
+    runs = [make_run(tmp_path, [gone, there], first, **whole)]
+    runs.append(make_run(tmp_path, [there], second, **whole))
+    assert superseded(runs) == {first}
+    runs.append(make_run(tmp_path, [part], third, **whole, paths=["/music/c.mp3"]))
+    assert superseded(runs) == {first}
+    write_page(runs, str(tmp_path / "page.html"))
+    page = Page((tmp_path / "page.html").read_text())
+    assert sorted(page.column("file")) == ["b.mp3", "c.mp3"]
+    stream = io.StringIO()
+    write_csv(rows_of(runs, COLUMNS[:-1]), [run.id for run in runs], stream, superseded(runs))
+    assert "a.mp3" not in stream.getvalue()
 
 
 def test_a_row_that_nothing_has_changed_leaves_the_row_of_the_run_before(tmp_path):
