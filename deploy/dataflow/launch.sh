@@ -56,6 +56,8 @@ read_parameters() {
         [[ $parameter =~ ^([a-z0-9_]+)=. ]] || die "$parameter: not NAME=VALUE"
         grep -q "\"name\": \"${BASH_REMATCH[1]}\"" "$here/metadata.json" ||
             die "${BASH_REMATCH[1]}: not a parameter of the template, see metadata.json"
+        [[ $parameter != library=* && $parameter != report=* ]] ||
+            die "$parameter: the library and the report come first, without a name"
         [[ $parameter != *"|"* ]] || die "$parameter: cannot hold a |"
     done
     vcpus=${machine##*-}

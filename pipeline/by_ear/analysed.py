@@ -19,11 +19,10 @@ import pyarrow.parquet as pq
 
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.home import is_home
-from genrebeam.pipeline.runs.run import Run, holds, runs_of, saw_all
+from genrebeam.pipeline.runs.run import Run, holds, runs_of, superseded
 from genrebeam.transforms.fingerprint import fingerprint
-from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.records import Status, Trait, printable
-from genrebeam.transforms.reports.read import latest_rows, parts_of
+from genrebeam.transforms.reports.read import latest_rows, parts_of, warn_unreadable
 from genrebeam.transforms.storage import path_of, storage_of
 
 _FACTS = (
@@ -193,19 +192,25 @@ def _read(
     seen, embedded = [], []
     parts: list[str] = []
     libraries: list[str | None] = []
-    whole: set[str] = set()
+    # What these saw and no later run did is gone.
+    gone = superseded(runs)
     for run in reversed(runs):
         facts = run.read_manifest()
         library = facts.get("library")
         libraries.append(library)
         if "rows_in" in facts:
             continue  # the rows of an earlier run hold
-        if not any(holds(one, library or "") for one in whole):
+        if run.id not in gone:
             seen.append(latest_rows(run.tracks, facts_of_track))
         noted = facts.get("options", {}).get("embeddings", True)
         for path, open_part in storage_of(run.home).opened(parts_of(run.tracks) if noted else ()):
-            with open_part() as stream:
-                found = _embedded_in(stream)
+            try:
+                with open_part() as stream:
+                    found = _embedded_in(stream)
+            except (OSError, pa.ArrowException) as error:
+                if run.id in gone:  # else it was said above
+                    warn_unreadable(path, error)
+                continue
             if found is not None:
                 number = pa.repeat(pa.scalar(len(parts), pa.int32()), len(found))
                 network = facts.get("analysis_digest", "").partition("-")[0]
@@ -213,8 +218,6 @@ def _read(
                 found = found.append_column("part", number)
                 embedded.append(found.append_column("space", space))
                 parts.append(path)
-        if library is not None and saw_all(facts, FORMATS):
-            whole.add(library)  # what earlier runs saw of it and this one did not is gone
     return (
         pa.concat_tables(seen) if seen else pa.table({}),
         pa.concat_tables(embedded) if embedded else pa.table({}),

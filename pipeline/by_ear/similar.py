@@ -56,6 +56,8 @@ def seed_of(track: str, analysed: Analysed) -> Seed:
     number = analysed.find(path)
     if number is not None:
         return Seed(path, number, analysed.embedding(number))
+    if os.path.isdir(path):
+        raise UsageError(f"{track}: is a folder; name one track")
     if not os.path.isfile(path):
         raise UsageError(f"{track}: no such file, and not among the tracks in {analysed.report}")
     if format_of(path) not in FORMATS:

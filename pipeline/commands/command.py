@@ -143,7 +143,7 @@ def print_error(message: str, code: int) -> int:
     return code
 
 
-def checked_output_path(path: str, beginning: str) -> str:
+def checked_output_path(path: str, beginning: str, option: str = "--out") -> str:
     """The absolute path of a file to write, checked not to be somebody else's file.
 
     What is in a bucket is not checked.
@@ -152,6 +152,8 @@ def checked_output_path(path: str, beginning: str) -> str:
     ----------
     beginning : str
         What every file of its kind begins with; a file that does may be replaced.
+    option : str
+        That names another, for messages.
 
     Raises
     ------
@@ -166,7 +168,7 @@ def checked_output_path(path: str, beginning: str) -> str:
     if os.path.isdir(path):
         raise UsageError(f"{path}: cannot be written ({os.strerror(errno.EISDIR)})")
     if os.path.islink(path):
-        raise UsageError(f"{path}: is a link; name the file itself, or another with --out")
+        raise UsageError(f"{path}: is a link; name the file itself, or another with {option}")
     try:
         with storage_of(path).open_header(path) as stream:
             found = stream.read(len(beginning) + 3).removeprefix(b"\xef\xbb\xbf")
@@ -175,7 +177,7 @@ def checked_output_path(path: str, beginning: str) -> str:
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
     if not found.startswith(beginning.encode()):
-        raise UsageError(f"{path}: another file has this name; choose another with --out")
+        raise UsageError(f"{path}: another file has this name; choose another with {option}")
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import textwrap
 from typing import Any
 
@@ -17,6 +18,7 @@ from genrebeam.pipeline.options.config import (
     toml_lines,
     user_file,
 )
+from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.views.terminal import safe
 
 
@@ -57,6 +59,9 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand."""
     commands = commands_of(arguments.parser)
+    library = arguments.library
+    if library and "://" not in library and not os.path.exists(library):
+        raise UsageError(f"{library}: no such folder")
     files = [layer.path for layer in arguments.layers if layer.path]
     tables = {
         name: in_force(commands, name, arguments.layers)

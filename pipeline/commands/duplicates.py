@@ -59,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from genrebeam.pipeline.views.duplicates_page import write_duplicates_page
     from genrebeam.transforms.audio.pool import default_processes
 
-    page = checked_output_path(arguments.page, "<!doctype html>") if arguments.page else None
+    page = (
+        checked_output_path(arguments.page, "<!doctype html>", "--page") if arguments.page else None
+    )
     analysed = analysed_tracks(report_folder(arguments, arguments.report))
     missing: list[str] = []
     failed: dict[str, str] = {}

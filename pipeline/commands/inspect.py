@@ -69,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     track = _checked_track(arguments.track)
     kinds = {"page": "html", "picture": "png"} if arguments.png else {"page": "html"}
     outputs = {name: _checked_output(track, arguments.out, kind) for name, kind in kinds.items()}
+    if not os.path.getsize(track):
+        return print_error(f"{track}: empty file", SOME_FAILED)
     from rich.console import Console
 
     from genrebeam.model.bundle import BundleError

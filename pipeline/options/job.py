@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from genrebeam.transforms.reports.write import RunFacts
     from genrebeam.transforms.tags.tag import TagPolicy
 
+# What a job server may take to answer, in s.
+_ANSWERS_WITHIN_S = 5.0
 # Plain `DirectRunner` would first try to download another runner.
 LOCAL_RUNNER = "FnApiRunner"
 
@@ -401,7 +404,12 @@ def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = No
     """
     if not arguments:
         return
-    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+    from apache_beam.options.pipeline_options import (
+        FlinkRunnerOptions,
+        PipelineOptions,
+        PortableOptions,
+        StandardOptions,
+    )
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():
@@ -410,10 +418,38 @@ def check_runner_arguments(arguments: Sequence[str], job: TaggingJob | None = No
     _, unknown = parser.parse_known_args(list(arguments))
     if unknown:
         raise UnknownArgumentError(unknown)
-    runner = PipelineOptions(list(arguments)).view_as(StandardOptions).runner
+    given = PipelineOptions(list(arguments))
+    runner = given.view_as(StandardOptions).runner
+    if runner:
+        _check_runner(runner)
+    if endpoint := given.view_as(PortableOptions).job_endpoint:
+        _check_answers(endpoint)
+    jar = given.view_as(FlinkRunnerOptions).flink_job_server_jar
+    if jar and "://" not in jar and not os.path.isfile(jar):
+        raise UsageError(f"{jar}: no such file")
     if job is not None and runner == "DataflowRunner":
         for path in (job.library, job.report):
             if "://" not in path:
                 raise UsageError(
                     f"{path}: Dataflow's workers cannot see local folders; use gs://BUCKET/..."
                 )
+
+
+def _check_runner(name: str) -> None:
+    from apache_beam.runners import create_runner
+
+    try:
+        create_runner(name)
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"--runner {name}: no runner of Apache Beam") from error
+
+
+def _check_answers(endpoint: str) -> None:
+    """Refuse a job server that is not there: Beam would wait for it for minutes."""
+    host, colon, port = endpoint.rpartition(":")
+    if not colon or not port.isdigit():  # "embed"
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S).close()
+    except OSError as error:
+        raise UsageError(f"{endpoint}: no job server answers ({error})") from error

@@ -53,7 +53,7 @@ from genrebeam.pipeline.runs.manifest import (
 from genrebeam.transforms.formats import FORMATS
 from genrebeam.transforms.records import printable, reason_of
 from genrebeam.transforms.storage import path_of, storage_of
-from genrebeam.transforms.storage.seal import is_sealed, seal
+from genrebeam.transforms.storage.seal import is_sealed, seal, why_unsealed
 from genrebeam.transforms.strict import RecordError
 
 if TYPE_CHECKING:
@@ -567,6 +567,10 @@ def record(
 def _begin(run: Run, facts: Manifest, state: str) -> Manifest:
     """Write the manifest of a run that begins."""
     from genrebeam.transforms.reports.schema import SCHEMA_VERSION
+
+    will_write = not facts.get("options", {}).get("dry_run")
+    if will_write and "://" not in run.home and (why := why_unsealed()):
+        _log.warning("%s, so undo of this run asks for --library", printable(why))
 
     facts = {
         "version": FORMAT,

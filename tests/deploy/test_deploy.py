@@ -303,6 +303,7 @@ def test_day_and_night_launch_the_same_job(launch, gpu):
         (("run", "/music", JOB[1]), WHERE, "/music: not a folder in Cloud Storage"),
         (("run", *JOB, "merge"), WHERE, "merge: not NAME=VALUE"),
         (("run", *JOB, "exist=merge"), WHERE, "exist: not a parameter of the template"),
+        (("run", *JOB, "library=gs://other"), WHERE, "library=gs://other: the library and the"),
         (("run", *JOB, "separator=|"), WHERE, "separator=|: cannot hold a |"),
         (("run", *JOB), {**WHERE, "GPU": "1"}, "GPU must be yes or no"),
         (("run", *JOB), {**WHERE, "MAX_WORKERS": "many"}, "MAX_WORKERS=many"),

@@ -70,10 +70,15 @@ def read_parts(folder: str, columns: pa.Schema) -> Iterator[pa.Table]:
             arrays = [_column(part, field) for field in columns]
             table = pa.table(arrays, schema=columns)
         except (pa.ArrowException, OSError, ValueError) as error:
-            name = printable(f"{os.path.basename(folder)}/{os.path.basename(path)}")
-            _log.warning("%s cannot be read and is left out: %s", name, reason_of(error))
+            warn_unreadable(path, error)
             continue
         yield table
+
+
+def warn_unreadable(path: str, error: Exception) -> None:
+    """Say which part of a report is left out."""
+    name = printable("/".join(path.split("/")[-2:]))
+    _log.warning("%s cannot be read and is left out: %s", name, reason_of(error))
 
 
 def _column(part: pa.Table, field: pa.Field) -> pa.ChunkedArray:

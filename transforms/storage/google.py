@@ -10,6 +10,9 @@ from typing import Any, BinaryIO
 
 from genrebeam.transforms.storage.storage import Found, moment_ns
 
+# How long a page of a listing is tried again, in s: without a network nothing else is waited for.
+_LISTED_WITHIN_S = 30.0
+
 
 def open_client(options: Any) -> Google:
     """A client with Beam's options.
@@ -62,7 +65,10 @@ class Google:
         return self._known(blob)
 
     def listed(self, bucket: str, prefix: str) -> Iterator[Found]:
-        return map(self._known, self.client.list_blobs(bucket, prefix=prefix))
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        retry = DEFAULT_RETRY.with_timeout(_LISTED_WITHIN_S)
+        return map(self._known, self.client.list_blobs(bucket, prefix=prefix, retry=retry))
 
     def folders(self, bucket: str, prefix: str) -> list[str]:
         listing = self.client.list_blobs(bucket, prefix=prefix, delimiter="/")

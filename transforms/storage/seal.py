@@ -34,6 +34,12 @@ def seal(facts: dict[str, Any]) -> str:
     return _sealed(facts, key) if key else ""
 
 
+def why_unsealed() -> str | None:
+    """Why nothing can be sealed, or None."""
+    path = _key_file()
+    return None if _key(path) else f"no key can be kept in {os.path.dirname(path)}"
+
+
 def is_sealed(facts: dict[str, Any], found: str) -> bool:
     """Whether a seal fits facts, so that this user's program wrote them."""
     key = _key(_key_file())

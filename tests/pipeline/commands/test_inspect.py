@@ -85,7 +85,7 @@ def test_leaves_page_and_picture_and_the_library_as_it_was(library, tiny_bundle,
         ("short.wav", "0.5 s of audio, at least 2.5 s are needed to judge"),
         ("silent.wav", "silent from start to end"),
         ("broken.mp3", "FFmpeg"),
-        ("empty.mp3", "FFmpeg"),
+        ("empty.mp3", "empty file"),
     ],
 )
 def test_a_track_that_cannot_be_analysed_is_one_line(library, tiny_bundle, name, reason, capfd):

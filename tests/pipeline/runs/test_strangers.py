@@ -308,6 +308,18 @@ def test_a_key_that_others_may_read_or_chose_seals_nothing(tmp_path, monkeypatch
     seal._key.cache_clear()
 
 
+def test_without_a_place_for_a_key_a_run_says_what_that_means_for_undo(
+    library, home, monkeypatch, capsys, tiny_bundle
+):
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/no/such")
+    arguments = ["tag", str(library), "--report", str(home), "--bundle", tiny_bundle.path]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert "key" not in capsys.readouterr().err
+    assert main(arguments) == 0
+    said = "no key can be kept in /proc/no/such/genrebeam, so undo of this run asks for --library"
+    assert capsys.readouterr().err.count(said) == 1
+
+
 def test_without_a_home_runs_work_unsealed(tmp_path, monkeypatch, library, home):
     monkeypatch.setenv("XDG_STATE_HOME", "/proc/no/such")
     run = tag_all(home, library, "Jazz")
