@@ -12,6 +12,7 @@ import contextlib
 import errno
 import functools
 import io
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol
 
@@ -159,6 +160,8 @@ def _reported(uri: str) -> Iterator[None]:
         if status in (409, 412):  # what S3 answers while another writes, and afterwards
             raise ChangedMeanwhile(errno.ESTALE, "changed by others", uri) from error
         reason = " ".join(str(error).split()) or type(error).__name__
+        if host := re.search(r"ConnectionPool\(host='([^']+)'", reason):
+            reason = f"cannot reach {host[1]}"
         raise OSError(errno.EIO, reason, uri) from error
 
 
