@@ -11,17 +11,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.audio import windows
 from genrebeam.transforms.audio.decode import AudioReader, DecodeError, open_audio, read_stretch
-from genrebeam.transforms.audio.descriptors import Described, describe
-from genrebeam.transforms.audio.mel import MelPower, mel_power, scale
+from genrebeam.transforms.audio.descriptors import describe
+from genrebeam.transforms.audio.mel import mel_power, scale
 from genrebeam.transforms.records import AudioFacts, Refusal, TrackError
 from genrebeam.transforms.storage import storage_of
 
@@ -138,14 +138,13 @@ def extract_audio(
         See `extract`.
     """
     started = time.perf_counter()
-    kind = _KINDS[spec.kind]
     n_frames = spec.count_frames(reader.n_samples * spec.sample_rate_hz // reader.sample_rate_hz)
     starts = spec.segment_starts(n_frames, n_segments, contiguous=contiguous)
-    segments = _segments(reader, spec, kind, starts)
+    segments = _segments(reader, spec, starts)
     if not segments:
         # The header promised more than there is: take what comes from the start.
         first = [i * spec.segment_frames for i in range(n_segments or 1)]
-        segments = _segments(reader, spec, kind, first)
+        segments = _segments(reader, spec, first)
     audio = AudioFacts(
         duration_s=reader.n_samples / reader.sample_rate_hz,
         sample_rate_hz=reader.sample_rate_hz,
@@ -153,19 +152,19 @@ def extract_audio(
     )
     if not segments:
         raise _not_analysed(path, reader.n_samples / reader.sample_rate_hz, spec)
-    chosen = kind.non_silent if skip_silent else None
-    if chosen and n_segments:
+    skip_silent &= spec.kind == "window"
+    if skip_silent and n_segments:
         # A few segments may all miss the sound before and after minutes of silence.
         for more in _MORE_SEGMENTS:
             if not _is_silent(segments):
                 break
             starts = spec.segment_starts(n_frames, more * n_segments)
-            segments = _segments(reader, spec, kind, starts) or segments
+            segments = _segments(reader, spec, starts) or segments
     if _is_silent(segments):
         raise Silence(path, "silent from start to end")
-    if chosen:
-        segments = chosen(segments)
-    return Extracted(kind.scale(segments, spec), audio, time.perf_counter() - started)
+    if skip_silent:
+        segments = windows.non_silent(segments)
+    return Extracted(_scaled(segments, spec), audio, time.perf_counter() - started)
 
 
 def _not_analysed(path: str, seconds: float, spec: FeatureSpec) -> TrackError:
@@ -178,116 +177,47 @@ def _not_analysed(path: str, seconds: float, spec: FeatureSpec) -> TrackError:
     return DecodeError(path, f"nothing of its {seconds:.0f} s can be decoded")
 
 
-def _is_silent(segments: Sequence[_Segment]) -> bool:
+def _is_silent(segments: Sequence[Any]) -> bool:
     return max(segment.peak for segment in segments) <= _SILENT_POWER
 
 
-class _Segment(Protocol):
-    """What is measured of one segment, before a track's segments are scaled together."""
-
-    @property
-    def peak(self) -> float:
-        """Level, in mel power, below which there is silence."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    """The samples under a segment.
-
-    Parameters
-    ----------
-    samples : np.ndarray
-        ``(n,) float32`` at the spec's rate.
-    first : int
-        The segment's first kept frame.
-    start : int
-        The first sample's place in the track; below 0 the track has not begun.
-    n_real : int
-        How many of the samples the track has.
-    """
-
-    samples: np.ndarray
-    first: int
-    start: int
-    n_real: int
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """How segments of one kind of features are made.
-
-    Parameters
-    ----------
-    stretch : callable
-        From a spec and a segment's first kept frame to the place and number of the samples
-        under it, at the spec's rate.
-    measure : callable
-        From a stretch, a spec and the track's segment before it, if any, to a segment.
-    scale : callable
-        From a track's segments and a spec to their features.
-    non_silent : callable, optional
-        The segments without the silent ones, for kinds that can do without them.
-    """
-
-    stretch: Callable[[FeatureSpec, int], tuple[int, int]]
-    measure: Callable[[_Stretch, FeatureSpec, Any], _Segment]
-    scale: Callable[[Any, FeatureSpec], np.ndarray]
-    non_silent: Callable[[Any], Any] | None = None
-
-
-def _segments(
-    reader: AudioReader, spec: FeatureSpec, kind: _Kind, starts: Sequence[int]
-) -> list[_Segment]:
-    """The segments for which there is enough sound."""
-    segments: list[_Segment] = []
+def _segments(reader: AudioReader, spec: FeatureSpec, starts: Sequence[int]) -> list[Any]:
+    """What is measured of the segments for which there is enough sound."""
+    segments: list[Any] = []
     n_empty = 0
     for first in starts:
         if n_empty == _MOST_EMPTY:
             break
-        start, count = kind.stretch(spec, first)
+        start, count = _stretch(spec, first)
         samples, n_real = read_stretch(reader, start, count, spec.sample_rate_hz)
         if n_real >= spec.least_share * count:
-            before = segments[-1] if segments else None
-            segments.append(kind.measure(_Stretch(samples, first, start, n_real), spec, before))
+            if spec.kind == "window":
+                segments.append(windows.measure_window(samples, spec, n_real))
+            elif spec.kind == "descriptors":
+                segments.append(describe(samples[:n_real], spec))
+            else:
+                before = segments[-1] if segments else None
+                n_real += max(0, -start)  # before the track has begun
+                segments.append(mel_power(samples, spec, first, n_real, before))
         n_empty = 0 if n_real else n_empty + 1
     return segments
 
 
-def _stretch_of_mel(spec: FeatureSpec, first: int) -> tuple[int, int]:
-    begin = spec.stft_frame(first) * spec.hop_length - spec.n_fft // 2
+def _stretch(spec: FeatureSpec, first: int) -> tuple[int, int]:
+    """Place and number of the samples under a segment, by its first kept frame."""
+    if spec.kind == "window":
+        return first * spec.hop_length, spec.segment_frames * spec.hop_length
+    middle = spec.stft_frame(first) * spec.hop_length
+    if spec.kind == "descriptors":
+        return middle - spec.piece_samples // 2, spec.piece_samples
+    begin = middle - spec.n_fft // 2
     last = spec.stft_frame(first + spec.segment_frames - 1)
     return begin, last * spec.hop_length + spec.n_fft // 2 - begin
 
 
-def _measure_mel(under: _Stretch, spec: FeatureSpec, before: MelPower | None) -> MelPower:
-    n_real = under.n_real + max(0, -under.start)
-    return mel_power(under.samples, spec, under.first, n_real, before)
-
-
-def _stretch_of_piece(spec: FeatureSpec, first: int) -> tuple[int, int]:
-    count = spec.piece_samples
-    return spec.stft_frame(first) * spec.hop_length - count // 2, count
-
-
-def _describe_piece(under: _Stretch, spec: FeatureSpec, _: Described | None) -> Described:
-    return describe(under.samples[: under.n_real], spec)
-
-
-def _stack_descriptors(segments: Sequence[Described], _: FeatureSpec) -> np.ndarray:
-    return np.stack([segment.values for segment in segments])
-
-
-def _stretch_of_window(spec: FeatureSpec, first: int) -> tuple[int, int]:
-    return first * spec.hop_length, spec.segment_frames * spec.hop_length
-
-
-def _measure_window(under: _Stretch, spec: FeatureSpec, _: windows.Window | None) -> windows.Window:
-    return windows.measure_window(under.samples, spec, under.n_real)
-
-
-_KINDS = {
-    "log_mel": _Kind(_stretch_of_mel, _measure_mel, scale),
-    "descriptors": _Kind(_stretch_of_piece, _describe_piece, _stack_descriptors),
-    "window": _Kind(_stretch_of_window, _measure_window, windows.scale_windows, windows.non_silent),
-}
+def _scaled(segments: Sequence[Any], spec: FeatureSpec) -> np.ndarray:
+    if spec.kind == "window":
+        return windows.scale_windows(segments, spec)
+    if spec.kind == "descriptors":
+        return np.stack([segment.values for segment in segments])
+    return scale(segments, spec)
