@@ -24,6 +24,8 @@ from genrebeam.model.evaluation.predict import TrackScores
 # (n_segments, n_classes) probabilities, a rule and the (n_classes,) probabilities of all segments
 # together (None: their mean) to (class or None, its confidence).
 Vote = Callable[[np.ndarray, str, np.ndarray | None], tuple[int | None, float]]
+# Of the bootstrap over artists.
+N_RESAMPLES = 2000
 
 
 def evaluate(
@@ -33,7 +35,7 @@ def evaluate(
     vote: Vote,
     genres: Sequence[str] | None = None,
     artists: Sequence[str] | None = None,
-    n_resamples: int = 2000,
+    n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Any]:
     """Figures of a model on tracks whose genre is known.
 
@@ -274,7 +276,6 @@ def accuracy_by_segments(
     *,
     vote: Vote,
     artists: Sequence[str] | None = None,
-    n_resamples: int = 2000,
 ) -> list[dict[str, Any]]:
     """Accuracy of the mean vote by the number of segments analysed.
 
@@ -289,8 +290,6 @@ def accuracy_by_segments(
         As in `evaluate`.
     artists : sequence of str, optional
         Of each track; by default each is another artist's.
-    n_resamples : int
-        Of the bootstrap over artists.
 
     Returns
     -------
@@ -299,7 +298,7 @@ def accuracy_by_segments(
         fewer), ``track_accuracy`` and ``track_accuracy_ci95``.
     """
     drawn = _Drawn.of(artists, len(targets))
-    draws = list(drawn.counts(n_resamples))
+    draws = list(drawn.counts(N_RESAMPLES))
     rows = []
     for count, probabilities in by_count.items():
         guesses = [vote(segments, "mean", overall)[0] for segments, overall in _both(probabilities)]

@@ -78,7 +78,7 @@ def _environment(package: str) -> Environment:
     return environment
 
 
-def percent(share: float, digits: int = 0) -> str:
+def percent(share: float) -> str:
     """A share as people read it.
 
     Examples
@@ -86,4 +86,4 @@ def percent(share: float, digits: int = 0) -> str:
     >>> percent(0.614).split()
     ['61', '%']
     """
-    return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
+    return f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")

@@ -20,7 +20,7 @@ from genrebeam.model.recipes.statistics import build_statistics, learn_codebooks
 if TYPE_CHECKING:
     import keras
 
-# The frames of the GTZAN array, see `genrebeam.model.data.gtzan.GTZAN_ARRAY`.
+# The frames of the GTZAN array, see `genrebeam.pipeline.training.datasets.gtzan.GTZAN_ARRAY`.
 FEATURES = FeatureSpec(frame_step=3.3366, frame_offset=1.7, segment_frames=64)
 
 

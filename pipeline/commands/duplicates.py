@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from genrebeam.pipeline.commands.command import (
     OK,
@@ -18,9 +18,6 @@ from genrebeam.pipeline.commands.command import (
 )
 from genrebeam.pipeline.options.errors import writing
 from genrebeam.pipeline.views.terminal import safe, tracked
-
-if TYPE_CHECKING:
-    pass
 
 
 def add(commands: Any) -> None:

@@ -232,11 +232,4 @@ def _homes(folder: str) -> Iterator[Home]:
             with open_regular(os.path.join(path, _FACTS)) as stream:
                 facts = parse(stream.read(_MOST_BYTES))
             check_version(facts, _FORMAT)
-            known = record(_Facts, facts)
-            yield Home(path, known.library, known.place)
-
-
-@dataclass(frozen=True)
-class _Facts:
-    library: str
-    place: str = ""
+            yield record(Home, {**facts, "path": path})

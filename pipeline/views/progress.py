@@ -33,8 +33,8 @@ _SECONDS_PER_FRAME = 0.2
 _STANDSTILL = 5.0
 _SECONDS_PER_LOOK = 1.0
 _MOST_GENRES = 4
-# From this many columns on there is room for the rate.
 _GIVEN = Status.having(Trait.GIVEN)
+# From this many columns on there is room for the rate.
 _WIDE = 60
 
 

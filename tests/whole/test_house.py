@@ -187,7 +187,6 @@ TESTED_ELSEWHERE = {
     "pipeline/runs/failures.py": "tests/pipeline/runs/test_nightly.py",
     "pipeline/runs/plan.py": "tests/pipeline/commands/test_apply.py",
     "pipeline/runs/prune.py": "tests/pipeline/runs/test_unchanged.py",
-    # Declarations, and what is made of them.
     # Networks and data sets: one test goes over all of them.
     "model/recipes": "tests/model/test_recipes.py",
     "model/embedding.py": "tests/model/evaluation/test_predict.py",

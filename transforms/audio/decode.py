@@ -228,7 +228,6 @@ class _AvReader:
     """Reads forward; going back or far ahead seeks to the packet before the place."""
 
     def __init__(self, path: str, container: Any, stream: Any) -> None:
-        self._path = path
         self._container = container
         self._stream = stream
         if stream.codec_context is None:

@@ -177,9 +177,4 @@ def statuses_of(rows: Iterable[pa.Table]) -> dict[str, int]:
         counted.update(
             {one["values"]: one["counts"] for one in piece["status"].value_counts().to_pylist()}
         )
-    return in_order(counted)
-
-
-def in_order(counted: Counter[str]) -> dict[str, int]:
-    """Counts of statuses in the order of `Status`; without those that are 0."""
     return {status.value: counted[status] for status in Status if counted[status]}
