@@ -109,7 +109,7 @@ class TagLibrary(beam.PTransform):
                 SkipPolicy(
                     _earlier_reports(job, run),
                     *(job.settled_by, options.form, options.retry_failed),
-                    _runs_with_inputs(job, run),
+                    [(old.tracks, old.id) for old in runs_with_inputs(job, run)],
                 ),
                 tidy=not options.dry_run,
                 stopping=stopping,
@@ -250,10 +250,6 @@ def _earlier_reports(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, st
         return known
     compact(holding, _compacted(run), run.workplace)
     return [(_compacted(run), run.id, True, ""), *(one for one in known if not one[2])]
-
-
-def _runs_with_inputs(job: TaggingJob, run: Run) -> list[tuple[str, str]]:
-    return [(old.tracks, old.id) for old in runs_with_inputs(job, run)]
 
 
 def _compacted(run: Run) -> str:

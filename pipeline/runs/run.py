@@ -304,6 +304,7 @@ def runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifes
     """Runs that saw the library's files, newest first, and whether what they saw still holds."""
     known, library = list(_before(job, run)), printable(job.library)
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
+    is_file = "://" not in job.library and os.path.isfile(job.library)
     has_seen_all = False
     for old, facts in known:
         if facts is None or not _is_about(facts, library):
@@ -319,15 +320,11 @@ def runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifes
         if is_dry and sees_all and has_seen_all:
             continue  # a later one saw the same
         # A file that is named is decided anew, unless it was the whole library then, too.
-        holds_for_it = facts["library"] == library or _is_folder(job.library)
+        holds_for_it = facts["library"] == library or not is_file
         yield old, facts, holds_for_it and facts.get("started_at", "") > last_undo
         if sees_all and not is_dry:  # a dry run does not say what files were given before
             return
         has_seen_all |= sees_all
-
-
-def _is_folder(library: str) -> bool:
-    return "://" in library or not os.path.isfile(library)
 
 
 def _is_about(facts: Manifest, library: str) -> bool:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from genrebeam.transforms.formats import FORMATS, format_of
 from genrebeam.transforms.records import Stage, Track, TrackError, explain_error
-from genrebeam.transforms.storage import ChangedMeanwhile, Found, is_inside, storage_of
+from genrebeam.transforms.storage import ChangedMeanwhile, is_inside, storage_of
 from genrebeam.transforms.storage.local import open_regular
 from genrebeam.transforms.tags.change import Change, Unreadable
 from genrebeam.transforms.tags.patch import Patch, digest
@@ -207,14 +207,10 @@ def _undo(
             with storage.changing(before, change.format) as (_, copy):
                 with open(copy, "w+b") as old:
                     patch.apply(stream, old)
-                storage.put(before, copy, _say_nothing, mtime_ns=change.mtime_ns_before)
+                storage.put(before, copy, lambda after: None, mtime_ns=change.mtime_ns_before)
         except ChangedMeanwhile:
             return Undone(path, "changed", "changed while it was being restored")
     return Undone(path, "restored")
-
-
-def _say_nothing(after: Found | None) -> None:
-    pass
 
 
 def _compared(stream: BinaryIO, patch: Patch) -> tuple[str, str] | None:

@@ -218,21 +218,6 @@ def read_v1(path: str) -> bytes:
     return block if offset else b""
 
 
-def append_v1(path: str, block: bytes, genres: Sequence[str]) -> None:
-    """Put back an ID3v1 tag that mutagen has removed, with another genre.
-
-    Parameters
-    ----------
-    path : str
-    block : bytes
-        As `read_v1` gave it; only the last byte changes.
-    genres : sequence of str
-        ID3v1 has numbers for some genres; the first of these is written.
-    """
-    with open(path, "ab") as stream:
-        stream.write(with_v1_genre(block, genres))
-
-
 def with_v1_genre(block: bytes, genres: Sequence[str]) -> bytes:
     """An ID3v1 tag with the number of the first genre that has one."""
     numbers = [TCON.GENRES.index(genre) for genre in genres if genre in TCON.GENRES]

@@ -243,7 +243,7 @@ class Boxes:
         before = [i for i, item in enumerate(own.children) if item.name in (_GENRE, _OLD_GENRE)]
         place_ = before[0] if before else len(own.children)
         rest = [item for i, item in enumerate(own.children) if i not in before]
-        new = [_item(_GENRE, genres)] if genres else []
+        new = [new_box(_GENRE, b"".join(map(_data_box, genres)))] if genres else []
         own.children = [*rest[:place_], *new, *rest[place_:]]
         for name, text in freeform.items():
             there = [item for item in own.children if _is_freeform(item, name)]
@@ -465,10 +465,6 @@ def _is_freeform(item: Box, name: str) -> bool:
 def _data_box(text: str) -> bytes:
     data = text.encode("utf-8")
     return struct.pack(">I", 16 + len(data)) + b"data" + struct.pack(">II", _UTF8, 0) + data
-
-
-def _item(name: bytes, texts: Sequence[str]) -> Box:
-    return new_box(name, b"".join(map(_data_box, texts)))
 
 
 def _freeform(name: str, text: str) -> Box:

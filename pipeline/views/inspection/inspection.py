@@ -282,8 +282,4 @@ def _outcome(
     policy = TagPolicy(dry_run=True)
     if policy.existing == "keep" and policy.existing_genres(taken.track):
         return dataclasses.replace(kept(taken.track), decision=decision)
-    return tag(decision, policy, _no_journal)
-
-
-def _no_journal(entry: Any) -> None:
-    """A dry run changes nothing."""
+    return tag(decision, policy, lambda entry: None)  # a dry run changes nothing

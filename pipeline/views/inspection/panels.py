@@ -177,9 +177,5 @@ def envelope(wave: np.ndarray) -> np.ndarray:
 def shades_of(cells: list[tuple[str, float]]) -> np.ndarray:
     """``(n, 4) float`` of red, green, blue and opacity."""
     rows = [[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour, _ in cells]
-    return np.column_stack([rows, [_opacity(p) for _, p in cells]])
-
-
-def _opacity(probability: float) -> float:
     # Not linear: one of ten genres has 0.1 by chance, which shall show.
-    return probability**0.7
+    return np.column_stack([rows, [probability**0.7 for _, probability in cells]])

@@ -94,7 +94,8 @@ class Id3(Format):
             return
         # mutagen would write all of ID3v1 anew from ID3v2; only its genre may change.
         file.save(v2_version=max(3, version), v23_sep=None, v1=0)
-        id3_bytes.append_v1(path, trailer, genres)
+        with open(path, "ab") as stream:
+            stream.write(id3_bytes.with_v1_genre(trailer, genres))
 
     def others(self, file: Any, custom: Collection[str]) -> Any:
         return frames_of(file.tags, custom) if file.tags is not None else {}
