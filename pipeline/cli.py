@@ -16,35 +16,23 @@ import os
 import select
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from genrebeam import __version__
 from genrebeam.model.extras import MissingExtraError
-from genrebeam.pipeline.commands import (
-    apply,
-    completion,
-    config,
-    duplicates,
-    evaluate,
-    history,
-    inspect,
-    playlist,
-    prepare,
-    prune,
-    report,
-    runs,
-    similar,
-    tag,
-    train,
-    undo,
-    watch,
-)
-from genrebeam.pipeline.commands import map as library_map
 from genrebeam.pipeline.commands.command import INTERRUPTED, SOME_FAILED, USAGE, print_error
 from genrebeam.pipeline.options.config import commands_of, nearest, parse
 from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.options.system import check_system
 from genrebeam.pipeline.views.terminal import safe
+
+# As the help lists them.
+_COMMANDS = (
+    *("tag", "watch", "apply", "undo", "history", "runs", "prune", "report", "inspect"),
+    *("similar", "playlist", "map", "duplicates", "prepare", "train", "evaluate", "config"),
+    "completion",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -195,28 +183,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action="version", version=f"genrebeam {__version__}")
     parser.set_defaults(command=None, verbose=False, debug=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-
-    for command in (
-        tag,
-        watch,
-        apply,
-        undo,
-        history,
-        runs,
-        prune,
-        report,
-        inspect,
-        similar,
-        playlist,
-        library_map,
-        duplicates,
-        prepare,
-        train,
-        evaluate,
-        config,
-        completion,
-    ):
-        command.add(commands)
+    for name in _COMMANDS:
+        import_module(f"genrebeam.pipeline.commands.{name}").add(commands)
     return parser
 
 
