@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Flag, StrEnum, auto
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from genrebeam.model.errors import PathError
@@ -49,63 +49,34 @@ CATCH_ALL = (
 TOO_RECENT = "changed just now, and may not be complete; a later run takes it"
 
 
-class Trait(Flag):
-    """What a status means for a file."""
-
-    NONE = 0
-    # The file is as it shall be: later runs skip it.
-    SETTLED = auto()
-    # It got a genre, or would get it.
-    GIVEN = auto()
-    # It got none, and its reason is worth telling.
-    LEFT_ALONE = auto()
-
-
 class Status(StrEnum):
-    """What became of a file: the value in a row, its meaning, and what follows from it."""
+    """What became of a file: the value in a row, and its meaning."""
 
-    TAGGED = "tagged", "the genre was written into the file", Trait.SETTLED | Trait.GIVEN
-    WOULD_TAG = "would_tag", "dry run: the genre would be written", Trait.GIVEN
-    KEPT = "kept", "the file has a genre already, and `--existing` is `keep`", Trait.SETTLED
+    TAGGED = "tagged", "the genre was written into the file"
+    WOULD_TAG = "would_tag", "dry run: the genre would be written"
+    KEPT = "kept", "the file has a genre already, and `--existing` is `keep`"
     UNCHANGED = (
         "unchanged",
         "the file has this genre already, or has not changed since an earlier run",
-        Trait.SETTLED,
     )
-    UNSURE = (
-        "unsure",
-        "no genre is likely enough to be written; `reason` names the likeliest",
-        Trait.SETTLED | Trait.LEFT_ALONE,
-    )
-    REFUSED = (
-        "refused",
-        "nothing is wrong with the file, but it gets no genre; `reason` says why",
-        Trait.SETTLED | Trait.LEFT_ALONE,
-    )
-    FAILED = (
-        "failed",
-        "the file could not be read, decoded or written; `reason` says why",
-        Trait.LEFT_ALONE,
-    )
+    UNSURE = "unsure", "no genre is likely enough to be written; `reason` names the likeliest"
+    REFUSED = "refused", "nothing is wrong with the file, but it gets no genre; `reason` says why"
+    FAILED = "failed", "the file could not be read, decoded or written; `reason` says why"
 
     meaning: str
-    traits: Trait
 
-    def __new__(cls, value: str, meaning: str, traits: Trait) -> Status:
+    def __new__(cls, value: str, meaning: str) -> Status:
         member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning, member.traits = meaning, traits
+        member._value_, member.meaning = value, meaning
         return member
 
-    @classmethod
-    def having(cls, trait: Trait) -> tuple[str, ...]:
-        """Values of the statuses with a trait."""
-        return tuple(status.value for status in cls if trait in status.traits)
 
-    @classmethod
-    def lacking(cls, trait: Trait) -> tuple[str, ...]:
-        """Values of the statuses without a trait."""
-        return tuple(status.value for status in cls if trait not in status.traits)
+# The file is as it shall be: later runs skip it.
+SETTLED = (Status.TAGGED, Status.KEPT, Status.UNCHANGED, Status.UNSURE, Status.REFUSED)
+# It got a genre, or would get it.
+GIVEN = (Status.TAGGED, Status.WOULD_TAG)
+# It got none, and its reason is worth telling.
+LEFT_ALONE = (Status.UNSURE, Status.REFUSED, Status.FAILED)
 
 
 class Stage(StrEnum):
@@ -125,7 +96,6 @@ class Stage(StrEnum):
     REPORT = "report"
 
 
-_SETTLED = Status.having(Trait.SETTLED)
 # Refused at these for what may change without the file: its permissions, its links.
 _PASSING_STAGES = (Stage.WALK, Stage.TAG)
 
@@ -140,7 +110,7 @@ def is_settled(status: str, stage: str) -> bool:
     """
     if status == Status.REFUSED and stage in _PASSING_STAGES:
         return False
-    return status in _SETTLED
+    return status in SETTLED
 
 
 class TrackError(PathError):

@@ -25,7 +25,7 @@ from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.option import add_options, options_from
 from genrebeam.pipeline.options.tagging import WritingOptions
 from genrebeam.pipeline.views.terminal import counted, safe
-from genrebeam.transforms.records import Status, Trait, printable
+from genrebeam.transforms.records import LEFT_ALONE, Status, printable
 
 if TYPE_CHECKING:
     from genrebeam.pipeline.runs.apply import ResolvedChoices
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from genrebeam.transforms.records import Outcome
     from genrebeam.transforms.tags.tag import TagPolicy
 
-_LEFT_ALONE = Status.having(Trait.LEFT_ALONE)
 _MOST_SHOWN = 20
 
 
@@ -254,7 +253,7 @@ def _name_left_alone(ended: RunResult) -> None:
         row
         for piece in ended.rows
         for row in piece.select(["uri", "status", "reason"]).to_pylist()
-        if row["status"] in _LEFT_ALONE
+        if row["status"] in LEFT_ALONE
     ]
     for row in left[:_MOST_SHOWN]:
         print(f"{safe(row['uri'])}: {safe(row['reason'])}", file=sys.stderr)
@@ -271,7 +270,7 @@ def _tell_plan(
     for outcome in outcomes:
         counts[outcome.status] = counts.get(outcome.status, 0) + 1
         path, tags = printable(outcome.track.uri), outcome.track.tags
-        if outcome.status in _LEFT_ALONE:
+        if outcome.status in LEFT_ALONE:
             print(f"{safe(path)}: {safe(outcome.reason)}", file=sys.stderr)
         elif outcome.status == Status.WOULD_TAG:
             before = list(map(printable, tags.genres or tags.shadow))
@@ -304,4 +303,4 @@ def _counted(counts: dict[str, int], thing: str) -> str:
 
 
 def _is_any_left(counts: dict[str, int]) -> bool:
-    return any(counts.get(name) for name in (*_LEFT_ALONE, "unknown"))
+    return any(counts.get(name) for name in (*LEFT_ALONE, "unknown"))

@@ -18,7 +18,7 @@ from genrebeam.pipeline.runs.changes import began
 from genrebeam.pipeline.runs.journal import read_notes
 from genrebeam.pipeline.runs.run import Run, runs_of
 from genrebeam.transforms.fingerprint import fingerprint
-from genrebeam.transforms.records import Status, TrackError, Trait, printable
+from genrebeam.transforms.records import GIVEN, Status, TrackError, printable
 from genrebeam.transforms.reports.partitions import last_of_each
 from genrebeam.transforms.reports.read import read_parts
 from genrebeam.transforms.reports.schema import SCHEMA
@@ -94,7 +94,7 @@ def history_of(path: str, report: str) -> list[Event]:
             if before != known and row["status"] != Status.UNCHANGED:
                 events.append(Event(what="found", genres=before, **common))
                 known = before
-            if row["status"] in Status.having(Trait.GIVEN):
+            if row["status"] in GIVEN:
                 model = f"{row['model_name']} {row['model_version']}".rstrip()
                 made = {"model": model, "confidence": row["confidence"]}
                 events.append(Event(what=row["status"], genres=after, **common, **made))

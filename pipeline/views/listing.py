@@ -9,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from genrebeam.pipeline.views.terminal import counted, safe
-from genrebeam.transforms.records import Status, Trait
+from genrebeam.transforms.records import GIVEN, Status
 
 _MOST, _LEAST_SURE = 40, 20
-_GIVEN = Status.having(Trait.GIVEN)
 _COLUMNS = (
     *("uri", "status", "reason", "title", "artist"),
     *("genres_before", "genres_after", "confidence", "mood_before", "mood_after"),
@@ -77,7 +76,7 @@ def some_tracks(rows: Iterable[pa.Table], library: str, *, named: bool) -> Itera
 def _was_decided(row: dict[str, Any]) -> bool:
     """By a model, or where genres are cleaned by the taxonomy."""
     if row["confidence"] is None:
-        return row["status"] in _GIVEN
+        return row["status"] in GIVEN
     return row["status"] not in (Status.KEPT, Status.UNCHANGED)
 
 
@@ -109,7 +108,7 @@ def line(row: dict[str, Any], library: str) -> str:
     name = row["title"] or row["uri"].removeprefix(library.rstrip("/") + "/")
     if row["title"] and row["artist"]:
         name = f"{row['artist']} – {name}"
-    if row["status"] in _GIVEN:
+    if row["status"] in GIVEN:
         sure = "" if row["confidence"] is None else f" ({row['confidence']:.0%})"
         said = ", ".join(row["genres_after"] or ()) + sure.replace("%", " %")
         before = ", ".join(row.get("genres_before") or ())

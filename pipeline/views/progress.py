@@ -21,7 +21,7 @@ from genrebeam.pipeline.views.terminal import (
     safe,
 )
 from genrebeam.pipeline.views.time_left import TimeLeft
-from genrebeam.transforms.records import Features, Outcome, Stage, Status, Track, Trait
+from genrebeam.transforms.records import GIVEN, Features, Outcome, Stage, Status, Track
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,7 +33,6 @@ _SECONDS_PER_FRAME = 0.2
 _STANDSTILL = 5.0
 _SECONDS_PER_LOOK = 1.0
 _MOST_GENRES = 4
-_GIVEN = Status.having(Trait.GIVEN)
 # From this many columns on there is room for the rate.
 _WIDE = 60
 
@@ -136,7 +135,7 @@ class _Counts:
                 self._listed += 1
             else:
                 self._bytes_left -= size_bytes
-            if outcome.decision is not None and outcome.status in _GIVEN:
+            if outcome.decision is not None and outcome.status in GIVEN:
                 self._genres.update(outcome.decision.genres)
 
     def look(self) -> Progress:
@@ -274,7 +273,7 @@ def _frame(progress: Progress, waiting: RenderableType, width: int) -> Renderabl
     parts = [
         f"{n:,} {status}"
         for status, n in progress.statuses.items()
-        if status in set(Status) - {*_GIVEN, Status.FAILED}
+        if status in set(Status) - {*GIVEN, Status.FAILED}
     ]
     most = sorted(progress.genres.items(), key=lambda pair: (-pair[1], pair[0]))
     parts += [f"{safe(genre)} {n:,}" for genre, n in most[:_MOST_GENRES]]

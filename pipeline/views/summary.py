@@ -21,7 +21,7 @@ from genrebeam.pipeline.views.terminal import (
     pairs,
     safe,
 )
-from genrebeam.transforms.records import TOO_RECENT, Status, Trait
+from genrebeam.transforms.records import GIVEN, TOO_RECENT, Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _MOST_GENRES = 12
 _N_SLOWEST = 3
 _N_FAILED = 10
-_GIVEN = Status.having(Trait.GIVEN)
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def summarise(rows: Iterable[pa.Table], *, known: Collection[str] = ()) -> Summa
     all_failed = all_known = recent = 0
     is_known = pa.array(sorted(known), pa.string())
     for piece in rows:
-        given = piece.filter(pc.is_in(piece["status"], pa.array(_GIVEN)))
+        given = piece.filter(pc.is_in(piece["status"], pa.array(GIVEN)))
         counted = pc.list_flatten(given["genres_after"]).value_counts().to_pylist()
         genres.update({entry["values"]: entry["counts"] for entry in counted})
         slowest = heapq.nlargest(_N_SLOWEST, [*slowest, *_took(piece)], key=lambda pair: pair[1])

@@ -16,7 +16,6 @@ from genrebeam.transforms.records import (
     Status,
     Stored,
     Track,
-    Trait,
     is_settled,
 )
 
@@ -27,12 +26,6 @@ def test_a_status_is_its_text_with_a_meaning():
     assert pickle.loads(pickle.dumps(Status.KEPT)) is Status.KEPT
     assert pa.array([Status.KEPT]).to_pylist() == ["kept"]
     assert all(status.meaning for status in Status)
-
-
-def test_what_follows_from_a_status_is_said_with_it():
-    assert Status.having(Trait.SETTLED) == ("tagged", "kept", "unchanged", "unsure", "refused")
-    assert Status.having(Trait.GIVEN) == ("tagged", "would_tag")
-    assert Status.lacking(Trait.LEFT_ALONE) == ("tagged", "would_tag", "kept", "unchanged")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from genrebeam.transforms.fingerprint import fingerprint
 from genrebeam.transforms.records import (
+    SETTLED,
     TOO_RECENT,
     Decision,
     FileTags,
@@ -25,7 +26,6 @@ from genrebeam.transforms.records import (
     TooRecent,
     Track,
     TrackError,
-    Trait,
     dropped,
     printable,
 )
@@ -267,7 +267,7 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
         With the file's fingerprint, if later runs are to know it by another name.
     """
     outcome = _tagged(decision, policy, journal)
-    if Trait.SETTLED not in outcome.status.traits:
+    if outcome.status not in SETTLED:
         return outcome
     return dataclasses.replace(outcome, fingerprint=fingerprint(outcome.track.uri))
 
