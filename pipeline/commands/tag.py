@@ -97,11 +97,11 @@ def _run_alone(job: TaggingJob, arguments: argparse.Namespace, runner_arguments:
     """One run, while no other is at work on its report folder."""
     from genrebeam.pipeline.runs.joining import join_homes
     from genrebeam.pipeline.runs.lock import locked
-    from genrebeam.pipeline.runs.run import earlier_runs, start_run
+    from genrebeam.pipeline.runs.run import runs_before, start_run
 
     with locked(job.report) as note:
         join_homes(job.report, job.library, job.roots)
-        if job.options.retry_failed and not earlier_runs(job):
+        if job.options.retry_failed and not any(holds for *_, holds in runs_before(job, None)):
             raise UsageError(f"{job.report}: no earlier run over {job.library} to retry")
         run = start_run(job.report)
         note(run.id)

@@ -235,51 +235,23 @@ def start_run(report: str) -> Run:
     return run
 
 
-def find_run(report: str, id: str | None = None) -> Run:
+def find_run(report: str, id: str) -> Run:
     """A run to be undone.
 
     Parameters
     ----------
     report : str
         The reports' home.
-    id : str, optional
-        By default the latest run that has changed files.
 
     Raises
     ------
     UsageError
     """
     with reading(report):
-        runs = runs_of(report)
-        if id is not None:
-            runs = [run for run in runs if run.id == id.removeprefix(_PREFIX)]
-            if not runs:
-                raise UsageError(f"{report}: has no run {id}")
-        changing = (run for run in reversed(runs) if any(True for _ in run.journal.lines()))
-        found = next(changing, runs[-1] if id else None)
-    if found is None:
-        raise UsageError(f"{report}: has no run that changed files")
-    return found
-
-
-def earlier_runs(job: TaggingJob, run: Run | None = None) -> list[tuple[Run, Manifest]]:
-    """Runs that know the state of the library: back to the last that saw all of it.
-
-    A finished run has a row for every file, so that those before it add nothing: the cost of
-    skipping does not grow with the nights. One that took only what had failed has rows for
-    that alone. What was undone is no longer as the runs before saw it.
-
-    Parameters
-    ----------
-    run : Run, optional
-        The present one.
-
-    Returns
-    -------
-    list of (Run, Manifest)
-        Newest first; none where the library was never seen.
-    """
-    return [(old, facts) for old, facts, still_holds in runs_before(job, run) if still_holds]
+        for run in runs_of(report):
+            if run.id == id.removeprefix(_PREFIX):
+                return run
+    raise UsageError(f"{report}: has no run {id}")
 
 
 def known_runs(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, str]]:
@@ -288,8 +260,8 @@ def known_runs(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, str]]:
     Returns
     -------
     list of tuple
-        What `read_earlier` takes of each, newest first. All of `earlier_runs` still hold, unless
-        the job is to decide anew. Of a library around the job's only the job's files are read.
+        What `read_earlier` takes of each, newest first. None still holds where the job is to
+        decide anew. Of a library around the job's only the job's files are read.
     """
     incremental, own = job.options.incremental, printable(job.library)
     found = []
@@ -301,7 +273,13 @@ def known_runs(job: TaggingJob, run: Run) -> list[tuple[str, str, bool, str]]:
 
 
 def runs_before(job: TaggingJob, run: Run | None) -> Iterator[tuple[Run, Manifest, bool]]:
-    """Runs that saw the library's files, newest first, and whether what they saw still holds."""
+    """Runs that saw the library's files, newest first, and whether what they saw still holds.
+
+    They go back to the last that saw all of the library: a finished run has a row for every file,
+    so that those before it add nothing, and the cost of skipping does not grow with the nights.
+    One that took only what had failed has rows for that alone. What was undone is no longer as
+    the runs before saw it.
+    """
     known, library = list(_before(job, run)), printable(job.library)
     last_undo = max((facts.get("undone_at", "") for _, facts in known if facts), default="")
     is_file = "://" not in job.library and os.path.isfile(job.library)

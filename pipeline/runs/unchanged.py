@@ -31,7 +31,7 @@ def drop_if_unchanged(
     Parameters
     ----------
     earlier : sequence of (Run, Manifest)
-        See `earlier_runs`.
+        Those of `runs_before` that still hold.
     ended : RunResult
         What it has left. Its rows stay in memory.
 
