@@ -271,24 +271,6 @@ class ClassifyTracks(beam.PTransform):
         return classified.passed | "vote" >> self.vote, classified.outcomes
 
 
-@with_input_types(Counts)
-@with_output_types(Counts)
-class AddCounts(beam.CombineFn):
-    """Add up what files say of genres."""
-
-    def create_accumulator(self) -> Counts:
-        return {}
-
-    def add_input(self, total: Counts, counts: Counts) -> Counts:
-        return added((total, counts))
-
-    def merge_accumulators(self, totals: Iterable[Counts]) -> Counts:
-        return added(totals)
-
-    def extract_output(self, total: Counts) -> Counts:
-        return total
-
-
 class NoteEvidence(beam.PTransform):
     """Note in tracks what others of the library say of their genre: Track and (str, dict) -> Track.
 
@@ -297,7 +279,8 @@ class NoteEvidence(beam.PTransform):
 
     def expand(self, collections: dict[str, beam.PCollection]) -> beam.PCollection:
         tracks = collections["tracks"]
-        counts = collections["counts"] | "count" >> beam.CombinePerKey(AddCounts())
+        add = beam.CombineFn.from_callable(added).with_input_types(Counts).with_output_types(Counts)
+        counts = collections["counts"] | "count" >> beam.CombinePerKey(add)
         # (str, dict)
         for kind in WEIGHTS:
             tracks = (
