@@ -9,8 +9,6 @@ from typing import TextIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genrebeam.model.bundle import Bundle
-from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.runs import interruption
 from genrebeam.pipeline.runs.choices import ReportedFile, write_choice
@@ -32,8 +30,6 @@ from genrebeam.transforms.tags.change import Change
 from genrebeam.transforms.tags.tag import TagPolicy
 
 _COLUMNS = ("uri", "stage", "reason", "duration_s")
-# Stands where rows of other runs name their model.
-_PERSON = Bundle("", "by hand", "", (), (), FeatureSpec())
 
 
 @dataclass(frozen=True)
@@ -134,7 +130,7 @@ def write_choices(
     """
 
     def execute(run: Run) -> None:
-        rows = ReportWriter(run.tracks, run.folder, RunFacts(_PERSON, Stage.BY_HAND.value, library))
+        rows = ReportWriter(run.tracks, run.folder, RunFacts.by_hand(library))
         try:
             for one in tracked(shown, len(shown), watched):
                 if interruption.requested():

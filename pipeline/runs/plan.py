@@ -9,8 +9,6 @@ from typing import Any, TextIO
 
 import pyarrow.compute as pc
 
-from genrebeam.model.bundle import Bundle
-from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.pipeline.options.errors import UsageError, reading
 from genrebeam.pipeline.options.tagging import WritingOptions
 from genrebeam.pipeline.runs import interruption
@@ -242,6 +240,5 @@ def _as_written(planned: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
         from genrebeam.transforms.fingerprint import fingerprint
 
         outcome = dataclasses.replace(outcome, fingerprint=fingerprint(outcome.track.uri))
-    nobody = Bundle("", "", "", (), (), FeatureSpec())
-    now = row(outcome, RunFacts(nobody, planned["settings"]))
+    now = row(outcome, RunFacts.by_hand())
     return {**planned, **{name: now[name] for name in _WRITTEN}}

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genrebeam.model.bundle import Bundle
+from genrebeam.model.feature_spec import FeatureSpec
 from genrebeam.transforms.records import (
     Decision,
     Outcome,
@@ -63,6 +64,12 @@ class RunFacts:
     library: str = ""
     dry_run: bool = False
     mood: bool = False
+
+    @classmethod
+    def by_hand(cls, library: str = "") -> RunFacts:
+        """Of a run in which no model decides."""
+        nobody = Bundle("", "by hand", "", (), (), FeatureSpec())
+        return cls(nobody, Stage.BY_HAND.value, library)
 
 
 def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
