@@ -17,7 +17,7 @@ from genrebeam.pipeline.commands.command import (
     print_error,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError, writing
+from genrebeam.pipeline.options.errors import UsageError, reading, writing
 from genrebeam.pipeline.views.terminal import counted, safe
 
 if TYPE_CHECKING:
@@ -142,10 +142,8 @@ def _runs(folders: list[str], id: str | None) -> list[Run]:
     """
     from genrebeam.pipeline.runs.run import runs_of
 
-    try:
+    with reading():
         runs = [run for folder in dict.fromkeys(folders) for run in runs_of(folder)]
-    except OSError as error:
-        raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if id is not None:
         runs = [run for run in runs if run.id == id.removeprefix("run=")]
     known = {run: run.read_manifest() for run in runs}

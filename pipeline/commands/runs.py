@@ -12,7 +12,7 @@ from genrebeam.pipeline.commands.command import (
     add_report_option,
     report_folder,
 )
-from genrebeam.pipeline.options.errors import UsageError
+from genrebeam.pipeline.options.errors import reading
 from genrebeam.pipeline.views.terminal import counted, safe
 from genrebeam.transforms.records import Status
 
@@ -50,13 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
         folders = [home.path for home in homes()]
     else:
         folders = [report_folder(arguments, arguments.report)]
-    try:
+    with reading():
         runs = [one for folder in folders for one in runs_of(folder)]
         runs.sort(key=lambda one: one.id)
         at_work = _may_be_at_work(runs)
         found = [_facts(one, at_work) for one in runs]
-    except OSError as error:
-        raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     if arguments.json:
         print(json.dumps({"runs": found}))
         return OK

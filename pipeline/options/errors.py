@@ -19,8 +19,8 @@ class UnknownArgumentError(UsageError):
         self.arguments = list(arguments)
 
 
-def reading(path: str) -> AbstractContextManager[None]:
-    """If the block raises an `OSError`, say that the path cannot be read."""
+def reading(path: str | None = None) -> AbstractContextManager[None]:
+    """If the block raises an `OSError`, say that the path, or the error's, cannot be read."""
     return _as_usage_error(path, "read")
 
 
@@ -30,8 +30,10 @@ def writing(path: str) -> AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _as_usage_error(path: str, what: str) -> Iterator[None]:
+def _as_usage_error(path: str | None, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{path}: cannot be {what} ({error.strerror})") from error
+        raise UsageError(
+            f"{path or error.filename}: cannot be {what} ({error.strerror})"
+        ) from error
