@@ -31,13 +31,33 @@ class Chunked(Id3):
     def write(
         self, file: Any, genres: Sequence[str], custom: Mapping[str, str], form: TagForm
     ) -> None:
+        """ID3, and every further ID3 chunk that says a genre."""
         super().write(file, genres, custom, form)
         with open(file.filename, "r+b") as stream:
-            put_further_tags(stream, type(self).chunks, genres, form)
+            for number in range(len(self._further_tags(stream))):
+                chunk = self._further_tags(stream)[number]
+                tag = chunk.read()
+                if id3v2_genres(tag):
+                    texts = id3_bytes.genre_frames(genres)
+                    new = id3_bytes.exchange(tag, texts, separator=form.separator, room=len(tag))
+                    chunk.resize(len(new))
+                    chunk.write(new)
 
     def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
-            return super().others(file, custom), other_further_tags(stream, type(self).chunks)
+            further = [
+                frames_of(ID3(io.BytesIO(tag), load_v1=False)) if id3v2_genres(tag) else tag
+                for tag in (chunk.read() for chunk in self._further_tags(stream))
+            ]
+            return super().others(file, custom), further
+
+    def _further_tags(self, stream: BinaryIO) -> list[Any]:
+        """All ID3 chunks but the one that mutagen takes."""
+        kind = type(self).chunks
+        tags = [chunk for chunk in kind(stream).root.subchunks() if chunk.id in ("ID3", "id3")]
+        own = ("ID3", "id3") if kind is RiffFile else ("ID3",)
+        taken = next((chunk for chunk in tags if chunk.id in own), None)
+        return [chunk for chunk in tags if chunk is not taken]
 
     def check(self, file: Any) -> None:
         check_chunks(file)
@@ -66,7 +86,8 @@ class Chunked(Id3):
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:
-            return tuple(dict.fromkeys(further_genres(stream, type(self).chunks)))
+            tags = [chunk.read() for chunk in self._further_tags(stream)]
+            return tuple(dict.fromkeys(genre for tag in tags for genre in id3v2_genres(tag)))
         except (mutagen.MutagenError, *DAMAGE):
             return ()
 
@@ -140,45 +161,3 @@ def check_chunks(file: Any) -> None:
         end = root.data_offset + root.data_size
         if last is not None and last.id == sound and end < size - 1:
             raise ValueError("its chunks do not say where the sound ends")
-
-
-def further_tags(stream: BinaryIO, kind: Callable[[BinaryIO], Any]) -> list[Any]:
-    """All ID3 chunks but the one that mutagen takes.
-
-    Parameters
-    ----------
-    stream : file
-    kind : callable
-        mutagen's class of files of chunks.
-    """
-    tags = [chunk for chunk in kind(stream).root.subchunks() if chunk.id in ("ID3", "id3")]
-    own = ("ID3", "id3") if kind is RiffFile else ("ID3",)
-    taken = next((chunk for chunk in tags if chunk.id in own), None)
-    return [chunk for chunk in tags if chunk is not taken]
-
-
-def further_genres(stream: BinaryIO, kind: Callable[[BinaryIO], Any]) -> list[str]:
-    """Genres of all ID3 chunks but the one that mutagen takes."""
-    return [genre for tag in further_tags(stream, kind) for genre in id3v2_genres(tag.read())]
-
-
-def put_further_tags(
-    stream: BinaryIO, kind: Callable[[BinaryIO], Any], genres: Sequence[str], form: TagForm
-) -> None:
-    """Change the genre of all ID3 chunks that say one, but the one that mutagen takes."""
-    for number in range(len(further_tags(stream, kind))):
-        chunk = further_tags(stream, kind)[number]
-        tag = chunk.read()
-        if id3v2_genres(tag):
-            texts = id3_bytes.genre_frames(genres)
-            new = id3_bytes.exchange(tag, texts, separator=form.separator, room=len(tag))
-            chunk.resize(len(new))
-            chunk.write(new)
-
-
-def other_further_tags(stream: BinaryIO, kind: Callable[[BinaryIO], Any]) -> list[Any]:
-    """What else these chunks say."""
-    tags = [chunk.read() for chunk in further_tags(stream, kind)]
-    return [
-        frames_of(ID3(io.BytesIO(tag), load_v1=False)) if id3v2_genres(tag) else tag for tag in tags
-    ]
