@@ -12,7 +12,7 @@ from genrebeam.model.extras import require
 from genrebeam.pipeline.commands.command import OK, SOME_FAILED, add_command, print_error
 from genrebeam.pipeline.options.errors import UsageError
 from genrebeam.pipeline.options.job import bundle_named
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import clock, safe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -207,7 +207,7 @@ def _over_time(
     import numpy as np
     from rich.text import Text
 
-    from genrebeam.pipeline.views.inspection.words import clock, colours, time_ticks
+    from genrebeam.pipeline.views.inspection.words import colours, time_ticks
 
     probabilities, colour = inspection.probabilities, colours(inspection)
     starts = np.arange(columns) * len(probabilities) // columns

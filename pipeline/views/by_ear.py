@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from genrebeam.pipeline.by_ear.analysed import Analysed
 from genrebeam.pipeline.by_ear.duplicates import Group
-from genrebeam.pipeline.views.terminal import console_of, counted, is_terminal, safe
+from genrebeam.pipeline.views.terminal import clock, console_of, counted, is_terminal, safe
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -85,7 +85,7 @@ def quality(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["format"],
         "" if bitrate is None else f"{bitrate / 1000:.0f} kbit/s",
-        "" if seconds is None else f"{seconds // 60:.0f}:{seconds % 60:02.0f}",
+        "" if seconds is None else clock(seconds),
         size(row["size_bytes"]),
     )
 

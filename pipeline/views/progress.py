@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from genrebeam.pipeline.views.terminal import (
     WIDEST_BAR,
     bar,
+    clock,
     console_of,
     counted,
     is_terminal,
@@ -80,7 +81,7 @@ class Progress:
     @property
     def clock(self) -> str:
         """Time left, as ``h:mm:ss``."""
-        return "?" if self.seconds_left is None else _clock(self.seconds_left)
+        return "?" if self.seconds_left is None else clock(self.seconds_left, hours=True)
 
 
 class _Counts:
@@ -306,9 +307,3 @@ def line(progress: Progress) -> str:
         f"{progress.rate:.1f} files/s, {progress.clock} left, "
         f"{progress.statuses.get('failed', 0):,} failed"
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -52,6 +52,19 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def clock(seconds: float, *, hours: bool = False) -> str:
+    """A time as players show it; `hours` are shown where there is none, too, if asked for.
+
+    Examples
+    --------
+    >>> clock(189.3), clock(3725), clock(189.3, hours=True)
+    ('3:09', '1:02:05', '0:03:09')
+    """
+    n_minutes, rest = divmod(round(seconds), 60)
+    n_hours, minutes = divmod(n_minutes, 60)
+    return f"{n_hours}:{minutes:02d}:{rest:02d}" if n_hours or hours else f"{minutes}:{rest:02d}"
+
+
 def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

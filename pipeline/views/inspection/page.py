@@ -28,7 +28,6 @@ from genrebeam.pipeline.views.inspection.words import (
     GENERATOR,
     MOST_GENRES,
     chance,
-    clock,
     colours,
     facts,
     genre_note,
@@ -38,6 +37,7 @@ from genrebeam.pipeline.views.inspection.words import (
     verdicts,
     wave_note,
 )
+from genrebeam.pipeline.views.terminal import clock
 from genrebeam.pipeline.views.web_page import made_in, write_web_page
 from genrebeam.transforms.records import printable
 

@@ -14,7 +14,7 @@ import numpy as np
 from genrebeam import __version__
 from genrebeam.model import files
 from genrebeam.pipeline.views.inspection.inspection import Inspection
-from genrebeam.pipeline.views.terminal import safe
+from genrebeam.pipeline.views.terminal import clock, safe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,6 @@ from genrebeam.pipeline.views.inspection.words import (
     GENERATOR,
     MOST_GENRES,
     chance,
-    clock,
     colours,
     facts,
     genre_note,

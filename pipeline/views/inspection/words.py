@@ -9,7 +9,7 @@ import numpy as np
 
 from genrebeam.model.colours import colours_of
 from genrebeam.pipeline.views.inspection.inspection import Inspection
-from genrebeam.pipeline.views.terminal import counted
+from genrebeam.pipeline.views.terminal import clock, counted
 from genrebeam.transforms.records import Decision, printable
 
 # Stands near the beginning of each file that is ours, and so may be written anew.
@@ -20,19 +20,6 @@ MOST_GENRES = 12
 _MOST_STYLES, _LEAST_STYLE = 3, 0.02
 # Headers are seldom exact.
 _LEAST_CUT_S = 2
-
-
-def clock(seconds: float) -> str:
-    """A time as players show it.
-
-    Examples
-    --------
-    >>> clock(189.3), clock(3725)
-    ('3:09', '1:02:05')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def percent(probability: float) -> str:

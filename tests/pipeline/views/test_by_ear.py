@@ -5,7 +5,7 @@ import io
 import pytest
 
 from genrebeam.pipeline.by_ear.duplicates import Group
-from genrebeam.pipeline.views.by_ear import print_duplicates, print_similar
+from genrebeam.pipeline.views.by_ear import print_duplicates, print_similar, quality
 from tests.pipeline.views.test_terminal import EVIL, SHOWN, Screen
 
 
@@ -79,3 +79,7 @@ def test_a_reader_that_has_enough_is_no_failure():
             raise BrokenPipeError
 
     print_similar([similar("/m/a.mp3")], Closed())
+
+
+def test_a_minute_has_sixty_seconds():
+    assert quality(copy("/a.mp3", duration_s=119.7))[2] == "2:00"
