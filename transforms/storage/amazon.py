@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from genrebeam.transforms.storage.storage import Found, moment_ns
+from genrebeam.transforms.storage.storage import Found, Span, moment_ns
 
 # What S3 takes in one request, in bytes, and the parts of what is larger; a part is in memory.
 _LARGEST_PUT = 5 * 2**30
@@ -87,12 +87,7 @@ class Amazon:
         return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
 
     def fetch(
-        self,
-        bucket: str,
-        name: str,
-        version: str | None,
-        stream: BinaryIO,
-        span: tuple[int, int] | None,
+        self, bucket: str, name: str, version: str | None, stream: BinaryIO, span: Span | None
     ) -> None:
         wanted = {} if version is None else {"IfMatch": version}
         if span is not None:
@@ -102,12 +97,7 @@ class Amazon:
             stream.write(chunk)
 
     def put(
-        self,
-        bucket: str,
-        name: str,
-        stream: BinaryIO,
-        replacing: Found | None,
-        is_new: bool,
+        self, bucket: str, name: str, stream: BinaryIO, replacing: Found | None, is_new: bool
     ) -> Callable[[], Found]:
         wanted = dict(replacing.properties, IfMatch=replacing.version) if replacing else {}
         if is_new:

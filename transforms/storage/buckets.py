@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol
 
-from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found
+from genrebeam.transforms.storage.storage import ChangedMeanwhile, Found, Span
 
 
 def find(uri: str) -> Found:
@@ -54,13 +54,13 @@ def folders_in(folder: str) -> list[str]:
     return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
 
 
-def fetch(found: Found, stream: BinaryIO, span: tuple[int, int] | None = None) -> None:
+def fetch(found: Found, stream: BinaryIO, span: Span | None = None) -> None:
     """Write the content of this very version into a stream.
 
     Parameters
     ----------
-    span : (int, int), optional
-        First byte and the one behind the last, instead of all.
+    span : Span, optional
+        Instead of all.
 
     Raises
     ------
@@ -178,21 +178,11 @@ class Client(Protocol):
     def folders(self, bucket: str, prefix: str) -> list[str]: ...
 
     def fetch(
-        self,
-        bucket: str,
-        name: str,
-        version: str | None,
-        stream: BinaryIO,
-        span: tuple[int, int] | None,
+        self, bucket: str, name: str, version: str | None, stream: BinaryIO, span: Span | None
     ) -> None: ...
 
     def put(
-        self,
-        bucket: str,
-        name: str,
-        stream: BinaryIO,
-        replacing: Found | None,
-        is_new: bool,
+        self, bucket: str, name: str, stream: BinaryIO, replacing: Found | None, is_new: bool
     ) -> Callable[[], Found]: ...
 
     def remove(self, bucket: str, name: str, version: str) -> None: ...

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from genrebeam.transforms.storage.storage import Found, moment_ns
+from genrebeam.transforms.storage.storage import Found, Span, moment_ns
 
 # How long a page of a listing is tried again, in s: without a network nothing else is waited for.
 _LISTED_WITHIN_S = 30.0
@@ -77,12 +77,7 @@ class Google:
         return list(listing.prefixes)
 
     def fetch(
-        self,
-        bucket: str,
-        name: str,
-        version: str | None,
-        stream: BinaryIO,
-        span: tuple[int, int] | None,
+        self, bucket: str, name: str, version: str | None, stream: BinaryIO, span: Span | None
     ) -> None:
         blob = self.client.bucket(bucket).blob(name)
         wanted = None if version is None else int(version)
@@ -96,12 +91,7 @@ class Google:
         )
 
     def put(
-        self,
-        bucket: str,
-        name: str,
-        stream: BinaryIO,
-        replacing: Found | None,
-        is_new: bool,
+        self, bucket: str, name: str, stream: BinaryIO, replacing: Found | None, is_new: bool
     ) -> Callable[[], Found]:
         blob = self.client.bucket(bucket).blob(name)
         kept = {} if replacing is None else replacing.properties

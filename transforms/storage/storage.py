@@ -14,6 +14,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+# First byte of a part of a file, and the one behind its last.
+Span = tuple[int, int]
+
 
 class ChangedMeanwhile(OSError):
     """A file that is not the version that it was to be."""
