@@ -414,8 +414,16 @@ def _text(action: argparse.Action, value: Any, layer: Layer) -> str:
     if action.metavar in _PATHS and "://" not in text:
         text = os.path.expanduser(text)
         if layer.path is not None:
-            text = os.path.join(os.path.dirname(layer.path), text)
+            beside = os.path.join(os.path.dirname(layer.path), text)
+            is_ours = action.dest == "bundle" and _comes_with_us(text) and not os.path.isdir(beside)
+            text = text if is_ours else beside
     return text
+
+
+def _comes_with_us(bundle: str) -> bool:
+    from genrebeam.model.bundle import BUNDLES
+
+    return os.path.basename(bundle) == bundle and (BUNDLES / bundle).is_dir()
 
 
 def _relax(

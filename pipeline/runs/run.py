@@ -396,6 +396,8 @@ def superseded(runs: Iterable[Run]) -> set[str]:
     A file whose newest row is of such a run was gone by then.
     """
     known = [(run.id, run.read_manifest()) for run in sorted(runs, key=lambda run: run.id)]
+    # Of those that found nothing new the rows of an earlier one hold.
+    known = [(id, facts) for id, facts in known if "rows_in" not in facts]
     found = set()
     for number, (id, facts) in enumerate(known):
         options, library = facts.get("options", {}), facts.get("library")

@@ -1,6 +1,7 @@
 """Analysed: the newest embedding of each track that is there, of one model only."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -64,6 +65,14 @@ def test_a_moved_file_has_the_embedding_of_its_old_name(tmp_path):
         track("/m/b.mp3", status="unchanged"),
     )
     assert embeddings_of(tmp_path) == {"/m/new.mp3": [1, 0], "/m/b.mp3": [0, 1]}
+
+
+def test_a_night_that_found_nothing_new_leaves_the_rows_of_the_run_before(tmp_path):
+    first = write_run(tmp_path, track("/m/a.mp3", [1, 0]))
+    night = write_run(tmp_path, track("/m/a.mp3", status="unchanged"))
+    night.write_manifest({**night.read_manifest(), "rows_in": first.id})
+    shutil.rmtree(night.tracks)
+    assert embeddings_of(tmp_path) == {"/m/a.mp3": [1, 0]}
 
 
 def test_a_file_that_a_later_run_did_not_see_is_left_out(tmp_path):

@@ -171,6 +171,14 @@ def test_a_run_repeated_from_its_manifest_gives_the_same_rows(library, tmp_path)
     assert set(library.rows) == set(before) == {"a.mp3", "b.flac"}
 
 
+def test_a_run_with_the_default_bundle_can_be_repeated_too(library, tmp_path):
+    library.add("a.mp3")
+    run = ["tag", str(library.folder), "--dry-run", "--report"]
+    assert main([*run, str(library.reports)]) == 0
+    manifest = str(library.run / "run.json")
+    assert main([*run, str(tmp_path / "again"), "--config", manifest]) == 0
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"options": 1}', '{"options": {"x": 1}}', "{"])
 def test_a_manifest_that_is_none_is_one_message(library, tmp_path, capsys, text):
     (tmp_path / "run.json").write_text(text)
