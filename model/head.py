@@ -35,7 +35,6 @@ class Head:
     landmarks : np.ndarray, optional
         ``(n_landmarks, d)``: embeddings of tracks that were learned from. A track is to each as
         similar as ``exp(-gamma * distance ** 2)``.
-    gamma : float or np.ndarray
     style_kernel, style_bias : np.ndarray, optional
         ``(n_inputs, n_genres)`` and ``(n_genres,) float32``: to the genres within their families.
     family_of : np.ndarray, optional
@@ -221,11 +220,6 @@ def sound_of(scores: np.ndarray, spec: FeatureSpec) -> Sound:
     ----------
     scores : np.ndarray
         See `scores_of`.
-    spec : FeatureSpec
-
-    Returns
-    -------
-    Sound
     """
     backbone = backbone_of(spec)
     labels, others = backbone.read_labels(), scores.copy()
@@ -243,7 +237,6 @@ def sounds_of(
     ----------
     outputs : np.ndarray
         ``(n_segments, n_outputs)``.
-    spec : FeatureSpec
     most : int, optional
         By default all.
 

@@ -154,11 +154,8 @@ class FileTags:
         Our own opt-in fields that are there.
     shadow : tuple of str
         Genres of a second tag (APEv2 on an mp3) that some players show instead.
-    album_artist : str or None
     foreign_only : bool
         Whether the format has no tags: those that are there were put around it.
-    year : int or None
-    mood : str or None
     """
 
     title: str | None = None
@@ -179,7 +176,6 @@ class AudioFacts:
 
     Parameters
     ----------
-    duration_s : float or None
     sample_rate_hz, channels, bitrate_bps : int or None
     """
 
@@ -197,7 +193,6 @@ class Group:
     ----------
     key : str
         The kind of group, a null character, and what else its tracks share.
-    n_tracks : int
     """
 
     key: str
@@ -258,7 +253,6 @@ class Stored:
     ----------
     run : str
         Identifier of that run; later runs sort after earlier ones.
-    size_bytes : int
     mtime_ns : int or None
         The file's, when the row was written.
     n_segments : int
@@ -303,8 +297,6 @@ class Track:
         Lower-case file name extension, such as ``mp3``.
     size_bytes, mtime_ns : int
         As listed, or after the genre was written.
-    tags : FileTags
-    audio : AudioFacts
     group : Group or None
         That it votes with.
     given : EarlierGenres or None
@@ -377,7 +369,6 @@ class Features:
 
     Parameters
     ----------
-    track : Track
     values : np.ndarray
         ``(n_segments, *features.shape) float16``, such as log-mel in 0..1; or of a track with
         `Track.stored` that, ``(1, n_inputs)``.
@@ -396,7 +387,6 @@ class Prediction:
 
     Parameters
     ----------
-    track : Track
     probabilities : np.ndarray
         ``(n_segments, n_classes) float32``, calibrated; no rows where it failed.
     extract_seconds, classify_seconds : float
@@ -434,7 +424,6 @@ class Decision:
 
     Parameters
     ----------
-    track : Track
     genres : tuple of str
         Most probable first; empty where none is written, and `reason` says why.
     confidence : float
@@ -445,7 +434,6 @@ class Decision:
         Genre to mean probability.
     votes : dict
         Genre, or family where genres have families, to number of segments.
-    segments_analysed : int
     extract_seconds, classify_seconds : float
         In s.
     embedding, class_logits : np.ndarray or None
@@ -495,16 +483,12 @@ class Outcome:
 
     Parameters
     ----------
-    track : Track
-    status : Status
-    stage : Stage
     reason : str
         Why it has this status, for a person to read.
     error_type : str or None
         Name of the error's class where the status is ``failed``.
     genres_after : tuple of str
         Genres in the file now, or (``would_tag``) as they would be.
-    confidence : float or None
     fingerprint : str or None
         Of the file that was analysed, in this run or an earlier one, and is as it shall be.
     decision : Decision or None
@@ -544,10 +528,8 @@ def dropped(track: Track, stage: Stage, error: BaseException) -> Outcome:
 
     Parameters
     ----------
-    track : Track
     stage : Stage
         The step that failed.
-    error : BaseException
 
     Returns
     -------
@@ -573,16 +555,7 @@ def explain_error(error: BaseException, stage: Stage, format: str) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """One line that says what went wrong, without the path.
-
-    Parameters
-    ----------
-    error : BaseException
-
-    Returns
-    -------
-    str
-    """
+    """One line that says what went wrong, without the path."""
     if isinstance(error, TrackError):
         text = error.reason
     elif isinstance(error, OSError) and error.strerror:

@@ -162,7 +162,6 @@ class SelectLabelled(ReadHeaders):
 
     Parameters
     ----------
-    labelling : Labelling
     stopping : callable
         Whether the run shall end early.
     only : str, optional

@@ -41,10 +41,8 @@ class TaggingJob:
     ----------
     library : str
         Absolute path of a folder or a file, perhaps in a bucket.
-    bundle : Bundle
     options : TaggingOptions
         All have values: the user's, the model's or the declared ones. Paths are absolute.
-    taxonomy : Taxonomy
     paths : tuple of str
         Files and folders in the library, if the job takes only these.
     """
@@ -186,11 +184,6 @@ def check_job(
     ----------
     library : str, os.PathLike or sequence of these
         A folder or a file. Several are taken for parts of a library, the folder that they are in.
-    options : TaggingOptions
-
-    Returns
-    -------
-    TaggingJob
 
     Raises
     ------
@@ -291,10 +284,6 @@ def bundle_named(name: str | None) -> Bundle:
     ----------
     name : str, optional
         By default the default one.
-
-    Returns
-    -------
-    Bundle
 
     Raises
     ------

@@ -52,8 +52,6 @@ class Plan:
 
     Parameters
     ----------
-    run : Run
-    manifest : Manifest
     library : str
         Nothing outside of it is written.
     """
@@ -105,10 +103,6 @@ def find_plan(report: str, id: str, library: str | None = None) -> Plan:
     library : str, optional
         Root of the music, where the user names it.
 
-    Returns
-    -------
-    Plan
-
     Raises
     ------
     UsageError
@@ -137,11 +131,6 @@ def write_plan(
         Of the lock: takes the run's id.
     watched : file or None
         Where a progress bar goes, if it is a terminal.
-
-    Returns
-    -------
-    Run
-    RunResult
     """
     policy = plan.policy(dry_run=False)
     total = plan.manifest.get("counts", {}).get(Status.WOULD_TAG, 0)
@@ -176,13 +165,8 @@ def write_planned(
         The file's row.
     library : str
         Nothing outside of it is written.
-    policy : TagPolicy
     journal : callable
         See `genrebeam.transforms.tags.tag.write_genres`.
-
-    Returns
-    -------
-    Outcome
     """
     track = Track(path_of(planned["uri"]), planned["format"])
     outcome = Outcome(track, Status.REFUSED, Stage.TAG, "")

@@ -335,7 +335,6 @@ def runs_with_inputs(job: TaggingJob, run: Run) -> list[Run]:
 
     Parameters
     ----------
-    job : TaggingJob
     run : Run
         The present one.
 

@@ -62,8 +62,6 @@ def write_track(track: Track, stream: BinaryIO, inputs: BinaryIO) -> None:
 
     Parameters
     ----------
-    track : Track
-    stream : file
     inputs : file
         What is stored of tracks; see `inputs_beside`.
     """

@@ -19,8 +19,6 @@ class Column:
 
     Parameters
     ----------
-    name : str
-    type : pyarrow.DataType
     meaning : str
         For ``docs/reference.md``; Markdown.
     required : bool

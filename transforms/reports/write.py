@@ -49,12 +49,10 @@ class RunFacts:
 
     Parameters
     ----------
-    bundle : Bundle
     settings : str
         Fingerprint of what decided.
     library : str
         Its root; empty where none is known.
-    dry_run : bool
     mood : bool
         Whether rows tell of moods and instruments.
     """
@@ -73,17 +71,7 @@ class RunFacts:
 
 
 def row(outcome: Outcome, run: RunFacts) -> dict[str, Any]:
-    """An outcome as a row of `SCHEMA`.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    run : RunFacts
-
-    Returns
-    -------
-    dict
-    """
+    """An outcome as a row of `SCHEMA`."""
     track, decision = outcome.track, outcome.decision
     tags, audio = track.tags, track.audio
     family, style = (decision.family, decision.style) if decision else (None, None)
@@ -227,7 +215,6 @@ class ReportWriter:
     ----------
     folder, workplace : str
         See `write_part`.
-    run : RunFacts
     """
 
     def __init__(self, folder: str, workplace: str, run: RunFacts) -> None:

@@ -80,7 +80,6 @@ def read_header(path: str, form: TagForm = _ANY_FORM) -> Header:
     ----------
     path : str
         On a disk or in a bucket, of which only what is read is fetched.
-    form : TagForm
 
     Returns
     -------
@@ -107,7 +106,6 @@ def read_headers(paths: Sequence[str], form: TagForm = _ANY_FORM) -> Future:
     ----------
     paths : sequence of str
         Absolute.
-    form : TagForm
 
     Returns
     -------
@@ -217,10 +215,6 @@ def _read_header(path: str, form: TagForm) -> Header:
 
 def read_header_if_any(path: str) -> tuple[FileTags, AudioFacts, str | None]:
     """Read a header for decoding only: a file can sound whatever its tags are.
-
-    Parameters
-    ----------
-    path : str
 
     Returns
     -------
@@ -356,10 +350,8 @@ def write_fields(
         The file that is changed.
     path : str
         The user's file, for messages.
-    genres : sequence of str
     custom : mapping of str to str, optional
         Our own fields, and the mood.
-    form : TagForm
 
     Raises
     ------

@@ -152,10 +152,6 @@ def has_genre(tag: bytes) -> bool:
 def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
     """ID3v2 tags behind the first one of a file; some programs add one instead of replacing it.
 
-    Parameters
-    ----------
-    stream : file
-
     Returns
     -------
     list of (int, bytes)
@@ -193,10 +189,6 @@ def pad_footer(path: str) -> None:
 
 def read_v1(path: str) -> bytes:
     """The ID3v1 tag at the end of a file.
-
-    Parameters
-    ----------
-    path : str
 
     Returns
     -------

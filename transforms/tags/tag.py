@@ -55,8 +55,6 @@ class TagPolicy:
         Name and version, for the model's field.
     write_mood : bool
         Give a file that gets a genre a mood too, where one is likely.
-    form : TagForm
-    write : WritePolicy
     min_age_s : float
         Leave files alone that changed less than this ago, in s.
     """
@@ -133,10 +131,8 @@ def write_genres(
     ----------
     track : Track
         As it was listed and read.
-    genres : sequence of str
     journal : callable
         Called with what is about to change, before it does.
-    policy : TagPolicy
     custom : dict, optional
         Our own fields, and the mood.
 
@@ -205,7 +201,6 @@ def too_recent(track: Track, min_age_s: float) -> TooRecent | None:
 
     Parameters
     ----------
-    track : Track
     min_age_s : float
         How long ago its content and its attributes must have changed, in s. Programs that copy give
         a file its old modification time in the end; the time of that counts then. Clocks of file
@@ -256,8 +251,6 @@ def tag(decision: Decision, policy: TagPolicy, journal: Journal) -> Outcome:
 
     Parameters
     ----------
-    decision : Decision
-    policy : TagPolicy
     journal : callable
         See `write_genres`.
 

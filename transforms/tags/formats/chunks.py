@@ -98,10 +98,6 @@ def missing_sizes(stream: BinaryIO) -> dict[int, bytes]:
     Who writes to a pipe cannot go back to its beginning, and leaves there 0 or as much as fits.
     All that follows is sound then, as every player takes it.
 
-    Parameters
-    ----------
-    stream : file
-
     Returns
     -------
     dict of int to bytes
