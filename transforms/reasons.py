@@ -79,7 +79,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
             r"|no appropriate stream"
         ),
         (
-            "it is not {format} audio, or its beginning is damaged; check its type (with the "
+            "it is not {format}audio, or its beginning is damaged; check its type (with the "
             "command file) and rename it, or convert it"
         ),
     ),
@@ -211,7 +211,7 @@ def explain(kinds: tuple[str, ...], message: str, *, stage: str, format: str) ->
         if kind and kind not in kinds:
             continue
         if found := re.search(pattern, message):
-            named = sentence.replace("{format}", format or "audio")
+            named = sentence.replace("{format}", f"{format} " if format else "")
             return found.expand(named) if "\\" in named else named
     if any(kind in kinds for kind in _OWN):
         return message

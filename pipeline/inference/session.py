@@ -70,6 +70,8 @@ class TrackClassifier:
         processes: int | None = None,
         embeddings: bool = False,
     ) -> None:
+        if processes is not None and processes < 1:
+            raise ValueError(f"processes={processes}: at least one is needed")
         self.bundle = bundle
         self.processes = processes or pool.default_processes()
         self.network = load_classifier(bundle, embeddings=embeddings)

@@ -125,3 +125,9 @@ def test_a_file_of_another_kind_than_its_name_says_so(tmp_path):
     with pytest.raises(TagReadError) as caught:
         read_header(str(path))
     assert reason(caught.value, format="m4a").startswith("it is not m4a audio")
+
+
+def test_a_file_without_an_extension_is_not_audio_of_a_kind():
+    message = "not an audio file of a known format"
+    said = explain(("TagReadError",), message, stage="read_tags", format="")
+    assert said.startswith("it is not audio, or")

@@ -144,3 +144,9 @@ def test_paths_may_be_of_any_kind(tiny_bundle, write_tone):
         found = list(session([str(path), path]))
     assert [entry.track.uri for entry in found] == [str(path)] * 2
     assert all(isinstance(entry, Decision) for entry in found)
+
+
+@pytest.mark.parametrize("processes", [0, -1])
+def test_a_session_has_at_least_one_process(tiny_bundle, processes):
+    with pytest.raises(ValueError, match="at least one"):
+        TrackClassifier(tiny_bundle, processes=processes)
