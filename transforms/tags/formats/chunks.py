@@ -82,7 +82,7 @@ class Chunked(Id3):
             texts = self.own_texts(stream)
         except (mutagen.MutagenError, *DAMAGE):
             return {}
-        return {name: text.strip() for name, text in texts.items() if text.strip()}
+        return {name: text.strip() for name, text in texts.items()}
 
     def second_genres(self, stream: BinaryIO) -> tuple[str, ...]:
         try:

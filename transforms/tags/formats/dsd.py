@@ -48,8 +48,9 @@ class Dsdiff(Chunked):
         data, texts = edited.read() if edited else b"", {}
         while len(data) >= _TEXT.size:
             name, size, length = _TEXT.unpack_from(data)
-            if name in _TO_ID3:
-                texts[_TO_ID3[name]] = data[_TEXT.size :][:length].decode("latin-1").rstrip("\0")
+            text = data[_TEXT.size :][:length].decode("latin-1").rstrip("\0")
+            if name in _TO_ID3 and text.strip():
+                texts[_TO_ID3[name]] = text
             data = data[12 + size + size % 2 :]
         return texts
 

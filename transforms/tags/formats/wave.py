@@ -55,7 +55,7 @@ class Wave(Chunked):
 
     def own_texts(self, stream: BinaryIO) -> dict[str, str]:
         fields = [(_TO_ID3.get(name), _riff_text(data)) for name, data in _riff_info(stream)]
-        return {name: text for name, text in reversed(fields) if name}
+        return {name: text for name, text in reversed(fields) if name and text.strip()}
 
     def others(self, file: Any, custom: Collection[str]) -> Any:
         with open(file.filename, "rb") as stream:
