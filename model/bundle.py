@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -153,7 +154,10 @@ class Bundle:
                 self._folder / _NETWORK_FILE, compile=False, safe_mode=True
             )
         except (ValueError, OSError, KeyError, TypeError) as error:
-            raise BundleError(self.path, f"the network cannot be loaded: {error}") from error
+            # Keras says how to run such code; nobody should.
+            has_code = "unsafe" in str(error) or "safe_mode" in str(error)
+            why = "it holds code of its own, which is not run" if has_code else str(error)
+            raise BundleError(self.path, f"the network cannot be loaded: {why}") from error
         expected = (None, *self.features.shape)
         if tuple(network.input_shape) != expected or network.output_shape[-1] != len(self.labels):
             raise BundleError(
@@ -237,6 +241,11 @@ def load_bundle(
         raise BundleError(folder, f"{weights.name} cannot be read: {error.strerror}") from error
     if len(labels) != len(genres) or not labels:
         raise BundleError(folder, "labels and genres differ in number")
+    temperatures = (bundle.temperature, bundle.style_temperature)
+    if not all(isinstance(value, int | float) and 0 < value < math.inf for value in temperatures):
+        raise BundleError(folder, "its temperatures are not above 0")
+    if not (0 <= bundle.min_confidence <= 1 and bundle.n_segments >= 1 and all(genres)):
+        raise BundleError(folder, f"{_FACTS_FILE} has an empty genre or a number out of range")
     if version != found:
         raise BundleError(folder, f"files do not belong together (version {version}, is {found})")
     return bundle

@@ -113,12 +113,14 @@ def load_head(path: Path) -> Head:
     Raises
     ------
     OSError, ValueError, TypeError
-        If it cannot be read, or is something else.
+        If it cannot be read, is something else, or has weights that are no numbers.
     """
     with np.load(path, allow_pickle=False) as stored:
         weights = {name: stored[name] for name in stored.files}
     if _HALVED in weights:
         weights[_HALVED] = weights[_HALVED].astype(np.float32)
+    if not all(np.isfinite(weight).all() for weight in weights.values()):
+        raise ValueError("it has weights that are no numbers")
     return Head(**weights)
 
 

@@ -13,6 +13,7 @@ import gc
 import io
 import logging
 import os
+import re
 import select
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from genrebeam.pipeline.options.errors import UnknownArgumentError, UsageError
 from genrebeam.pipeline.options.system import check_system
 from genrebeam.pipeline.views.terminal import safe
 
+# What stands before the message of an error.
+_CLASS = r"^[\w.]*(Error|Exception): (\[Errno \d+\] )?"
 # As the help lists them.
 _COMMANDS = (
     *("tag", "watch", "apply", "undo", "history", "runs", "prune", "report", "inspect"),
@@ -191,7 +194,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _last_line(error: Exception) -> str:
     """The last line of an error; Beam puts a whole traceback into its messages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"the run stopped: {lines[-1] if lines else type(error).__name__}"
+    last = lines[-1] if lines else type(error).__name__
+    last = re.sub(r" \[while running '[^']*'\]$", "", last)  # the step in Beam's graph
+    return f"the run stopped: {re.sub(_CLASS, '', last)}"
 
 
 def _quieten(*, verbose: bool, debug: bool) -> None:

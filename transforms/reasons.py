@@ -180,7 +180,7 @@ _UNFORESEEN = {
     "report": "its values do not fit the report's columns; the error's message says more",
 }
 # Errors that say themselves what is wrong: they come from here, not from a library.
-_OWN = ("TrackError",)
+_OWN = ("TrackError", "BundleError")
 
 
 def explain(kinds: tuple[str, ...], message: str, *, stage: str, format: str) -> str:

@@ -203,6 +203,12 @@ class Group:
         """``album`` or ``artist``."""
         return self.key.partition("\0")[0]
 
+    @property
+    def name(self) -> str:
+        """The same for people; tracks without an album's title are those of a folder."""
+        is_titled = self.key.split("\0")[2:3] != [""]
+        return self.kind if is_titled else "folder"
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -300,6 +300,8 @@ def bundle_named(name: str | None) -> Bundle:
             bundle = load_bundle(_absolute(name), reader)
         else:
             bundle = load_bundle(name) if name else load_bundle()
+        if name and bundle.features.backbone:
+            bundle.load_head()  # what is wrong with it is said before a run, not of each file
     except BundleError as error:
         raise UsageError(str(error)) from error
     if not bundle.features.backbone:

@@ -48,6 +48,10 @@ def test_reading_the_facts_does_not_import_tensorflow(copied):
     [
         ({"format": 99}, "bundle format 99; this version reads 1"),
         ({"temperature": 3.0}, "do not belong together"),
+        ({"temperature": 0}, "temperatures are not above 0"),
+        ({"min_confidence": 7}, "a number out of range"),
+        ({"n_segments": -4}, "a number out of range"),
+        ({"genres": ["", "B", "C"]}, "an empty genre"),
         ({"labels": ["a"]}, "differ in number"),
         ({"features": {"no_such": 1}}, "does not fit this version"),
         ({"nll": 1}, "does not fit this version"),
@@ -83,6 +87,17 @@ def test_refuses_a_bundle_without_its_network(copied):
     (copied / "model.keras").unlink()
     with pytest.raises(BundleError, match=r"model\.keras cannot be read"):
         load_bundle(copied)
+
+
+def test_code_in_a_network_is_not_run_and_nobody_is_told_how_to(copied):
+    import keras
+
+    bundle = load_bundle(copied)
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x + 1)])
+    network.save(copied / "model.keras")
+    with pytest.raises(BundleError, match="code of its own, which is not run") as caught:
+        bundle.load_network()
+    assert "unsafe" not in str(caught.value)
 
 
 def test_refuses_a_network_that_is_none(copied):

@@ -139,6 +139,13 @@ def test_a_bundle_with_a_backbone_holds_a_head_and_no_network(tmp_path, head):
         load_bundle(tmp_path)
 
 
+def test_a_head_whose_weights_are_no_numbers_is_refused(tmp_path, head):
+    made = Bundle("", "b", "", ("a", "b", "c", "d"), ("A", "B", "C", "D"), SPEC)
+    broken = dataclasses.replace(head, bias=head.bias * np.nan)
+    with pytest.raises(BundleError, match="weights that are no numbers"):
+        save_bundle(made, broken, tmp_path, "").load_head()
+
+
 def test_a_head_that_does_not_fit_is_refused(tmp_path, head):
     made = Bundle("", "b", "", ("a", "b"), ("A", "B"), SPEC)
     saved = save_bundle(made, head, tmp_path, "")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from genrebeam.pipeline.cli import build_parser, main
+from genrebeam.pipeline.cli import _last_line, build_parser, main
 from genrebeam.pipeline.options.config import parse
 from genrebeam.pipeline.views.progress import Progress, line
 from tests import REPOSITORY
@@ -278,3 +278,8 @@ def test_a_missing_extra_goes_back_to_the_script_that_started_the_command(tmp_pa
         env={**os.environ, "_GENREBEAM_SCRIPT": str(script)},
     )
     assert result.stdout == "<with><pages><map><--out><a b.html>"
+
+
+def test_an_error_of_beam_is_said_without_its_class_and_step():
+    error = OSError("Traceback\nOSError: [Errno 28] No space left on device [while running 'a/b']")
+    assert _last_line(error) == "the run stopped: No space left on device"

@@ -233,13 +233,13 @@ def vote_together(
                 family_alone=own.family_alone or own.family,
                 unsure=False,
                 decided_by=together.decided_by,
-                reason=f"vote of {len(voters)} tracks of its {group.kind}"
+                reason=f"vote of {len(voters)} tracks of its {group.name}"
                 + _evidence_of(together)
                 + _said_alone(own, together),
                 tracks_voted=len(voters),
             )
         else:
-            reason = f"{own.reason}; sounds unlike its {group.kind}"
+            reason = f"{own.reason}; sounds unlike its {group.name}"
             decisions[number] = dataclasses.replace(own, reason=reason)
     return decisions
 

@@ -109,7 +109,7 @@ COLUMNS = (
     Column(
         "decided_by",
         pa.string(),
-        "what decided the genre that GenreBeam gave: `audio`, or with `--learn-from library` the "
+        "what decided the genre, given or not: `audio`, or with `--learn-from library` the "
         "tagged files of the same `artist`, `album` or `folder`, or `several` of these together",
     ),
     Column("style", pa.string(), "the likeliest style of that family"),

@@ -152,6 +152,17 @@ def album(*members, n_tracks=None) -> list[Prediction]:
 BLUES, UNSURE, ROCK = [0.8, 0.1, 0.1], [0.3, 0.4, 0.3], [0.1, 0.1, 0.8]
 
 
+@pytest.mark.parametrize("key", ["album\0/music\0", "album\0/music\0\0miles davis"])
+def test_files_that_name_no_album_are_those_of_a_folder(key):
+    tracks = album((BLUES, 0), (BLUES, 0), (BLUES, 0))
+    named = [
+        dataclasses.replace(one, track=dataclasses.replace(one.track, group=Group(key, 3)))
+        for one in tracks
+    ]
+    decisions = vote_together(named, VOTE)
+    assert decisions[0].reason == "vote of 3 tracks of its folder"
+
+
 def test_an_album_has_one_genre_and_says_what_each_track_is_alone():
     decisions = vote_together(album((BLUES, 0), (UNSURE, 0), (BLUES, 0)), VOTE)
     assert [one.genres for one in decisions] == [("Blues",)] * 3
