@@ -33,4 +33,4 @@ def test_text_is_escaped_and_bytes_that_are_no_text_are_shown():
 
 
 def test_percents_have_a_space_that_does_not_break():
-    assert (percent(0.614), percent(0.614, 1)) == ("61\u00a0%", "61.4\u00a0%")
+    assert percent(0.614) == "61\u00a0%"
