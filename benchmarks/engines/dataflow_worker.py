@@ -36,7 +36,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.engines.on_flink import GENREBEAM, OPTIONS, copy_music  # noqa: E402
 from tests.conftest import files_of  # noqa: E402
-from tests.engines import message  # noqa: E402
+from tests.engines import printed  # noqa: E402
 
 # What Beam asks of docker, done without it. $0's folder holds what the "container" says.
 _DOCKER = """\
@@ -89,7 +89,7 @@ def check(boot: Path, music: Path, venv: Path, n_files: int) -> dict[str, Any]:
                 env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
                 stderr=subprocess.DEVNULL,
             ).returncode
-            rows[name], _ = message(library, reports)
+            rows[name], _ = printed(library, reports)
             files[name] = {path: data for path, (data, _) in files_of(library).items()}
             statuses = Counter(row["status"] for row in rows[name].values())
             figures[name] = {"exit_code": code, "statuses": dict(statuses)}
