@@ -171,7 +171,7 @@ def following_tags(stream: BinaryIO) -> list[tuple[int, bytes]]:
 
 
 def pad_footer(path: str) -> None:
-    """Turn the footer of a tag at a file's beginning into padding, which mutagen knows."""
+    """Turn the footer of a tag at a file's beginning into padding: mutagen overlooks footers."""
     with open(path, "r+b") as stream:
         head = stream.read(_HEADER)
         size = length_of(head)
