@@ -9,12 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Before numpy is imported. Test processes beside each other, each with a thread for every core,
-# wait for each other, and take a sixth more of CPU time.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    for library in ("OMP_NUM", "OPENBLAS_NUM", "TF_NUM_INTEROP", "TF_NUM_INTRAOP"):
-        os.environ.setdefault(f"{library}_THREADS", "1")
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
