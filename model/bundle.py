@@ -168,6 +168,11 @@ class Bundle:
         return network
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a name is that of a bundle that comes with genrebeam."""
+    return len(Path(name).parts) == 1 and (BUNDLES / name).is_dir()
+
+
 def load_bundle(
     path: str | Path | None = None, read: Callable[[str], bytes] | None = None
 ) -> Bundle:
@@ -205,7 +210,7 @@ def load_bundle(
         fetched = load_bundle(_fetched(str(path), version, read))
         return dataclasses.replace(fetched, path=str(path), read=read)
     folder = Path(path)
-    if len(folder.parts) == 1 and not folder.is_dir() and (BUNDLES / folder).is_dir():
+    if not folder.is_dir() and is_shipped(str(path)):
         folder = BUNDLES / folder
     try:
         facts = json.loads((folder / _FACTS_FILE).read_text(encoding="utf-8"))

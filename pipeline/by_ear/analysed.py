@@ -193,9 +193,10 @@ def _read(
     parts: list[str] = []
     libraries: list[str | None] = []
     # What these saw and no later run did is gone.
-    gone = superseded(runs)
+    manifests = {run: run.read_manifest() for run in runs}
+    gone = superseded(manifests)
     for run in reversed(runs):
-        facts = run.read_manifest()
+        facts = manifests[run]
         library = facts.get("library")
         libraries.append(library)
         if "rows_in" in facts:

@@ -119,7 +119,7 @@ def _write_table(runs: list[Run], path: str) -> int:
     from genrebeam.transforms.storage import storage_of
 
     rows, ids = rows_of(runs, COLUMNS[:-1]), sorted(run.id for run in runs)
-    gone_after = superseded(runs)
+    gone_after = superseded({run: run.read_manifest() for run in runs})
     if path == "-":
         write_csv(rows, ids, sys.stdout, gone_after)
         return OK

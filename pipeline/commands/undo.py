@@ -161,6 +161,8 @@ def _undo(
     moved = MovedFiles(place.library, functools.partial(seen_beside, run))
     undone_before = {note.path for note in read_notes(run.undone) if note.status == "restored"}
     later: dict[str, str] | None = None
+    # What is gone is noted only where the library is there.
+    settled = {"restored", "as_before", "changed", *((GONE,) if moved.folder else ())}
     watched = None if arguments.quiet else sys.stderr
     for entry in tracked(list(reversed(entries)), len(entries), watched):
         undone = undo(entry, dry_run=arguments.dry_run, moved=moved, place=place)
@@ -172,7 +174,6 @@ def _undo(
                 # No other has changed it: one of ours, which has to be undone first.
                 by = f"changed by run {later[entry.path]} since; undo that one first"
                 undone = dataclasses.replace(undone, status="failed", reason=by)
-        settled = {"restored", "as_before", "changed"} | ({GONE} if moved.folder else set())
         if isinstance(entry, Change) and undone.status in settled:
             note = Note(entry.path, undone.path, now(), undone.status)
             # A file is restored: a full disk now does not make that a failure.

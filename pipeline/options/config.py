@@ -415,15 +415,15 @@ def _text(action: argparse.Action, value: Any, layer: Layer) -> str:
         text = os.path.expanduser(text)
         if layer.path is not None:
             beside = os.path.join(os.path.dirname(layer.path), text)
-            is_ours = action.dest == "bundle" and _comes_with_us(text) and not os.path.isdir(beside)
-            text = text if is_ours else beside
+            if action.dest != "bundle" or os.path.isdir(beside) or not _is_shipped(text):
+                text = beside
     return text
 
 
-def _comes_with_us(bundle: str) -> bool:
-    from genrebeam.model.bundle import BUNDLES
+def _is_shipped(bundle: str) -> bool:
+    from genrebeam.model.bundle import is_shipped  # late: most files name no bundle
 
-    return os.path.basename(bundle) == bundle and (BUNDLES / bundle).is_dir()
+    return is_shipped(bundle)
 
 
 def _relax(

@@ -214,6 +214,8 @@ def check_job(
     if os.path.exists(report) and not os.path.isdir(report):
         raise UsageError(f"{report}: not a folder")
     bundle = bundle_named(options.bundle)
+    if options.bundle and bundle.features.backbone:
+        _check_head(bundle)
     if options.consistent not in (None, "off") and not bundle.features.backbone:
         raise UsageError(
             f"--consistent {options.consistent} needs a model with a pretrained backbone, whose "
@@ -277,6 +279,16 @@ def _name_of(bundle: Bundle) -> str:
     return name if folder == str(BUNDLES) else _absolute(bundle.path)
 
 
+def _check_head(bundle: Bundle) -> None:
+    """Say before a run what is wrong with a head, not of each of its files."""
+    from genrebeam.model.bundle import BundleError
+
+    try:
+        bundle.load_head()
+    except BundleError as error:
+        raise UsageError(str(error)) from error
+
+
 def bundle_named(name: str | None) -> Bundle:
     """Load a bundle by its folder, or by its name if it comes with genrebeam.
 
@@ -300,8 +312,6 @@ def bundle_named(name: str | None) -> Bundle:
             bundle = load_bundle(_absolute(name), reader)
         else:
             bundle = load_bundle(name) if name else load_bundle()
-        if name and bundle.features.backbone:
-            bundle.load_head()  # what is wrong with it is said before a run, not of each file
     except BundleError as error:
         raise UsageError(str(error)) from error
     if not bundle.features.backbone:

@@ -32,7 +32,7 @@ import secrets
 import shlex
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -389,14 +389,14 @@ def saw_all(
     )
 
 
-def superseded(runs: Iterable[Run]) -> set[str]:
+def superseded(manifests: Mapping[Run, Manifest]) -> set[str]:
     """Ids of runs after which another saw their whole library.
 
     A file whose newest row is of such a run was gone by then.
     """
-    known = [(run.id, run.read_manifest()) for run in sorted(runs, key=lambda run: run.id)]
+    in_order = sorted(manifests.items(), key=lambda known: known[0].id)
     # Of those that found nothing new the rows of an earlier one hold.
-    known = [(id, facts) for id, facts in known if "rows_in" not in facts]
+    known = [(run.id, facts) for run, facts in in_order if "rows_in" not in facts]
     found = set()
     for number, (id, facts) in enumerate(known):
         options, library = facts.get("options", {}), facts.get("library")

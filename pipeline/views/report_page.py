@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from genrebeam.model.colours import colour_of
 from genrebeam.model.pages.page import percent
+from genrebeam.pipeline.runs.manifest import Manifest
 from genrebeam.pipeline.runs.run import Run, superseded
 from genrebeam.pipeline.views.report_figures import figures, headline
 from genrebeam.pipeline.views.report_statuses import shown
@@ -48,7 +49,8 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
         If the file cannot be written.
     """
     runs = sorted(reports, key=lambda run: run.id)
-    found = figures(rows, [run.id for run in runs], superseded(runs))
+    manifests = {run: run.read_manifest() for run in runs}
+    found = figures(rows, [run.id for run in runs], superseded(manifests))
     write_web_page(
         path,
         "report.html.j2",
@@ -57,7 +59,7 @@ def write_report_page(reports: Sequence[Run], rows: Iterable[pa.Table], path: st
         shown=shown,
         colour_of=colour_of,
         headline=headline(found.counts),
-        runs=[_facts(run, found.counts_of_runs[run.id]) for run in runs],
+        runs=[_facts(run, manifests[run], found.counts_of_runs[run.id]) for run in runs],
         n_files=sum(found.counts.values()),
         counts=found.counts,
         genres=found.genres,
@@ -97,8 +99,7 @@ class _RunFacts:
         return self.undo_command
 
 
-def _facts(run: Run, counts: dict[str, int]) -> _RunFacts:
-    manifest = run.read_manifest()
+def _facts(run: Run, manifest: Manifest, counts: dict[str, int]) -> _RunFacts:
     model, options = manifest.get("model"), manifest.get("options", {})
     policy = _policy(options) if options.keys() >= _OPTIONS else None
     if manifest.get("command") == "apply":

@@ -86,6 +86,10 @@ def make_run(home, rows, id="20261120T101500.123Z-3fa9", **facts):
     return run
 
 
+def manifests_of(runs):
+    return {run: run.read_manifest() for run in runs}
+
+
 def write_page(runs, path):
     """Write the page of runs from their reports."""
     write_report_page(runs, rows_of(runs), path)
@@ -292,14 +296,19 @@ def test_a_file_that_was_gone_when_the_whole_library_was_seen_is_left_out(tmp_pa
     gone, there, part = row("/music/a.mp3"), row("/music/b.mp3"), row("/music/c.mp3")
     runs = [make_run(tmp_path, [gone, there], first, **whole)]
     runs.append(make_run(tmp_path, [there], second, **whole))
-    assert superseded(runs) == {first}
+    assert superseded(manifests_of(runs)) == {first}
     runs.append(make_run(tmp_path, [part], third, **whole, paths=["/music/c.mp3"]))
-    assert superseded(runs) == {first}
+    assert superseded(manifests_of(runs)) == {first}
     write_page(runs, str(tmp_path / "page.html"))
     page = Page((tmp_path / "page.html").read_text())
     assert sorted(page.column("file")) == ["b.mp3", "c.mp3"]
     stream = io.StringIO()
-    write_csv(rows_of(runs, COLUMNS[:-1]), [run.id for run in runs], stream, superseded(runs))
+    write_csv(
+        rows_of(runs, COLUMNS[:-1]),
+        [run.id for run in runs],
+        stream,
+        superseded(manifests_of(runs)),
+    )
     assert "a.mp3" not in stream.getvalue()
 
 
